@@ -24,7 +24,7 @@ from frametally.records import MediaManifest
 from frametally.rules.pace import Pace, read_pace
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import TimeClues, checked_ms, find_event_time
-from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
+from frametally_producer.reading.footage import VideoToProduce, open_medium, passed_over_line, why_unusable
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import ALL, Sampler, common_sampling, denser, estimate_frames
@@ -220,7 +220,8 @@ def plan(
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen_files, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
-    notes = [*footage.notes, *look.doubts.lines()]
+    passed_over = passed_over_line(footage.passed_over)
+    notes = [*footage.notes, *look.doubts.lines(), *([passed_over] if passed_over else [])]
     return ProducePlan(sources, skipped, seconds, stored_bytes, measured, notes)
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured, Poison
+from frametally.files.names import as_text
 from frametally.media.manifests import readable_tombstones
 from frametally.media.overlapping import (
     hand_overs,
     overlap_reports,
     overlaps_of,
     reports_by_source,
+    superseded_versions,
     told_hand_overs,
+    told_versions,
 )
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -31,9 +34,11 @@ from frametally_producer.reading.footage import (
     Footage,
     PicturesToProduce,
     VideoToProduce,
+    passed_over_line,
     why_unusable,
 )
 from frametally_producer.reading.picture_reader import PictureReader
+from frametally_producer.receipt import ReceiptRow, receipt_rows
 from frametally_producer.writing.production import Outcome, ProduceCall, Production, Room, Tally
 from frametally_producer.writing.seen_files import SeenFiles
 
@@ -44,6 +49,7 @@ class ProduceReport(NamedTuple):
     Attributes:
         frames_known: Wanted frames that an earlier call had announced.
         notices: Other messages for people, one line each.
+        receipt: What became of every file, if the call wants that.
         stopped: Whether a stop was requested before the end; the same call continues from there.
     """
 
@@ -52,6 +58,7 @@ class ProduceReport(NamedTuple):
     frames_known: int
     skipped: list[Skipped]
     notices: list[str]
+    receipt: list[ReceiptRow]
     stopped: bool = False
 
 
@@ -80,7 +87,9 @@ def produce(
             produce_media(footage.media, production, start)
         except GivenUp:
             stopped = True
-        return report_of(production, stopped=stopped)
+        if line := passed_over_line(footage.passed_over):
+            production.notice(line)
+        return report_of(production, footage, stopped=stopped)
 
 
 @contextmanager
@@ -152,6 +161,8 @@ def _tell_overlaps(production: Production) -> None:
     overlaps = overlaps_of(manifests, stones, wins)
     for item in reports_by_source(overlap_reports(overlaps, manifests, sha256s=production.fresh)):
         production.skip(*item)
+    for versions in superseded_versions(overlaps, manifests, sha256s=production.fresh):
+        production.notice(told_versions(versions))
     for source, of_source in hand_overs(overlaps, manifests, sha256s=production.fresh).items():
         production.notice(told_hand_overs(source, of_source))
     production.fresh.clear()
@@ -168,16 +179,29 @@ def _produce_video(video: VideoToProduce, production: Production, start: datetim
     production.tally.end(outcome)
 
 
-def report_of(production: Production, *, stopped: bool) -> ProduceReport:
-    """Return the report of the work so far."""
+def report_of(production: Production, footage: Footage, *, stopped: bool) -> ProduceReport:
+    """Return the report of the work so far on some footage."""
     return ProduceReport(
         media=list(production.media.values()),
         frames_announced=production.tally.frames_announced,
         frames_known=production.frames_known,
         skipped=production.skipped,
         notices=production.notices,
+        receipt=_receipt(production, footage) if production.call.receipt else [],
         stopped=stopped,
     )
+
+
+def _receipt(production: Production, footage: Footage) -> list[ReceiptRow]:
+    store = production.store
+    try:
+        manifests, stones = production.patience.until_done(
+            "the object store", lambda: (production.manifests.read()[0], readable_tombstones(store))
+        )
+    except GivenUp:  # the store is away, and a stop was requested
+        manifests, stones = list(production.media.values()), []
+    wins = production.settings.count_overlaps
+    return receipt_rows(footage, production.records, production.skipped, manifests, stones, wins)
 
 
 _LOOK_EVERY_S = 1.0
@@ -229,7 +253,10 @@ def watch(
                 production.go_on()
         except GivenUp:
             rounds.name_bad_ones()
-        return report_of(production, stopped=False)
+        footage = call.find_footage()
+        if line := passed_over_line(footage.passed_over):
+            production.notice(line)
+        return report_of(production, footage, stopped=False)
 
 
 class Rounds:
@@ -253,10 +280,19 @@ class Rounds:
         for medium in footage.media:
             paths = [p for p in medium.paths if self._look_at(p, before, now_s, still_since_s)]
             if paths:
+                self._forget_skips(paths)
                 media.append(
                     medium if isinstance(medium, VideoToProduce) else medium._replace(paths=tuple(paths))
                 )
         return media
+
+    def _forget_skips(self, paths: Sequence[Path]) -> None:
+        """Drop what was said about files that are taken again: they have changed since."""
+        names = {name for path in paths for name in (str(path), as_text(path))}
+        skipped = self._production.skipped
+        done = [item for item in skipped[: self._named] if item.name not in names]
+        skipped[:] = done + [item for item in skipped[self._named :] if item.name not in names]
+        self._named = len(done)
 
     def name_bad_ones(self) -> None:
         """Report the inputs that were set aside since the last report."""

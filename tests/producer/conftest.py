@@ -114,6 +114,7 @@ class Bench:
         pace: Pace | None = None,
         extracted_dir: Path | None = None,
         packs: bool = False,
+        receipt: Path | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         **overrides: Any,
     ) -> ProduceReport:
@@ -127,6 +128,7 @@ class Bench:
                 pace=pace,
                 extracted_dir=extracted_dir,
                 packs=packs,
+                receipt=receipt,
                 should_stop=should_stop,
             ),
             store=self.store,

@@ -17,7 +17,9 @@ from tests.producer.conftest import Bench
 from frametally import keys
 from frametally.records import MediaManifest, encode
 from frametally_cli import main as cli
+from frametally_producer.plan import plan
 from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
+from frametally_producer.writing.production import ProduceCall
 
 
 def touch(root: Path, *names: str) -> None:
@@ -100,6 +102,47 @@ def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path
     for name in ("notes.txt", "a.HEIC", "list.m3u8", "raw.h264"):
         assert "convert it" in reasons[name]
         assert "mp4" in reasons[name]
+
+
+def test_videos_are_read_under_every_ending_that_players_know_and_without_one(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    formats = {".3g2": "mp4", ".qt": "mov", ".f4v": "flv", ".mp4v": "mp4", ".mod": "mpeg", ".divx": "avi"}
+    for number, (ending, format) in enumerate(formats.items()):
+        codec = {"flv": "flv1", "mpeg": "mpeg2video"}.get(format, "mpeg4")
+        make_video(f"odd/a{number}{ending}", 5 + number, format=format, codec=codec, fps=25)
+    large = make_video("odd/camera", 120, format="mp4", size_px=(320, 240), noise=True)
+    assert large.stat().st_size > 100_000
+    report = bench.produce(large.parent, source="odd", count_overlaps="all")
+    assert report.skipped == []
+    assert {Path(manifest.name).suffix for manifest in bench.manifests()} == {*formats, ""}
+
+
+def test_files_that_are_passed_over_in_a_folder_are_told_in_one_line_by_ending_number_and_size(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    folder = make_video("mixed/ok.mp4", 5).parent
+    for name, size in (("a.y4m", 700_000), ("b.Y4M", 800_000), ("c.srt", 10), ("d", 20), (".e.y4m", 9)):
+        (folder / name).write_bytes(b"x" * size)
+    line = (
+        "passed over 4 files without the ending of a picture or video: 2 .y4m (1.5 MB), 1 without ending "
+        "(20 bytes), 1 .srt (10 bytes); convert those that are footage, or rename them if only the ending is "
+        "wrong"
+    )
+    assert bench.produce(folder).notices[-1] == line
+    call = ProduceCall(paths=[folder], settings=bench.settings())
+    assert plan(call, find=lambda _: None, progress=bench.progress).notes[-1] == line
+    for number in range(20):
+        (folder / f"x.{number}").write_bytes(b"x")
+    assert "15 with other endings (15 bytes)" in bench.produce(folder).notices[-1]
+
+
+def test_a_folder_with_nothing_but_unknown_endings_says_what_is_there(bench: Bench, tmp_path: Path) -> None:
+    touch(tmp_path, "cam/a.mjpg2", "cam/pipe.nut")
+    os.mkfifo(tmp_path / "cam/pipe")  # is not opened
+    report = bench.produce(tmp_path / "cam")
+    assert "has no pictures or videos" in report.skipped[0].reason
+    assert "1 .mjpg2 (1 bytes), 1 .nut (1 bytes), 1 without ending (0 bytes)" in report.notices[0]
 
 
 def test_an_archive_is_named_with_its_own_remedy_in_a_folder_and_alone(tmp_path: Path) -> None:

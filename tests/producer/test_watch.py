@@ -174,6 +174,24 @@ def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_nam
     assert {manifest.kind for manifest in bench.manifests()} == {"video", "pictures"}
 
 
+def test_a_file_that_grew_is_its_own_forerunner_and_is_not_listed_at_the_end(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_video("whole.mkv", 60).read_bytes()
+    growing = bench.folder / "yard" / "cam_20260501_080000.mkv"
+    growing.parent.mkdir()
+    growing.write_bytes(whole[: len(whole) // 2])
+    bench.overrides["time_pattern"] = "cam_%Y%m%d_%H%M%S"
+    report = watched(
+        bench, monkeypatch, [lambda: None, lambda: growing.write_bytes(whole) and None, lambda: None]
+    )
+    short, long = sorted(bench.manifests(), key=lambda one: one.frames_announced)
+    assert (short.name, long.frames_announced) == (long.name, 30)
+    assert len([line for line in bench.progress.lines if "skipped" in line and "in part" in line]) == 1
+    assert report.skipped == []
+    assert f"the earlier version ({short.sha256[:12]}, " in "".join(report.notices)
+
+
 def test_a_watch_tells_of_doubtful_times_and_merged_folders_once(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

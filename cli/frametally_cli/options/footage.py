@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,12 +40,17 @@ footage_options: list[Callable[[Any], Any]] = [
         "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
     ),
     option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
+    click.option(
+        "--receipt",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="List what became of every file in this .csv or .json, and compare it with the earlier list.",
+    ),
     click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
 ]
 
 
 def asked_film(options: dict[str, Any]) -> dict[str, Any]:
-    """Move the options about the film itself out of `options`; return them as fields of a `ProduceCall`.
+    """Move the options about the film and its receipt out of `options`; return fields of a `ProduceCall`.
 
     Raises `Misconfigured`.
     """
@@ -61,4 +67,4 @@ def asked_film(options: dict[str, Any]) -> dict[str, Any]:
     except ValueError as error:
         name, usual = ("--seconds-per-frame", "60") if speed is None else ("--speed", "0.125")
         raise Misconfigured(f"{name} {error}; write it like {usual}") from error
-    return {"track": track, "pace": pace}
+    return {"track": track, "pace": pace, "receipt": options.pop("receipt")}

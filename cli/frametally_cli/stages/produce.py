@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from frametally.errors import Misconfigured
 from frametally.media.manifests import find_manifest
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import Skipped, Standing, exit_code, plural
+from frametally.process.reports import Skipped, Standing, exit_code, plural, size_text
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.console.output import plain
@@ -24,6 +25,7 @@ from frametally_cli.options.ports import open_store_port, opened_once
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso
+from frametally_producer.receipt import ReceiptFile
 from frametally_producer.writing.production import ProduceCall
 
 _LINE_EVERY_S = 30.0
@@ -41,15 +43,6 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
-
-
-def size(byte_count: float) -> str:
-    """Format a number of bytes for people: `1.5 GB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if byte_count < 1000:
-            return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
-        byte_count /= 1000
-    return f"{byte_count:.1f} TB"
 
 
 class BackfillPace:
@@ -215,7 +208,7 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
         console.print(
             Text(
                 f"{plain(source.source_name)}: {plural(source.files, 'file')} ({source.files_known} already "
-                f"known), {size(source.bytes)}, about {plural(source.frames, 'new frame')}{unknown}, "
+                f"known), {size_text(source.bytes)}, about {plural(source.frames, 'new frame')}{unknown}, "
                 f"{iso(source.first_ms)} to {iso(source.last_ms)}, {plural(len(source.gaps), 'gap')}"
             )
         )
@@ -237,8 +230,8 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
         console.print(f"the time needed is unknown: {plan.measured}")
     else:
         console.print(
-            f"producing it takes about {duration(plan.seconds)} and {size(plan.stored_bytes)} of disk space "
-            f"({plan.measured})"
+            f"producing it takes about {duration(plan.seconds)} and {size_text(plan.stored_bytes)} of disk "
+            f"space ({plan.measured})"
         )
 
 
@@ -264,23 +257,27 @@ def produce_call(
 
 
 def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
-    """Produce files and folders; return the exit code. Raises as `produce` does."""
+    """Produce files and folders; return the exit code. Raises as `produce` and `ReceiptFile` do."""
+    receipt = ReceiptFile(call.receipt) if call.receipt else None
     with backfill_display(console.err()) as display:
         report = produce(call, store=store, log=log, progress=display, on_standing=display.stand)
     if report.stopped:
         console.err().print("stopped before the end; run the same command to continue")
-    return _tell(report, stopped=report.stopped)
+    return _tell(report, receipt, stopped=report.stopped)
 
 
 def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
-    """Watch folders until a stop is requested; return the exit code. Raises as `watch` does."""
+    """Watch folders until a stop is requested; return the exit code. Raises as `watch` and `ReceiptFile`."""
+    receipt = ReceiptFile(call.receipt) if call.receipt else None
     with backfill_display(console.err(), endless=True) as display:
         report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
-    return _tell(report, stopped=True)
+    return _tell(report, receipt, stopped=True)
 
 
 def tell_plan(call: ProduceCall) -> int:
     """Print what producing would do and how long it would take; return the exit code. Raises as `plan`."""
+    if call.receipt is not None:
+        raise Misconfigured("--dry-run writes nothing, so it writes no --receipt", "leave one of them out")
     with opened_once(lambda: open_store_port(call.settings)) as opened, console.stage_bar("looking") as bar:
         planned = plan(call, find=lambda sha256: find_manifest(opened().store, sha256), progress=bar)
     print_skipped_files(console.err(), planned.skipped)
@@ -290,8 +287,10 @@ def tell_plan(call: ProduceCall) -> int:
     return exit_code(done_count=sum(source.files for source in planned.sources), skipped=planned.skipped)
 
 
-def _tell(report: ProduceReport, *, stopped: bool) -> int:
+def _tell(report: ProduceReport, receipt: ReceiptFile | None, *, stopped: bool) -> int:
     print_skipped_files(console.err(), report.skipped)
+    for line in receipt.write(report.receipt) if receipt else ():
+        console.err().print(Text(plain(line)))
     click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} already known")
     if stopped:  # a requested stop is no failure, and skipped inputs have been reported
         return 0

@@ -18,6 +18,15 @@ def plural(number: int, noun: str, nouns: str = "", *, form: str = "") -> str:
     return f"{number:{form}} {noun if number == 1 else nouns or noun + 's'}"
 
 
+def size_text(byte_count: float) -> str:
+    """Return a number of bytes for people, such as "1.5 GB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if byte_count < 1000:
+            return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
+        byte_count /= 1000
+    return f"{byte_count:.1f} TB"
+
+
 class Skipped(NamedTuple):
     """Something that was set aside: its name, and the reason with the remedy."""
 

@@ -17,6 +17,7 @@ from frametally_producer.reading.event_time import EventTime, TimeClues, find_ev
 from frametally_producer.reading.footage import PicturesToProduce, open_medium, sha256_of, why_unusable
 from frametally_producer.reading.pixels import check_sides
 from frametally_producer.reading.sampling import ALL
+from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, new_manifest
 from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
@@ -99,6 +100,7 @@ class _Days:
         earlier = production.seen.find(path, stamp_of(path.stat()))
         if earlier is not None and earlier.asked == request and self._is_known(earlier.picture):
             production.frames_known += 1
+            self._note_file(path, earlier.picture.partition(" ")[0], is_new=False)
             return None
         with open_medium(path) as file:
             before = os.fstat(file.fileno())
@@ -122,6 +124,8 @@ class _Days:
                 request=request,
                 picture=f"{known or name} {self._identity(known or name)}",
             )
+            is_new = known is None and name not in day.new
+            self._note_file(path, known or name, is_new=is_new)
             if known is not None:
                 if known != name:
                     production.doubts.remark("other file date", path, _KEEPS_ITS_TIME)
@@ -145,6 +149,10 @@ class _Days:
             refused=partial(self._refuse, day, name, path),
             keep_in=extracted_dir and extracted_dir / self._source,
         )
+
+    def _note_file(self, path: Path, name: str, *, is_new: bool) -> None:
+        captured_at_ms = int(name.rpartition("-")[0])
+        self._production.note_file(path, FileRecord(is_new, self._identity(name), captured_at_ms))
 
     def _refuse(self, day: _Day, name: str, path: Path, why: str) -> None:
         day.new.discard(name)

@@ -29,6 +29,7 @@ from frametally_producer.reading.event_time import EventTime, TimeClues, checked
 from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
 from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
 from frametally_producer.reading.video_file import TimedFrame, Video, open_video
+from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest, new_manifest
 from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
@@ -213,6 +214,7 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     if earlier is not None and earlier.asked == request:
         known = _known_track(production, earlier.sha256, track)
         if known is not None and known.state == "complete":
+            production.note_file(video.path, FileRecord(False, known.sha256))
             return _already_known(known, production)
     with open_medium(video.path) as file:
         before = os.fstat(file.fileno())
@@ -231,6 +233,8 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
             if known is None or not known.pace:
                 _tell_what_is_left(video, opened, sha256, production)
             keeper = _keeper(video, opened, sha256, known, production, start_time)
+            if medium := known if keeper is None else keeper.manifest:
+                production.note_file(video.path, FileRecord(keeper is not None, medium.sha256))
             if keeper is not None:
                 VideoWork(opened, keeper, production).run()
         after = os.fstat(file.fileno())

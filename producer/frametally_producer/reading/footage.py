@@ -7,15 +7,16 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, plural, size_text
 from frametally.rules.time_patterns import SOURCE, TimePattern
 
 _PIECE_BYTES = 1 << 22
@@ -106,16 +107,23 @@ def why_unusable(error: Poison | OSError) -> str:
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv"}
-    | {".wmv", ".asf", ".ogv", ".3gp"}
+    {".mp4", ".m4v", ".mp4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v"}
+    | {".mpg", ".mpeg", ".vob", ".mod", ".tod", ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".ogv", ".ogm"}
+    | {".mjpg", ".mjpeg"}
 )
 # Formats that are reported as unsupported rather than silently skipped.
 OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".jfif", ".jp2"}
-    | {".m3u8", ".dav", ".h264", ".264", ".h265", ".265", ".hevc", ".mxf", ".vob", ".divx", ".insv", ".lrv"}
+    | {".m3u8", ".dav", ".h264", ".264", ".h265", ".265", ".hevc", ".mxf", ".insv", ".lrv"}
 )
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz"})
+
+_LEAST_UNNAMED_BYTES = 100_000
+"""A file without an ending is looked into from this size on: smaller ones are hardly footage."""
+_HEAD_BYTES = 400
+_MOST_KINDS = 8
+_PICTURE_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*")
 
 HOLDS_NOTHING = "has no pictures or videos; put some there"
 
@@ -145,11 +153,13 @@ class Footage(NamedTuple):
 
     Attributes:
         notes: Messages about their sources for people, one line each.
+        passed_over: The files in folders whose names do not end like footage, and their sizes in bytes.
     """
 
     media: list[VideoToProduce | PicturesToProduce]
     skipped: list[Skipped]
     notes: list[str]
+    passed_over: dict[Path, int]
 
 
 def find_footage(
@@ -165,7 +175,7 @@ def find_footage(
     given folder, or the stem of a single file. Folders in `leave_out`, such as those that frametally writes,
     are not searched.
     """
-    footage = Footage([], [], [])
+    footage = Footage([], [], [], {})
 
     def name_of(path: Path) -> str:
         match = pattern.match(path) if pattern is not None and pattern.names_source else None
@@ -183,13 +193,41 @@ def find_footage(
 
 
 def _add_file(footage: Footage, path: Path, source_name: str) -> None:
-    suffix = path.suffix.lower()
-    if suffix in PICTURE_SUFFIXES:
+    kind = _kind_of(path)
+    if kind == "picture":
         footage.media.append(PicturesToProduce(as_text(path), (path,), source_name))
-    elif suffix in VIDEO_SUFFIXES:
+    elif kind == "video":
         footage.media.append(VideoToProduce(path, source_name))
     else:
         footage.skipped.append(_not_read(path))
+
+
+def _kind_of(path: Path, *, least_bytes: int = 0) -> Literal["picture", "video", "other", ""]:
+    """Return what a file is by its ending, or by its first bytes if it has none and is not too small.
+
+    `other` is footage, or an archive, that frametally does not read; empty means no footage.
+    """
+    suffix = path.suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
+        return "picture"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    if suffix:
+        return "other" if suffix in OTHER_SUFFIXES | ARCHIVE_SUFFIXES else ""
+    from frametally_producer.reading.video_file import container_format  # which imports this module
+
+    try:
+        if path.stat().st_size < least_bytes:
+            return ""
+        with open_medium(path) as file:
+            head = file.read(_HEAD_BYTES)
+        is_webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+        if head.startswith(_PICTURE_HEADS) or is_webp:
+            return "picture"
+        container_format(head)
+    except (Poison, OSError):
+        return ""
+    return "video"
 
 
 def _add_folder(
@@ -215,15 +253,13 @@ def _add_folder(
         for path in (Path(parent, name) for name in subfolders):
             if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
                 footage.skipped.append(Skipped(str(path), "is a link to a folder; give the folder itself"))
-        for name in sorted(files):
-            path = Path(parent, name)
-            for suffixes, media in (
-                (PICTURE_SUFFIXES, pictures),
-                (VIDEO_SUFFIXES, videos),
-                (OTHER_SUFFIXES | ARCHIVE_SUFFIXES, others),
-            ):
-                if name[0] != "." and path.suffix.lower() in suffixes:
-                    media.append(path)
+        for path in (Path(parent, name) for name in sorted(files) if name[0] != "."):
+            kind = _kind_of(path, least_bytes=_LEAST_UNNAMED_BYTES)
+            if kind:
+                {"picture": pictures, "video": videos, "other": others}[kind].append(path)
+            else:
+                with suppress(OSError):  # removed since it was listed
+                    footage.passed_over[path] = path.stat().st_size
     names = {path: name_of(path) for path in (*pictures, *videos)}
     by_source: dict[str, list[Path]] = {}
     for path in pictures:
@@ -242,6 +278,24 @@ def _add_folder(
     footage.skipped.extend(_not_read(path) for path in others)
     if not pictures and not videos and len(footage.skipped) == skipped_before:
         footage.skipped.append(Skipped(str(folder), HOLDS_NOTHING))
+
+
+def passed_over_line(passed_over: Mapping[Path, int]) -> str:
+    """Return a line about files that are passed over, by ending with number and size; empty without any."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for path, size_bytes in passed_over.items():
+        sizes[as_text(path.suffix.lower()) or "without ending"].append(size_bytes)
+    kinds = sorted(sizes, key=lambda kind: (-sum(sizes[kind]), kind))
+    parts = [f"{len(sizes[kind])} {kind} ({size_text(sum(sizes[kind]))})" for kind in kinds[:_MOST_KINDS]]
+    if kinds[_MOST_KINDS:]:
+        others = [size_bytes for kind in kinds[_MOST_KINDS:] for size_bytes in sizes[kind]]
+        parts.append(f"{len(others)} with other endings ({size_text(sum(others))})")
+    return (
+        f"passed over {plural(len(passed_over), 'file')} without the ending of a picture or video: "
+        f"{', '.join(parts)}; convert those that are footage, or rename them if only the ending is wrong"
+        if parts
+        else ""
+    )
 
 
 def _cameras(folder: Path) -> tuple[str, ...]:

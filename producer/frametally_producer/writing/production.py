@@ -31,6 +31,7 @@ from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.time_doubts import TimeDoubts
+from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.seen_files import SeenFiles
 
@@ -201,6 +202,7 @@ class ProduceCall:
         track: Number of the video track of each file, from 1, or None for the usual one.
         pace: How fast each video runs, or None for real time or as produced before.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        receipt: File for a list of what became of every file; the report has its rows.
         packs: Whether frames are stored in packs, one object per source and minute.
         should_stop: Called between frames; once it is true, current frames are finished and the call returns.
     """
@@ -212,6 +214,7 @@ class ProduceCall:
     track: int | None = None
     pace: Pace | None = None
     extracted_dir: Path | None = None
+    receipt: Path | None = None
     packs: bool = False
     should_stop: Callable[[], bool] = lambda: False
 
@@ -229,7 +232,11 @@ class ProduceCall:
         if self.source is not None and pattern is not None and pattern.names_source:
             raise Misconfigured("use either --source or {source} in the time pattern, not both")
         left_out = [self.settings.data_dir, *([self.extracted_dir] if self.extracted_dir else [])]
-        return find_footage(self.paths, source=self.source, leave_out=left_out, pattern=pattern)
+        footage = find_footage(self.paths, source=self.source, leave_out=left_out, pattern=pattern)
+        receipt = self.receipt and self.receipt.resolve()
+        for path in [path for path in footage.passed_over if path.resolve() == receipt]:
+            del footage.passed_over[path]
+        return footage
 
     def start_of(self, footage: Footage) -> datetime | None:
         """Return the time in `start_time`, or None. Raises `Misconfigured`."""
@@ -253,6 +260,7 @@ class Production:
     Attributes:
         media: Manifests of the media read so far, by identity.
         frames_known: Wanted frames that an earlier call had announced.
+        records: What was done with each file, if a receipt is wanted.
         fresh: Identities of media with frames announced since the last check for overlaps.
     """
 
@@ -267,6 +275,7 @@ class Production:
     tally: Tally
     media: dict[str, MediaManifest] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
+    records: dict[Path, FileRecord] = field(default_factory=dict)
     frames_known: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -289,6 +298,11 @@ class Production:
     def max_pixels(self) -> int:
         """Width times height above which a picture or a frame is rejected."""
         return self.settings.max_image_megapixels * 1_000_000
+
+    def note_file(self, path: Path, record: FileRecord) -> None:
+        """Note what was done with a file, for the receipt."""
+        if self.call.receipt is not None:
+            self.records[path] = record
 
     def skip(self, name: str, reason: str) -> None:
         """Set the medium `name` aside."""
