@@ -287,7 +287,7 @@ class Rounds:
         return media
 
     def _forget_skips(self, paths: Sequence[Path]) -> None:
-        """Drop what was said about files that are taken again: they have changed since."""
+        """Drop the reports of files that are taken again, because they have changed since."""
         names = {name for path in paths for name in (str(path), as_text(path))}
         skipped = self._production.skipped
         done = [item for item in skipped[: self._named] if item.name not in names]
