@@ -38,8 +38,8 @@ from frametally_producer.reading.footage import (
     why_unusable,
 )
 from frametally_producer.reading.picture_reader import PictureReader
-from frametally_producer.receipt import ReceiptRow, receipt_rows
 from frametally_producer.writing.production import Outcome, ProduceCall, Production, Room, Tally
+from frametally_producer.writing.receipt import ReceiptRow, receipt_rows
 from frametally_producer.writing.seen_files import SeenFiles
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from tests.examples import examples
 from tests.producer.conftest import Bench, encode_picture, encode_video
 
 from frametally_cli import main as cli
-from frametally_producer.receipt import ReceiptFile, ReceiptRow
+from frametally_producer.writing.receipt import ReceiptFile, ReceiptRow
 
 Make = Callable[..., Path]
 NAMED = "cam_%Y%m%d_%H%M%S*"
@@ -138,7 +139,7 @@ def test_order_splits_and_repeats_change_nothing_in_a_receipt(
     (folder / "cam_20260501_080001.jpg").write_bytes(encode_picture())
     (folder / "bad.mp4").write_bytes(b"no video")
     paths = [sorted(folder.iterdir())[number] for number in order]
-    options = {"source": "cam", "time_pattern": NAMED}
+    options: dict[str, Any] = {"source": "cam", "time_pattern": NAMED}
     for part in (paths[:split], paths[split:], [paths[doubled]]):
         if part:
             bench.produce(*part, **options)

@@ -25,8 +25,8 @@ from frametally_cli.options.ports import open_store_port, opened_once
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso
-from frametally_producer.receipt import ReceiptFile
 from frametally_producer.writing.production import ProduceCall
+from frametally_producer.writing.receipt import ReceiptFile
 
 _LINE_EVERY_S = 30.0
 _DRAW_EVERY_S = 0.1

@@ -17,10 +17,10 @@ from frametally_producer.reading.event_time import EventTime, TimeClues, find_ev
 from frametally_producer.reading.footage import PicturesToProduce, open_medium, sha256_of, why_unusable
 from frametally_producer.reading.pixels import check_sides
 from frametally_producer.reading.sampling import ALL
-from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, new_manifest
 from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
+from frametally_producer.writing.receipt import FileRecord
 from frametally_producer.writing.seen_files import Rate, stamp_of
 
 _KEEPS_ITS_TIME = (

@@ -29,10 +29,10 @@ from frametally_producer.reading.event_time import EventTime, TimeClues, checked
 from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
 from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
 from frametally_producer.reading.video_file import TimedFrame, Video, open_video
-from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest, new_manifest
 from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
+from frametally_producer.writing.receipt import FileRecord
 from frametally_producer.writing.seen_files import Rate, stamp_of
 
 

@@ -168,7 +168,7 @@ def picture_statements(statements: Iterable[TimeStatement], info: Mapping[Any, A
         result.append(_statement("PNG text", text))
     first = next((number for number, statement in enumerate(result) if is_set(statement)), 0)
     # Only GPS confirms or contradicts a camera's clock; the others repeat it, or are of an edit.
-    return [one for number, one in enumerate(result) if number <= first or one.kind == "GPS"]
+    return [item for number, item in enumerate(result) if number <= first or item.kind == "GPS"]
 
 
 def container_statements(*metadata: Mapping[str, str]) -> list[TimeStatement]:
@@ -183,7 +183,7 @@ def container_statements(*metadata: Mapping[str, str]) -> list[TimeStatement]:
     kinds = dict.fromkeys(kind for kind, _ in _CONTAINER_KEYS)
     result = [statements[kind] for kind in kinds if kind in statements]
     is_dated = any(is_set(statement) for statement in result if statement.kind != "container's date")
-    return [one for one in result if not (is_dated and one.kind == "container's date")]
+    return [item for item in result if not (is_dated and item.kind == "container's date")]
 
 
 def is_set(statement: TimeStatement) -> bool:

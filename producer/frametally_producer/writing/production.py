@@ -31,8 +31,8 @@ from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.time_doubts import TimeDoubts
-from frametally_producer.receipt import FileRecord
 from frametally_producer.writing.frames import FrameWriter
+from frametally_producer.writing.receipt import FileRecord
 from frametally_producer.writing.seen_files import SeenFiles
 
 _LOOK_EVERY_S = 2.0

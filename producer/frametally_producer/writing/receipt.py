@@ -132,7 +132,7 @@ class _Doubts:
         for overlap in overlaps:
             self._losses[overlap.loser].append(overlap)
         self._names = {media_of(manifest): manifest.name for manifest in manifests}
-        self._mended = {(one.loser, one.winner) for one in overlaps_to_mend(overlaps, manifests)}
+        self._mended = {(overlap.loser, overlap.winner) for overlap in overlaps_to_mend(overlaps, manifests)}
         self._forerunners = {
             versions.forerunner.sha256 for versions in superseded_versions(overlaps, manifests)
         }
@@ -142,18 +142,18 @@ class _Doubts:
         media = media_of(manifest)
         losses = self._losses.get(media, [])
         if captured_at_ms is not None:
-            if any(one.from_ms <= captured_at_ms < one.to_ms for one in losses):
+            if any(overlap.from_ms <= captured_at_ms < overlap.to_ms for overlap in losses):
                 return "superseded", "a video of its source covers its moment"
             return None, ""
         if manifest.sha256 in self._forerunners:
             return "superseded", "an earlier version of this file; the later one covers its time"
         if self._forgotten.get(media):
             return "part", "a part of it was forgotten"
-        losses = [one for one in losses if (one.loser, one.winner) in self._mended]
+        losses = [overlap for overlap in losses if (overlap.loser, overlap.winner) in self._mended]
         if not losses:
             return None, ""
         frames = plural(frames_within(manifest, losses), "frame")
-        winners = ", ".join(sorted({self._names.get(one.winner, one.winner) for one in losses}))
+        winners = ", ".join(sorted({self._names.get(overlap.winner, overlap.winner) for overlap in losses}))
         return "part", f"about {frames} do not count, because {winners} of its source covers that time"
 
 
