@@ -126,3 +126,22 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     code, words = told("retime", *arguments)
     assert (code, reason in " ".join(words.split())) == (2, True), words
     assert begun(tmp_path) == before
+
+
+def test_a_clip_in_the_second_hour_of_the_night_of_clocks_going_back_stays_there(
+    told: Told, tmp_path: Path
+) -> None:
+    make_video(tmp_path / "night/cam_20251026_022000.mp4", 4, "2025-10-26T00:20:00Z")
+    make_video(tmp_path / "night/cam_20251026_022000_1.mp4", 5, "2025-10-26T01:20:00Z")
+    make_video(tmp_path / "night/cam_20251026_032000.mp4", 6, "2025-10-26T03:20:00Z")
+    assert told("produce", "night")[0] == 0
+    names = ["night", "--time-pattern", "cam_%Y%m%d_%H%M%S*"]
+    code, words = told("retime", *names, "--timezone", "Europe/Berlin")
+    assert code == 0
+    assert "media: 1;" in words
+    night = [time for time in begun(tmp_path) if time.startswith("2025")]
+    assert night == ["2025-10-26 00:20:00Z", "2025-10-26 01:20:00Z", "2025-10-26 02:20:00Z"]
+    # With a fixed offset, a name says which hour it is.
+    moved = ["night/cam_20251026_022000.mp4", *names[1:], "--timezone", "Etc/GMT-1"]
+    assert told("retime", *moved)[0] == 6  # both are in the same hour then
+    assert "2025-10-26 00:20:00Z" not in begun(tmp_path)

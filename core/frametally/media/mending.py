@@ -140,7 +140,8 @@ def plan_retiming_by_names(
 ) -> tuple[FootageChange, list[Skipped]]:
     """Return the change that moves videos to the times in their file names, and the media left out.
 
-    A name without an offset is read in `zone`.
+    A name without an offset is read in `zone`. In an hour that occurs twice, it is in the first one, unless
+    the video already is in the second.
     """
     moves: list[tuple[MediaManifest, int]] = []
     left: list[Skipped] = []
@@ -170,7 +171,9 @@ def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzin
     match = pattern.match(Path(manifest.name))
     if match is None:
         raise ValueError("its name does not match --time-pattern, so its time stays; give --start-time")
-    start_ms = moment_ms(match.moment, zone)
+    start_ms, second_ms = (moment_ms(match.moment.replace(fold=fold), zone) for fold in (0, 1))
+    if second_ms > start_ms and corrections.begins_at(manifest) == second_ms:
+        return second_ms  # clocks went back, and it is in the second of the two hours already
     if not FIRST_MS <= start_ms < NEXT_MS:
         raise ValueError(f"{match.moment} is outside the years 1000 to 9999, so its time stays")
     return start_ms

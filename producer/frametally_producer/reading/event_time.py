@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from frametally.records import TimeSource
 from frametally.rules.time_patterns import time_pattern
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, is_ahead
 from frametally.settings.loading import Settings
+from frametally_producer.reading.repeated_hours import earlier_namesake, second_hour_reason
 from frametally_producer.reading.time_statements import StatementKind, TimeStatement, is_set
 
 _EDIT = (
@@ -76,6 +77,7 @@ class TimeClues(NamedTuple):
         kept_in: Whether the statements are a picture's (EXIF and the like) or a container's.
         modified_ns: The file's modification date, nanoseconds since 1970 UTC.
         duration_ms: Length of a video; 0 for a picture.
+        is_on_disk: Whether there is a file at `path`, and not only its name.
     """
 
     path: Path
@@ -83,6 +85,7 @@ class TimeClues(NamedTuple):
     kept_in: Literal["exif", "container"]
     modified_ns: int
     duration_ms: int
+    is_on_disk: bool = True
 
 
 def iso(at_ms: int) -> str:
@@ -131,7 +134,24 @@ def find_event_time(
             moment = moment.replace(tzinfo=None) if is_local and not moment.utcoffset() else moment
             stated.append((statement.kind, clues.kept_in, moment))
     if stated:
-        read = [(kind, time_source, *_in_zone(moment, settings)) for kind, time_source, moment in stated]
+        clocks_ms = [("its file's date", clues.modified_ns // 1_000_000)]
+        clocks_ms += [(f"its {kind}", _in_zone(m, settings)[0]) for kind, _, m in stated if m.tzinfo]
+
+        def why_second(first_ms: int, second_ms: int) -> str:
+            def earlier_name() -> str:
+                if path_names is None or not clues.is_on_disk:
+                    return ""
+                return earlier_namesake(clues.path, settings.time_pattern, path_names)
+
+            length_ms = clues.duration_ms
+            return second_hour_reason(
+                first_ms, second_ms, length_ms=length_ms, clocks_ms=clocks_ms, earlier_name=earlier_name
+            )
+
+        read = [
+            (kind, time_source, *_in_zone(moment, settings, why_second))
+            for kind, time_source, moment in stated
+        ]
         witnesses = tuple(Witness(kind, at_ms) for kind, _, at_ms, _ in read)
         kind, time_source, at_ms, remarks = read[0]
         if kind == "EXIF DateTime":
@@ -158,11 +178,13 @@ def find_event_time(
     return EventTime(at_ms, "file_time", (Remark("file_time", text),))
 
 
-def _in_zone(moment: datetime.datetime, settings: Settings) -> tuple[int, tuple[Remark, ...]]:
+def _in_zone(
+    moment: datetime.datetime, settings: Settings, why_second: Callable[[int, int], str] = lambda *_: ""
+) -> tuple[int, tuple[Remark, ...]]:
     """Return a moment in milliseconds since 1970 UTC; a naive one is read in the deployment's zone.
 
-    In a repeated hour, the first is used; in a skipped one, the time moves forward by the gap (as with
-    `fold=0` in PEP 495).
+    In a repeated hour, the second is used if `why_second` returns a reason for that, given both times, else
+    the first. In a skipped one, the time moves forward by the gap (as with `fold=0` in PEP 495).
     """
     offset = moment.utcoffset()
     remarks: list[Remark] = []
@@ -177,7 +199,15 @@ def _in_zone(moment: datetime.datetime, settings: Settings) -> tuple[int, tuple[
             Remark("naive", f"its time {local} has no time zone and was read in {name} (--timezone)")
         )
         if offset > other:
-            remarks.append(Remark("twice", f"{local} occurs twice in {name}; frametally used the first"))
+            as_utc_ms = (moment.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
+            reason = why_second(as_utc_ms - offset // MILLISECOND, as_utc_ms - other // MILLISECOND)
+            used, offset, unused = ("second", other, offset) if reason else ("first", offset, other)
+            retimed = moment.replace(tzinfo=datetime.timezone(unused)).isoformat()
+            text = (
+                f"{local} occurs twice in {name}; frametally used the {used}{reason}; if that is wrong, run "
+                f"`frametally retime FILE --start-time {retimed}`"
+            )
+            remarks.append(Remark("twice", text))
         elif offset < other:
             moved = (moment + (other - offset)).isoformat(sep=" ")
             remarks.append(

@@ -164,6 +164,7 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         "container",
         (modified_ms or 0) * 1_000_000,
         int((video.duration_s or 0) * 1000),
+        is_on_disk=False,
     )
     start = parse_start_time(fields.start_time) if fields.start_time else None
     try:

@@ -1,0 +1,118 @@
+"""On the night when clocks go back, footage is in the hour in which it was filmed, in any order and parts."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.producer.conftest import Bench, encode_picture, encode_video
+
+from frametally_producer.reading.event_time import iso
+from frametally_producer.reading.repeated_hours import second_hour_reason
+
+Make = Callable[..., Path]
+BERLIN = ZoneInfo("Europe/Berlin")
+FIRST = datetime.datetime(2025, 10, 26, 0, 0, tzinfo=datetime.UTC)  # 02:00 summer time
+OPTIONS: dict[str, Any] = {"source": "cam", "time_pattern": "cam_%Y%m%d_%H%M%S*", "timezone": "Europe/Berlin"}
+HOUR_MS = 3_600_000
+
+
+def clips(folder: Path, *, dated: bool, kind: str) -> dict[str, str]:
+    """Files from 02:00 summer time to 03:00 winter time, every 20 minutes, and when each began."""
+    folder.mkdir(parents=True, exist_ok=True)
+    times: dict[str, str] = {}
+    for number in range(7):
+        time = FIRST + datetime.timedelta(minutes=20 * number)
+        name = time.astimezone(BERLIN).strftime("cam_%Y%m%d_%H%M%S")
+        name = f"{name}_1" if f"{name}.{kind}" in times else name
+        path = folder / f"{name}.{kind}"
+        if kind == "jpg":
+            path.write_bytes(encode_picture(index=number))
+        else:
+            encode_video(path, 10 + number)
+        if dated:
+            os.utime(path, (time.timestamp() + 2,) * 2)
+        times[path.name] = iso(int(time.timestamp() * 1000))
+    return times
+
+
+def begun(bench: Bench) -> list[str]:
+    """When each clip begins, or each picture was taken."""
+    return sorted(iso(one.captured_at_ms) for one in bench.log.announcements if one.frame_index == 0)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "jpg"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_both_hours_are_counted_each_at_its_time(bench: Bench, dated: bool, kind: str) -> None:
+    times = clips(bench.folder / "night", dated=dated, kind=kind)
+    report = bench.produce(bench.folder / "night", **OPTIONS)
+    assert begun(bench) == sorted(times.values())
+    assert report.skipped == []
+    [line] = [line for line in report.notices if "occurs twice" in line]
+    assert "--start-time 2025-10-26T02:00:00+01:00" in line
+    assert bench.produce(bench.folder / "night", **OPTIONS).notices == []
+
+
+@pytest.mark.thorough
+@settings(max_examples=examples(10), deadline=None)
+@given(
+    order=st.permutations(range(7)),
+    split=st.integers(0, 7),
+    dated=st.booleans(),
+    kind=st.sampled_from(["mp4", "jpg"]),
+)
+def test_order_and_splits_decide_nothing(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], split: int, dated: bool, kind: str
+) -> None:
+    bench = Bench(tmp_path_factory.mktemp("night"))
+    times = clips(bench.folder / "night", dated=dated, kind=kind)
+    paths = [bench.folder / "night" / [*times][number] for number in order]
+    for part in (paths[:split], paths[split:]):
+        if part:
+            bench.produce(*part, **OPTIONS)
+    assert begun(bench) == sorted(times.values())
+    shutil.rmtree(bench.folder)
+
+
+def test_a_preview_with_the_same_name_and_a_night_without_a_change_are_no_second_hour(
+    bench: Bench, make_video: Make, make_picture: Make
+) -> None:
+    make_video("a/cam_20251026_020000.mp4", 10)
+    make_picture("a/cam_20251026_020000.jpg")
+    make_video("b/cam_20251025_020000.mp4", 11)
+    make_video("b/cam_20251025_020000_1.mp4", 12)
+    bench.produce(bench.folder / "a", bench.folder / "b", **OPTIONS, count_overlaps="all")
+    assert begun(bench) == ["2025-10-25T00:00:00.000Z"] * 2 + ["2025-10-26T00:00:00.000Z"] * 2
+
+
+@pytest.mark.parametrize(
+    ("clocks_ms", "namesake", "is_second"),
+    [
+        ([HOUR_MS], "", True),
+        ([HOUR_MS + 600_000], "", True),  # the end of a clip of ten minutes
+        ([0], "a.mp4", False),  # a clock that agrees decides, whatever names say
+        ([HOUR_MS, 0], "", False),  # clocks that disagree decide nothing
+        ([HOUR_MS, 0], "a.mp4", True),
+        ([HOUR_MS // 2 + 300_000], "", False),  # between the hours
+        ([-9 * HOUR_MS], "", False),  # the date of a copy
+        ([], "a.mp4", True),
+    ],
+)
+def test_other_clocks_decide_if_they_are_near_and_agree(
+    clocks_ms: list[int], namesake: str, is_second: bool
+) -> None:
+    clocks = [(f"clock {number}", clock_ms) for number, clock_ms in enumerate(clocks_ms)]
+    reason = second_hour_reason(
+        0, HOUR_MS, length_ms=600_000, clocks_ms=clocks, earlier_name=lambda: namesake
+    )
+    assert bool(reason) is is_second
+    assert not reason or ("clock 0" in reason) is (len(clocks) == 1)
