@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.files.value_ranges import parse_value_range
 from frametally.media.manifests import track_identity
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
@@ -98,7 +99,11 @@ def _try_hash(path: Path, trial: _Trial) -> None:
 
 
 def _try_video(path: Path, trial: _Trial) -> None:
-    with open_medium(path) as file, open_video(file, max_pixels=trial.max_pixels) as video:
+    value_range = parse_value_range(trial.settings.value_range)
+    with (
+        open_medium(path) as file,
+        open_video(file, max_pixels=trial.max_pixels, value_range=value_range) as video,
+    ):
         sampler = Sampler(trial.settings.sample_fps)
         began_s = time.monotonic()
         for frame, is_taken in sampler.sift(video.frames()):
@@ -114,7 +119,7 @@ def _try_picture(path: Path, trial: _Trial, pictures: PictureReader) -> None:
     began_s = time.monotonic()
     with open_medium(path) as file:
         header = pictures.read_header(file, max_pixels=trial.max_pixels)
-        trial.store(pictures.read_pixels(file, header))
+        trial.store(pictures.read_pixels(file, header, parse_value_range(trial.settings.value_range)))
     trial.pixels += header.width_px * header.height_px
     trial.seconds += time.monotonic() - began_s
 

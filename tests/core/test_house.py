@@ -402,6 +402,7 @@ WORDS_TURNED_INTO_TYPES = {
     "frametally.adapters.s3.failures.failure": "obstore has what a connection failed of in its text",
     "frametally.adapters.s3.failures.status_of": "obstore has the status of an answer in its text",
     "frametally.adapters.sql.engine.SqlServer.failure": "libpq has no code for a refused connection",
+    "frametally_producer.reading.picture_reader._whole_jpeg": "libjpeg-turbo has no code for want of memory",
 }
 LOOKS = {
     "count",

@@ -429,3 +429,27 @@ def test_a_picture_that_an_earlier_version_announced_under_its_shorter_key_is_no
     assert before < after
     [manifest] = bench.manifests()
     assert manifest.frames_announced == 4
+
+
+def _write_several(path: Path, format: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    pages = [Image.new("RGB", (64, 48), (level, ord(path.name[0]), 0)) for level in (0, 90, 180)]
+    pages[0].save(path, format, save_all=True, append_images=pages[1:])
+    os.utime(path, (FILE_DATE_S, FILE_DATE_S))
+    return path
+
+
+def test_of_files_with_several_pictures_the_first_is_counted_and_a_line_says_so(bench: Bench) -> None:
+    for name, format in {"a.tif": "TIFF", "b.tif": "TIFF", "c.jpg": "MPO"}.items():
+        _write_several(bench.folder / "pics" / name, format)
+    report = bench.produce(bench.folder / "pics")
+    [line] = [line for line in report.notices if "pictures" in line]
+    assert "a.tif (2 more like this): holds 3 pictures; frametally counts the first only" in line
+    assert (report.frames_announced, report.skipped) == (3, [])
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_an_animation_is_refused_with_the_way_out(bench: Bench, format: str) -> None:
+    path = _write_several(bench.folder / f"a.{format.lower()}", format)
+    [(_, line)] = bench.produce(path).skipped
+    assert line == "is an animation of 3 pictures; convert it to a video, for example to MP4"

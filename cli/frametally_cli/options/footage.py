@@ -45,6 +45,9 @@ footage_options: list[Callable[[Any], Any]] = [
         type=click.Path(path_type=Path, dir_okay=False),
         help="List what became of every file in this .csv or .json, and compare it with the earlier list.",
     ),
+    option(
+        "--value-range", "LOW:HIGH, the values that become black and white in pictures with more than 8 bits."
+    ),
     click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
 ]
 

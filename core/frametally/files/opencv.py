@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 # OpenCV reads these only at its first import. This limit is a second line of defence: the first is the check
 # of a picture's header against `max_image_megapixels`, which is never above it.
@@ -24,6 +24,7 @@ __all__ = [
     "cv2",
     "decode_image",
     "decode_pixels",
+    "decode_values",
     "jpeg_size_px",
     "reduced_px",
     "reduction_for",
@@ -92,14 +93,31 @@ def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
     Raises:
         Poison: It is empty, not in a known format, truncated or damaged, or a JPEG that would take too long.
     """
-    if not data:
-        raise Poison("the picture is empty (0 bytes)")
     if data.startswith(START_OF_IMAGE):
         check_scans(data)
+    return np.asarray(_decode(data, _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
+
+
+def decode_values(data: bytes) -> NDArray[Any]:
+    """Decode a PNG or TIFF with the values that the file has, for a caller that has checked the size.
+
+    Returns:
+        Shape (height, width) or (height, width, channels), channels blue, green, red and perhaps alpha; the
+        dtype of the file, such as uint16 or float32.
+
+    Raises:
+        Poison: It is empty, not in a known format, truncated or damaged.
+    """
+    return _decode(data, cv2.IMREAD_UNCHANGED)
+
+
+def _decode(data: bytes, flags: int) -> NDArray[Any]:
+    if not data:
+        raise Poison("the picture is empty (0 bytes)")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise Poison(f"the picture cannot be decoded: {error.err or 'OpenCV refuses it'}") from error
     if image is None:
         raise Poison("the picture cannot be decoded: it is cut short, damaged or not a picture")
-    return np.asarray(image, np.uint8)
+    return image

@@ -6,6 +6,7 @@ import datetime
 import zoneinfo
 from typing import Literal
 
+from frametally.files.value_ranges import known_value_range
 from frametally.rules.time_patterns import known_pattern
 from frametally.rules.times import known_timezone
 from frametally.settings.fields import Field, SettingsPart
@@ -58,6 +59,12 @@ class ProducerSettings(SettingsPart):
         description="Longest side of a stored frame in pixels; larger ones are scaled down; if 0, no limit.",
     )
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of stored frames, 1 to 100.")
+    value_range: str = Field(
+        "",
+        check=known_value_range,
+        description="Values `LOW:HIGH` that become black and white in pictures with more than 8 bits, "
+        "such as those of a thermal camera.",
+    )
     max_image_megapixels: int = Field(
         50,
         ge=1,

@@ -11,6 +11,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.files.value_ranges import parse_value_range
 from frametally.media.manifests import media_of, pictures_identity, weaker
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
@@ -27,6 +28,8 @@ _KEEPS_ITS_TIME = (
     "the same picture was produced with another file date, and keeps its earlier time; `frametally retime` "
     "changes the time of its day"
 )
+
+_FIRST_ONLY = "frametally counts the first only: save the others as files of their own to count them"
 
 
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
@@ -86,6 +89,7 @@ class _Days:
         self._pictures = pictures
         self._production = production
         self._source = production.sources.slug_of(pictures.source_name)
+        self._value_range = parse_value_range(production.settings.value_range)
         self._days: dict[str, _Day] = {}
         self._times: dict[str, str] | None = None
         self.frames_new = self.pixels = self.stored_bytes = 0
@@ -133,7 +137,11 @@ class _Days:
                 return None
             if name in day.new:  # the folder has the same picture of the same time twice
                 return None
-            pixels = production.pictures.read_pixels(file, header)
+            pixels = production.pictures.read_pixels(file, header, self._value_range)
+        if header.pictures > 1:
+            production.doubts.remark(
+                "several pictures", path, f"holds {header.pictures} pictures; {_FIRST_ONLY}"
+            )
         self._take(day, name, event_time)
         production.doubts.note(path, self._pictures.source_name, event_time, 0)
         self.frames_new += 1

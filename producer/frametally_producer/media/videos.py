@@ -18,6 +18,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
+from frametally.files.value_ranges import parse_value_range
 from frametally.media.manifests import media_of, track_identity, weaker
 from frametally.media.overlapping import time_jumps, told_time_jumps
 from frametally.ports.object_store import ObjectStore
@@ -58,12 +59,13 @@ def go_on_with(
 def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
     """Return a video's first frame before anything is written, so that one without frames leaves no trace.
 
-    Raises `Poison` if there is none.
+    Raises `Poison` if there is none, or as `Video.pixels`.
     """
     first = next(frames, None)
     if first is None:
         why = f": {'; '.join(opened.damage)}" if opened.damage else ""
         raise Poison(f"has no frame that can be decoded{why}; play it to check, or export it again")
+    opened.pixels(first.frame)  # one that cannot be shown with 8 bits is refused as a whole
     return first
 
 
@@ -220,7 +222,10 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         before = os.fstat(file.fileno())
         notices_before = len(production.notices)
         # Opened first: a file that is no video is refused before all of it is read for its identity.
-        with open_video(file, max_pixels=production.max_pixels, track=track) as opened:
+        value_range = parse_value_range(production.settings.value_range)
+        with open_video(
+            file, max_pixels=production.max_pixels, track=track, value_range=value_range
+        ) as opened:
             if earlier is None:
                 sha256 = _identify(file, production)
                 production.seen.note_file(

@@ -20,18 +20,29 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import simplejpeg
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from frametally.errors import Poison
-from frametally.files.opencv import Pixels, cv2, decode_pixels
+from frametally.files.jpeg_header import START_OF_IMAGE, check_scans
+from frametally.files.opencv import Pixels, cv2, decode_pixels, decode_values
+from frametally.files.value_ranges import ValueRange
 from frametally.process.limits import address_space_bytes, limit
 from frametally.process.retrying import GivenUp
+from frametally_producer.reading.depth import check_values, eight_bits
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.time_statements import TimeStatement, exif_statements, picture_statements
 
 Image.MAX_IMAGE_PIXELS = None  # this module checks sizes against the setting
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_ANIMATED = {"PNG", "WEBP"}
+_TIFF = (b"II*\0", b"MM\0*")
+_BITS_PER_SAMPLE = 258  # TIFF 6.0, section 8
+_PNG_BITS_PLACE, _PNG_MOST_BITS = 24, 16  # in the header chunk (PNG 1.2, 11.2.2)
+_LEAST_ZEROS, _PIXELS_PER_ZERO_BYTE = 64, 4096
+"""A lossy WebP has at most this run of zeros: the largest measured, in plain pictures, were half as long."""
 # 4 uncompressed channels of 16 bits, and room for cameras' other data; a larger file is not a picture.
 _MOST_FILE_BYTES_PER_PIXEL, _MOST_OTHER_FILE_BYTES = 8, 32 << 20
 
@@ -47,12 +58,16 @@ class PictureHeader(NamedTuple):
         width_px: Width as stored, before the picture is turned upright.
         orientation: EXIF orientation to apply after decoding, 1 to 8.
         statements: Its statements of when it was recorded, the most trusted first.
+        bits: Bits of each value of a pixel, of each channel: 8 if fewer.
+        pictures: How many pictures the file holds; only the first is read.
     """
 
     width_px: int
     height_px: int
     orientation: int
     statements: tuple[TimeStatement, ...]
+    bits: int = 8
+    pictures: int = 1
 
 
 def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
@@ -66,6 +81,12 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
         except MemoryError:
             raise
         except Exception as error:  # hostile bytes: whatever the parser raises, the picture is bad
+            file.seek(0)
+            if file.read(4) in _TIFF:
+                raise Poison(
+                    "is a TIFF of a kind that frametally does not read, or is damaged",
+                    "convert it to 8 or 16 bits a channel, or copy it again from the original",
+                ) from error
             raise Poison(
                 "is not a picture (JPEG, PNG, WebP, BMP and TIFF are read), or is damaged; copy it again "
                 "from the original"
@@ -80,25 +101,93 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
         if size_bytes > most_bytes:
             raise Poison(f"is larger than a picture of {width_px}x{height_px} pixels can be; export it again")
         orientation, statements = _read_metadata(picture)
+        bits = _bits_of(picture, file)
+        pictures = _number_of(picture)
+    if pictures > 1 and picture.format in _ANIMATED:
+        raise Poison(f"is an animation of {pictures} pictures", "convert it to a video, for example to MP4")
     # OpenCV always turns a TIFF upright while decoding it.
     orientation = UPRIGHT if picture.format == "TIFF" else orientation
-    return PictureHeader(width_px, height_px, orientation, statements)
+    return PictureHeader(width_px, height_px, orientation, statements, bits, pictures)
 
 
-def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
+def _bits_of(picture: Image.Image, file: BufferedReader) -> int:
+    """Return how many bits a value of a picture has, 8 if fewer."""
+    if picture.format == "PNG":
+        file.seek(_PNG_BITS_PLACE)
+        return min(max(file.read(1)[0], 8), _PNG_MOST_BITS)
+    if isinstance(picture, TiffImageFile):
+        bits = picture.tag_v2.get(_BITS_PER_SAMPLE, 8)
+        samples = bits if isinstance(bits, tuple) else (bits,)
+        return max(8, *(sample for sample in samples if isinstance(sample, int)))
+    return 8
+
+
+def _number_of(picture: Image.Image) -> int:
+    """Return how many pictures a file holds; 1 if what says so is damaged."""
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except MemoryError:
+        raise
+    except Exception:  # as above
+        return 1
+
+
+def decode_picture(
+    file: BufferedReader, header: PictureHeader, value_range: ValueRange | None = None
+) -> Pixels:
     """Decode the picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-    Raises `Poison` if it is truncated or damaged, or a JPEG that would take too long; and `MemoryError`.
+    A picture with more than 8 bits has the values of `value_range` from black to white. Without one, it has
+    the upper 8 bits.
+
+    Raises `Poison` if it is truncated or damaged, would be dark with 8 bits, or is a JPEG that would take too
+    long; and `MemoryError`.
     """
     file.seek(0)
+    data = file.read()
     try:
-        pixels = decode_pixels(file.read())
+        if data.startswith(START_OF_IMAGE):
+            pixels = _whole_jpeg(data)
+        else:
+            _check_zeros(data, header)
+            pixels = _deep(data, header.bits, value_range) if header.bits > 8 else decode_pixels(data)
     except Poison as error:
         cause = error.__cause__
         if isinstance(cause, cv2.error) and cause.code == cv2.Error.StsNoMem:
             raise MemoryError from error
-        raise Poison(f"{error}; copy it again from the original") from error
+        raise Poison(error.detail, error.remedy or "copy it again from the original") from error
     return upright(pixels, header.orientation)
+
+
+def _whole_jpeg(data: bytes) -> Pixels:
+    """Decode a JPEG if its decoder has no doubt that it is whole; other decoders make up what is damaged."""
+    check_scans(data)
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, "BGR", strict=True), np.uint8)
+    except ValueError as error:
+        if "memory" in str(error).lower():
+            raise MemoryError from error
+        raise Poison(
+            f"is damaged ({error})", "copy it again from the original, or, if it looks whole, save it again"
+        ) from error
+
+
+def _check_zeros(data: bytes, header: PictureHeader) -> None:
+    """Raise `Poison` if a lossy WebP, which has no checksum, was overwritten with zeros."""
+    most_zeros = _LEAST_ZEROS + header.width_px * header.height_px // _PIXELS_PER_ZERO_BYTE
+    if data[8:12] == b"WEBP" and b"VP8 " in data[12:64] and bytes(most_zeros + 1) in data:
+        raise Poison("is damaged (a part of it was overwritten with zeros)")
+
+
+def _deep(data: bytes, bits: int, value_range: ValueRange | None) -> Pixels:
+    """Decode a picture with more than 8 bits: shape (height, width, 3), dtype uint8."""
+    values = decode_values(data)
+    if value_range is None:
+        check_values(values, bits)
+        return decode_pixels(data)
+    channels = np.atleast_3d(values)[:, :, :3]
+    grey_or_bgr = eight_bits(channels, value_range)
+    return np.repeat(grey_or_bgr, 3, axis=2) if grey_or_bgr.shape[2] < 3 else grey_or_bgr
 
 
 def _read_metadata(picture: Image.Image) -> tuple[int, tuple[TimeStatement, ...]]:
@@ -133,6 +222,7 @@ class _Request(msgspec.Struct):
     most_bytes: int
     max_pixels: int = 0
     header: PictureHeader | None = None
+    value_range: ValueRange | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -162,15 +252,17 @@ class PictureReader:
             raise Poison("its header cannot be read; copy it again from the original, or convert it")
         return header
 
-    def read_pixels(self, file: BufferedReader, header: PictureHeader) -> Pixels:
-        """Decode the picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+    def read_pixels(
+        self, file: BufferedReader, header: PictureHeader, value_range: ValueRange | None = None
+    ) -> Pixels:
+        """Return the picture as `decode_picture` does.
 
-        Raises `Poison` if it is truncated or damaged, or takes too much time or memory; and `GivenUp`.
+        Raises `Poison` as it does, or if it takes too much time or memory; and `GivenUp`.
         """
         count = header.width_px * header.height_px
         most_cpu_s = _MOST_CPU_S + count // _PIXELS_PER_CPU_S
         most_bytes = _MOST_OTHER_BYTES + os.fstat(file.fileno()).st_size + count * _MOST_BYTES_PER_PIXEL
-        pixels = self._ask(file, _Request(most_cpu_s, most_bytes, header=header))
+        pixels = self._ask(file, _Request(most_cpu_s, most_bytes, header=header, value_range=value_range))
         if isinstance(pixels, PictureHeader):
             raise Poison("its pixels cannot be read; copy it again from the original, or convert it")
         return pixels
@@ -258,7 +350,7 @@ def _serve(connection: socket.socket) -> None:
                 if request.header is None:
                     answer = _Answer(decode_header(file, max_pixels=request.max_pixels))
                 else:
-                    pixels = decode_picture(file, request.header)
+                    pixels = decode_picture(file, request.header, request.value_range)
                     height_px, width_px, channels = pixels.shape
                     answer = _Answer(shape=(height_px, width_px, channels))
             except Poison as error:

@@ -18,7 +18,9 @@ from av.video.stream import VideoStream
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.files.value_ranges import ValueRange
 from frametally.process.reports import plural
+from frametally_producer.reading.depth import eight_bit_frame
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, square_size_px, upright
 from frametally_producer.reading.sampling import PresentationTimes
@@ -243,7 +245,9 @@ class TimedFrame(NamedTuple):
 
 
 @contextmanager
-def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = None) -> Iterator[Video]:
+def open_video(
+    file: BufferedReader, *, max_pixels: int, track: int | None = None, value_range: ValueRange | None = None
+) -> Iterator[Video]:
     """Open a track of the video in `file`, by default the usual one, and no other file. Raises `Poison`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
@@ -264,7 +268,7 @@ def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = Non
             f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
         ) from error
     with container:
-        video = Video(container, file, max_pixels=max_pixels, track=track)
+        video = Video(container, file, max_pixels=max_pixels, track=track, value_range=value_range)
         if lacks_rate(head):
             video.doubt = f"its header has no frame rate, so frametally takes {_USUAL_FPS} frames per second"
         yield video
@@ -295,6 +299,7 @@ class Video:
         *,
         max_pixels: int,
         track: int | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         """Read the metadata of the track with a number, by default of the usual track."""
         self.track = choose_track(container, track)
@@ -320,6 +325,7 @@ class Video:
         self.rate_remark = rate_remark(container.metadata, self.average_fps)
         self.size_px = size
         self._max_pixels = max_pixels
+        self._value_range = value_range
         self.codec = stream.codec_context.codec.canonical_name
         self.sound_codecs = [
             sound.codec_context.codec.canonical_name if sound.codec_context else ""
@@ -421,7 +427,8 @@ class Video:
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
         """Return the frame as `bgr_pixels` does, which raises `Poison` if FFmpeg cannot convert it."""
-        return bgr_pixels(self._reformatter, frame, self.stream.sample_aspect_ratio, self._max_pixels)
+        aspect = self.stream.sample_aspect_ratio
+        return bgr_pixels(self._reformatter, frame, aspect, self._max_pixels, self._value_range)
 
     def picture_size_px(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Return the width and height of the picture that `pixels` returns."""
@@ -498,18 +505,25 @@ class Video:
 
 
 def bgr_pixels(
-    reformatter: VideoReformatter, frame: av.VideoFrame, pixel_aspect: Fraction | None, max_pixels: int
+    reformatter: VideoReformatter,
+    frame: av.VideoFrame,
+    pixel_aspect: Fraction | None,
+    max_pixels: int,
+    value_range: ValueRange | None = None,
 ) -> Pixels:
     """Convert a frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Its pixels are square (`square_size_px`), so the picture has the proportions that a player shows.
 
+    Grey values of more than 8 bits become black and white as `value_range` says.
+
     Raises:
-        Poison: FFmpeg cannot convert it.
+        Poison: FFmpeg cannot convert it, or it would be dark with 8 bits.
     """
     width_px, height_px = square_size_px(frame.width, frame.height, pixel_aspect, max_pixels)
     try:
-        bgr = reformatter.reformat(frame, width_px, height_px, "bgr24").to_ndarray()
+        shallow = eight_bit_frame(frame, value_range)
+        bgr = reformatter.reformat(shallow, width_px, height_px, "bgr24").to_ndarray()
     except (av.FFmpegError, ValueError) as error:
         raise Poison(f"cannot be converted ({_reason(error)})") from error
     return upright(np.asarray(bgr, np.uint8), orientation_of(frame))

@@ -379,6 +379,7 @@ def asked_of(
         settings.file_time,
         settings.container_time,
         *of_video,
+        *([settings.value_range] if settings.value_range else []),
     )
     return msgspec.json.encode(parts).decode()
 

@@ -115,7 +115,7 @@ class DecodedFrames:
         self._results = results
         self._on_frame = on_frame
         self._store, self._patience = run.store, run.patience
-        self._max_pixels = run.settings.max_image_megapixels * 1_000_000
+        self._settings = run.settings
         self._room = Room(run.settings, run.patience)
         self._wait_for_room = wait_for_room
         self._writer = FrameWriter(
@@ -194,7 +194,7 @@ class DecodedFrames:
         """Open the file at its beginning."""
         self._file.close()
         file = self._opened = self._file.enter_context(
-            open_original(self._store, self._record, self._patience, max_pixels=self._max_pixels)
+            open_original(self._store, self._record, self._patience, self._settings)
         )
         frames = _in_bursts(file.frames(), file.size_px)
         first = first_of(frames, file)

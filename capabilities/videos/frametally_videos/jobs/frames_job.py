@@ -38,7 +38,7 @@ def make_frames(ports: StagePorts, record: VideoRecord, progress: Progress, pati
     sampling = ports.settings.sample_fps
     with begin(call, store=ports.store, log=ports.log, progress=progress, patience=patience) as production:
         manifest = patience.until_done("the object store", lambda: put_right(ports, record, progress))
-        with open_original(ports.store, record, patience, max_pixels=production.max_pixels) as video:
+        with open_original(ports.store, record, patience, ports.settings) as video:
             check_track(video, manifest)
             track = video.track.number
             keeper = take_up(record, manifest, production.store, patience, sampling=sampling, track=track)

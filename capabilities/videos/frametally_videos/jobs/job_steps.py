@@ -84,8 +84,7 @@ class JobCall(NamedTuple):
         """Open the video's original; see `open_original`."""
         from frametally_videos.jobs.originals import open_original
 
-        max_pixels = self.settings.max_image_megapixels * 1_000_000
-        return open_original(self.store, self.record, self.patience, max_pixels=max_pixels)
+        return open_original(self.store, self.record, self.patience, self.settings)
 
     def screen(self) -> Screen | None:
         """Return what changes pictures of the video before they are stored; see `screen_of`."""

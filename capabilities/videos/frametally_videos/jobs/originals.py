@@ -10,9 +10,11 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.files.value_ranges import parse_value_range
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
+from frametally.settings.loading import Settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.library.stored_file import StoredFile
 from frametally_videos.library.video_looks import sentence
@@ -32,9 +34,9 @@ def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoR
 
 @contextmanager
 def open_original(
-    store: ObjectStore, record: VideoRecord, patience: Patience, *, max_pixels: int
+    store: ObjectStore, record: VideoRecord, patience: Patience, settings: Settings
 ) -> Iterator[Video]:
-    """Open a video's original; wait while the store is not available.
+    """Open a video's original within the settings' limits; wait while the store is not available.
 
     Raises:
         Poison: The original is missing, or is not a video that can be opened.
@@ -52,7 +54,9 @@ def open_original(
             f"its original is missing ({key}); restore it from a backup, or put the uploaded file back there"
         ) from error
     try:
-        with open_video(io.BufferedReader(file), max_pixels=max_pixels) as video:
+        value_range = parse_value_range(settings.value_range)
+        max_pixels = settings.max_image_megapixels * 1_000_000
+        with open_video(io.BufferedReader(file), max_pixels=max_pixels, value_range=value_range) as video:
             yield video
     except Exception as error:
         if file.failure is not None and file.failure is not error:
