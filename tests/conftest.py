@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from tests.capabilities import is_left_out
 from tests.examples import THOROUGH, examples
 from tests.fakes.databases import DATABASES, Place
 from tests.fakes.memory import MemoryStore
@@ -56,7 +57,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import modules whose tests `-m` excludes: that takes seconds in each process."""
+    """Do not load tests of a capability that is gone, nor, for seconds in each process, those that `-m`
+    excludes."""
+    if is_left_out(collection_path):
+        return True
     asked = config.option.markexpr
     if collection_path.suffix != ".py" or re.search(r"\bor\b|\(", asked):
         return None

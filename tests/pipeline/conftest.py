@@ -6,11 +6,12 @@ import gzip
 import os
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.capabilities import HERE
 from tests.commands import Finished, run_frametally
 
 from frametally.books.runs import current_runs, read_run
@@ -19,7 +20,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import load_settings
-from frametally_videos.opening import open_video_catalogue
 
 START_TIME = "2026-01-01T08:00:00Z"
 DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # the oracle's setting
@@ -104,11 +104,15 @@ def table_of_api(data_dir: Path, interval_s: int) -> Table:
         closing(open_count_index(settings.index_url)) as index,
         closing(open_ledger(settings.ledger_url)) as ledger,
         closing(open_frame_log(settings.log_url)) as log,
-        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+        ExitStack() as stack,
     ):
-        app = create_app(
-            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
-        )
+        of_plugins = {}
+        if "videos" in HERE:
+            from frametally_videos.opening import open_video_catalogue
+
+            catalogue = open_video_catalogue(settings.catalogue_url)
+            of_plugins["catalogue"] = stack.enter_context(closing(catalogue))
+        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log, **of_plugins)
         response = app.test_client().get(f"/api/counts?interval={interval_s}")
         close_app(app)
         assert response.status_code == 200, response.text

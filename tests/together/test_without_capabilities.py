@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import py_compile
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -167,30 +169,43 @@ class Clone(NamedTuple):
 
 
 def copy_without(gone: frozenset[str], root: Path) -> None:
-    """Copy git's files of the working tree, without capabilities and their tests."""
+    """Copy git's files of the working tree, without capabilities and their tests, as `git rm` does: it
+    leaves compiled modules behind."""
     left_out = {f"{place}/{name}" for place in ("capabilities", "tests") for name in gone}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         first, _, rest = name.partition("/")
-        if name and f"{first}/{rest.partition('/')[0]}" not in left_out:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            if (REPOSITORY / name).is_file():
-                shutil.copy2(REPOSITORY / name, root / name)
+        if not (REPOSITORY / name).is_file():
+            continue
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if f"{first}/{rest.partition('/')[0]}" not in left_out:
+            shutil.copy2(REPOSITORY / name, root / name)
+        elif name.endswith(".py"):
+            compiled = root / cache_from_source(name)
+            py_compile.compile(str(REPOSITORY / name), str(compiled), doraise=True)
     for command in (["init", "-q"], ["add", "-A"]):  # the rest still has git's version of itself
         subprocess.run(["git", *command], cwd=root, capture_output=True, check=True)
 
 
-@pytest.fixture(scope="module", params=CASES)
-def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def cloned(gone: frozenset[str], root: Path) -> Iterator[Clone]:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("needs a checkout")
-    root = tmp_path_factory.mktemp("without") / "frametally"
-    gone = CASES[request.param]
     copy_without(gone, root)
     (root / "site").mkdir()
     (root / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
     yield Clone(root, gone)
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    yield from cloned(CASES[request.param], tmp_path_factory.mktemp("without") / "frametally")
+
+
+@pytest.fixture(params=DELETABLE)
+def without_one(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of the checkout after the documented deletion of one capability."""
+    yield from cloned(frozenset({request.param}), tmp_path / "frametally")
 
 
 @pytest.fixture(scope="module")
@@ -284,16 +299,34 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: C
     assert told.keys() <= {"/api/docs", "/docs", "/redoc"}
 
 
-def test_the_tests_that_are_left_are_whole_and_those_that_ask_plug_ins_pass(clone: Clone) -> None:
+QUICK = [
+    *("-p", "no:cacheprovider"),
+    "-m",
+    "not thorough and not services and not spark and not airflow and not demo",
+]
+
+
+def test_every_test_that_is_left_is_collected_after_the_deletion_of_one_capability(
+    without_one: Clone,
+) -> None:
+    collected = without_one.python("-m", "pytest", "-qq", "--collect-only", *QUICK, "tests")
+    assert collected.returncode == 0, collected.stdout[-20_000:]
+    names = {line.split("/")[1] for line in collected.stdout.splitlines() if line.startswith("tests/")}
+    assert {"core", "consumer", "hadoop", "pipeline", "producer", "search", "web"} <= names
+    assert not names & without_one.gone
+    # Each missing helper, fixture or setting of these would stop its tests.
+    asking = [
+        path.relative_to(without_one.root)
+        for path in sorted((without_one.root / "tests" / "core").glob("test_*.py"))
+        if "tests.capabilities" in path.read_text(encoding="utf-8")
+    ]
+    done = without_one.python("-m", "pytest", "-q", "--numprocesses=2", *QUICK, *asking)
+    assert done.returncode == 0, done.stdout[-20_000:]
+
+
+def test_the_tests_that_ask_plug_ins_pass_without_any(clone: Clone) -> None:
     if clone.gone != CASES["all"]:
         pytest.skip("done once, without all of them")
-    left = [
-        *("-p", "no:cacheprovider"),
-        "-m",
-        "not thorough and not services and not spark and not airflow and not demo",
-    ]
-    collected = clone.python("-m", "pytest", "-qq", "--collect-only", *left, "tests/core", "tests/consumer")
-    assert collected.returncode == 0, collected.stdout[-20_000:]
     # The others do not know any plug-in: they work the same without plug-ins.
     asking = [
         path.relative_to(clone.root)
@@ -302,6 +335,6 @@ def test_the_tests_that_are_left_are_whole_and_those_that_ask_plug_ins_pass(clon
     ]
     assert len(asking) >= 10
     done = clone.python(
-        *("-m", "pytest", "-q", "--numprocesses=2", *left, "tests/hadoop", "tests/search", *asking)
+        *("-m", "pytest", "-q", "--numprocesses=2", *QUICK, "tests/hadoop", "tests/search", *asking)
     )
     assert done.returncode == 0, done.stdout[-20_000:]
