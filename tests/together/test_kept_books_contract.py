@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.fakes.databases import DATABASES, Place
 
+from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.kept_books import KeptBooks
 from frametally.backups import KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.plugins import hooks
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry, first_break
 from frametally_accounts.book import AccessBook
@@ -22,6 +25,7 @@ from frametally_alerts.book import AlertBook
 from frametally_alerts.rules import AlertRule
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
+from frametally_videos.catalogue import video_catalogue
 from frametally_videos.opening import open_video_catalogue
 
 HOUR_S = 3600.0
@@ -63,6 +67,18 @@ def fill(opened: Opened, name: str) -> None:
     catalogue.queue(f"video-{name}", "checks")
     opened(LiveBook).put_camera(Feed(f"c-{name}", "camera", name, name.title(), address="rtsp://10.0.0.1/x"))
     catalogue.put_notice(name, "subject", "body")
+
+
+def test_what_people_made_is_on_the_disk_with_its_commit(tmp_path: Path) -> None:
+    layouts = {str(book.layout.about.name): book.layout for books in hooks("tables") for book in books}
+    assert len(layouts) >= 3, "accounts, the audit log, and what plug-ins keep"
+    assert video_catalogue.LAYOUT in layouts.values()
+    for layout in layouts.values():
+        with (
+            closing(SqlDatabase(f"sqlite:///{tmp_path}/catalogue.sqlite", layout)) as database,
+            database.writing() as connection,
+        ):
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2, "FULL"
 
 
 def rows_of(books: KeptBooks) -> list[KeptRow]:

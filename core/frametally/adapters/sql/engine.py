@@ -1,7 +1,8 @@
 """Opens, locks and recognises the database of an index or a ledger, and explains its failures.
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
-synchronous=NORMAL, as everything in them can be read again from the object store.
+synchronous=FULL for what people made (`Layout.is_kept`), so that commits survive power loss; NORMAL for what can
+be read again from the object store.
 
 PostgreSQL: readers see one snapshot (REPEATABLE READ), and a row's lock admits one writer at a time.
 """
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +302,7 @@ class SqlDatabase:
         file.prepare_folder()
         # Build the URL from parts: a path may contain characters with a meaning in a URL.
         engine = create_engine(URL.create("sqlite", database=str(path)), creator=file.connect)
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", partial(_configure, "FULL" if layout.is_kept else "NORMAL"))
         event.listen(engine, "checkin", _close_reading)
         event.listen(engine, "begin", _begin)
         return engine
@@ -411,9 +413,9 @@ class SqlDatabase:
             raise
 
 
-def _configure(connection: Any, _: object) -> None:
+def _configure(synchronous: str, connection: Any, _: object) -> None:
     with patient(connection, seconds_left()):
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
 def _close_reading(connection: Any, record: ConnectionPoolEntry) -> None:

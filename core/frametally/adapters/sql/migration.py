@@ -61,6 +61,7 @@ class Layout(NamedTuple):
         first_version: The layout of 0.3.0; no revision leads to it.
         beside: Names of other layouts' `about` tables that may be in the same SQLite file.
         has_secrets: Whether it, or a book in the same file, has data that only the file's owner may read.
+        is_kept: Whether nothing can fill it again: SQLite then writes each commit to the disk at once.
     """
 
     part: str
@@ -72,6 +73,7 @@ class Layout(NamedTuple):
     first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
+    is_kept: bool = False
 
     @property
     def is_cache(self) -> bool:
@@ -90,7 +92,16 @@ class Layout(NamedTuple):
         """Return the layout of a book in the video catalogue's database, with others or alone."""
         setting = "FRAMETALLY_CATALOGUE_URL"
         return cls(
-            part, setting, refill, about, version, migrations, first_version, _IN_CATALOGUE, has_secrets=True
+            part,
+            setting,
+            refill,
+            about,
+            version,
+            migrations,
+            first_version,
+            _IN_CATALOGUE,
+            has_secrets=True,
+            is_kept=True,
         )
 
 
