@@ -29,6 +29,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.encryption import SALT_BYTES, fernet_key
 from frametally.files.replacing import replace_file
+from frametally.files.synced import make_folders
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.rules.times import DAY_MS, EPOCH, utc
 
@@ -282,9 +283,9 @@ def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
     Raises:
         OSError: The backup cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(folder)
     path = folder / _next_name(_in_folder(folder, made_at_ms), made_at_ms)
-    replace_file(path, data, is_private=True)
+    replace_file(path, data, is_private=True, durable=True)
     return path
 
 

@@ -223,6 +223,26 @@ def test_who_loses_the_race_still_sees_the_winner_on_disk_before_building_on_it(
     assert synced[-2:] == [(root / "a").stat().st_ino, root.stat().st_ino]
 
 
+def test_what_was_deleted_is_off_the_disk_and_many_deletions_are_when_they_are_synced(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(f"file://{root}")
+    for number in range(3):
+        store.put(f"a/b/{number}.txt", b"x")
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
+    store.delete("a/b/0.txt")
+    store.delete("a/b/0.txt")  # another process may have deleted it, and not yet synced that
+    assert synced == [(root / "a/b").stat().st_ino] * 2
+    synced.clear()
+    store.delete("a/b/1.txt", durable=False)
+    assert synced == []
+    store.sync()
+    store.delete("no/such/folder.txt")
+    assert synced == [root.stat().st_ino]
+
+
 def test_a_folder_removed_behind_the_stores_back_is_made_again_and_is_on_disk(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

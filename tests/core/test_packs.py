@@ -78,9 +78,9 @@ class WatchedStore(MemoryStore):
         self._pass()
         return super().head(key)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         self._pass()
-        super().delete(key)
+        super().delete(key, durable=durable)
 
     def change(self, key: str, make: Change) -> bytes | None:
         self._pass()
@@ -470,10 +470,10 @@ class CountingStore(WatchedStore):
         super().__init__(clock)
         self.writes: list[str] = []
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         if not self.is_changing:
             self.writes.append(key)
-        super().delete(key)
+        super().delete(key, durable=durable)
 
     def change(self, key: str, make: Change) -> bytes | None:
         self.writes.append(key)

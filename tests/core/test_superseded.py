@@ -242,11 +242,11 @@ def test_a_removal_that_is_interrupted_anywhere_is_finished_by_the_next(
     left = [deletes]
     delete = published.store.delete
 
-    def until_it_dies(key: str) -> None:
+    def until_it_dies(key: str, *, durable: bool) -> None:
         if not left[0]:
             raise Retryable("the store is away")
         left[0] -= 1
-        delete(key)
+        delete(key, durable=durable)
 
     monkeypatch.setattr(published.store, "delete", until_it_dies)
     with pytest.raises(Retryable):

@@ -108,11 +108,15 @@ class MemoryStore:
         version = str(self._versions[key])
         return ObjectInfo(key, len(self._objects[key]), version, self._put_at_ms[key])
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         """Remove the object, if it exists."""
+        del durable
         check_key(key)
         with self._lock:
             self._objects.pop(key, None)
+
+    def sync(self) -> None:
+        """Do nothing."""
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by the result of `make`; see `ObjectStore.change`."""

@@ -14,6 +14,7 @@ from tests.fakes.memory import ManualClock, MemoryLog
 from tests.fakes.said import Said
 
 from frametally.adapters.files import folder_store as file_store
+from frametally.files import synced
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
@@ -117,7 +118,8 @@ def test_after_a_power_cut_what_is_committed_is_there_and_the_rest_is_done_again
     model = load_detector(settings).model_id
 
     disk = SyncedDisk(cut_at, before=before)
-    monkeypatch.setattr(file_store, "os", disk)
+    for module in (file_store, synced):
+        monkeypatch.setattr(module, "os", disk)
     with closing(open_object_store(settings.store_url)) as store, pytest.raises(PowerCut):
         run_consumer(settings, store, log, NoProgress())
     monkeypatch.undo()

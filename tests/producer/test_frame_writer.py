@@ -156,3 +156,23 @@ def test_frames_need_not_be_durable_manifests_must(bench: Bench, tmp_path: Path)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
     bench.produce(tmp_path / "a.jpg")
     assert durable == {"media": True, "images": False}
+
+
+def test_pictures_are_on_the_disk_before_they_are_announced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effects = bench.store.effects
+    monkeypatch.setattr(bench.store, "sync", lambda: effects.append(("sync", "")))
+    with Writing(bench).writer as writer:
+        for index in range(250):
+            writer.add(new_frame(index))
+    waiting: set[str] = set()
+    on_disk: set[str] = set()
+    for step, key in effects:
+        if step == "put":
+            waiting.add(key)
+        elif step == "sync":
+            on_disk |= waiting
+        else:
+            assert key in on_disk
+    assert len(on_disk) == 250

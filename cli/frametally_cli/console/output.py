@@ -163,5 +163,5 @@ def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
         sys.stdout.buffer.writelines(chunks)
         sys.stdout.buffer.flush()
         return
-    length = replace_file(output, chunks)
+    length = replace_file(output, chunks, durable=True)
     err().print(plain(f"{output}: {length} bytes"), markup=False)

@@ -225,8 +225,9 @@ def remove_town(ports: Ports, progress: Progress) -> int:
     doomed = [info.key for info in ports.store.list("") if not folders.isdisjoint(info.key.split("/"))]
     doomed += [manifest.key for manifest in media]  # last, as they show that something is left
     for number, key in enumerate(doomed, 1):
-        ports.store.delete(key)
+        ports.store.delete(key, durable=False)
         progress.update(number, len(doomed), key)
+    ports.store.sync()
     for run in ports.index.current_runs():
         if run.model == MODEL:
             ports.index.remove(run)

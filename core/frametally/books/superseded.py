@@ -99,14 +99,15 @@ def remove_superseded(
                 old_pointers.append(info)
     size_bytes = 0
     for info in _unlisted(store, listed, old_objects.keys(), now_ms - KEPT_MS, is_erased):
-        store.delete(info.key)
+        store.delete(info.key, durable=False)
         size_bytes += info.size_bytes
     for prefix in sorted(old_objects):
         for info in [*store.list(keys.tracks_folder(prefix)), *old_objects[prefix]]:
-            store.delete(info.key)
+            store.delete(info.key, durable=False)
             size_bytes += info.size_bytes
     for info in old_pointers:
-        store.delete(info.key)
+        store.delete(info.key, durable=False)
+    store.sync()
     return Removed(len(old_objects), size_bytes)
 
 

@@ -86,4 +86,4 @@ def change_env_file(path: Path, values: Mapping[str, str]) -> None:
         elif name in left:
             lines.append(f"{name}={left.pop(name)}")
     lines += [f"{name}={value}" for name, value in left.items()]
-    replace_file(path, "".join(f"{line}\n" for line in lines).encode())
+    replace_file(path, "".join(f"{line}\n" for line in lines).encode(), durable=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
+from frametally.files.synced import make_folders
 from frametally.process.time_limit import patient, seconds_left
 
 BUSY_TIMEOUT_S = 30.0
@@ -80,7 +81,7 @@ class SqliteOpener:
                 f"{self._setting} or FRAMETALLY_DATA_DIR to a folder on a local disk"
             )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folders(self.path.parent)
             if self._has_secrets:
                 self._keep_private()
         except OSError as error:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from frametally.errors import Misconfigured, Retryable
+from frametally.files.synced import make_folders
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def work_lock(
     """
     path = data_dir / f"{name}.lock"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folders(data_dir)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise Misconfigured(

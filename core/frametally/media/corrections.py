@@ -180,9 +180,9 @@ def finish(
         targets.note(announcement)
         batch.append(announcement)
         if len(batch) >= _ANNOUNCE_FRAMES:
-            _announce(log, settings.topic, batch)
+            _announce(store, log, settings.topic, batch)
             batch = []
-    _announce(log, settings.topic, batch)
+    _announce(store, log, settings.topic, batch)
     targets.write()
     if old.sha256 not in targets.identities:
         delete_manifest(store, old.sha256, revision=old.revision)
@@ -360,7 +360,7 @@ def _move(
     data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])
     if data is None:
         return None
-    if not store.put(key, data, if_absent=True, durable=correction.delete_images):
+    if not store.put(key, data, if_absent=True, durable=False):  # `_announce` syncs it
         data = store.get(key)
     media = targets.media_at(new_name.captured_at_ms)
     try:
@@ -380,7 +380,8 @@ def _first_of(store: ObjectStore, candidates: list[str]) -> bytes | None:
     return None
 
 
-def _announce(log: FrameLog, topic: str, batch: list[FrameAnnouncement]) -> None:
+def _announce(store: ObjectStore, log: FrameLog, topic: str, batch: list[FrameAnnouncement]) -> None:
+    store.sync()
     log.publish(
         topic, [(keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)) for frame in batch]
     )

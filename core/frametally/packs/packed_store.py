@@ -53,8 +53,9 @@ def plain_of(store: ObjectStore) -> ObjectStore:
 def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
     """Delete stored pictures, single or in packs, and yield the key of each that is gone.
 
-    Pictures of one part of a pack are removed in one step. Listing the store avoids a request for each
-    picture that is not an object itself. Raises `Misconfigured` as `remove_frames`.
+    Pictures of one part of a pack are removed in one step. After the last one, power loss brings none back.
+    Listing the store avoids a request for each picture that is not an object itself. Raises `Misconfigured`
+    as `remove_frames`.
     """
     plain = plain_of(store)
     for folder, of_folder in groupby(
@@ -69,8 +70,9 @@ def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[s
                     yield key
         for key in left:
             if not folder:  # it can be in no pack
-                plain.delete(key)
+                plain.delete(key, durable=False)
             yield key
+    plain.sync()
 
 
 def _delete_in(store: ObjectStore, folder: str, image_keys: Sequence[str]) -> Iterator[str]:
@@ -86,7 +88,7 @@ def _delete_in(store: ObjectStore, folder: str, image_keys: Sequence[str]) -> It
         if info.key > end:
             return
         if info.key in keys_to_delete:
-            plain.delete(info.key)
+            plain.delete(info.key, durable=False)
             yield info.key
         elif is_part_key(info.key) and (names := packs.get(pack_of_part(info.key))):
             for name in sorted(remove_from_part(store, info.key, names)[0]):
@@ -237,10 +239,14 @@ class PackedStore:
         for frame in part.frames.values() if part is not None else ():
             yield ObjectInfo(f"{folder}/{frame.name}", frame.bytes, frame.sha256, info.modified_at_ms)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         """Remove the object, or the frame from its pack; see `delete_pictures` for many."""
-        self.plain.delete(key)
+        self.plain.delete(key, durable=durable)
         self._remove(key)
+
+    def sync(self) -> None:
+        """Make all earlier puts and deletions survive power loss."""
+        self.plain.sync()
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object, such as a part of a pack; see `ObjectStore.change`. Frames are never changed."""

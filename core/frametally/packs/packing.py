@@ -116,7 +116,7 @@ def _pack_batch(
             if missing := (names & added) - removed:  # deleted in the meantime
                 remove_frames(plain, pack, missing)
         elif names:
-            plain.delete(key)
+            plain.delete(key, durable=False)  # if it comes back, a later call deletes it again
         if names:
             failpoints.passing("pack.picture")
         moved += len(names)

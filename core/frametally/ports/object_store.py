@@ -100,7 +100,7 @@ class ObjectStore(Protocol):
         """Store `data` under `key`, whole or not at all.
 
         With `if_absent` an existing object stays, and one of several racing writers wins. With `durable` the
-        object survives power loss once this returns (False is for what can be made again: images).
+        object survives power loss once this returns, otherwise once `sync` returns: for many at once.
 
         Returns:
             True if this call stored it, False if `if_absent` found an object there.
@@ -125,8 +125,11 @@ class ObjectStore(Protocol):
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
         """Yield what `list` yields except the known keys, which may cost less than the others."""
 
-    def delete(self, key: str) -> None:
-        """Remove the object; removing a missing one does nothing."""
+    def delete(self, key: str, *, durable: bool = True) -> None:
+        """Remove the object; removing a missing one does nothing. For `durable`, see `put`."""
+
+    def sync(self) -> None:
+        """Make all earlier puts and deletions survive power loss; the next power cut undoes none of them."""
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; no other `change` of it happens in between.

@@ -90,8 +90,9 @@ class FrameWriter:
     """Stores and announces frames, in this order of effects.
 
     1. A worker thread encodes the frame, changes it by the source's `Screen`, and puts it if absent.
-    2. Its announcement is published, in the order in which frames were added.
-    3. `on_announced` is called, which notes it in the medium's manifest.
+    2. All frames of a batch are written to the disk together: the next power cut takes none of them.
+    3. Their announcements are published, in the order in which frames were added.
+    4. `on_announced` is called, which notes it in the medium's manifest.
 
     So every announced frame exists, and every noted one is announced. A crash in between repeats a put or an
     announcement, which changes nothing, because a frame's identity is its key.
@@ -219,6 +220,7 @@ class FrameWriter:
     def _announce(self) -> None:
         messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
         began_s = time.monotonic()
+        self.patience.until_done("the object store", self.store.sync)
         self.patience.until_done("the log", lambda: self.log.publish(self.topic, messages))
         METERS.took("announce", time.monotonic() - began_s, frames=len(messages))
         for announcement in self._batch if TRACES.is_on else ():  # the root spans
@@ -255,7 +257,7 @@ class FrameWriter:
 
     def _put_once(self, key: str, data: bytes) -> bytes:
         """Put a frame if absent, and return the stored bytes; repeating it changes nothing."""
-        # Not durable, as a frame can be made again from its medium. New frames are not looked up in packs.
+        # `_announce` syncs a whole batch. New frames are not looked up in packs.
         store = plain_of(self.store) if self.is_new else self.store
         if not store.put(key, data, if_absent=True, durable=False):
             stored = self._stored(key)
@@ -267,8 +269,8 @@ class FrameWriter:
     def _stored(self, key: str) -> bytes | None:
         """Return the existing object, which the announcement has to describe, or None if it is unusable.
 
-        It differs from the new one if other settings or libraries made it. As frames are not put durably, a
-        power cut may have left an incomplete one.
+        It differs from the new one if other settings or libraries made it. A power cut may have left an
+        incomplete one, as a frame is synced only with its batch.
         """
         try:
             data = self.store.get(key)

@@ -128,8 +128,10 @@ class Handing:
                 return store.address(self._read(key), ttl_s=ttl_s)
             case "put", [str(key), bytes(data), bool(if_absent), bool(durable)]:
                 return store.put(self._write(key), data, if_absent=if_absent, durable=durable)
-            case "delete", [str(key)]:
-                return store.delete(self._write(key))
+            case "delete", [str(key), bool(durable)]:
+                return store.delete(self._write(key), durable=durable)
+            case "sync", []:
+                return store.sync()
             case "change", [str(key)]:
                 return store.change(self._write(key), self._maker(line))
             case "resumable", [str(key), str(part_key)]:
@@ -212,9 +214,13 @@ class HandedStore:
         """Yield the objects of `list` without the known keys."""
         return known_keys.leave_out(self.list(prefix))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         """Remove the object; a missing object is not an error."""
-        self._ask("delete", key)
+        self._ask("delete", key, durable)
+
+    def sync(self) -> None:
+        """Make all earlier puts and deletions survive power loss."""
+        self._ask("sync")
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by the result of `make`; see `ObjectStore.change`."""

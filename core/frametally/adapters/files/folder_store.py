@@ -1,7 +1,7 @@
 """Objects as files in one folder: `file:///absolute/folder`.
 
-Reads, listings and puts that may be lost use obstore. It does not fsync, so this module does durable puts
-itself, in this order:
+Reads, listings, and puts that need not survive power loss before `sync`, use obstore. It does not fsync, so
+this module does durable puts itself, in this order:
 
 1. Write the bytes to a staging file in the object's own folder, and fsync it.
 2. Give the staging file the final name, by link (fails if there is an object) or by rename (replaces it). So
@@ -40,6 +40,7 @@ from frametally.adapters.files.listing import (
 )
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
+from frametally.files.synced import make_folders, sync_file_system, sync_folder
 from frametally.files.work_lock import locked
 from frametally.keys import BACKUPS, BRIEF_FOLDER
 from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, change_alone
@@ -77,7 +78,7 @@ class FileStore:
             )
         self._root = Path(folder)
         try:
-            _make_folders(self._root)
+            make_folders(self._root)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
         if not os.access(self._root, os.R_OK | os.X_OK):  # an archive need not be writable
@@ -132,12 +133,12 @@ class FileStore:
             os.fsync(handle)
 
     def _sync_folders(self, folder: Path) -> None:
-        _fsync_folder(folder)
+        sync_folder(folder)
         fresh: list[Path] = []
         while folder != self._root and folder not in self._folders_on_disk:
             fresh.append(folder)
             folder = folder.parent
-            _fsync_folder(folder)
+            sync_folder(folder)
         self._folders_on_disk.update(fresh)  # only now: other threads rely on the whole chain
 
     def get(self, key: str) -> bytes:
@@ -195,8 +196,9 @@ class FileStore:
             raise self._failure(error, "listed", folder) from error
         yield from in_key_order(listed, after, self._walk)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
         check_key(key)
+        folder = (self._root / key).parent
         try:
             self._store.delete(key)
         except (OSError, BaseError) as error:
@@ -206,6 +208,19 @@ class FileStore:
         with suppress(OSError):  # the folder has other objects, or is gone
             while BRIEF_FOLDER.fullmatch(key := key.rpartition("/")[0]):
                 (self._root / key).rmdir()
+        if durable:  # even if it was missing: another process may have removed it just now
+            try:
+                while folder != self._root and not folder.is_dir():
+                    folder = folder.parent
+                sync_folder(folder)
+            except OSError as error:
+                raise self._failure(error, "deleted", key) from error
+
+    def sync(self) -> None:
+        try:
+            sync_file_system(self._root)
+        except OSError as error:
+            raise self._failure(error, "written", "") from error
 
     def change(self, key: str, make: Change) -> bytes | None:
         check_key(key)
@@ -348,23 +363,3 @@ def _give_name(staging: Path, final: Path, *, if_absent: bool) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _make_folders(folder: Path) -> None:
-    """Create a folder and its missing parents, readable by the owner alone: pictures show people."""
-    if folder.is_dir():
-        return
-    _make_folders(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _fsync_folder(folder.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems have nothing to sync for a folder
-            raise
-    finally:
-        os.close(handle)

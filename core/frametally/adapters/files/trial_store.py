@@ -60,9 +60,13 @@ class TrialStore:
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
         return known_keys.leave_out(self.list(prefix))
 
-    def delete(self, key: str) -> None:
-        self._written.delete(key)
+    def delete(self, key: str, *, durable: bool = True) -> None:
+        del durable
+        self._written.delete(key, durable=False)
         self._deleted.add(key)
+
+    def sync(self) -> None:
+        """Do nothing: a trial does not outlive its process."""
 
     def change(self, key: str, make: Change) -> bytes | None:
         return change_alone(self, key, make)

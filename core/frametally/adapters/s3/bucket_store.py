@@ -219,12 +219,16 @@ class S3Store:
         pages = obstore.list(self._store, prefix, offset=after, chunk_size=_PAGE_KEYS)
         return [info_of(meta) for meta in next(iter(pages), [])]
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, durable: bool = True) -> None:
+        del durable
         _check(key)
         try:
             self._call("deleted", key, lambda: obstore.delete(self._store, key))
         except ObjectMissing:
             return
+
+    def sync(self) -> None:
+        """Do nothing: what an S3 store has accepted is durable."""
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; see `ObjectStore.change`.

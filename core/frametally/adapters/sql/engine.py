@@ -1,8 +1,8 @@
 """Opens, locks and recognises the database of an index or a ledger, and explains its failures.
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
-synchronous=FULL for what people made (`Layout.is_kept`), so that commits survive power loss; NORMAL for what can
-be read again from the object store.
+synchronous=FULL for what people made (`Layout.is_kept`), so that commits survive power loss; NORMAL for
+what can be read again from the object store.
 
 PostgreSQL: readers see one snapshot (REPEATABLE READ), and a row's lock admits one writer at a time.
 """
