@@ -47,6 +47,8 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
         source: Slug of the source that they go to.
         shift_ms: Added to every `captured_at_ms`.
         delete_images: Whether the pictures under their old keys are removed in the end.
+        moves: If only some of a day's pictures move: what is added to the `captured_at_ms` of each, by its
+            name in `images`; unset if all move by `shift_ms`.
     """
 
     why: Literal["retime", "rename-source"]
@@ -57,6 +59,7 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
     shift_ms: int
     time_source: TimeSource
     delete_images: bool
+    moves: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = "restore it from a backup, or delete it and run the same command again"
 
@@ -78,6 +81,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
         source: Slug of the source that they go to; empty if they stay where they are.
         source_name: How that is written.
         delete_images: Whether pictures that are no longer needed are removed in the end.
+        moves: For each of `media`, `Correction.moves`; unset if whole media move.
     """
 
     what: Literal["forget", "retime", "rename-source"]
@@ -90,6 +94,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
     source: str = ""
     source_name: str = ""
     delete_images: bool = False
+    moves: list[dict[str, int]] | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = "restore it from a backup, or delete it and make the same change again"
 

@@ -37,7 +37,7 @@ from frametally.media.manifests import (
 )
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import joined, source_names
-from frametally.media.stored_images import bitmap_of
+from frametally.media.stored_images import announced_images, bitmap_of
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
@@ -285,6 +285,21 @@ class World:
         corrections.retime(self.store, manifest, start_ms=start_ms, delete_images=delete_images)
         self.finish()
 
+    def move_picture(self, from_ms: int, to_ms: int) -> None:
+        """Move the picture of source `cam` at one time to another, and the one after it by nothing."""
+        self.finish()
+        pictures = [
+            mending.PictureTime(
+                manifest, name, {from_ms: to_ms}.get(name.captured_at_ms, name.captured_at_ms)
+            )
+            for manifest in list_manifests(self.store)
+            if (manifest.kind, manifest.source) == ("pictures", "cam")
+            for name in announced_images(self.store, manifest)
+        ]
+        change = mending.plan_moving_pictures(pictures, "a.jpg", delete=True)
+        for planned in mending.unfinished(self.store) or [change]:
+            mending.carry_out(self, planned, NoProgress())
+
     def rename(self, old: str, new: str, *, delete_images: bool = False) -> None:
         self.finish()
         for manifest in [m for m in list_manifests(self.store) if m.source == old]:
@@ -501,6 +516,27 @@ def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
     assert mine == theirs
 
 
+@pytest.mark.parametrize("to_ms", [START_MS + 3_600_000, START_MS + DAY_MS, START_MS - DAY_MS])
+def test_a_picture_put_to_another_time_counts_there_and_the_rest_of_its_day_stays(
+    world: World, tmp_path: Path, to_ms: int
+) -> None:
+    times = [START_MS, START_MS + 1_000, START_MS + DAY_MS]
+    world.produce_pictures("cam", times)
+    world.detect()
+    world.move_picture(START_MS + 1_000, to_ms)
+    world.detect()
+    assert balanced(world.status(tmp_path))
+    days = {m.sha256: m for m in list_manifests(world.store)}
+    moved = {int(name.partition("-")[0]) for m in days.values() for name in m.announced_pictures}
+    assert moved == {START_MS, to_ms, START_MS + DAY_MS}
+    assert sum(m.frames_announced for m in days.values()) == 3
+    is_alone = to_ms < START_MS  # the weakest time of a day is that of the day
+    source = "start_time" if is_alone else days[pictures_identity("cam", keys.utc_day(START_MS))].time_source
+    assert days[pictures_identity("cam", keys.utc_day(to_ms))].time_source == source
+    stored = {info.key.rpartition("/")[2].partition("-")[0] for info in world.store.list(keys.IMAGES)}
+    assert stored == {str(ms) for ms in moved}  # its former one was deleted, as asked
+
+
 def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World, tmp_path: Path) -> None:
     world.produce_video("a.mp4", "Gate", start_ms=START_MS + 10_000)
     world.produce_pictures("Gate", [START_MS, START_MS + DAY_MS])
@@ -601,6 +637,7 @@ def scenarios() -> dict[str, Callable[[World, Path], None]]:
         "retime pictures": lambda world, _: world.retime(
             pictures_identity("cam", keys.utc_day(START_MS)), START_MS + 1_000, delete_images=True
         ),
+        "move a picture": lambda world, _: world.move_picture(START_MS, START_MS + DAY_MS),
         "rename": lambda world, _: world.rename("cam", "gate", delete_images=True),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from frametally.files.opencv import cv2
 from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
 from frametally.rules.times import utc
@@ -145,3 +147,51 @@ def test_a_clip_in_the_second_hour_of_the_night_of_clocks_going_back_stays_there
     moved = ["night/cam_20251026_022000.mp4", *names[1:], "--timezone", "Etc/GMT-1"]
     assert told("retime", *moved)[0] == 6  # both are in the same hour then
     assert "2025-10-26 00:20:00Z" not in begun(tmp_path)
+
+
+def pictures_of(folder: Path) -> list[str]:
+    settings = load_settings(data_dir=folder / "frametally-data")
+    with closing(open_object_store(settings.store_url)) as store:
+        names = [name for one in list_manifests(store) for name in one.announced_pictures]
+    return sorted(utc(int(name.partition("-")[0])) for name in names)
+
+
+def test_pictures_of_the_second_hour_are_moved_by_their_files_and_the_others_stay(
+    told: Told, tmp_path: Path
+) -> None:
+    for folder, level in (("a", 90), ("b", 160)):  # two folders, so that no name tells the hours apart
+        for minute in (0, 20):
+            picture = np.full((48, 64, 3), level + minute, np.uint8)
+            path = tmp_path / f"trap/{folder}/p_20251026_02{minute:02}00.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    zone = ["--time-pattern", "p_%Y%m%d_%H%M%S", "--timezone"]
+    code, words = told("produce", "trap", *zone, "Europe/Berlin")
+    assert code == 0
+    assert "--start-time 2025-10-26T02:00:00+01:00" in words
+    first = ["2025-10-26 00:00:00Z"] * 2 + ["2025-10-26 00:20:00Z"] * 2
+    assert pictures_of(tmp_path) == first
+
+    files = ["trap/b/p_20251026_020000.png", "trap/b/p_20251026_022000.png"]
+    code, words = told("retime", *files, *zone, "Etc/GMT-1", "--dry-run")
+    assert code == 0
+    assert f"{files[1]}: 2025-10-26 00:20:00Z becomes 2025-10-26 01:20:00Z" in words
+    assert "2 pictures would change; nothing was changed" in words
+    assert pictures_of(tmp_path) == first
+    (tmp_path / "new.png").write_bytes(b"never produced")
+    code, words = told("retime", *files, "new.png", *zone, "Etc/GMT-1")
+    assert code == 6
+    assert "skipped new.png: it is no file of a stored picture" in words
+    right = [f"2025-10-26 0{hour}:{minute}:00Z" for hour in (0, 1) for minute in ("00", "20")]
+    assert pictures_of(tmp_path) == right
+    # One picture, by a time with its offset; and nothing is left to do.
+    assert told("retime", files[0], "--start-time", "2025-10-26T02:30:00+01:00")[0] == 0
+    assert pictures_of(tmp_path)[-1] == "2025-10-26 01:30:00Z"
+    assert told("retime", files[0], "--start-time", "2025-10-26T02:00:00+01:00")[0] == 0
+    code, words = told("retime", *files, *zone, "Etc/GMT-1")
+    assert (code, "already done" in words) == (0, True)
+    assert told("consume", "--until-caught-up")[0] == 0
+    assert told("aggregate")[0] == 0
+    status = json.loads(told("status", "--json")[1])
+    [trap] = [source for source in status["sources"] if source["source"] == "trap"]
+    assert (trap["announced"], trap["counted"]) == (4, 4)

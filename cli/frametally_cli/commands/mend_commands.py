@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,12 +10,15 @@ import click
 from frametally.books.verdict import CATCH_UP
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text, key_of_part
+from frametally.keys import ImageName
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
 from frametally.media.corrections import Corrected, begins_at
+from frametally.media.mending import PictureTime
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.process import failpoints
 from frametally.process.reports import Skipped, exit_code, plural
+from frametally.records import MediaManifest
 from frametally.rules.time_patterns import TimePattern
 from frametally.rules.times import utc
 from frametally.undo_records import FootageChange
@@ -100,9 +103,10 @@ def forget(
 @click.argument("media", nargs=-1, metavar="[MEDIUM]...")
 @option("--source", "Correct all footage from this source: TIME is the time of its first frame.")
 @option(
-    "--start-time", "ISO 8601 time of its first frame; for pictures, the time of the day's first picture."
+    "--start-time",
+    "ISO 8601 time of its first frame, or of a picture; for a day of pictures, of the first one.",
 )
-@option("--time-pattern", "Pattern of the time in the paths of videos, such as cam_%Y%m%d_%H%M%S.")
+@option("--time-pattern", "Pattern of the time in paths of videos and pictures, such as cam_%Y%m%d_%H%M%S.")
 @timezone_option
 @click.option("--dry-run", is_flag=True, help="Show each video's old and new time; change nothing.")
 @delete_images_option
@@ -125,6 +129,9 @@ def retime(
     settings = read_settings(None, overrides)
     with open_books(settings) as (ports, _):
         _, finished = ([], []) if dry_run else _finish_pending(ports)
+        pictures = finding.find_pictures(ports.store, media)
+        if pictures:
+            return _retime_pictures(ports, media, pictures, start_time, finished, dry_run, delete_images)
         manifests = (
             [manifest for medium in media for manifest in finding.find_media(ports.store, medium)]
             if source is None
@@ -153,6 +160,43 @@ def retime(
         console.print_skipped(left)
         click.echo(f"{plural(len(change.media), 'medium', 'media')} would change; nothing was changed")
     return exit_code(done_count=len(manifests) - len(left), skipped=left)
+
+
+def _retime_pictures(
+    ports: Ports,
+    paths: Sequence[str],
+    pictures: Mapping[str, tuple[MediaManifest, ImageName]],
+    start_time: str | None,
+    finished: list[Corrected],
+    dry_run: bool,
+    delete_images: bool,
+) -> int:
+    """Correct when single pictures, given by their files, were taken."""
+    zone, name, left, times = ports.settings.tzinfo(), ", ".join(paths), list[Skipped](), list[PictureTime]()
+    for path in dict.fromkeys(paths):
+        if path not in pictures:
+            left.append(Skipped(path, "it is no file of a stored picture; give it in another command"))
+            continue
+        manifest, image = pictures[path]
+        try:
+            at_ms = (
+                parse_time_ms("--start-time", start_time, zone)
+                if start_time is not None
+                else mending.named_ms(
+                    path, TimePattern(ports.settings.time_pattern), zone, now_ms=image.captured_at_ms
+                )
+            )
+        except ValueError as error:
+            left.append(Skipped(path, str(error)))
+            continue
+        times.append(PictureTime(manifest, image, at_ms))
+        click.echo(console.plain(f"{path}: {utc(image.captured_at_ms)} becomes {utc(at_ms)}"))
+    if dry_run:
+        console.print_skipped(left)
+        click.echo(f"{plural(len(times), 'picture')} would change; nothing was changed")
+        return exit_code(done_count=len(times), skipped=left)
+    change = mending.plan_moving_pictures(times, name, delete=delete_images)
+    return _report(ports, [*finished, *_carry_out(ports, change)], left, right=len(times))
 
 
 @click.command("rename-source")

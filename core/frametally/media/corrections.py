@@ -10,7 +10,7 @@ that of the day's first picture, and all pictures of that day move by it, even t
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple
 
 import msgspec
@@ -105,6 +105,27 @@ def retime(
         shift_ms=start_ms - began_ms,
         time_source="start_time",
         delete_images=delete_images,
+    )
+
+
+def retime_pictures(
+    store: ObjectStore, manifest: MediaManifest, *, moves: dict[str, int], delete_images: bool = False
+) -> Correction:
+    """Note that some of a day's pictures were taken at other times, for `finish`.
+
+    `moves` has what is added to the event time of each, in ms, by the last part of its key. Raises
+    `Misconfigured` if pictures cannot be distinguished from others.
+    """
+    return _note(
+        store,
+        manifest,
+        why="retime",
+        source=manifest.source,
+        source_name=manifest.source_name,
+        shift_ms=0,
+        time_source="start_time",
+        delete_images=delete_images,
+        moves=moves,
     )
 
 
@@ -285,7 +306,7 @@ class _Targets:
                 source=correction.source,
                 source_name=correction.source_name,
                 kind="pictures",
-                time_source=correction.time_source,
+                time_source=frames[0].time_source,
                 sampling=old.sampling,
                 frames_expected=0,
                 frames_put=0,
@@ -301,7 +322,7 @@ class _Targets:
         ]
         return msgspec.structs.replace(
             manifest,
-            time_source=weaker(manifest.time_source, correction.time_source),
+            time_source=reduce(weaker, (frame.time_source for frame in frames), manifest.time_source),
             sampling=old.sampling,
             first_captured_at_ms=min(times),
             last_captured_at_ms=max(times),
@@ -355,7 +376,11 @@ def _move(
     store: ObjectStore, correction: Correction, targets: _Targets, name: keys.ImageName
 ) -> FrameAnnouncement | None:
     """Put one picture under its new key; return its announcement, or None if the store has lost it."""
-    new_name = name._replace(captured_at_ms=name.captured_at_ms + correction.shift_ms)
+    shift_ms, time_source = correction.shift_ms, correction.time_source
+    if correction.moves is not msgspec.UNSET:
+        shift_ms = correction.moves.get(name.file_name, 0)
+        time_source = time_source if shift_ms else correction.manifest.time_source
+    new_name = name._replace(captured_at_ms=name.captured_at_ms + shift_ms)
     key = keys.image_key(correction.source, *new_name)
     data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])
     if data is None:
@@ -364,9 +389,7 @@ def _move(
         data = store.get(key)
     media = targets.media_at(new_name.captured_at_ms)
     try:
-        return announcement_of(
-            data, new_name, media=media, source=correction.source, time_source=correction.time_source
-        )
+        return announcement_of(data, new_name, media=media, source=correction.source, time_source=time_source)
     except Poison:
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media.erasing import UNNAMED_REMEDY
 from frametally.media.manifests import list_manifests, track_identity
+from frametally.media.stored_images import announced_images
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import MediaManifest
@@ -50,6 +52,41 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
             "store's folder media/"
         )
     return media
+
+
+def find_pictures(
+    store: ObjectStore, paths: Sequence[str]
+) -> dict[str, tuple[MediaManifest, keys.ImageName]]:
+    """Find stored pictures by their files: return the manifest and name of each, by its path.
+
+    Paths that are no file, or not of a stored picture, are left out.
+
+    Raises:
+        Misconfigured: A file cannot be read, or several sources or times have the picture.
+    """
+    files = {path: Path(path).absolute() for path in paths if Path(path).is_file()}
+    if not files:
+        return {}
+    manifests = list_manifests(store)
+    videos = {as_text(Path(manifest.name).absolute()) for manifest in manifests if manifest.kind == "video"}
+    sha256s = {path: _sha256_of(file) for path, file in files.items() if as_text(file) not in videos}
+    pictures: defaultdict[str, list[tuple[MediaManifest, keys.ImageName]]] = defaultdict(list)
+    for manifest in manifests:
+        if manifest.kind == "pictures":
+            for name in announced_images(store, manifest):
+                pictures[name.medium_hex].append((manifest, name))
+    result = {}
+    for path, sha256 in sha256s.items():
+        matches = pictures[keys.picture_hex(sha256)] or pictures[sha256[:12]]  # as earlier versions stored it
+        if len(matches) > 1:
+            times = ", ".join(
+                f"{utc(name.captured_at_ms)} of {manifest.source_name}" for manifest, name in matches
+            )
+            detail = f"{as_text(path)} was produced {len(matches)} times ({times})"
+            raise Misconfigured(detail, "forget the others, or give --source to correct all of a source")
+        if matches:
+            result[path] = matches[0]
+    return result
 
 
 def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:

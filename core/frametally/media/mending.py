@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
@@ -74,6 +76,14 @@ class MediumRenamed(NamedTuple):
 
 Change = MediumForgotten | MediumRetimed | MediumRenamed
 """The argument of the plug-ins' hooks `changing` and `changed`."""
+
+
+class PictureTime(NamedTuple):
+    """A stored picture in its day's manifest, and the event time in ms that it should have."""
+
+    manifest: MediaManifest
+    name: keys.ImageName
+    captured_at_ms: int
 
 
 class Mended(NamedTuple):
@@ -161,19 +171,45 @@ def plan_retiming_by_names(
     ), left
 
 
+def plan_moving_pictures(pictures: Sequence[PictureTime], target: str, *, delete: bool) -> FootageChange:
+    """Return the change that moves single pictures to other event times; the rest of their days stays."""
+    media = {picture.manifest.sha256: without_names(picture.manifest) for picture in pictures}
+    moves: dict[str, dict[str, int]] = {sha256: {} for sha256 in media}
+    for picture in pictures:
+        if shift_ms := picture.captured_at_ms - picture.name.captured_at_ms:
+            moves[picture.manifest.sha256][picture.name.file_name] = shift_ms
+    return FootageChange(
+        what="retime",
+        id=_new_id(),
+        target=as_text(target),
+        media=[manifest for sha256, manifest in media.items() if moves[sha256]],
+        shifts_ms=[0 for shifts_ms in moves.values() if shifts_ms],
+        moves=[shifts_ms for shifts_ms in moves.values() if shifts_ms],
+        delete_images=delete,
+    )
+
+
 def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzinfo) -> int:
     """Return the start time in a video's file name. Raises `ValueError` with the remedy if there is none."""
     if manifest.kind != "video":
         raise ValueError(
-            "the names of its pictures are not stored: give --start-time for the day, or forget them and "
-            "produce them again with --time-pattern"
+            "the names of its pictures are not stored: give their files, or --start-time for the day"
         )
-    match = pattern.match(Path(manifest.name))
+    return named_ms(manifest.name, pattern, zone, now_ms=corrections.begins_at(manifest))
+
+
+def named_ms(path: str, pattern: TimePattern, zone: datetime.tzinfo, *, now_ms: int) -> int:
+    """Return the time in a path, in ms since 1970 UTC.
+
+    In an hour that occurs twice, it is in the first one, unless `now_ms` is that time in the second. Raises
+    `ValueError` with the remedy if there is none.
+    """
+    match = pattern.match(Path(path))
     if match is None:
         raise ValueError("its name does not match --time-pattern, so its time stays; give --start-time")
     start_ms, second_ms = (moment_ms(match.moment.replace(fold=fold), zone) for fold in (0, 1))
-    if second_ms > start_ms and corrections.begins_at(manifest) == second_ms:
-        return second_ms  # clocks went back, and it is in the second of the two hours already
+    if now_ms == second_ms > start_ms:
+        return second_ms
     if not FIRST_MS <= start_ms < NEXT_MS:
         raise ValueError(f"{match.moment} is outside the years 1000 to 9999, so its time stays")
     return start_ms
@@ -319,8 +355,13 @@ def _correct(ports: StagePorts, change: FootageChange, progress: Progress, *, is
             prepare(ports, corrected, steps)
         if _is_as_noted(ports.store, planned):
             shift_ms = change.shifts_ms[number] if change.shifts_ms else None
+            delete_images = change.delete_images
             correction = (
-                corrections.rename_source(
+                corrections.retime_pictures(
+                    ports.store, planned, moves=change.moves[number], delete_images=delete_images
+                )
+                if change.moves is not msgspec.UNSET
+                else corrections.rename_source(
                     ports.store,
                     planned,
                     source=change.source,
