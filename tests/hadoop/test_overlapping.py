@@ -169,6 +169,24 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
     assert not report.failed
 
 
+def test_a_file_that_grew_fails_no_check_and_is_counted_as_its_last_version_alone(
+    footage: Footage, tmp_path: Path
+) -> None:
+    early, late = video(footage, EARLY, NOON_MS, 51), video(footage, LATE, NOON_MS, 101)
+    for version in (early, late):
+        grown = msgspec.structs.replace(version, name="cam.ts")
+        footage.store.put(keys.media_key(version.sha256), encode(grown))
+    [run] = footage.aggregate().runs
+    report = read_quality(footage.store, run)
+    assert (run.frames, report.failed) == (101, [])
+    [doubt] = [line for check in report.checks if check.passed is None for line in check.details]
+    assert "some of it is not counted, because recordings overlap" in doubt  # no frame waits or is lost
+    alone = type(footage)(tmp_path / "alone")
+    video(alone, LATE, NOON_MS, 101)
+    alone.aggregate()
+    assert footage.parts() == alone.parts()
+
+
 def test_clips_that_follow_each_other_pass_all_checks_and_each_moment_counts_once(footage: Footage) -> None:
     """With names in whole seconds: 0 to 20.4 s, and footage from 20.5 s on that claims to begin at 20 s."""
     video(footage, EARLY, NOON_MS, 103)

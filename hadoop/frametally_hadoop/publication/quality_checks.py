@@ -25,6 +25,7 @@ from frametally.media.overlapping import (
     hand_overs,
     overlap_reports,
     overlaps_to_mend,
+    superseded_versions,
     time_jumps,
     told_hand_overs,
     told_time_jumps,
@@ -425,7 +426,10 @@ class DayAudit(LinesWatched):
 
     @cached_property
     def _overlapping(self) -> set[str]:
-        return {overlap.source for overlap in overlaps_to_mend(self.plan.overlaps, self._media)}
+        overlaps, versions = self.plan.overlaps, superseded_versions(self.plan.overlaps, self._media)
+        return {overlap.source for overlap in overlaps_to_mend(overlaps, self._media)} | {
+            pair.longer.source for pair in versions
+        }
 
     @cached_property
     def _handed_over(self) -> dict[str, int]:
