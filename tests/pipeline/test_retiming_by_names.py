@@ -181,7 +181,7 @@ def test_pictures_of_the_second_hour_are_moved_by_their_files_and_the_others_sta
     (tmp_path / "new.png").write_bytes(b"never produced")
     code, words = told("retime", *files, "new.png", *zone, "Etc/GMT-1")
     assert code == 6
-    assert "skipped new.png: it is no file of a stored picture" in words
+    assert "skipped new.png: it is not a stored picture" in words
     right = [f"2025-10-26 0{hour}:{minute}:00Z" for hour in (0, 1) for minute in ("00", "20")]
     assert pictures_of(tmp_path) == right
     # One picture, by a time with its offset; and nothing is left to do.

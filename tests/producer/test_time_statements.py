@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally_producer.reading.event_time import iso
@@ -34,6 +35,7 @@ PICTURES: list[tuple[str, Ifds, str, bool]] = [
     ("an unset clock", ({DATE_TIME: T}, {ORIGINAL: "1970:01:01 00:00:07"}, {}), EIGHT, True),
     ("GPS", ({}, {}, {29: "2026:05:01", 7: (8.0, 0.0, 0.0)}), EIGHT, False),
     ("GPS with decimals", ({}, {}, {29: "2026:05:01", 7: (7.0, 59.5, 30.4)}), EIGHT, False),
+    ("GPS without a fix", ({}, {ORIGINAL: T}, {29: "2026:05:01", 7: (IFDRational(0, 0),) * 3}), EIGHT, False),
     ("an offset alone", ({OFFSET: "+02:00"}, {ORIGINAL: "2026:05:01 10:00:00"}, {}), EIGHT, False),
     ("short", ({}, {ORIGINAL: "2026:05:01 10:00:00", OFFSET_ORIGINAL: "+2:00"}, {}), EIGHT, False),
     ("no colon", ({}, {ORIGINAL: "2026:05:01 10:00:00", OFFSET_ORIGINAL: "+0200"}, {}), EIGHT, False),

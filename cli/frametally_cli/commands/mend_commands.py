@@ -175,7 +175,7 @@ def _retime_pictures(
     zone, name, left, times = ports.settings.tzinfo(), ", ".join(paths), list[Skipped](), list[PictureTime]()
     for path in dict.fromkeys(paths):
         if path not in pictures:
-            left.append(Skipped(path, "it is no file of a stored picture; give it in another command"))
+            left.append(Skipped(path, "it is not a stored picture; give it in another command"))
             continue
         manifest, image = pictures[path]
         try:

@@ -59,7 +59,7 @@ def find_pictures(
 ) -> dict[str, tuple[MediaManifest, keys.ImageName]]:
     """Find stored pictures by their files: return the manifest and name of each, by its path.
 
-    Paths that are no file, or not of a stored picture, are left out.
+    Paths of other files, and those without a file, are left out.
 
     Raises:
         Misconfigured: A file cannot be read, or several sources or times have the picture.

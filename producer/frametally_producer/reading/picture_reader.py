@@ -32,7 +32,12 @@ from frametally.process.limits import address_space_bytes, limit
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.depth import check_values, eight_bits
 from frametally_producer.reading.pixels import UPRIGHT, upright
-from frametally_producer.reading.time_statements import TimeStatement, exif_statements, picture_statements
+from frametally_producer.reading.time_statements import (
+    TimeStatement,
+    exif_statements,
+    gps_statements,
+    picture_statements,
+)
 
 Image.MAX_IMAGE_PIXELS = None  # this module checks sizes against the setting
 
@@ -199,7 +204,8 @@ def _read_metadata(picture: Image.Image) -> tuple[int, tuple[TimeStatement, ...]
         with suppress(Exception):  # as above
             exif = picture.getexif()
             orientation = exif.get(_ORIENTATION, UPRIGHT)
-            statements = list(exif_statements(exif, exif.get_ifd(_EXIF_IFD), exif.get_ifd(_GPS_IFD)))
+            statements = exif_statements(exif, exif.get_ifd(_EXIF_IFD))
+            statements += gps_statements(exif.get_ifd(_GPS_IFD))
     statements = picture_statements(statements, picture.info)
     return (orientation if isinstance(orientation, int) else UPRIGHT), tuple(statements)
 

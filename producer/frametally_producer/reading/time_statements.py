@@ -35,6 +35,7 @@ _EXIF_TIMES: tuple[tuple[StatementKind, int, int, int], ...] = (
     ("EXIF DateTime", 0x0132, 0x9010, 0x9290),
 )
 _GPS_DATE, _GPS_TIME = 29, 7
+_MOST_LETTERS = 40
 _XMP_BYTES = 1 << 20
 _XMP_TIMES = [
     re.compile(name + rb"(?:\s*=\s*[\"']|>)\s*([^\"'<]{10,40})")
@@ -118,10 +119,8 @@ def _zone(text: str) -> datetime.tzinfo | None:
     return datetime.timezone(-offset if sign == "-" else offset)
 
 
-def exif_statements(
-    exif: Mapping[int, Any], details: Mapping[int, Any], gps: Mapping[int, Any]
-) -> Iterator[TimeStatement]:
-    """Yield what EXIF states: its first time with a clock that was set, then that of GPS, which is UTC.
+def exif_statements(exif: Mapping[int, Any], details: Mapping[int, Any]) -> list[TimeStatement]:
+    """Return what EXIF states: its first time with a clock that was set, or else its first one.
 
     The offset and the fraction of one of its times also count for another one that states the same time, or
     if the file does not state the one that they belong to.
@@ -139,17 +138,20 @@ def exif_statements(
         )
         offset_text = next((texts[tag] for _, tag, _ in akin if _zone(texts.get(tag, ""))), "")
         digits = next((texts[tag] for _, _, tag in akin if _digits(texts.get(tag, ""))), "")
-        statement = TimeStatement(kind, text, read_moment(text, offset_text, digits))
+        statement = TimeStatement(kind, text[:_MOST_LETTERS], read_moment(text, offset_text, digits))
         best = statement if best is None or (is_set(statement) and not is_set(best)) else best
-    if best is not None:
-        yield best
+    return [] if best is None else [best]
+
+
+def gps_statements(gps: Mapping[int, Any]) -> Iterator[TimeStatement]:
+    """Yield the time of EXIF's GPS data, which is UTC. Raises `ValueError` or `TypeError`."""
     date, time_of_day = _text(gps.get(_GPS_DATE)), gps.get(_GPS_TIME)
     if _says_something(date) and isinstance(time_of_day, tuple) and len(time_of_day) == 3:
         hour, minute, second = (float(number) for number in time_of_day)
         length_s = hour * HOUR_S + minute * 60 + second
         if math.isfinite(length_s) and length_s >= 0:
             minutes, seconds = divmod(int(length_s), 60)
-            text = f"{date} {minutes // 60}:{minutes % 60}:{seconds}Z"
+            text = f"{date} {minutes // 60}:{minutes % 60}:{seconds}Z"[:_MOST_LETTERS]
             yield TimeStatement("GPS", text, read_moment(text))
 
 
@@ -192,7 +194,7 @@ def is_set(statement: TimeStatement) -> bool:
 
 
 def _statement(kind: StatementKind, text: str) -> TimeStatement:
-    return TimeStatement(kind, text[:40], read_moment(text.strip()))
+    return TimeStatement(kind, text[:_MOST_LETTERS], read_moment(text.strip()))
 
 
 def _says_something(text: str) -> bool:
