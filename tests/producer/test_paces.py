@@ -129,7 +129,7 @@ def test_what_is_no_pace_is_refused_with_what_to_write() -> None:
                 asked_film(options)
     with pytest.raises(Misconfigured, match="either --speed or --seconds-per-frame"):
         asked_film({"track": None, "speed": "2", "seconds_per_frame": "2"})
-    asked = asked_film({"track": 2, "speed": "1", "seconds_per_frame": None})
-    assert asked == {"track": 2, "pace": Pace()}
+    asked = asked_film({"track": 2, "speed": "1", "seconds_per_frame": None, "receipt": None})
+    assert asked == {"track": 2, "pace": Pace(), "receipt": None}
     with pytest.raises(Poison, match="upgrade frametally"):
         read_pace("backwards 2")
