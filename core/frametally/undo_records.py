@@ -82,6 +82,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
         source_name: How that is written.
         delete_images: Whether pictures that are no longer needed are removed in the end.
         moves: For each of `media`, `Correction.moves`; unset if whole media move.
+        of_source: Slug of the source, if all its footage in the range is forgotten; else empty.
     """
 
     what: Literal["forget", "retime", "rename-source"]
@@ -95,6 +96,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
     source_name: str = ""
     delete_images: bool = False
     moves: list[dict[str, int]] | msgspec.UnsetType = msgspec.UNSET
+    of_source: str = ""
 
     remedy: ClassVar[str] = "restore it from a backup, or delete it and make the same change again"
 

@@ -73,3 +73,60 @@ def test_without_a_model_a_camera_ends_at_once_and_no_frame_of_it_waits_on_the_d
     assert isinstance(capturing.failure, Misconfigured)
     assert "gone.weights: this file does not exist" in str(capturing.failure)
     assert list(settings.data_dir.rglob("*.jpg")) == []
+
+
+@needs("live")
+def test_a_frame_that_waits_on_the_disk_is_never_sharper_than_the_policy_even_if_a_rule_is_set_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    import cv2
+    import msgspec
+    import numpy as np
+    from tests.kit.waiting import until
+    from tests.live.capturing import Capturing, here
+    from tests.live.showing import Speaker
+    from tests.live.test_capture import Away
+    from tests.live.test_opening import MULTIPART, part_of, request_of
+    from tests.privacy.screened import BLUR, CORNER
+
+    from frametally.opening import open_frame_log
+    from frametally_privacy import screens
+
+    monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
+    white = cv2.imencode(".jpg", np.full((48, 64, 3), 255, np.uint8))[1].tobytes()
+    ended = threading.Event()
+
+    def speak(connection: Any) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART)
+        while not ended.wait(0.1):
+            connection.sendall(part_of(white))
+
+    def is_masked(path: Path) -> bool:
+        return bool(decode_pixels(path.read_bytes())[:8, :8].max() < 8)
+
+    def waiting() -> list[Path]:
+        return sorted((settings.data_dir / "live").rglob("*.jpg"))
+
+    settings = here(tmp_path)
+    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    with (
+        Speaker(speak) as server,
+        Capturing(settings, f"http://127.0.0.1:{server.port}/video", log=log) as capturing,
+    ):
+        capturing.until_frames(3)
+        log.is_away = True
+        until(lambda: len(waiting()) > 10)
+        assert not is_masked(waiting()[-1])
+        ruled(settings.data_dir, msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
+        until(lambda: all(map(is_masked, waiting())))
+        before = len(waiting())
+        until(lambda: len(waiting()) > before + 5)
+        assert all(map(is_masked, waiting()))
+        log.is_away = False
+        capturing.until_frames(before)
+        ended.set()
+    assert capturing.failure is None
+    assert list((settings.data_dir / "live").rglob("*.jpg")) == []

@@ -79,6 +79,6 @@ def removable(ports: StorePorts) -> KeptPart:
     return KeptPart(
         [
             KeptKind("reports", reports, lambda item: store.delete(item.id)),
-            KeptKind("sent-alerts", messages, remove_message),
+            KeptKind("sent-alerts", messages, remove_message, place="catalogue"),
         ]
     )

@@ -35,7 +35,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "checks": (_CATALOGUE,),
     "uploads": (_STORE,),
 }
-"""Where other data than each `KeptKind` lies; those are in the store, but messages in the catalogue."""
+"""Where other data than each `KeptKind` is kept."""
 _KIND_TEXTS = {
     "accounts": "privacy.kind_accounts",
     "announcements": "privacy.kind_announcements",
@@ -52,6 +52,7 @@ _KIND_TEXTS = {
     "reports": "privacy.kind_reports",
     "sent-alerts": "privacy.kind_sent_alerts",
     "uploads": "privacy.kind_uploads",
+    "waiting-frames": "privacy.kind_waiting_frames",
 }
 _ROLE_TEXTS = {"look": "privacy.role_look", "correct": "privacy.role_correct", "run": "privacy.role_run"}
 _ACCESS_TEXTS = {
@@ -66,6 +67,7 @@ _END_TEXTS = {
     "announcements": "privacy.ends_announcements",
     "backups": "privacy.ends_backups",
     "uploads": "privacy.ends_uploads",
+    "waiting-frames": "privacy.ends_waiting_frames",
 }
 """When kinds go that go even if there are no rules."""
 
@@ -160,15 +162,19 @@ def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
     urls = {**servers, **own, "index": settings.index_url}
     names = {plugin.name for plugin in plugins()}
     kinds = {kind: places for kind, places in _KINDS.items() if {_OF_PLUGINS.get(kind, "privacy")} <= names}
+    rules = dict(zip(kinds, kinds, strict=True))
     for part in parts:
         for kind in (*part.kinds, *part.previews):
-            kinds[kind.name] = (_CATALOGUE,) if kind.name == "sent-alerts" else (_STORE,)
+            kinds[kind.name] = (kind.place,)
+            rules[kind.name] = kind.rule or kind.name
     return [
         KeptData(
             kind=kind,
-            places=tuple(shown("url", urls[place]) for place in places if urls.get(place)),
+            places=tuple(shown("url", url) for place in places if (url := urls.get(place, place))),
             terms=tuple(
-                term for term in terms if term.kind == kind or (term.kind, kind) == ("thinning", "frames")
+                term
+                for term in terms
+                if term.kind == rules[kind] or (term.kind, kind) == ("thinning", "frames")
             ),
             goes_by_itself=kind in _END_TEXTS,
         )

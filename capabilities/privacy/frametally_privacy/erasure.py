@@ -41,6 +41,7 @@ from frametally.media.manifests import list_manifests
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.process import failpoints
 from frametally.process.exit_codes import worst
 from frametally.process.reports import Progress
@@ -53,22 +54,25 @@ from frametally_privacy.erased_history import begin_histories_again
 from frametally_privacy.erasure_records import ErasedKind, Erasure
 
 
-def find_source(store: ObjectStore, name: str) -> str:
-    """Return the slug of a source with footage, or with pictures that belong to no footage any more.
+def find_source(ports: StorePorts, name: str) -> str:
+    """Return the slug of a source with footage, or with pictures that belong to no footage any more, or yet.
 
     Raises:
         Misconfigured: There is no such source.
     """
     slug = keys.slug(name)
-    if next(iter(store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
+    if next(iter(ports.store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
         return slug
-    return media_of_source(store, name)[0].source
+    kinds = [kind for part in kept_parts(ports) for kind in part.kinds]
+    if any(item.source == slug for kind in kinds for item in kind.items()):
+        return slug
+    return media_of_source(ports.store, name)[0].source
 
 
-def source_slug(store: ObjectStore, name: str) -> str:
+def source_slug(ports: StorePorts, name: str) -> str:
     """Return the slug of a source, also if there is nothing of it any more."""
     try:
-        return find_source(store, name)
+        return find_source(ports, name)
     except Misconfigured:
         return keys.slug(name)
 

@@ -61,7 +61,7 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
         def plan_of(source: str, from_ms: int, to_ms: int, keeps_counts: bool) -> ErasurePlan:
             return ErasurePlan(ports, ledger, source, from_ms, to_ms, keeps_counts)
 
-        request = (source_slug(ports.store, source), from_ms, to_ms, keep_counts)
+        request = (source_slug(ports, source), from_ms, to_ms, keep_counts)
         is_finished = False  # when the interrupted erasure was this one
         for erasure in [] if dry_run else unfinished_erasures(ports.store):
             click.echo(console.plain(f"finishing an interrupted erasure: {erasure.in_words}"))
@@ -75,7 +75,7 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
                 return code
             is_finished = is_finished or earlier_request == request
         try:
-            plan = plan_of(find_source(ports.store, source), from_ms, to_ms, keep_counts)
+            plan = plan_of(find_source(ports, source), from_ms, to_ms, keep_counts)
             with console.stage_bar("looking") as bar:
                 kinds = plan.amounts()
             if dry_run:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import msgspec
 
 from frametally import keys
-from frametally.media.manifests import read_records
+from frametally.media.manifests import find_record, list_records, read_records
+from frametally.media.screening import ErasedRange
 from frametally.ports.object_store import ObjectStore
 from frametally.records import SealedRecord
 from frametally.rules.times import utc_range
@@ -62,6 +65,17 @@ def erasures(store: ObjectStore) -> list[Erasure]:
     """Return all erasures, the oldest first. Raises `Poison` at a damaged record."""
     records = read_records(store, keys.ERASURES, Erasure)
     return sorted(records, key=lambda erasure: (erasure.began_at_ms, erasure.id))
+
+
+def erased_ranges(store: ObjectStore, known_ids: Collection[str]) -> dict[str, ErasedRange]:
+    """Return the erasures, also those that still run, by id, without `known_ids`. Raises as `erasures`."""
+    keys_by_id = {PurePosixPath(info.key).stem: info.key for info in list_records(store, keys.ERASURES)}
+    records = {id: find_record(store, key, Erasure) for id, key in keys_by_id.items() if id not in known_ids}
+    return {
+        id: ErasedRange(erasure.source, erasure.from_ms, erasure.to_ms)
+        for id, erasure in records.items()
+        if erasure is not None
+    }
 
 
 def unfinished_erasures(store: ObjectStore) -> list[Erasure]:

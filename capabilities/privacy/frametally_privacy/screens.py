@@ -30,6 +30,7 @@ from frametally_models.catalogue import CATALOGUE, PRESETS
 from frametally_models.choice import CatalogueChoice, record_named
 from frametally_models.prepare import prepare_detector
 from frametally_privacy.blurring import LABELS, RECIPE, Span, blurred, masked, spans_to_blur
+from frametally_privacy.erasure_records import erased_ranges
 from frametally_privacy.policy import Originals, PrivacyPolicy, PrivacyRule, read_policy
 from frametally_producer.reading.pixels import encode_jpeg
 
@@ -226,7 +227,7 @@ def screen(settings: Settings, store: ObjectStore, source: str) -> PolicyScreen 
     return policy.screen(settings, store, source)
 
 
-SCREENS = ScreensPart(screen, frozenset({keys.PRIVACY_POLICY, keys.AUTO_DETECTOR}))
+SCREENS = ScreensPart(screen, erased_ranges, frozenset({keys.PRIVACY_POLICY, keys.AUTO_DETECTOR}))
 
 
 def model_settings(name: str, settings: Settings, store: ObjectStore) -> Settings:

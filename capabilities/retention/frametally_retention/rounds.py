@@ -86,7 +86,8 @@ class RetentionReport:
 
 def known_kinds(ports: StorePorts) -> list[str]:
     """Return the kinds that a rule can name."""
-    return [FRAMES, THINNING, DEAD_LETTERS, *(kind.name for part in kept_parts(ports) for kind in part.kinds)]
+    kinds = [kind for part in kept_parts(ports) for kind in part.kinds]
+    return [FRAMES, THINNING, DEAD_LETTERS, *(kind.name for kind in kinds if not kind.rule)]
 
 
 class RetentionRound:
@@ -240,17 +241,20 @@ class RetentionRound:
                 infos[:] = [info for info in infos if info.key not in batch]
 
     def _kind(self, kind: KeptKind) -> None:
-        if not any(rule.kind == kind.name for rule in self._policy.rules):
+        rule = kind.rule or kind.name
+        if not any(other.kind == rule for other in self._policy.rules):
             return
         by_source: defaultdict[str, list[KeptItem]] = defaultdict(list)
         for item in kind.items():
             by_source[item.source].append(item)
         newest_ms = max((item.stored_at_ms for items in by_source.values() for item in items), default=0)
+        if kind.rule:  # it is as old as the data whose rules it follows
+            newest_ms = max(newest_ms, self.report.now_ms)
         now_ms = min(self._clock_ms, newest_ms)
         for source, items in sorted(by_source.items()):
             removed = [
                 item
-                for item in _going(items, self._policy, kind.name, now_ms)
+                for item in _going(items, self._policy, rule, now_ms)
                 if self._dry or self._take(kind, item)
             ]
             self.report.kinds.append(
@@ -274,7 +278,8 @@ class RetentionRound:
             since_ms=self._now_ms(),
         )
         policy = begin_removal(self._store, removal)
-        if policy.rule_for(kind.name, item.source) != self._policy.rule_for(kind.name, item.source):
+        rule = kind.rule or kind.name
+        if policy.rule_for(rule, item.source) != self._policy.rule_for(rule, item.source):
             return False
         if policy.holds_of(item.source, item.from_ms, item.to_ms):
             return False

@@ -85,7 +85,10 @@ def forget(
         if medium is not None:
             finding.check_distinct(media, medium)
         name = str(medium or source)
-        change = mending.plan_forgetting(media, name, from_ms=from_ms, to_ms=to_ms, delete=delete_images)
+        of_source = "" if source is None else media[0].source
+        change = mending.plan_forgetting(
+            media, name, from_ms=from_ms, to_ms=to_ms, delete=delete_images, of_source=of_source
+        )
         with console.stage_bar("ledger") as bar:
             ledger.refresh(ports.store, bar)
         targets = forgetting.plan_forgetting(ledger, media, from_ms=from_ms, to_ms=to_ms)

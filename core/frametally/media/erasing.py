@@ -52,6 +52,8 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
             frames_of[video] = None
             folders |= {f"{keys.IMAGES}/{source}" for source in (manifest.source, *former)}
             continue
+        if manifest.live is not None and manifest.state == "producing" and not manifest.revision:
+            image_keys |= set(_images_between(store, manifest, from_ms, to_ms))  # not all of them are noted
         names = announced_images(store, manifest)
         names = [name for name in names if in_range(name.captured_at_ms, from_ms, to_ms)]
         image_keys |= {keys.image_key(manifest.source, *name) for name in names}
@@ -76,6 +78,15 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
             elif name.medium_hex in pictures and info.key not in announced_keys:
                 image_keys.add(info.key)
     return sorted(image_keys)
+
+
+def _images_between(
+    store: ObjectStore, manifest: MediaManifest, from_ms: int | None, to_ms: int | None
+) -> Iterator[str]:
+    for info in store.list(f"{keys.IMAGES}/{manifest.source}"):
+        name = keys.parse_image_name(info.key.rpartition("/")[2])
+        if name and name.medium_hex == manifest.sha256[:12] and in_range(name.captured_at_ms, from_ms, to_ms):
+            yield info.key
 
 
 def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:

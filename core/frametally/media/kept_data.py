@@ -36,11 +36,15 @@ class KeptKind(NamedTuple):
         name: A plural noun, such as `originals`.
         items: Returns those that may be removed now: nothing still needs them.
         remove: Removes one; removing it again does nothing.
+        rule: Name of the kind whose rules it follows; empty for its own.
+        place: What keeps it: the `store`, the `catalogue`, or the URL of a folder of this machine.
     """
 
     name: str
     items: Callable[[], Iterable[KeptItem]]
     remove: Callable[[KeptItem], None]
+    rule: str = ""
+    place: str = "store"
 
 
 class KeptTerm(NamedTuple):

@@ -47,11 +47,26 @@ NEXT = "run `frametally aggregate` and `frametally index` to see it in the count
 
 
 class MediumForgotten(NamedTuple):
-    """A medium was forgotten, `whole` or in part; with `deletes`, plug-ins delete its originals as well."""
+    """A medium was forgotten, `whole` or in part; with `deletes`, plug-ins delete its originals as well.
+
+    Attributes:
+        from_ms: Event time of the first forgotten frames; None means no limit.
+        to_ms: Event time of the end of the range, exclusive; None means no limit.
+    """
 
     manifest: MediaManifest
     whole: bool
     deletes: bool
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class SourceForgotten(NamedTuple):
+    """All footage of a source (a slug) in `[from_ms, to_ms)` was forgotten, also what is not stored yet."""
+
+    source: str
+    from_ms: int | None
+    to_ms: int | None
 
 
 class MediumRetimed(NamedTuple):
@@ -74,7 +89,7 @@ class MediumRenamed(NamedTuple):
     is_new: bool
 
 
-Change = MediumForgotten | MediumRetimed | MediumRenamed
+Change = MediumForgotten | SourceForgotten | MediumRetimed | MediumRenamed
 """The argument of the plug-ins' hooks `changing` and `changed`."""
 
 
@@ -94,9 +109,17 @@ class Mended(NamedTuple):
 
 
 def plan_forgetting(
-    manifests: Sequence[MediaManifest], target: str, *, from_ms: int | None, to_ms: int | None, delete: bool
+    manifests: Sequence[MediaManifest],
+    target: str,
+    *,
+    from_ms: int | None,
+    to_ms: int | None,
+    delete: bool,
+    of_source: str = "",
 ) -> FootageChange:
     """Return the change that forgets event times `[from_ms, to_ms)` of media.
+
+    `of_source`: slug of the source, if these are all its media.
 
     Raises:
         Misconfigured: There is no footage in this range.
@@ -113,6 +136,7 @@ def plan_forgetting(
         from_ms=from_ms,
         to_ms=to_ms,
         delete_images=delete,
+        of_source=of_source,
     )
 
 
@@ -318,8 +342,11 @@ def _forget(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
     targets = forgetting.targets_in(change.media, from_ms=change.from_ms, to_ms=change.to_ms)
     left = [target for target in targets if _is_as_noted(ports.store, target.manifest)]
     forgetting.forget(ports.store, left, delete_images=change.delete_images, progress=progress)
-    for target in targets:
-        _tell(ports, MediumForgotten(target.manifest, target.whole, change.delete_images), progress)
+    for manifest, from_ms, to_ms, _ in targets:
+        whole = from_ms is None and to_ms is None
+        _tell(ports, MediumForgotten(manifest, whole, change.delete_images, from_ms, to_ms), progress)
+    if change.of_source:
+        _tell(ports, SourceForgotten(change.of_source, change.from_ms, change.to_ms), progress)
     return Mended([], [])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -51,15 +51,25 @@ class Screen(Protocol):
         """
 
 
+class ErasedRange(NamedTuple):
+    """Event times `[from_ms, to_ms)` of a source (a slug) whose pictures were erased."""
+
+    source: str
+    from_ms: int
+    to_ms: int
+
+
 class ScreensPart(NamedTuple):
     """The result of the hook `screens`.
 
     Attributes:
         find: Returns the `Screen` of a source, or None; see `screen_of`.
+        erased: Returns the erasures whose ids are not in `known_ids`, by id; see `erased_ranges`.
         reads: Keys of the records that a process must be able to read to call it.
     """
 
     find: Callable[[Settings, ObjectStore, str], Screen | None]
+    erased: Callable[[ObjectStore, Collection[str]], dict[str, ErasedRange]]
     reads: frozenset[str]
 
 
@@ -76,6 +86,27 @@ def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | N
     if len(screens) > 1:
         raise Misconfigured("two plug-ins change pictures before they are stored; remove one of them")
     return screens[0] if screens else None
+
+
+def screened(screen: Screen, jpeg: bytes) -> bytes:
+    """Return a JPEG of frametally's own as `screen` changes it, once: its note says whether it has.
+
+    Raises as `Screen.frame`.
+    """
+    note = note_in(jpeg)
+    return jpeg if note is not None and note.screened == screen.note else screen.frame(jpeg)
+
+
+def erased_ranges(store: ObjectStore, known_ids: Collection[str]) -> dict[str, ErasedRange]:
+    """Return what was erased, or is being erased, by the id of the erasure, without the `known_ids`.
+
+    A picture of such a range that waits to be stored must not be stored any more.
+
+    Raises:
+        Poison: The record of an erasure is damaged.
+        Retryable: The store is unavailable.
+    """
+    return {id: erased for part in hooks("screens") for id, erased in part.erased(store, known_ids).items()}
 
 
 class ScreenNote(Record, frozen=True, kw_only=True):

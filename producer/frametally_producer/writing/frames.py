@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.opencv import Pixels, decode_image
-from frametally.media.screening import Screen, screen_of
+from frametally.media.screening import Screen, screen_of, screened
 from frametally.media.stored_images import announcement_of
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import PACK_BYTES
@@ -50,8 +50,8 @@ class NewFrame(NamedTuple):
 
     Attributes:
         medium_hex: The medium's part of `keys.image_key`.
-        pixels: Upright, shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG to store
-            unchanged.
+        pixels: Upright, shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG that
+            frametally has encoded, to store unchanged, unless the source's `Screen` has not changed it yet.
         refused: Called with the reason if the frame cannot be encoded and is left out.
         keep_in: Folder in which the stored picture is also kept as a file, or None.
     """
@@ -242,7 +242,7 @@ class FrameWriter:
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
         screen = self._screen_of(frame)
-        jpeg = picture if screen is None else screen.frame(picture)
+        jpeg = picture if screen is None else screened(screen, picture)
         pack = pack_of(key, self.pack_ms) if self.pack_ms else None
         if pack is not None and (self.is_new or not self._is_stored(key)):
             return _Encoded(pack, frame, name, screen, jpeg)

@@ -232,6 +232,7 @@ class FootageRoutes(ChangeHandlers):
                     from_ms=requested.from_ms,
                     to_ms=requested.to_ms,
                     delete=requested.delete_images,
+                    of_source=media[0].source if requested.medium is None else "",
                 )
             if requested.what == "rename":
                 name = requested.name.strip()

@@ -16,7 +16,14 @@ import msgspec
 from frametally import keys
 from frametally.errors import FrametallyError, Poison
 from frametally.live_records import LiveMinute, NamedLoss
-from frametally.media.manifests import ManifestReader, change_manifest, media_of, next_revision
+from frametally.media.manifests import (
+    ManifestReader,
+    change_manifest,
+    media_of,
+    next_revision,
+    tombstones_of,
+)
+from frametally.media.screening import erased_ranges
 from frametally.packs.pack_keys import CAMERA_PACK_MS
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -45,6 +52,7 @@ class Sender:
         patience: Waits; while it is stopping, spooled frames are still sent if all servers respond.
         on_sent: Called for each announced frame, with whether it was announced for the first time.
         on_resumed: Called with the camera's minutes in the store, if an earlier session left frames here.
+        is_alone: Whether no other session captures the camera now, on another machine.
         packs: Whether frames are stored in packs of two seconds of event time. They wait in the spool until
             those are over, so a pack is usually put once, and a kill leaves them on disk.
         failure: Why it stopped; None if it did not.
@@ -63,6 +71,7 @@ class Sender:
     on_sent: Callable[[FrameAnnouncement, bool], None]
     on_resumed: Callable[[list[MediaManifest]], None]
     packs: bool = False
+    is_alone: bool = True
 
     def __post_init__(self) -> None:
         self.failure: FrametallyError | None = None
@@ -72,7 +81,8 @@ class Sender:
         self._unclosed: set[str] = set()
         self._ends_ms: list[int] = []  # when minutes of the source end that others have stored
         self._noted: list[SpooledFrame] = []
-        self._wrote_at_s = float("-inf")
+        self._wrote_at_s = self._looked_at_s = float("-inf")
+        self._removals: set[str] = set()  # keys of tombstones and ids of erasures that the spool has followed
         self._waited_since_s: float | None = None
         self._draining = threading.Event()
         self._thread: threading.Thread
@@ -91,6 +101,7 @@ class Sender:
         try:
             topic, partitions = self.settings.live_topic, self.settings.log_partitions
             self.patience.until_done("the log", lambda: self.log.create_topic(topic, partitions))
+            self._drop_removed()
             self._complete_those_of_others()
             with FrameWriter(
                 settings=self.settings,
@@ -109,19 +120,39 @@ class Sender:
         except FrametallyError as error:
             self.failure = error
 
+    def _drop_removed(self) -> None:
+        """Drop the frames that were forgotten or erased while they waited here, by whichever machine."""
+        find = partial(erased_ranges, self.store, self._removals)
+        for id, erased in self.patience.until_done("the object store", find).items():
+            self._removals.add(id)
+            if erased.source == self.source:
+                self.spool.drop((erased.from_ms, erased.to_ms))
+        for minute in self.spool.minutes():
+            try:
+                stones = self.patience.until_done(
+                    "the object store", partial(tombstones_of, self.store, minute.sha256)
+                )
+            except Poison as error:
+                self._give_up(minute.sha256, str(error), None)
+                continue
+            for stone in stones:
+                is_part = stone.from_ms is not None or stone.to_ms is not None  # else another revision begins
+                if is_part and stone.key not in self._removals:
+                    self._removals.add(stone.key)
+                    self.spool.drop((stone.from_ms, stone.to_ms), minute.sha256)
+        self._looked_at_s = time.monotonic()
+
     def _complete_those_of_others(self) -> None:
         """Complete minutes that earlier sessions of this camera left open, and close their open outages."""
         own_minutes = {minute.sha256 for minute in self.spool.minutes()}
         reader = ManifestReader(self.store, self.settings.data_dir)
-        manifests, _ = self.patience.until_done("the object store", reader.read)
-        minutes = [
-            manifest for manifest in manifests if manifest.live is not None and manifest.source == self.source
-        ]
+        minutes = self._stored_minutes(reader)
         self._ends_ms = sorted(
             minute.last_captured_at_ms for minute in minutes if minute.last_captured_at_ms is not None
         )
         for own_minute in minutes:
-            if own_minute.state == "producing" and own_minute.sha256 not in own_minutes:
+            is_open = own_minute.state == "producing" and self.is_alone
+            if is_open and own_minute.sha256 not in own_minutes:
                 self._complete_there(own_minute.sha256)
         self._unclosed = {
             minute.sha256 for minute in minutes if minute.sha256 not in own_minutes and _is_away(minute)
@@ -141,13 +172,22 @@ class Sender:
                 if manifest is not None and not _is_away(manifest):
                     self._unclosed.discard(sha256)
 
+    def _stored_minutes(self, reader: ManifestReader) -> list[MediaManifest]:
+        manifests, _ = self.patience.until_done("the object store", reader.read)
+        return [minute for minute in manifests if minute.live is not None and minute.source == self.source]
+
     def _complete_there(self, sha256: str) -> None:
-        """Complete a minute without a session from the store's record, if there is one. Raises `Poison`."""
-        self.patience.until_done("the object store", partial(change_manifest, self.store, sha256, _completed))
+        """Complete a minute without a session from the store's record, if there is one."""
+        with suppress(Poison):  # damaged minutes stay as they are
+            self.patience.until_done(
+                "the object store", partial(change_manifest, self.store, sha256, _completed)
+            )
 
     def _step(self, writer: FrameWriter) -> bool:
         """Send the oldest frames, and write manifests if it is time; return whether more may be waiting."""
         is_last = self._draining.is_set()
+        if time.monotonic() - self._looked_at_s >= NOTE_EVERY_S and self.spool.ends() is not None:
+            self._drop_removed()
         frames = self._take_due(is_last)
         for frame in frames:
             self._send(frame, writer)
@@ -287,8 +327,7 @@ class Sender:
             losses.append(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
         if losses:  # otherwise it was over
             self.changed.put(losses)
-        with suppress(Poison):  # damaged minutes stay as they are
-            self._complete_there(sha256)
+        self._complete_there(sha256)
 
 
 def _completed(manifest: MediaManifest | None) -> MediaManifest | None:

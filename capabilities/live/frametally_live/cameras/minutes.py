@@ -12,7 +12,7 @@ from frametally.files.opencv import Pixels
 from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
 from frametally.media.manifests import minute_identity, weaker
 from frametally.process.meters import METERS
-from frametally.records import MediaManifest
+from frametally.records import MediaManifest, TimeSource
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_live.cameras.picture_doubts import PictureDoubts
@@ -27,6 +27,10 @@ _ENDED = "the capturing process ended"
 _THEN = "; then it "
 _MOST_REASONS = 5
 _DAMAGED = "the camera's stream was damaged on its way"
+
+
+AddFrame = Callable[[str, int, int, TimeSource, bytes], bool]
+"""As `Spool.add`."""
 
 
 class _Minute:
@@ -60,6 +64,7 @@ class Minutes:
     """Splits a camera's frames into minutes, drops frames off the sampling grid, and spools the others.
 
     Attributes:
+        add_frame: What takes each frame instead of the spool itself, which gets it later.
         away_since_ms: Event time of the last frame before the camera was away; None while it is there.
         doubts: Doubts about its stored pictures since it came back.
     """
@@ -70,6 +75,7 @@ class Minutes:
     settings: Settings
     spool: Spool
     session_ms: int
+    add_frame: AddFrame | None = None
     told_until_ms: InitVar[int | None]
 
     def __post_init__(self, told_until_ms: int | None) -> None:
@@ -130,7 +136,8 @@ class Minutes:
             return False
         pixels = pixels_of()
         jpeg = stored_jpeg(pixels, self.settings)
-        if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
+        add_frame = self.add_frame or self.spool.add
+        if not add_frame(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
             self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was already closed"))
         self.doubts.look(pixels, jpeg, at_ms)
         self.doubt(self.doubts.lasting)
@@ -189,6 +196,10 @@ class Minutes:
         """Begin another session: new frames belong to other media, the first of which reports `losses`."""
         self.end()
         self.session_ms += 1
+        self._losses += losses
+
+    def report(self, losses: Iterable[NamedLoss]) -> None:
+        """Take losses that their own minutes can no longer record; the next minute reports them."""
         self._losses += losses
 
     def _minute_of(self, captured: CaptureTime) -> _Minute:

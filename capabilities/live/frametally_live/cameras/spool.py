@@ -4,16 +4,19 @@ Each minute has a folder with its manifest, as far as this machine knows it, and
 is not yet in the store's manifest; after that the frame is removed. After a kill a few frames are announced
 twice, which changes nothing, and none is lost. The file names show which frames were handed out: these may
 be announced already, so no session gives them up, and none is both announced and lost.
+
+Every command that removes what a source filmed knows these files by `waiting_frames`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -22,13 +25,19 @@ import msgspec
 
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
+from frametally.files.work_lock import locked
 from frametally.live_records import NamedLoss
 from frametally.records import MediaManifest, TimeSource, decode, encode
+from frametally.rules.times import in_range
+from frametally.rules.tombstones import Range
 
 _MB = 1_000_000
 _MANIFEST = "minute.json"
 _FRAME = re.compile(r"(\d{1,10})\.(-?\d{1,15})\.([a-z_]{1,20})\.(out\.)?jpg")
+_PART_OF_FRAME = re.compile(r"\.?\d{1,10}\.(-?\d{1,15})\..+")
+"""A frame, or what a kill left of one that was being written."""
 _END_OF_JPEG = b"\xff\xd9"
+REMOVED = "it was forgotten, erased or removed while it waited on disk"
 _MOST_OUT = 1 / 4
 """Largest part of handed-out, unnoted frames on disk; more would leave no room for the newest frames."""
 
@@ -49,6 +58,44 @@ class SpooledFrame(NamedTuple):
     size_bytes: int
     number: int
     is_out: bool
+
+
+class WaitingFrame(NamedTuple):
+    """The file of a frame that waits in the spool of a source, whether or not a process has it open."""
+
+    source: str
+    minute: str
+    captured_at_ms: int
+    path: Path
+
+
+def spool_folder(data_dir: Path, source: str) -> Path:
+    """Return the folder of the frames of a source's camera that are not yet in the store."""
+    return data_dir / "live" / source
+
+
+def spooled_sources(data_dir: Path, source: str = "*") -> list[str]:
+    """Return the sources, or this one, with a minute on this machine's disk, sorted."""
+    return sorted({place.parent.name for place in (data_dir / "live").glob(f"{source}/*/")})
+
+
+@contextmanager
+def spool_lock(folder: Path, on_held: Callable[[], None]) -> Iterator[None]:
+    """Let one process at a time use a spool; `on_held` is called while another does, and may raise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(os.open(folder, os.O_RDONLY | os.O_CLOEXEC), look_every_s=0.2, on_held=on_held):
+        yield
+
+
+def waiting_frames(data_dir: Path, source: str) -> Iterator[WaitingFrame]:
+    """Yield the frames of a source that wait on this machine's disk, by minute and time."""
+    for place in sorted(spool_folder(data_dir, source).glob("*/")):
+        sha256 = ""
+        with suppress(OSError, Poison):  # a minute without a record is nobody's, and its frames go, too
+            sha256 = decode((place / _MANIFEST).read_bytes(), MediaManifest).sha256
+        matches = [(_PART_OF_FRAME.fullmatch(path.name), path) for path in place.iterdir()]
+        frames = sorted((int(match[1]), path) for match, path in matches if match is not None)
+        yield from (WaitingFrame(source, sha256, at_ms, path) for at_ms, path in frames)
 
 
 class Spool:
@@ -75,9 +122,11 @@ class Spool:
         self._out: list[SpooledFrame] = []
         self._bytes = 0
         self._numbers = count()
+        self._coming: dict[int, tuple[str, int]] = {}  # minute and time by number
+        self._gone: list[tuple[str, Range, int]] = []  # minute or "", range, and the number before which
         self._lost_last: SpooledFrame | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        for place in sorted(folder.iterdir()):
+        for place in sorted(folder.glob("*/")):
             self._take_up(place)
         self._keep_bound()
 
@@ -103,6 +152,10 @@ class Spool:
             minute_before = self._minutes.get(minute.sha256)
             if minute_before is None:
                 return
+            coming_ms = [at_ms for sha256, at_ms in self._coming.values() if sha256 == minute.sha256]
+            if coming_ms and minute.last_captured_at_ms is not None:  # a kill would lose these frames
+                last_ms = max(minute.start_ms or 0, min(minute.last_captured_at_ms, min(coming_ms) - 1))
+                minute = msgspec.structs.replace(minute, last_captured_at_ms=last_ms)
             if minute_before.live is not None and minute.live is not None:
                 live = msgspec.structs.replace(minute.live, losses=minute_before.live.losses)
                 minute = msgspec.structs.replace(minute, live=live)
@@ -111,35 +164,69 @@ class Spool:
                 self._over.add(minute.sha256)
             self._write(minute)
 
+    def expect(self, minute: str, captured_at_ms: int) -> int:
+        """Return the number of a frame that `add` will get later; until then its minute is not over."""
+        with self._lock:
+            number = next(self._numbers)
+            self._coming[number] = minute, captured_at_ms
+            return number
+
     def add(
-        self, minute: str, frame_index: int, captured_at_ms: int, time_source: TimeSource, jpeg: bytes
+        self,
+        minute: str,
+        frame_index: int,
+        captured_at_ms: int,
+        time_source: TimeSource,
+        jpeg: bytes | str,
+        *,
+        number: int | None = None,
     ) -> bool:
         """Store a frame of a minute that has begun, or record it as lost if the disk refuses it.
+
+        Instead of a JPEG, `jpeg` can be the reason why the frame is lost. `number`: as `expect` returned.
 
         Returns:
             Whether it is stored or recorded; if False, its minute was removed, and another must report it.
         """
+        number = self.expect(minute, captured_at_ms) if number is None else number
+        try:
+            return self._add(minute, frame_index, captured_at_ms, time_source, jpeg, number)
+        finally:
+            with self._lock:
+                self._coming.pop(number, None)
+
+    def _add(
+        self,
+        minute: str,
+        frame_index: int,
+        captured_at_ms: int,
+        time_source: TimeSource,
+        jpeg: bytes | str,
+        number: int,
+    ) -> bool:
         with self._lock:
             if minute not in self._minutes:
                 self.frames_lost += 1
                 return False
             path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
-        number = next(self._numbers)
         frame = SpooledFrame(
             minute, frame_index, captured_at_ms, time_source, path, len(jpeg), number, is_out=False
         )
-        failure: OSError | None = None
+        reason = jpeg if isinstance(jpeg, str) else ""
+        if any(number < before and _is_in(frame, sha256, span) for sha256, span, before in self._gone):
+            reason = REMOVED
         try:
-            replace_file(path, jpeg)
+            if not reason and isinstance(jpeg, bytes):
+                replace_file(path, jpeg)
         except OSError as error:
-            failure = error
+            reason = f"this machine's disk could not be written ({error.strerror})"
         with self._lock:
             if minute not in self._minutes:
                 self.frames_lost += 1
                 path.unlink(missing_ok=True)
                 return False
-            if failure is not None:
-                self._lose(frame, f"this machine's disk could not be written ({failure.strerror})")
+            if reason:
+                self._lose(frame, reason)
                 return True
             self._waiting.append(frame)
             self._bytes += frame.size_bytes
@@ -204,10 +291,11 @@ class Spool:
                     self._write(self._minutes[sha256])
         for frame in frames:
             with self._lock:
-                if frame not in self._out:
+                kept = next((other for other in self._out if other.number == frame.number), None)
+                if kept is None:
                     continue
-                self._out.remove(frame)
-                self._bytes -= frame.size_bytes
+                self._out.remove(kept)
+                self._bytes -= kept.size_bytes
             frame.path.unlink(missing_ok=True)
 
     def lose(self, frame: SpooledFrame, reason: str) -> None:
@@ -220,6 +308,7 @@ class Spool:
         """Return the minutes that are over and have no frame waiting."""
         with self._lock:
             unsent = {frame.minute for frame in self._waiting}
+            unsent |= {minute for minute, _ in self._coming.values()}
             return [sha256 for sha256 in self._minutes if sha256 in self._over - unsent]
 
     def remove(self, sha256: str) -> list[SpooledFrame]:
@@ -235,6 +324,60 @@ class Spool:
             self._over.discard(sha256)
         shutil.rmtree(place, ignore_errors=True)
         return frames
+
+    def drop(self, span: Range, minute: str = "") -> None:
+        """Remove the frames of a range that was forgotten or erased, of one minute, or of all.
+
+        It also removes the frames that `expect` announced before. No other frame of the range is removed.
+        Frames that are handed out stay until they are `done`, and those that an earlier session handed out
+        are not lost: they may be announced.
+        """
+        with self._lock:
+            self._gone.append((minute, span, next(self._numbers)))
+            frames = [frame for frame in self._waiting if _is_in(frame, minute, span)]
+            self._waiting = deque(frame for frame in self._waiting if not _is_in(frame, minute, span))
+            for frame in frames:
+                self._bytes -= frame.size_bytes
+                if not frame.is_out:
+                    self._lose(frame, REMOVED)
+                frame.path.unlink(missing_ok=True)
+
+    def change(self, make: Callable[[bytes], bytes]) -> None:
+        """Replace the pictures that wait here by what `make` returns for them.
+
+        A picture that `make` cannot change (`Poison`) is lost. Raises as `make` otherwise.
+        """
+        with self._lock:
+            frames = [*self._out, *self._waiting]
+        for frame in frames:
+            jpeg, reason = b"", ""
+            try:
+                before = _handed_out_or_not(frame).read_bytes()
+                if (jpeg := make(before)) == before:
+                    continue
+            except OSError:
+                continue  # stored meanwhile
+            except Poison as error:
+                reason = str(error)
+            with self._lock:
+                self._replace(frame.number, jpeg, reason)
+
+    def _replace(self, number: int, jpeg: bytes, reason: str) -> None:
+        """Replace the picture of a frame that is still here, or lose it for a reason."""
+        for frames in (self._out, self._waiting):
+            frame = next((frame for frame in frames if frame.number == number), None)
+            if frame is None:
+                continue
+            if not reason:
+                with suppress(OSError):  # it stays as it is; `FrameWriter` changes it before it is stored
+                    replace_file(frame.path, jpeg)
+                    frames[frames.index(frame)] = frame._replace(size_bytes=len(jpeg))
+                    self._bytes += len(jpeg) - frame.size_bytes
+            elif not frame.is_out:  # else `FrameWriter` refuses it
+                frames.remove(frame)
+                self._bytes -= frame.size_bytes
+                self._lose(frame, reason)
+                frame.path.unlink(missing_ok=True)
 
     def _keep_bound(self) -> None:
         """Give up the oldest frames that were not handed out, until the limit is kept."""
@@ -321,6 +464,15 @@ class Spool:
             else:
                 self._lose(frame, "its file was cut short by a power failure")
                 path.unlink()
+
+
+def _is_in(frame: SpooledFrame, minute: str, span: Range) -> bool:
+    return minute in ("", frame.minute) and in_range(frame.captured_at_ms, *span)
+
+
+def _handed_out_or_not(frame: SpooledFrame) -> Path:
+    """Return where the file of a frame is, which may have been handed out meanwhile."""
+    return frame.path if frame.path.exists() else frame.path.with_suffix(".out.jpg")
 
 
 def _handed_out(frame: SpooledFrame) -> SpooledFrame:

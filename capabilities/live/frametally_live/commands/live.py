@@ -41,6 +41,7 @@ from frametally_live.cameras.camera_form import (
     remove_camera,
     try_feed,
 )
+from frametally_live.cameras.spool import spooled_sources
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
 from frametally_live.opening import feeds_to_look, open_live_book
@@ -215,25 +216,54 @@ def stop(source: str, **overrides: Any) -> int:
 @_source
 @data_dir_option
 def remove(source: str, **overrides: Any) -> int:
-    """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage."""
-    with _book(overrides) as book:
+    """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage.
+
+    The command stores frames of it that still wait on this machine's disk. If it cannot, they stay there, and
+    the exit code is 6.
+    """
+    from frametally_live.feeds.left_behind import frames_waiting, send_left_behind
+
+    settings = read_settings("producer", overrides)
+    with closing(open_live_book(settings)) as book, _naming_cameras():
         slug = ask_camera(book, source, "stop").source
         is_deleted = remove_camera(book, source) or _within_a_while(
             lambda: all(feed.source != slug for feed in book.feeds("camera"))
         )
     state = "deleted" if is_deleted else "stopping; frametally deletes it when it has ended"
     click.echo(console.plain(f"{source}: {state}; its footage stays"))
+    number = frames_waiting(settings, slug) if is_deleted else 0
+    if is_deleted and spooled_sources(settings.data_dir, slug):
+        reason = send_left_behind(settings, slug, say=lambda line: click.echo(console.plain(line), err=True))
+        left = frames_waiting(settings, slug)
+        if number > left:
+            stored = f"{plural(number - left, 'frame that was', 'frames that were')} waiting on this "
+            click.echo(f"stored: {stored}machine's disk")
+        if left:
+            click.echo(
+                console.plain(
+                    f"{plural(left, 'frame is', 'frames are')} still waiting on this machine's disk: "
+                    f"{reason} `frametally live work` stores them later; `frametally privacy erase` deletes "
+                    "them"
+                ),
+                err=True,
+            )
+            return PART_DONE
     return 0
 
 
 @contextmanager
 def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
     settings = read_settings("producer", overrides)
-    with closing(open_live_book(settings)) as book:
-        try:
-            yield book
-        except NoCamera as refusal:
-            raise Poison(f"{refusal}; `frametally live list` lists all cameras") from refusal
+    with closing(open_live_book(settings)) as book, _naming_cameras():
+        yield book
+
+
+@contextmanager
+def _naming_cameras() -> Iterator[None]:
+    try:
+        yield
+    except NoCamera as refusal:
+        raise Poison(f"{refusal}; `frametally live list` lists all cameras") from refusal
 
 
 def _within_a_while(is_done: Callable[[], bool]) -> bool:

@@ -19,6 +19,7 @@ from frametally.process import failpoints
 from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings, load_settings
 from frametally.work.worker_process import answer, bound_memory, say
+from frametally_live.cameras.spool import spool_folder, spool_lock
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
 from frametally_live.feeds.clip_loop import ClipLoop
@@ -41,7 +42,14 @@ def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
                 return VideoStream(feed, run, wishes).run()
             if feed.is_simulated:
                 ClipLoop(feed, run, wishes).run()
-            CameraCapture(feed, run).run()
+
+            def wait() -> None:
+                if patience.stopping:
+                    raise GivenUp("another process sends its frames")
+                patience.say_once_a_minute("spool", "another process here still sends its frames")
+
+            with spool_lock(spool_folder(settings.data_dir, feed.source), wait):
+                CameraCapture(feed, run).run()
             raise GivenUp("stopped")
 
         return patience.until_done("the feed", show)

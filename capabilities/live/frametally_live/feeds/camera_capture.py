@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import partial
 
 from av.video.reformatter import VideoReformatter
 
-from frametally.errors import Poison, Retryable
+from frametally.errors import Poison
 from frametally.media.screening import screen_of
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera
+from frametally_live.cameras.frame_screening import FrameScreening
 from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.minutes import Minutes
 from frametally_live.cameras.picture_doubts import PictureDoubts
-from frametally_live.cameras.spool import Spool
+from frametally_live.cameras.spool import Spool, spool_folder
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.feed_messages import FeedRun
@@ -41,24 +41,24 @@ class CameraCapture:
     def __init__(self, feed: Feed, run: FeedRun) -> None:
         """Take over what an earlier session left, without connecting yet.
 
-        Raises:
-            Misconfigured: A setting of cameras cannot be read.
-            Poison: The feed has no camera address.
+        A feed without an id only sends the frames that wait on this disk; its worker captures the camera.
         """
         settings, teller = run.settings, run.teller
         self._added_ms = feed.created_at_ms
-        self._camera = camera_to_open(
-            settings, address=feed.address, source=feed.source, transport=feed.transport
-        )
+        self._feed, self._settings = feed, settings
         self._teller = teller
         self._patience = run.patience
-        self._screen_of = partial(screen_of, run.settings, run.store, feed.source)
         self._told = teller.told
         self._packets_lost = 0
         self._spool = Spool(
-            settings.data_dir / "live" / feed.source,
+            spool_folder(settings.data_dir, feed.source),
             most_mb=settings.part(LiveSettings).live_buffer_mb,
             why_full=lambda: teller.told.reason or "the store or the log is too slow",
+        )
+        self._screening = FrameScreening(
+            self._spool,
+            partial(screen_of, run.settings, run.store, feed.source),
+            mark=settings.data_dir / "live" / f"{feed.source}.as-filmed",
         )
         self._minutes = Minutes(
             source=feed.source,
@@ -67,6 +67,7 @@ class CameraCapture:
             spool=self._spool,
             session_ms=int(time.time() * 1000),
             told_until_ms=teller.told.captured_at_ms,
+            add_frame=self._screening.add,
         )
         self._sender = Sender(
             self._spool,
@@ -78,6 +79,7 @@ class CameraCapture:
             on_sent=self._note_announced,
             on_resumed=self._count_again,
             packs=run.packs,
+            is_alone=bool(feed.id) or not feed.worker,
         )
         self._clock = CaptureClock()
         self._sampling = settings.sample_fps
@@ -90,37 +92,41 @@ class CameraCapture:
         """Capture until a stop, then send spooled frames if all servers respond.
 
         Raises:
-            Poison: No camera may be at the given IP address.
-            Misconfigured: The store or the log cannot be written, or the camera's pictures cannot be changed
-                as the rule of its source says.
+            Poison: The feed has no camera address, or no camera may be at the given IP address.
+            Misconfigured: A setting of cameras cannot be read, the store or the log cannot be written, or the
+                camera's pictures cannot be changed as the rule of its source says.
         """
-        # Before a frame waits on the disk that could not be stored.
-        with suppress(Retryable):  # without the store, it films all the same
-            if (screen := self._screen_of()) is not None:
-                screen.note  # noqa: B018 - names its models, which it loads
+        self._screening.start()
         self._sender.start()
         try:
             self._until_stopped()
         finally:
             self._minutes.end()
+            self._screening.finish()
             self._sender.finish()
             self._renew_session()
             if self._minutes.tell_losses() and self._sender.failure is None:
                 self._sender.start()
                 self._sender.finish()
             self._teller.tell(**self._losses())  # the last losses may have no frame after them
-        if self._sender.failure is not None:
-            raise self._sender.failure
+        if failure := self._screening.failure or self._sender.failure:
+            raise failure
 
     def _until_stopped(self) -> None:
         backoff = Backoff(_FIRST_REOPENING_S, _LONGEST_REOPENING_S)
         login_backoff = Backoff(_LONGEST_REOPENING_S, _LONGEST_REFUSED_S)
+        if self._is_over():
+            return
+        feed = self._feed
+        there = camera_to_open(
+            self._settings, address=feed.address, source=feed.source, transport=feed.transport
+        )
         while not self._is_over():
             self._is_there = False
             began_s = time.monotonic()
             try:
-                with open_camera(self._camera, self._is_over) as camera:
-                    self._read(camera)
+                with open_camera(there, self._is_over) as camera:
+                    self._read(camera, there.max_pixels)
             except CameraAway as error:
                 if self._is_over():
                     return
@@ -131,7 +137,7 @@ class CameraCapture:
                     continue  # at once: most interrupted connections are soon back
                 self._pause((login_backoff if error.refuses_login else backoff).next_s())
 
-    def _read(self, camera: OpenCamera) -> None:
+    def _read(self, camera: OpenCamera, max_pixels: int) -> None:
         """Capture the frames of one connection."""
         self._offered, self._used = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
@@ -145,9 +151,7 @@ class CameraCapture:
             self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
-                pixels_of = partial(
-                    bgr_pixels, self._reformatter, frame.frame, aspect, self._camera.max_pixels
-                )
+                pixels_of = partial(bgr_pixels, self._reformatter, frame.frame, aspect, max_pixels)
                 if self._minutes.add(frame.captured, frame.position_s, pixels_of):
                     self._used.note(time.monotonic())
             except Poison:
@@ -166,11 +170,13 @@ class CameraCapture:
 
     def _renew_session(self) -> None:
         """Begin another session for each minute that was given up."""
+        self._minutes.report(self._screening.closed_losses())
         while not self._sender.changed.empty():
             self._minutes.renew_session(self._sender.changed.get())
 
     def _is_over(self) -> bool:
-        return self._patience.stopping or self._sender.failure is not None
+        failure = self._screening.failure or self._sender.failure
+        return self._patience.stopping or failure is not None
 
     def _go_away(self, reason: str) -> None:
         now_ms = int(time.time() * 1000)

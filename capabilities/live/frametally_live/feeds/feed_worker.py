@@ -27,6 +27,7 @@ from frametally.work.worker_process import (
 )
 from frametally_live.feed_records import Feed, FeedTold, FeedWanted
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
+from frametally_live.feeds.left_behind import LeftBehind
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
@@ -229,9 +230,14 @@ def work(
     """
     name = f"{socket.gethostname()}-{os.getpid()}"
     patience = Patience(say, should_stop)
-    threads: list[threading.Thread] = []
+    threads: dict[threading.Thread, str] = {}  # with the sources that they hold
+
+    def held() -> set[str]:
+        return {source for thread, source in list(threads.items()) if thread.is_alive()}
+
+    sending = LeftBehind(settings, book, held=held, packs=packs, say=say).start(should_stop)
     while not patience.stopping:
-        threads = [thread for thread in threads if thread.is_alive()]
+        threads = {thread: source for thread, source in threads.items() if thread.is_alive()}
         try:
             feed = book.claim_feed(name, KINDS, lease_s=settings.lease_s)
         except Retryable as error:
@@ -243,6 +249,6 @@ def work(
         held_feed = HeldFeed(feed, settings=settings, book=book, say=say, packs=packs)
         thread = threading.Thread(target=held_feed.run, args=(should_stop,), name=f"feed-{feed.id}")
         thread.start()
-        threads.append(thread)
-    for thread in threads:
+        threads[thread] = feed.source if feed.kind == "camera" else ""
+    for thread in (*threads, sending):
         thread.join()

@@ -1,0 +1,69 @@
+"""Makes frames that wait on this machine's disk known to erasures, retention, the report and `forget`.
+
+Other machines have their own: their next session asks the store what was forgotten and erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from frametally.files.synced import sync_folder
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.mending import Change, MediumForgotten, SourceForgotten
+from frametally.ports.opened import StorePorts
+from frametally.process.reports import Progress, plural
+from frametally.rules.times import in_range
+from frametally.settings.loading import Settings
+from frametally_live.cameras.spool import spooled_sources, waiting_frames
+from frametally_live.opening import feeds_to_look
+
+
+def removable(ports: StorePorts) -> KeptPart:
+    """Return the frames that wait here; the rules for stored frames hold for them, too."""
+    data_dir = ports.settings.data_dir
+    kind = KeptKind(
+        "waiting-frames",
+        partial(_items, data_dir),
+        lambda item: _remove(data_dir / item.id),
+        rule="frames",
+        place=(data_dir / "live").absolute().as_uri(),
+    )
+    return KeptPart([kind])
+
+
+def changed(ports: StorePorts, change: Change, _: Progress) -> None:
+    """Delete the frames that wait here and are forgotten: a later session would only drop them."""
+    match change:
+        case MediumForgotten(manifest, _, _, from_ms, to_ms):
+            source, minute = manifest.source, manifest.sha256
+        case SourceForgotten(source, from_ms, to_ms):
+            minute = ""
+        case _:
+            return
+    for frame in list(waiting_frames(ports.settings.data_dir, source)):
+        if minute in ("", frame.minute) and in_range(frame.captured_at_ms, from_ms, to_ms):
+            _remove(frame.path)
+
+
+def of_source(settings: Settings, source: str) -> Iterator[str]:
+    """Yield the camera of a source, and the frames of it that wait here. Raises as the live book does."""
+    with feeds_to_look(settings) as book:
+        yield from (f"camera {feed.name}" for feed in book.feeds("camera") if feed.source == source)
+    if number := sum(1 for _ in waiting_frames(settings.data_dir, source)):
+        yield f"{plural(number, 'frame')} of its camera on this machine's disk"
+
+
+def _items(data_dir: Path) -> Iterator[KeptItem]:
+    for source in spooled_sources(data_dir):
+        for _, _, at_ms, path in waiting_frames(data_dir, source):
+            size_bytes = path.stat().st_size if path.exists() else 0
+            yield KeptItem(str(path.relative_to(data_dir)), source, at_ms, size_bytes, at_ms, at_ms)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process has removed its minute
+        sync_folder(path.parent)
