@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -107,6 +107,12 @@ class ManifestKeeper:
             if announcement.screened is not UNSET:
                 self._screened.add(announcement.screened)
         self._widen((a.captured_at_ms, a.captured_at_ms) for a in announcements)
+
+    def add_frames(self, frames: Mapping[int, int]) -> None:
+        """Add announced frames of a video, event times by decode index, for the next write."""
+        for frame_index in frames:
+            self.frames.add(frame_index)
+        self._widen((at_ms, at_ms) for at_ms in frames.values())
 
     def write(self, *, expected: int | None = None) -> None:
         """Add the known frames to the stored manifest now.

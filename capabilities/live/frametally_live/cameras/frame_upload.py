@@ -30,6 +30,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.loading import Settings
+from frametally_live.cameras.announced_frames import Frames, announced_frames
 from frametally_live.cameras.spool import Spool, SpooledFrame, closed_outages
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, ManifestKeeper, load_manifest
@@ -147,13 +148,23 @@ class Sender:
         own_minutes = {minute.sha256 for minute in self.spool.minutes()}
         reader = ManifestReader(self.store, self.settings.data_dir)
         minutes = self._stored_minutes(reader)
+        unnoted = [
+            minute
+            for minute in minutes
+            if minute.sha256 in own_minutes or (minute.state == "producing" and self.is_alone)
+        ]
+        if unnoted:
+            find = partial(announced_frames, self.settings, self.store, self.log, unnoted)
+            for sha256, frames in self.patience.until_done("the log", find).items():
+                if sha256 not in own_minutes:
+                    self._complete_there(sha256, frames)
+                elif frames and (keeper := self._keeper(sha256)) is not None:
+                    keeper.add_frames(frames)
+                    self._write_one(keeper, expected=len(keeper.frames))
+            minutes = self._stored_minutes(reader)
         self._ends_ms = sorted(
             minute.last_captured_at_ms for minute in minutes if minute.last_captured_at_ms is not None
         )
-        for own_minute in minutes:
-            is_open = own_minute.state == "producing" and self.is_alone
-            if is_open and own_minute.sha256 not in own_minutes:
-                self._complete_there(own_minute.sha256)
         self._unclosed = {
             minute.sha256 for minute in minutes if minute.sha256 not in own_minutes and _is_away(minute)
         }
@@ -176,12 +187,17 @@ class Sender:
         manifests, _ = self.patience.until_done("the object store", reader.read)
         return [minute for minute in manifests if minute.live is not None and minute.source == self.source]
 
-    def _complete_there(self, sha256: str) -> None:
-        """Complete a minute without a session from the store's record, if there is one."""
+    def _complete_there(self, sha256: str, frames: Frames | None = None) -> None:
+        """Complete a minute without a session from the store's record, if there is one, and other frames."""
         with suppress(Poison):  # damaged minutes stay as they are
-            self.patience.until_done(
-                "the object store", partial(change_manifest, self.store, sha256, _completed)
-            )
+            minute = load_manifest(self.store, sha256, self.patience)
+            if minute is not None and minute.state != "complete":
+                samplings = {minute.sampling}
+                keeper = ManifestKeeper(
+                    self.store, minute, self.patience, samplings=samplings, is_stored=True
+                )
+                keeper.add_frames(frames or {})
+                keeper.write()
 
     def _step(self, writer: FrameWriter) -> bool:
         """Send the oldest frames, and write manifests if it is time; return whether more may be waiting."""
@@ -328,12 +344,6 @@ class Sender:
         if losses:  # otherwise it was over
             self.changed.put(losses)
         self._complete_there(sha256)
-
-
-def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
-    if manifest is None or manifest.state == "complete":
-        return None
-    return msgspec.structs.replace(manifest, state="complete", frames_expected=manifest.frames_announced)
 
 
 def _is_away(minute: MediaManifest) -> bool:

@@ -15,7 +15,8 @@ from frametally.ports.frame_log import FrameLog, LogRecord, NoSuchTopic
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.records import FrameDetections, decode
 from frametally_live.feed_records import Feed
-from frametally_live.feeds.detection_lag import shown_lag_ms, subscribe_to_end
+from frametally_live.feeds.detection_lag import shown_lag_ms
+from frametally_live.log_end import subscribe_to_end
 
 _LOG = logging.getLogger("frametally_web")
 _POLL_S = 0.25
