@@ -22,8 +22,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
 from frametally.errors import FrametallyError
 from frametally_accounts.credentials import HASHED_AT_ONCE
@@ -33,10 +31,9 @@ from frametally_web.access.visitors import NOBODY, set_visitor
 from frametally_web.app import parts_of
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.change import AskedChange
-from frametally_web.requests.native import NativeRoute, disconnected
+from frametally_web.requests.native import NativeRoute, disconnected, request_language
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
 from frametally_web.security import Guard
-from frametally_web.translations.texts import COOKIE, language_for
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -188,8 +185,7 @@ def _refusal(request: Request, error: Exception, place: _Place) -> Response:
         is_ours = isinstance(error, FrametallyError)
         _LOG.error("%s: %s", request.url.path, error, exc_info=None if is_ours else error)
     problem = problem_of(error)
-    accepted = parse_accept_header(request.headers.get("Accept-Language"), LanguageAccept)
-    language = language_for(request.cookies.get(COOKIE, ""), accepted)
+    language = request_language(request)
     body = document(problem.status, problem.detail, problem.remedy, problem.fault, language)
     headers = {"Cache-Control": "no-store", "Content-Language": language, **problem.headers}
     if problem.status == 405:

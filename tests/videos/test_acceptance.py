@@ -266,7 +266,8 @@ def test_what_is_refused_leaves_nothing_but_the_note_why(
         assert refused.value.status == status
     assert all_keys(ports.store) == []
     row = ports.catalogue.upload(upload.id)
-    assert (row.state, row.status, row.reason) == ("refused", status, refused.value.reason)
+    assert (row.state, row.status) == ("refused", status)
+    assert (row.reason, row.remedy) == (refused.value.reason, refused.value.remedy)
     assert rows_and_jobs(ports.catalogue) == []
 
 
@@ -502,7 +503,8 @@ def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: Upload
 def test_what_is_left_of_an_upload_that_ended_is_removed(ports: UploadPorts, state: Any) -> None:
     upload = send(ports, DATA)
     winner = make_video(5).id
-    note_end(ports, upload, state, video_id=winner if state == "accepted" else None, status=415, reason="no")
+    refusal = Refused(415, "It is no video.", "Choose a video file.") if state == "refused" else None
+    note_end(ports, upload, state, video_id=winner if state == "accepted" else None, refusal=refusal)
     assert settle(ports) == []
     assert all_keys(ports.store) == []
 

@@ -553,6 +553,7 @@ def test_an_upload_in_pieces_becomes_a_video_and_says_which(fake: Place, url: st
         "known": False,
         "status": 0,
         "reason": None,
+        "remedy": None,
     }
     last = patch(url, path, 40_000, DATA[40_000:])
     assert (last.status, last.headers["upload-offset"]) == (204, str(len(DATA)))
@@ -598,9 +599,26 @@ def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
     assert_problem(answer, status)
     assert answer.headers["tus-resumable"] == "1.0.0"
     told = tell(url, path)
-    assert (told["state"], told["status"], told["reason"]) == ("refused", status, answer.body["detail"])
+    assert (told["state"], told["status"]) == ("refused", status)
+    assert (told["reason"], told["remedy"]) == (answer.body["detail"], answer.body["remedy"])
     assert head(url, path).status == 410
     assert all_keys(fake.store) == []
+
+
+def test_a_refusal_is_told_again_in_the_readers_language_and_its_remedy_apart(fake: Place, url: str) -> None:
+    path = begin(url, len(NO_PICTURES))
+    answer = patch(url, path, 0, NO_PICTURES)
+    told = {code: ask(url, "GET", path, b"", {"Accept-Language": code}).body for code in ("en", "de", "fr")}
+    assert (answer.body["detail"], answer.body["remedy"]) == (
+        "It has no moving pictures.",
+        "Give a video that has some.",
+    )
+    assert (told["en"]["reason"], told["en"]["remedy"]) == (answer.body["detail"], answer.body["remedy"])
+    assert (told["de"]["reason"], told["de"]["remedy"]) == (
+        "Sie enthält keine bewegten Bilder.",
+        "Wählen Sie ein Video, das welche hat.",
+    )
+    assert told["fr"] == told["en"]
 
 
 def test_bytes_that_are_not_those_that_were_announced_are_460(fake: Place, url: str) -> None:

@@ -390,7 +390,7 @@ def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
     refused = page.locator(".upload-row[data-state=refused]")
     expect(refused).to_have_count(2)
     expect(refused.nth(0).locator(".upload-words")).to_have_text(
-        "is no video by its first bytes 57 68 61 74. Choose a video file, such as MP4, MOV, MKV, WebM or AVI."
+        "It does not begin like a video (57 68 61 74). Choose a video file."
     )
     expect(row_of(page, "gate.mp4")).to_have_attribute("data-state", "done")
     expect(page.locator("#upload-summary")).to_have_text("1 of 3 received, 2 refused")

@@ -98,9 +98,9 @@ def fake_look(store: ObjectStore, key: str, fields: VideoFields, file_name: str)
     del fields, file_name
     start = store.get_range(key, 0, 100)
     if not start.startswith(SIGN):
-        raise Refused(415, f"is no video by its first bytes {start[:4].hex(' ')}")
+        raise Refused(415, f"It does not begin like a video ({start[:4].hex(' ')}).", "Choose a video file.")
     if start.startswith(NO_PICTURES):
-        raise Refused(422, "has no moving pictures")
+        raise Refused(422, "It has no moving pictures.", "Give a video that has some.")
     return make_facts(started_at_ms=None, time_source=None) if start.startswith(NO_TIME) else make_facts()
 
 

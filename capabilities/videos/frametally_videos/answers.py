@@ -301,6 +301,7 @@ class UploadProgress(Answer, frozen=True, kw_only=True):
         known: Whether this video had already been uploaded.
         status: HTTP status of its refusal; 0 if it was not refused.
         reason: Why it was refused; null if it was not.
+        remedy: What to do about its refusal; null if it was not refused.
     """
 
     id: str
@@ -311,6 +312,7 @@ class UploadProgress(Answer, frozen=True, kw_only=True):
     known: bool
     status: int
     reason: str | None
+    remedy: str | None
 
 
 class BoxesAt(Answer, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 ALL = MetaData()
 
@@ -86,6 +86,7 @@ uploads = Table(
     Column("client_id", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("reason", Text),
+    Column("remedy", Text),
     Column("expires_at_ms", BigInteger, nullable=False, index=True),
 )
 

@@ -201,6 +201,8 @@ class UploadRow(NamedTuple):
         video_id: The video that it became, or that has the same bytes.
         known: Whether an earlier upload had the same bytes.
         status: HTTP status of its refusal, or 0 if it was not refused.
+        reason: Why it was refused or removed, or what else to say about it.
+        remedy: What to do about its refusal.
     """
 
     id: str
@@ -211,6 +213,7 @@ class UploadRow(NamedTuple):
     client_id: str = ""
     status: int = 0
     reason: str | None = None
+    remedy: str | None = None
     expires_at_ms: int = 0
 
     @property

@@ -14,7 +14,7 @@ from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unco
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.settings import VideoSettings
-from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, Refused
 from frametally_videos.uploads.acceptance import Acceptance, Accepted
 from frametally_videos.uploads.receiving import (
     UploadPorts,
@@ -66,9 +66,9 @@ class StoreUploader:
             )
         except Refused as refusal:
             if refusal.status == WOULD_MOVE_COUNTS:  # the next call may confirm it
-                raise Unconfirmed(f"{clip.file_name}: {refusal.reason} {MOVE_REMEDY}") from refusal
+                raise Unconfirmed(f"{clip.file_name}: {refusal}") from refusal
             self.notes.forget(mark)
-            raise Poison(f"{clip.file_name}: {refusal.reason}") from refusal
+            raise Poison(f"{clip.file_name}: {refusal}") from refusal
         except Poison as error:
             upload = find_upload(self.ports.store, self.notes.get(mark) or "")
             if upload is not None:

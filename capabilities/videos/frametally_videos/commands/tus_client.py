@@ -19,7 +19,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process.retrying import Patience, a_few_times
 from frametally.settings.access import is_api_token
 from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded, UploadNotes
-from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 
 _TIMEOUT_S = 120.0
 _SEND_BYTES = 2**18
@@ -319,10 +319,8 @@ class TusUploader:
         if answer.status in (404, 410):
             document = self.server.ask("GET", path).document
             if document.get("state") == "refused":
-                line = f"{clip.file_name}: {document.get('reason') or 'refused'}"
-                if document.get("status") == WOULD_MOVE_COUNTS:
-                    return Unconfirmed(f"{line} {MOVE_REMEDY}")
-                return Poison(line)
+                line = f"{clip.file_name}: {document.get('reason')} {document.get('remedy')}"
+                return (Unconfirmed if document.get("status") == WOULD_MOVE_COUNTS else Poison)(line)
             return self._begins_anew(clip)
         if answer.status in (409, 423):
             return Retryable(

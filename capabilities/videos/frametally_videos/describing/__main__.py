@@ -25,14 +25,12 @@ from frametally_producer.reading.video_file import open_video
 from frametally_videos.describing.video_facts import facts_of
 from frametally_videos.library.stored_file import StoredFile
 from frametally_videos.library.video_looks import (
-    UNPROCESSABLE,
     FactsQuestion,
     FrameQuestion,
     LookAnswer,
     LookQuestion,
-    about_it,
 )
-from frametally_videos.upload_refusals import Refused
+from frametally_videos.upload_refusals import UNPROCESSABLE, Refused
 
 _GONE = 404
 _MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
@@ -58,8 +56,12 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
             if stored_file.failure is not None:  # FFmpeg mistook it for the end of the file
                 raise stored_file.failure from error
             if isinstance(error, Refused):
-                return LookAnswer(status=error.status, reason=error.reason)
-            return LookAnswer(status=UNPROCESSABLE, reason=about_it(str(error)))
+                return _refusal(error)
+            return _refusal(Refused.of_unusable(UNPROCESSABLE, error))
+
+
+def _refusal(error: Refused) -> LookAnswer:
+    return LookAnswer(status=error.status, reason=error.reason, remedy=error.remedy)
 
 
 def _frame(file: io.BufferedReader, question: FrameQuestion, max_pixels: int) -> bytes:
@@ -82,12 +84,12 @@ def _main() -> None:
         answer = LookAnswer(away=True, reason=str(error))
     except ObjectMissing as error:
         if is_frame:
-            answer = LookAnswer(status=_GONE, reason="Its original is missing; restore it from a backup.")
+            answer = _refusal(Refused(_GONE, "Its original is missing.", "Restore it from a backup."))
         else:  # another process has removed it
             answer = LookAnswer(away=True, reason=str(error))
     except MemoryError:
-        remedy = "convert it" if is_frame else "convert it, to MP4 with H.264"
-        answer = LookAnswer(status=UNPROCESSABLE, reason=f"It needs too much memory to read; {remedy}.")
+        remedy = "Convert it." if is_frame else "Convert it to MP4 with H.264."
+        answer = _refusal(Refused(UNPROCESSABLE, "It needs too much memory to read.", remedy))
     except FrametallyError as error:
         answer = LookAnswer(reason=str(error))
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer))

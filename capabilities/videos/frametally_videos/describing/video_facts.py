@@ -23,12 +23,10 @@ from frametally_producer.reading.event_time import (
 from frametally_producer.reading.time_doubts import other_time
 from frametally_producer.reading.video_file import Video, container_format, open_video
 from frametally_videos.derivatives.browser_codecs import why_not_played
-from frametally_videos.library.video_looks import UNPROCESSABLE, about_it, sentence
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.settings import VideoSettings
-from frametally_videos.upload_refusals import Refused
+from frametally_videos.upload_refusals import NO_VIDEO, UNPROCESSABLE, Refused, about_it, sentence
 
-NO_VIDEO = 415
 _HEAD_BYTES = 400
 _BRAND_AT, _BRAND_BYTES = 8, 4
 _FIRST_PACKETS = 100
@@ -37,7 +35,7 @@ _MOST_FRAMES, _MOST_STREAMS, _MOST_FPS = 20_000_000, 32, 1000
 _PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"crx "}
 # JPEG, PNG, TIFF, BMP and WebP: the pictures that `frametally run` counts.
 _COUNTED_PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL)
-_TAKES_VIDEOS = "It is a picture, but uploads take videos; `frametally run FOLDER` counts pictures."
+_TAKES_VIDEOS = ("It is a picture, but uploads take videos.", "`frametally run FOLDER` counts pictures.")
 _TYPES = {
     "mp4": "video/mp4",
     "mov": "video/quicktime",
@@ -63,23 +61,24 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
         with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
             return _facts(video, container, fields, file_name, settings)
     except Poison as error:
-        raise Refused(UNPROCESSABLE, about_it(str(error))) from error
+        raise Refused.of_unusable(UNPROCESSABLE, error) from error
 
 
 def _container(file: BufferedReader) -> str:
     """Return the kind of container by its first bytes."""
     head = file.read(_HEAD_BYTES)
     if not head:
-        raise Refused(NO_VIDEO, "It is empty (0 bytes); copy it again from the original.")
+        raise Refused(NO_VIDEO, "It is empty (0 bytes).", "Copy it again from the original.")
     try:
         form = container_format(head)
     except Poison as error:
-        reason = _TAKES_VIDEOS if _COUNTED_PICTURE.match(head) else about_it(str(error))
-        raise Refused(NO_VIDEO, reason) from error
+        if _COUNTED_PICTURE.match(head):
+            raise Refused(NO_VIDEO, *_TAKES_VIDEOS) from error
+        raise Refused.of_unusable(NO_VIDEO, error) from error
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if form == "mov":
         if brand in _PICTURES:
-            raise Refused(NO_VIDEO, "It is a still picture, as its first bytes show; give a video.")
+            raise Refused(NO_VIDEO, "It is a still picture, as its first bytes show.", "Give a video.")
         return "mov" if brand == b"qt  " else "mp4"
     if form == "matroska" and b"webm" in head[:64]:
         return "webm"

@@ -42,8 +42,8 @@ from frametally_videos.jobs.job_steps import (
     plugin_jobs,
 )
 from frametally_videos.jobs.originals import find_record
-from frametally_videos.library.video_looks import sentence
 from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_refusals import sentence
 
 _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10

@@ -17,8 +17,8 @@ from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.library.stored_file import StoredFile
-from frametally_videos.library.video_looks import sentence
 from frametally_videos.records import VideoRecord
+from frametally_videos.upload_refusals import sentence
 from frametally_videos.uploads.acceptance import read_video
 
 

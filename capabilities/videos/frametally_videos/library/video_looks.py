@@ -20,9 +20,8 @@ from frametally.settings.loading import Settings
 from frametally.work.worker_process import environment_for_child, start_child
 from frametally_videos.media_records import Enhancement
 from frametally_videos.records import VideoFacts, VideoFields
-from frametally_videos.upload_refusals import FieldRefused, Refused
+from frametally_videos.upload_refusals import UNPROCESSABLE, FieldRefused, Refused
 
-UNPROCESSABLE = 422
 NO_FRAME = "has no frame that can be decoded; play it to check, or export it again"
 _MOST_WORDS = 300
 # Otherwise each thread of FFmpeg or OpenBLAS would reserve address space for its own heap.
@@ -62,6 +61,7 @@ class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         status: HTTP status for the kind of a refusal, otherwise 0.
         reason: Why there is no result: a refusal, a store that is not available, or a wrong setup.
+        remedy: What to do about a refusal.
         away: Whether the store was not available.
         facts: Facts about the video, or None if not requested or refused.
         jpeg: The picture, or None if not requested or if there is none.
@@ -69,6 +69,7 @@ class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: int = 0
     reason: str = ""
+    remedy: str = ""
     away: bool = False
     facts: VideoFacts | None = None
     jpeg: bytes | None = None
@@ -114,20 +115,12 @@ def frame_picture(settings: Settings, key: str, position_s: float, enhancement: 
     return answer.jpeg
 
 
-def sentence(words: str) -> str:
-    """Return a message of the producer about a part of a video as a sentence."""
-    return words[:1].upper() + words[1:].removesuffix(".") + "."
-
-
-def about_it(words: str) -> str:
-    """Return the producer's message about a file, without the file's name, as a sentence about "it"."""
-    return sentence(f"It {words}")
-
-
 def _error_of(answer: LookAnswer) -> Exception:
     if answer.away:
         return Retryable(answer.reason)
-    return Refused(answer.status, answer.reason) if answer.status else Misconfigured(answer.reason)
+    if not answer.status:
+        return Misconfigured(answer.reason)
+    return Refused(answer.status, answer.reason, answer.remedy)
 
 
 def _ask(settings: Settings, key: str, question: LookQuestion) -> LookAnswer:
@@ -163,7 +156,7 @@ def _why_ended(code: int, words: str, most_cpu_s: int) -> Exception:
     """Return the error for a process that ended without an answer."""
     if code == -signal.SIGXCPU:
         return Refused(
-            UNPROCESSABLE, f"Examining it takes more than {most_cpu_s} s; convert it to MP4 with H.264."
+            UNPROCESSABLE, f"Examining it takes more than {most_cpu_s} s.", "Convert it to MP4 with H.264."
         )
     if code in _TOLD_TO_END:
         return Retryable("another program ended the examination of a video; frametally starts it again")
@@ -171,7 +164,8 @@ def _why_ended(code: int, words: str, most_cpu_s: int) -> Exception:
         name = signal.Signals(-code).name
         return Refused(
             UNPROCESSABLE,
-            f"It crashes the program that reads it ({name}); copy it again from the original, or convert it.",
+            f"It crashes the program that reads it ({name}).",
+            "Copy it again from the original, or convert it.",
         )
     return Misconfigured(
         f"frametally cannot examine videos here ({words}); install frametally[producer] on the machine "

@@ -178,7 +178,7 @@ class PlaybackRoutes:
         except FieldRefused as error:
             raise Problem(400, error.reason, remedy=error.remedy, parameter=error.field) from error
         except Refused as error:
-            raise Problem(error.status, error.reason, remedy="Choose another position.") from error
+            raise Problem(error.status, error.reason, remedy=error.remedy) from error
         finally:
             self._at_work -= 1
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

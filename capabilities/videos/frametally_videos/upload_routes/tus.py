@@ -37,10 +37,12 @@ from frametally_videos.uploads.receiving import (
     confirm_move,
     keep_upload,
     note_end,
+    refusal_in,
 )
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.native import request_language
 from frametally_web.requests.parameters import UUID, header, in_path, text_schema
 from frametally_web.requests.problems import Problem
 
@@ -140,7 +142,7 @@ class TusRoutes:
         """Answer with the progress or the result of an upload, without interrupting it."""
         upload, row = await self._place.find(request.path_params["upload_id"])
         if row is not None and row.is_over:
-            return _json(upload_answers.tell_ended(row))
+            return _json(upload_answers.tell_ended(row, request_language(request)))
         if upload is None:
             raise _unknown()
         intake = self._place.receiving.get(upload.id)
@@ -380,7 +382,9 @@ class TusRoutes:
 def _check_accepted(row: UploadRow) -> None:
     """Raise the `Problem` of an upload that ended without becoming a video."""
     if row.state == "refused":
-        raise refused_problem(410, row.reason or "It was refused.")
+        problem = refused_problem(refusal_in(row))
+        problem.status = 410
+        raise problem
     if row.state == "aborted":
         raise _over(row.reason or "it was cancelled")
 

@@ -7,17 +7,22 @@ from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
+from frametally_videos.uploads.receiving import refusal_in
 from frametally_web.requests.answers import answer_of
+from frametally_web.translations.texts import problem_text
 
 
-def tell_ended(row: UploadRow) -> UploadProgress:
-    """Return the answer about an upload that ended."""
+def tell_ended(row: UploadRow, language: str) -> UploadProgress:
+    """Return the answer about an upload that ended, in a language."""
+    refusal = refusal_in(row) if row.state == "refused" else None
     return answer_of(
         UploadProgress,
         (row,),
         offset=(row.length_bytes or 0) if row.state == "accepted" else 0,
         length=row.length_bytes,
         video_id=row.video_id if row.state == "accepted" else None,
+        reason=problem_text(refusal.reason, language) if refusal else row.reason,
+        remedy=problem_text(refusal.remedy, language) if refusal else None,
     )
 
 
@@ -32,6 +37,7 @@ def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> Uplo
         known=False,
         status=0,
         reason=None,
+        remedy=None,
     )
 
 

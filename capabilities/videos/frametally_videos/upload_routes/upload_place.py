@@ -13,19 +13,14 @@ from typing import TypeVar
 from frametally.errors import FrametallyError, Retryable
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
-from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, Refused
 from frametally_videos.upload_routes.request_body import Turns
 from frametally_videos.upload_routes.upload_intake import Hashing, Intake
 from frametally_videos.upload_routes.upload_limits import UPLOADS_IN_ALL, Limits
 from frametally_videos.uploads.acceptance import Acceptance, Accepted, UploadSettler, is_whole
 from frametally_videos.uploads.receiving import UploadPorts, find_upload
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.problems import Problem, as_sentence, ended
-
-_REMEDIES = {
-    415: "Choose a video file, such as MP4, MOV, MKV, WebM or AVI.",
-    422: "Choose another file, or export this one again from a video editor.",
-}
+from frametally_web.requests.problems import Problem
 
 
 class Accepting:
@@ -60,7 +55,7 @@ class Accepting:
         try:
             return await asyncio.shield(self.begin(upload, sha256))
         except Refused as refusal:
-            raise refused_problem(refusal.status, refusal.reason) from refusal
+            raise refused_problem(refusal) from refusal
         except Retryable as error:
             raise Problem(
                 503,
@@ -78,14 +73,10 @@ class Accepting:
             _log.error("upload %s", upload_id, exc_info=error)
 
 
-def refused_problem(status: int, reason: str) -> Problem:
-    """Return the problem of a refused upload; what follows the last semicolon of `reason` is the remedy."""
-    if status == WOULD_MOVE_COUNTS:
-        return Problem(status, reason, remedy=MOVE_REMEDY, parameter="move_counts")
-    detail, _, remedy = reason.rpartition("; ")
-    if not detail:
-        return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."))
-    return Problem(status, ended(detail), remedy=as_sentence(remedy))
+def refused_problem(refusal: Refused) -> Problem:
+    """Return the problem of a refused upload."""
+    parameter = "move_counts" if refusal.status == WOULD_MOVE_COUNTS else None
+    return Problem(refusal.status, refusal.reason, remedy=refusal.remedy, parameter=parameter)
 
 
 T = TypeVar("T")

@@ -51,6 +51,7 @@ from frametally_videos.uploads.receiving import (
     can_be_confirmed,
     find_upload,
     note_end,
+    refusal_in,
     remove_upload,
     resume_write,
 )
@@ -112,7 +113,7 @@ class Acceptance:
                 ]
                 remark = " ".join(filter(None, remarks))
         except Refused as refusal:
-            note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
+            note_end(self.ports, upload, "refused", refusal=refusal)
             if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
                 remove_upload(self.ports.store, upload, original=True)
             raise
@@ -156,11 +157,11 @@ class Acceptance:
         if can_be_confirmed(upload, row):
             if upload.fields.move_counts:
                 return None
-            raise Refused(row.status, row.reason or "")
+            raise refusal_in(row)
         video = read_video(self.ports.store, row.video_id) if row.state == "accepted" else None
         _clear_ended(self.ports.store, upload, row)
         if row.state == "refused":
-            raise Refused(row.status, row.reason or "")
+            raise refusal_in(row)
         if video is None:
             raise Poison(f"upload {upload.id} has ended: {row.reason or 'its video was removed'}")
         return Accepted(video, row.known, row.reason or "")
@@ -176,7 +177,8 @@ class Acceptance:
         if upload.sha256 is not None and upload.sha256 != sha256:
             raise Refused(
                 CHECKSUM_MISMATCH,
-                f"Its bytes have the SHA-256 {sha256}, not {upload.sha256}; upload it again.",
+                f"Its bytes have the SHA-256 {sha256}, not {upload.sha256}.",
+                "Upload it again.",
             )
         holder = holder_of(store, sha256)
         if holder not in (None, upload.video_id):

@@ -22,7 +22,7 @@ from frametally_videos.library.edits import (
     moment_ms,
 )
 from frametally_videos.records import MovedCounts, UploadRecord, VideoContent, VideoFields, VideoRecord
-from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
+from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, FieldRefused, Refused
 from frametally_videos.uploads.receiving import UploadPorts
 
 
@@ -116,6 +116,7 @@ def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Sett
             WOULD_MOVE_COUNTS,
             f"This upload would move counts: {counts.in_words(zone)} would count as "
             f"{video.source_name}{on_day}.",
+            MOVE_REMEDY,
         )
     return msgspec.structs.replace(video, moved_from=counts)
 

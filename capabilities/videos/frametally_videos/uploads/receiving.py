@@ -23,7 +23,7 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadKind, UploadRecord, VideoFacts, VideoFields
-from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, Refused
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -144,8 +144,8 @@ def note_end(
     state: Literal["received", "accepted", "refused", "aborted"],
     *,
     video_id: str | None = None,
-    status: int = 0,
     reason: str | None = None,
+    refusal: Refused | None = None,
 ) -> None:
     """Note an upload's state for clients that missed the answer.
 
@@ -160,9 +160,15 @@ def note_end(
         state=state,
         video_id=video_id,
         known=is_known,
-        status=status,
-        reason=reason,
+        status=refusal.status if refusal else 0,
+        reason=refusal.reason if refusal else reason,
+        remedy=refusal.remedy if refusal else None,
     )
+
+
+def refusal_in(row: UploadRow) -> Refused:
+    """Return the refusal that a row notes; one of an earlier version has its remedy in the reason."""
+    return Refused(row.status, row.reason or "It was refused.", row.remedy or "Choose another file.")
 
 
 def _note(ports: UploadPorts, upload: UploadRecord, keep_ms: int, **values: Any) -> None:

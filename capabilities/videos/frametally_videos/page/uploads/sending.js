@@ -207,7 +207,7 @@ export class Sending {
       const told = await getFrom(`uploads/${this.#id}`);
       if (this.state !== "checking") return;
       if (told.state === "accepted") this.#accept(told.video_id, told.known, told.reason ?? "");
-      else if (told.state === "refused") this.#refuse(told.reason, "", told.status === 409);
+      else if (told.state === "refused") this.#refuse(told.reason, told.remedy ?? "", told.status === 409);
       else if (told.state === "aborted")
         this.#refuse(t("videos.it_was_removed_on_the_server"), t("videos.choose_the_file_again"));
       else if (told.state === "receiving") this.#wait(0, undefined);
