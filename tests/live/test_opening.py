@@ -165,12 +165,12 @@ def piece_of_hls() -> bytes:
     return file.getvalue()
 
 
-def hls(piece_url: str) -> Callable[[socket.socket], None]:
+def hls(piece_url: str, piece: bytes | None = None) -> Callable[[socket.socket], None]:
     playlist = (
         "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n"
         f"#EXTINF:2.0,\n{piece_url}\n#EXT-X-ENDLIST\n"
     ).encode()
-    piece = piece_of_hls()
+    piece = piece_of_hls() if piece is None else piece
 
     def speak(connection: socket.socket) -> None:
         is_playlist = b"m3u8" in request_of(connection).split(b"\r\n")[0]

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -25,7 +26,7 @@ from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, square_size_px, upright
 from frametally_producer.reading.sampling import PresentationTimes
 from frametally_producer.reading.time_statements import container_statements
-from frametally_producer.reading.whole_pictures import WholePictures
+from frametally_producer.reading.whole_pictures import WholePictures, prepare_decoder
 
 FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _ONE_LENGTH = ("matroska", "flv", "asf")
@@ -315,7 +316,7 @@ class Video:
             )
         # This limits the sizes that frames state later: larger ones count as damaged.
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
-        stream.codec_context.options = {"max_pixels": str(most_pixels)}
+        prepare_decoder(stream, max_pixels=most_pixels)
         self.statements = container_statements(container.metadata, stream.metadata)
         self.duration_s = stated_length_s(container, stream)
         self.frames_stated = stated_frames(container, stream)
@@ -542,12 +543,13 @@ def turned_degrees(frame: av.VideoFrame) -> int:
 def orientation_of(frame: av.VideoFrame) -> int:
     """Return the EXIF orientation of the frame's display matrix; 1 for none or an oblique one."""
     try:
-        if "DISPLAYMATRIX" not in frame.side_data:
-            return UPRIGHT
+        # `frame.side_data` would refer to the frame and the frame to it, which keeps both in memory.
+        side_data = SideDataContainer(frame)  # type: ignore[call-arg]  # PyAV's stub lacks its `__init__`
     except ValueError:  # other side data, such as EXIF, has no name in PyAV
         return _UNMIRRORED.get(-frame.rotation % 360, UPRIGHT)
-    side_data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub knows few keys
-    matrix = np.frombuffer(bytes(side_data), np.int32)
+    if "DISPLAYMATRIX" not in side_data:
+        return UPRIGHT
+    matrix = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32)
     a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
     unit = max(abs(a), abs(b), abs(c), abs(d), 1)
     return _ORIENTATIONS.get((round(a / unit), round(b / unit), round(c / unit), round(d / unit)), UPRIGHT)

@@ -17,6 +17,8 @@ _RECOVERY_POINT = re.compile(rb"\0\0\x01\x06\x06.(.{4})", re.DOTALL)
 _HEAD_BYTES = 1000
 _AFTER_GAP = 2
 """At a gap in the container's numbering, FFmpeg marks the packet before the one that it is reading."""
+_MARKED = ("h264", "mpeg1video", "mpeg2video")
+"""Codecs of which FFmpeg marks damaged pictures; if it failed at them, it would also lose whole ones."""
 
 
 def frames_to_recover(packet: bytes) -> int:
@@ -30,6 +32,25 @@ def frames_to_recover(packet: bytes) -> int:
     return (bits >> 31 - 2 * zeros) - 1 if bits and zeros < 16 else 0  # an unsigned Exp-Golomb code (9.1)
 
 
+def prepare_decoder(stream: av.VideoStream, *, max_pixels: int) -> None:
+    """Set up the decoder of a stream, before it decodes, so that `WholePictures` can judge its pictures.
+
+    Every decoder whose damage is judged is set up here, so a file gives the same pictures on every machine.
+    It has one thread: with threads for slices, FFmpeg does not mark damaged H.264 pictures; with threads for
+    frames, it reports damage late, and each thread holds further pictures in memory. Codecs of which FFmpeg
+    does not mark damaged pictures, such as Motion JPEG, report errors that they would otherwise paint over.
+
+    Args:
+        stream: A stream with a known codec.
+        max_pixels: Width times height above which frames count as damaged.
+    """
+    context = stream.codec_context
+    context.thread_type, context.thread_count = "NONE", 1
+    context.flags |= Flags.copy_opaque
+    options = {"max_pixels": str(max_pixels)}
+    context.options = options if context.name in _MARKED else options | {"err_detect": "explode"}
+
+
 class _Key(NamedTuple):
     """A packet at which prediction starts again, and the first picture that is whole from there."""
 
@@ -39,7 +60,7 @@ class _Key(NamedTuple):
 
 
 class WholePictures:
-    """Judges the decoded pictures of one stream.
+    """Judges the decoded pictures of one stream, whose decoder `prepare_decoder` has set up.
 
     FFmpeg marks a picture of which it had to invent a part, but not the pictures predicted from it. So
     everything decoded after damage counts as damaged, up to the next whole key frame. If every picture is a
@@ -55,10 +76,8 @@ class WholePictures:
         """Judge a stream; unless it `begins_whole`, pictures before the first key frame count as damaged."""
         self.damaged = 0
         self._stream = stream
-        context = stream.codec_context
-        context.flags |= Flags.copy_opaque
         self._has_keys = False
-        self._predicts = not context.codec.intra_only
+        self._predicts = not stream.codec_context.codec.intra_only
         self._number = 0
         self._keys: deque[_Key] = deque([_Key(0, 0, None)], _MOST_REMEMBERED)
         self._damages: deque[int] = deque(maxlen=_MOST_REMEMBERED)
@@ -90,7 +109,7 @@ class WholePictures:
     def pass_over(self, packet: av.Packet[av.VideoStream], *, is_key: bool) -> None:
         """Move to the next packet to decode; with `is_key`, later packets do not depend on earlier ones."""
         self._number += 1
-        packet.opaque = self._number
+        packet.opaque = (self._number,)  # PyAV loses an object that two packets share, such as a small int
         self._has_keys = self._has_keys or is_key
         frames = frames_to_recover(bytes(packet)) if is_key and self._predicts else 0
         if is_key or not self._predicts:
@@ -132,5 +151,5 @@ class WholePictures:
         return max(number - begin - yielded, 0) if is_damaged else 0
 
     def _number_of(self, frame: av.VideoFrame | None) -> int:
-        number = None if frame is None else frame.opaque
-        return number if isinstance(number, int) else self._number
+        place = None if frame is None else frame.opaque
+        return place[0] if isinstance(place, tuple) else self._number

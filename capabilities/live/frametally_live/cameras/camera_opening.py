@@ -20,6 +20,7 @@ from frametally_live.cameras.camera_access import CameraAway, CameraLogin, dial,
 from frametally_live.cameras.http_stream import SILENT_S, HttpStream, HttpVisitor
 from frametally_live.cameras.rtsp_relay import RtspRelay
 from frametally_live.settings import LiveSettings
+from frametally_producer.reading.whole_pictures import prepare_decoder
 
 OPEN_S = 10.0
 """Time within which a camera must describe its stream."""
@@ -316,10 +317,7 @@ def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.Vid
             f"{max_pixels // 1_000_000} million are allowed: choose a smaller size on the camera, or raise "
             "FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
-    context.options = {"max_pixels": str(max_pixels)}
-    if context.name == "mjpeg":  # otherwise FFmpeg silently fills in the rest of a truncated picture
-        context.options |= {"err_detect": "explode"}
-    context.thread_type = "SLICE"  # threads by frame would delay as many frames as there are threads
+    prepare_decoder(stream, max_pixels=max_pixels)
     return stream
 
 
