@@ -599,3 +599,24 @@ def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
         assert len(told) == 1
         assert "in source cam, 1 video begins up to 0.4 s before" in told[0]
         assert "about 3 frames there do not count" in told[0]
+
+
+def test_a_picture_that_stands_for_long_is_told_once_and_steady_slow_or_damaged_footage_is_not(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    steps_ms = [*(100 * n for n in range(20)), 2_000, *(50_000 + 100 * n for n in range(20))]
+    screen = make_video("screen.mkv", steps_ms)
+    [line] = [line for line in bench.produce(screen, source="a").notices if "A picture counts" in line]
+    assert line.startswith(f"{screen}: 1 picture stands for more than 2 s (at most 48.0 s, from 2.0 s on)")
+    assert "so 47.9 s are not covered" in line
+    assert not bench.produce(screen, source="a").notices
+    for name, times_ms in (
+        ("slow.mkv", [3_000 * n for n in range(12)]),
+        ("hole.mkv", [*range(0, 2_000, 100), *range(90_000, 92_000, 100)]),  # a gap of more than a minute
+        ("steady.mkv", 40),
+    ):
+        report = bench.produce(make_video(name, times_ms), source=name)
+        assert not [line for line in report.notices if "A picture counts" in line], name
+    cut = make_video("cut.mkv", 100)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    assert not [line for line in bench.produce(cut, source="cut").notices if "A picture counts" in line]

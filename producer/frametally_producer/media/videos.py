@@ -28,7 +28,7 @@ from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.rules.pace import Pace, read_pace
 from frametally_producer.reading.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
 from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
-from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
+from frametally_producer.reading.sampling import Sampler, StandingPictures, denser, estimate_frames
 from frametally_producer.reading.video_file import TimedFrame, Video, open_video
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest, new_manifest
@@ -120,6 +120,7 @@ class VideoWork:
     def __post_init__(self) -> None:
         """Start counting this call's frames, pixels and bytes at zero."""
         self._expected = self._pixels = self._stored_bytes = self._announced = 0
+        self._standing = StandingPictures()
 
     def run(self) -> None:
         """Store, announce and note all wanted frames that have not been announced yet.
@@ -145,6 +146,8 @@ class VideoWork:
         jumps = time_jumps(medium, {})
         if jumps:
             production.notice(told_time_jumps(medium, jumps))
+        if (line := self._standing.line()) and not opened.damage:
+            production.notice(f"{medium.name}: {line}")
         if opened.doubt:
             production.notice(
                 f"{medium.name}: {opened.doubt}; if that is wrong, `frametally forget` it, convert it with "
@@ -171,6 +174,7 @@ class VideoWork:
         done = 0
         for frame, is_taken in sampler.sift(frames):
             production.go_on()
+            self._standing.note(frame.position_s)
             self._pixels += opened.size_px[0] * opened.size_px[1]
             if not is_taken:
                 continue

@@ -11,8 +11,12 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally.process.reports import plural
+from frametally.rules.overlaps import HOLE_MS
+
 _FINER = 16
 """Parts per frame length at the stream's rate, so that the time between frames can be halved repeatedly."""
+_STANDS_S = 2
 _RESTART_FRAMES = 3
 """Times that jump back by more than this many frames and more than a second start again."""
 
@@ -143,6 +147,43 @@ class Sampler:
                 left_out = {fps: one for fps, one in left_out.items() if one is not known}
                 yield known.frame, known.is_taken
         yield from ((one.frame, one.is_taken) for one in held)
+
+
+class StandingPictures:
+    """Finds pictures that stand for long, as in a recording that has a new one only if something changes."""
+
+    def __init__(self) -> None:
+        """Start before the first frame."""
+        self._last_s: Fraction | None = None
+        self._steps = 0
+        self._short_s = Fraction(0)
+        self._long: list[tuple[Fraction, Fraction]] = []
+
+    def note(self, position_s: Fraction) -> None:
+        """Note the presentation time of the next frame in seconds."""
+        if self._last_s is not None:
+            step_s = position_s - self._last_s
+            if step_s > HOLE_MS / 1000:
+                pass  # it is a gap
+            elif step_s > _STANDS_S:
+                self._long.append((step_s, self._last_s))
+            else:
+                self._steps += 1
+                self._short_s += step_s
+        self._last_s = position_s
+
+    def line(self) -> str:
+        """Return a sentence about them; empty if there are none, or if most steps are that long."""
+        if not self._long or len(self._long) >= self._steps:
+            return ""
+        usual_s = self._short_s / self._steps
+        (longest_s, at_s), lost_s = max(self._long), sum(step_s - usual_s for step_s, _ in self._long)
+        return (
+            f"{plural(len(self._long), 'picture stands', 'pictures stand')} for more than {_STANDS_S} s (at "
+            f"most {float(longest_s):.1f} s, from {float(at_s):.1f} s on), as in a recording of a screen. A "
+            f"picture counts as one moment, so {float(lost_s):.1f} s are not covered. To count them, convert "
+            "it to a constant rate, for example with `ffmpeg -i IN -vf fps=5 OUT`, and produce that"
+        )
 
 
 class CameraSampler:
