@@ -95,24 +95,25 @@ def test_a_preview_with_the_same_name_and_a_night_without_a_change_are_no_second
 
 
 @pytest.mark.parametrize(
-    ("clocks_ms", "namesake", "is_second"),
+    ("clocks", "namesake", "is_second"),
     [
-        ([HOUR_MS], "", True),
-        ([HOUR_MS + 600_000], "", True),  # the end of a clip of ten minutes
-        ([0], "a.mp4", False),  # a clock that agrees decides, whatever names say
-        ([HOUR_MS, 0], "", False),  # clocks that disagree decide nothing
-        ([HOUR_MS, 0], "a.mp4", True),
-        ([HOUR_MS // 2 + 300_000], "", False),  # between the hours
-        ([-9 * HOUR_MS], "", False),  # the date of a copy
+        ([[HOUR_MS]], "", True),
+        ([[HOUR_MS + 600_000, HOUR_MS]], "", True),  # the end of a clip of ten minutes
+        ([[0]], "a.mp4", False),  # a clock that agrees decides, whatever names say
+        ([[HOUR_MS, 0]], "", False),  # the start or the end of an hour of video
+        ([[HOUR_MS, 0], [HOUR_MS]], "", True),
+        ([[HOUR_MS], [0]], "", False),  # clocks that disagree decide nothing
+        ([[HOUR_MS], [0]], "a.mp4", True),
+        ([[HOUR_MS // 2 + 300_000]], "", False),  # between the hours
+        ([[-9 * HOUR_MS]], "", False),  # the date of a copy
         ([], "a.mp4", True),
     ],
 )
 def test_other_clocks_decide_if_they_are_near_and_agree(
-    clocks_ms: list[int], namesake: str, is_second: bool
+    clocks: list[list[int]], namesake: str, is_second: bool
 ) -> None:
-    clocks = [(f"clock {number}", clock_ms) for number, clock_ms in enumerate(clocks_ms)]
     reason = second_hour_reason(
-        0, HOUR_MS, length_ms=600_000, clocks_ms=clocks, earlier_name=lambda: namesake
+        0, HOUR_MS, clocks=[("its clock", starts_ms) for starts_ms in clocks], earlier_name=lambda: namesake
     )
     assert bool(reason) is is_second
-    assert not reason or ("clock 0" in reason) is (len(clocks) == 1)
+    assert reason in ("", ", as its clock shows", f", because {namesake} states the same time")

@@ -134,8 +134,13 @@ def find_event_time(
             moment = moment.replace(tzinfo=None) if is_local and not moment.utcoffset() else moment
             stated.append((statement.kind, clues.kept_in, moment))
     if stated:
-        clocks_ms = [("its file's date", clues.modified_ns // 1_000_000)]
-        clocks_ms += [(f"its {kind}", _in_zone(m, settings)[0]) for kind, _, m in stated if m.tzinfo]
+        length_ms = clues.duration_ms
+        by_date_ms = clues.modified_ns // 1_000_000 - length_ms
+        clocks: list[tuple[str, Sequence[int]]] = [("its file's date", (by_date_ms,))]
+        for kind, _, moment in stated:
+            if moment.tzinfo is not None:  # it may be the start or the end
+                at_ms, _ = _in_zone(moment, settings)
+                clocks.append((f"its {kind}", (at_ms, at_ms - length_ms)))
 
         def why_second(first_ms: int, second_ms: int) -> str:
             def earlier_name() -> str:
@@ -143,10 +148,7 @@ def find_event_time(
                     return ""
                 return earlier_namesake(clues.path, settings.time_pattern, path_names)
 
-            length_ms = clues.duration_ms
-            return second_hour_reason(
-                first_ms, second_ms, length_ms=length_ms, clocks_ms=clocks_ms, earlier_name=earlier_name
-            )
+            return second_hour_reason(first_ms, second_ms, clocks=clocks, earlier_name=earlier_name)
 
         read = [
             (kind, time_source, *_in_zone(moment, settings, why_second))

@@ -19,22 +19,20 @@ def second_hour_reason(
     first_ms: int,
     second_ms: int,
     *,
-    length_ms: int,
-    clocks_ms: Iterable[tuple[str, int]],
+    clocks: Iterable[tuple[str, Sequence[int]]],
     earlier_name: Callable[[], str],
 ) -> str:
-    """Return why a file of `length_ms` began at `second_ms`, as a clause; empty if it began at `first_ms`.
+    """Return why a file began at `second_ms`, as a clause; empty if it began at `first_ms`.
 
-    `clocks_ms` are names and values of other clocks, such as the file's date, which state its start or its
-    end. If they agree on an hour, they decide. If not, the second of two files with the same time is in the
-    second hour; `earlier_name` returns the name of the first one, or empty.
+    `clocks` are names of other clocks, such as the file's date, each with the times in ms at which the file
+    may have begun by it. If they agree on an hour, they decide. If not, the second of two files with the same
+    time is in the second hour; `earlier_name` returns the name of the first one, or empty.
     """
     near_ms = (second_ms - first_ms) // _NEAR_PART
     votes: dict[bool, str] = {}
-    for name, at_ms in clocks_ms:
+    for name, starts_ms in clocks:
         off_first, off_second = (
-            min(abs(at_ms - begin_ms), abs(at_ms - begin_ms - length_ms))
-            for begin_ms in (first_ms, second_ms)
+            min(abs(start_ms - begin_ms) for start_ms in starts_ms) for begin_ms in (first_ms, second_ms)
         )
         if off_first != off_second and min(off_first, off_second) <= near_ms:
             votes[off_second < off_first] = name
