@@ -249,6 +249,7 @@ def test_earlier_versions_of_a_file_that_grew_need_no_person_in_any_order(order:
         {"track": 2},
         {"last_captured_at_ms": 20_000},  # as long: it was replaced, and did not grow
         {"first_captured_at_ms": 6_000, "last_captured_at_ms": 26_000},
+        {"first_captured_at_ms": 6_000},  # within the other's time: another card in the same reader
     ],
 )
 def test_other_footage_that_overlaps_is_still_reported(change: dict[str, object]) -> None:

@@ -156,8 +156,10 @@ def _versions(media: Mapping[str, MediaManifest], media_id: str, other_id: str) 
     if spans[0][1] > spans[1][1]:
         pair.reverse()
         (longer_begins_ms, longer_ends_ms), (begins_ms, ends_ms) = spans
-    is_within = longer_begins_ms - HAND_OVER_MS < begins_ms and ends_ms < longer_ends_ms
-    return Versions(*pair) if is_within else None
+    off_ms = begins_ms - longer_begins_ms
+    # A file that grows keeps its start, unless that is reckoned from the file's date.
+    is_same_start = off_ms > -HAND_OVER_MS and (off_ms < HAND_OVER_MS or pair[1].time_source == "file_time")
+    return Versions(*pair) if is_same_start and ends_ms < longer_ends_ms else None
 
 
 def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> int:

@@ -26,7 +26,7 @@ from frametally_producer.writing.seen_files import Rate, stamp_of
 
 _KEEPS_ITS_TIME = (
     "the same picture was produced with another file date, and keeps its earlier time; `frametally retime` "
-    "changes the time of its day"
+    "changes it"
 )
 
 _FIRST_ONLY = "frametally counts the first only: save the others as files of their own to count them"
