@@ -234,3 +234,35 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
     [books] = mended.status()["sources"]
     assert (mended.status()["verdict"], books["detected"]) == ("settled", 2 * PICTURES)
     assert part_files(mended.data_dir) == part_files(right.data_dir)
+
+
+@pytest.mark.parametrize("damage", ["empty", "short", "zeros", "another"])
+def test_footage_whose_pictures_a_disk_lost_keeps_its_counts_and_is_named(
+    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], damage: str
+) -> None:
+    gate = house("gate")
+    gate.count()
+    before = part_files(gate.data_dir)
+    assert "pictures all of them 12 listed, 12 read" in gate("doctor", "--deep")
+    picture = gate.images()[3]
+    data = picture.read_bytes()
+    picture.write_bytes(
+        {
+            "empty": b"",
+            "short": data[:-100],
+            "zeros": data[:-2] + bytes(-len(data) % 4096 + 4098) + data[-2:],
+            "another": gate.images()[4].read_bytes(),
+        }[damage]
+    )
+    told = gate("doctor", "--deep", code=2)
+    assert ("gate 1 empty picture" if damage == "empty" else "gate 1 damaged of those read") in told
+    if damage != "another":  # announced anew, it would be what the store has
+        for command in (
+            ("rename-source", "Gate", "Court"),
+            ("retime", "--source", "Gate", "--start-time", "2026-03-02T12:00:00Z"),
+        ):
+            assert "1 removed, such as by `frametally retention`, or lost in a power cut" in gate(
+                *command, code=2
+            )
+    gate.count()
+    assert part_files(gate.data_dir) == before

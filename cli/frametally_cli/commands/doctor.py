@@ -61,6 +61,7 @@ from frametally_cli.checkup.machine import (
     setting_rows,
     software_rows,
 )
+from frametally_cli.checkup.pictures import check_pictures
 from frametally_cli.checkup.ports import (
     NOTHING_YET,
     STAGE_AREAS,
@@ -293,6 +294,7 @@ CHECKS: dict[str, Check] = {
     "runs": check_runs,
     "index": check_indexed_days,
     "packs": check_packs,
+    "pictures": check_pictures,
     "backups": check_backups,
     "images": check_images,
     "ledger": check_ledger,

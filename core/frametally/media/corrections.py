@@ -17,6 +17,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.files.jpeg_header import has_all_bytes
 from frametally.media.forgetting import put_tombstone, store_manifest
 from frametally.media.manifests import (
     change_manifest,
@@ -69,19 +70,18 @@ def begins_at(manifest: MediaManifest) -> int:
     return began_ms
 
 
-def removed_pictures(store: ObjectStore, manifest: MediaManifest) -> int:
-    """Return how many pictures that count the store no longer has: a correction would lose their counts.
+def lost_pictures(store: ObjectStore, manifest: MediaManifest) -> int:
+    """Return how many pictures that count are removed or damaged: a correction would lose their counts.
 
-    Of a video that is forgotten in part this is unknown, and 0. Raises `Misconfigured` as `retime`.
+    Of a video that is forgotten in part, the removed ones are unknown, and not counted. Raises
+    `Misconfigured` as `retime`.
     """
     manifest = store_manifest(store, manifest)
     names = _counted_images(store, manifest)
-    if manifest.kind == "video":
-        is_known = not _has_forgotten_ranges(store, manifest)
-        return max(0, manifest.frames_announced - len(names)) if is_known else 0
-    folders = {keys.image_folder(manifest.source, keys.utc_day(name.captured_at_ms)) for name in names}
-    stored_keys = {info.key for folder in folders for info in store.list(folder)}
-    return len({keys.image_key(manifest.source, *name) for name in names} - stored_keys)
+    lost = sum(_read_whole(store, keys.image_key(manifest.source, *name)) is None for name in names)
+    if manifest.kind == "video" and not _has_forgotten_ranges(store, manifest):
+        lost += max(0, manifest.frames_announced - len(names))
+    return lost
 
 
 def retime(
@@ -382,11 +382,13 @@ def _move(
         time_source = time_source if shift_ms else correction.manifest.time_source
     new_name = name._replace(captured_at_ms=name.captured_at_ms + shift_ms)
     key = keys.image_key(correction.source, *new_name)
-    data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])
+    data = _read_whole(store, keys.image_key(correction.manifest.source, *name)) or _read_whole(store, key)
     if data is None:
         return None
     if not store.put(key, data, if_absent=True, durable=False):  # `_announce` syncs it
-        data = store.get(key)
+        if (stored := _read_whole(store, key)) is None:  # power loss took what an earlier call had put
+            store.put(key, data, durable=False)
+        data = stored or data
     media = targets.media_at(new_name.captured_at_ms)
     try:
         return announcement_of(data, new_name, media=media, source=correction.source, time_source=time_source)
@@ -394,13 +396,13 @@ def _move(
         return None
 
 
-def _first_of(store: ObjectStore, candidates: list[str]) -> bytes | None:
-    for key in candidates:
-        try:
-            return store.get(key)
-        except ObjectMissing:
-            continue
-    return None
+def _read_whole(store: ObjectStore, key: str) -> bytes | None:
+    """Return a stored picture, or None if it is missing, or power loss has damaged it."""
+    try:
+        data = store.get(key)
+    except ObjectMissing:
+        return None
+    return data if has_all_bytes(data) else None
 
 
 def _announce(store: ObjectStore, log: FrameLog, topic: str, batch: list[FrameAnnouncement]) -> None:

@@ -423,15 +423,16 @@ def _check_pictures(store: ObjectStore, change: FootageChange) -> None:
         for planned in change.media
         if (change.what == "retime" or (change.what == "rename-source" and planned.source != change.source))
         and _is_as_noted(store, planned)
-        and (number := corrections.removed_pictures(store, planned))
+        and (number := corrections.lost_pictures(store, planned))
     }
     if removed:
         name, number = max(removed.items(), key=lambda pair: pair[1])
         raise Misconfigured(
             f"{plural(len(removed), 'recording')} of {change.target} no longer "
             f"{'has' if len(removed) == 1 else 'have'} all pictures in the store ({name}: {number} removed, "
-            f"such as by `frametally retention`), and {change.what} would lose their counts, so nothing was "
-            "changed; if you have the file, forget it, and produce it again with the right time and source"
+            f"such as by `frametally retention`, or lost in a power cut), and {change.what} would lose their "
+            "counts, so nothing was changed",
+            "if you have the file, forget it, and produce it again with the right time and source",
         )
 
 

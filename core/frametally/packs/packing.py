@@ -7,6 +7,7 @@ from itertools import count, groupby
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
+from frametally.files.jpeg_header import has_all_bytes
 from frametally.packs.pack_changes import add_frames, remove_frames, remove_from_part
 from frametally.packs.pack_format import PACK_BYTES, PackDamaged, decode_part
 from frametally.packs.pack_keys import is_part_key, minute_of, pack_of_part, part_key
@@ -18,8 +19,6 @@ from frametally.rules.times import HOUR_S
 
 SETTLED_MS = HOUR_S * 1000
 """A minute is packed once nothing of it was stored for this long: nothing else works on it then."""
-
-_END_OF_JPEG = b"\xff\xd9"
 
 
 class PackingReport(NamedTuple):
@@ -134,7 +133,7 @@ def _frames_of(plain: ObjectStore, key: str, skipped: list[Skipped]) -> dict[str
         return {}
     except ObjectMissing:
         return {}
-    if data.endswith(_END_OF_JPEG):
+    if has_all_bytes(data):
         return {key.rpartition("/")[2]: data}
     skipped.append(Skipped(key, "is not a whole JPEG, so it stays single; produce it again"))
     return {}

@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.files.jpeg_header import has_all_bytes
 from frametally.files.opencv import Pixels, decode_image
 from frametally.media.screening import Screen, screen_of, screened
 from frametally.media.stored_images import announcement_of
@@ -38,8 +39,6 @@ _IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
 
 _PACKED_AT_ONCE_BYTES = 4 << 20
 """Packs of earlier times are put when this many bytes wait; the newest one when `PACK_BYTES` do."""
-
-_END_OF_JPEG = b"\xff\xd9"
 
 _ANNOUNCE_FRAMES, _ANNOUNCE_S = 100, 1.0
 """A batch of announcements is published at this many frames, or when its first one is this old."""
@@ -275,7 +274,7 @@ class FrameWriter:
         try:
             data = self.store.get(key)
             decode_image(data, self.settings.max_image_megapixels * 1_000_000)
-            if not data.endswith(_END_OF_JPEG):  # a decoder does not miss these last bytes
+            if not has_all_bytes(data):
                 return None
         except (ObjectMissing, Poison):
             return None

@@ -15,7 +15,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
-from frametally.media.corrections import removed_pictures
+from frametally.media.corrections import lost_pictures
 from frametally.media.manifests import ManifestReader, find_manifest
 from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectStore
@@ -118,10 +118,10 @@ def _check_pictures(store: ObjectStore, video: VideoRecord) -> None:
     if manifest is None or store.head(keys.original_key(video.id)) is not None:
         return
     is_other_time = None not in (manifest.start_ms, start_ms) and manifest.start_ms != start_ms
-    if (is_other_time or manifest.source != video.source) and removed_pictures(store, manifest):
+    if (is_other_time or manifest.source != video.source) and lost_pictures(store, manifest):
         raise FieldRefused(
             "start_time" if is_other_time else "source",
-            "Pictures of this video and its original were removed, so its counts would go.",
+            "Pictures of this video and its original are lost, so its counts would go.",
             "To correct it, delete the video and upload it again.",
         )
 
