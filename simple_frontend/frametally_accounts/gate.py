@@ -73,8 +73,13 @@ class Gate:
         book: AccessBook | None,
         audit: OpenedAudit,
         rights: Rights,
+        *,
+        accounts_are_lost: bool = False,
     ) -> None:
-        """Read sessions from `book` (None if everything is open), and from `store` whether it was lost."""
+        """Read sessions from `book` (None if everything is open), and from `store` whether it was lost.
+
+        With `accounts_are_lost`, that was so at the start: everything is closed, even without the store.
+        """
         self.settings = settings
         self.book = book
         self._store = store
@@ -84,7 +89,7 @@ class Gate:
         self._secret = settings.proxy_secret.get_secret_value()
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
         self._is_alone = settings.listens_to_itself
-        self._had_accounts = settings.web_accounts
+        self._had_accounts = settings.web_accounts or accounts_are_lost
         self._key = b""
         self._read_key_at_s = 0.0
 
@@ -183,6 +188,12 @@ class Gate:
         if not self._had_accounts and self.book is not None:
             self._had_accounts = not self.book.is_empty() or self._has_lost_accounts()
         return self._had_accounts
+
+    def are_accounts_lost(self) -> bool:
+        """Return whether the store knows of accounts that the book lacks; False if that is unknown."""
+        with suppress(FrametallyError):
+            return self.book is not None and self.book.is_empty() and has_noted_accounts(self._store)
+        return False
 
     def _has_lost_accounts(self) -> bool:
         """Return whether the store has the mark of accounts that the book lacks; checks it now and then.

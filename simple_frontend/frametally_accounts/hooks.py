@@ -36,20 +36,24 @@ from frametally_cli.stages.looking import database_to_look
 def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
     """Open the access book for a dashboard, and print the first link if accounts are required.
 
-    Raises:
-        Misconfigured: The accounts are lost.
+    If the accounts are lost, print what to do: the dashboard shows nothing until then.
     """
     settings = ports.settings
     with opened_once(lambda: _access_to_look(settings)) as opening:
         access = wait_for(opening)
-        url = shown("url", settings.catalogue_url)
-        check_accounts(ports.store, has_accounts=not access.is_empty(), url=url)
-        if link := record_first_link(settings, access):
+        are_lost = False
+        try:
+            url = shown("url", settings.catalogue_url)
+            check_accounts(ports.store, has_accounts=not access.is_empty(), url=url)
+        except Misconfigured as error:
+            are_lost = True
+            click.echo(f"no one can sign in: {error}", err=True)
+        if not are_lost and (link := record_first_link(settings, access)):
             click.echo(f"To choose the administrator's password, open this link within a day: {link}")
         if not access.is_empty():  # created just now, or by a version that wrote no mark
             with suppress(Misconfigured):  # the archive may be read-only
                 note_accounts(ports.store)
-        yield {"access": access}
+        yield {"access": access, "accounts_are_lost": are_lost}
 
 
 @contextmanager
@@ -60,18 +64,9 @@ def _access_to_look(settings: Settings) -> Iterator[AccessBook]:
 
 
 def must_open(settings: Settings) -> None:
-    """Open the access book, unless it or the store is unavailable now.
-
-    Raises:
-        Misconfigured: It can never be opened, or the accounts are lost.
-    """
-    with (
-        suppress(Retryable),
-        closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access,
-    ):
-        url = shown("url", settings.catalogue_url)
-        check_accounts(store, has_accounts=not access.is_empty(), url=url)
+    """Open the access book unless it is unavailable. Raises `Misconfigured` if it can never be opened."""
+    with suppress(Retryable):
+        AccessBook(settings.catalogue_url, settings.catalogue_access).close()
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -67,7 +67,8 @@ def create_blueprint(gate: Gate) -> Blueprint:
         person = gate.find("GET", request.headers, _peer())
         if book is None or (person.role is not None and not person.session):
             return _go("/")
-        return _page("sign_in.html", who=person.name, role=person.role)
+        lost = gate.are_accounts_lost()
+        return _page("sign_in.html", who=person.name, role=person.role, lost=lost)
 
     @pages.post("/sign-in")
     def sign_in() -> Response:
@@ -352,7 +353,9 @@ def _over() -> Response:
     return _page("sign_in.html", status=HTTPStatus.NOT_FOUND, problem=problem)
 
 
-def _page(template: str, *, status: int = HTTPStatus.OK, **values: str | list[OwnSession] | None) -> Response:
+def _page(
+    template: str, *, status: int = HTTPStatus.OK, **values: str | bool | list[OwnSession] | None
+) -> Response:
     place = request.values.get("next", "")
     answer = make_response(render_template(template, wanted=place, **values), status)
     answer.headers["Cache-Control"] = "no-store"

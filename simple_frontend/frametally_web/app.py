@@ -113,7 +113,8 @@ def create_app(
     ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     audit = OpenedAudit(settings.catalogue_url, settings)
-    gate = Gate(settings, store, parts.get("access"), audit, RIGHTS)
+    are_lost = bool(parts.get("accounts_are_lost"))
+    gate = Gate(settings, store, parts.get("access"), audit, RIGHTS, accounts_are_lost=are_lost)
     charts = ChartRoutes(settings, ports, books)
 
     def listener(path: str) -> Callable[[HTTPConnection], Visitor]:

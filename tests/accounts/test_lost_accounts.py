@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.fakes.databases import Place
 from tests.fakes.memory import MemoryStore
+from tests.kit.ports import free_port
 
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
+from frametally.ports.object_store import ObjectInfo
+from frametally.settings.loading import load_settings
+from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.book import AccessBook
+from frametally_accounts.gate import Gate
 from frametally_accounts.marker import (
     ACCOUNTS_KEY,
     check_accounts,
@@ -21,6 +31,7 @@ from frametally_accounts.marker import (
 )
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
+from frametally_web.api.endpoints import RIGHTS
 
 Run = Callable[..., tuple[int, str]]
 
@@ -42,34 +53,83 @@ def lose_catalogue(folder: Path) -> None:
         file.unlink()
 
 
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[tuple[str, Path]]:
+    """Run a command that serves the dashboard; yield its address, and the file of what it prints."""
+    port, printed = free_port(), folder / "printed"
+    with printed.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "frametally",
+                *arguments,
+                "--port",
+                str(port),
+                "--data-dir",
+                folder / "data",
+            ],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield f"http://127.0.0.1:{port}", printed
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def answer_of(address: str, path: str) -> tuple[int, str]:
+    """Return the status and body of a page, once the server listens."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address + path) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("nothing listens")
+
+
 @pytest.mark.thorough
+@pytest.mark.parametrize("command", [("up",), ("serve", "--alone")], ids=" ".join)
 @pytest.mark.parametrize("wanted", ["", "true"], ids=["by a command", "by FRAMETALLY_WEB_ACCOUNTS"])
-def test_serve_refuses_in_one_line_without_the_accounts_that_the_store_knows(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+def test_what_serves_starts_without_the_accounts_that_the_store_knows_says_so_and_shows_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, command: tuple[str, ...]
 ) -> None:
     assert run("users", "add", "bob", "--role", "run")[0] == 0
     lose_catalogue(tmp_path)
     if wanted:
         monkeypatch.setenv("FRAMETALLY_WEB_ACCOUNTS", wanted)
-    code, told = run("serve", "--alone", "--port", "0")
-    assert code == 2
-    assert told.count("\n") == 2
-    assert "Counts of " in told.splitlines()[0]
-    for part in (f"sqlite:///{tmp_path}/data/catalogue.sqlite", "FRAMETALLY_CATALOGUE_URL", "users add NAME"):
-        assert part in told
-    assert "this store is marked as having some" in run("doctor")[1]
-    code, told = run("up", "--port", "0")
-    assert (code, told.count("\n")) == (2, 1) and "FRAMETALLY_CATALOGUE_URL" in told
+    with running(tmp_path, *command) as (address, printed):
+        assert answer_of(address, "/api/v1/sources")[0] == 401
+        assert "accounts of this installation are lost" in answer_of(address, "/sign-in")[1]
+        told = printed.read_text()
+        line = next(line for line in told.splitlines() if "no one can sign in" in line)
+        for part in (f"sqlite:///{tmp_path}/data/catalogue.sqlite", "frametally restore", "users add NAME"):
+            assert part in line
+        assert "open this link" not in told
+        assert run("users", "add", "eve", "--role", "run")[0] == 0
+        assert "are lost" not in answer_of(address, "/sign-in")[1]
+        assert answer_of(address, "/api/v1/sources")[0] == 401
+    assert "this store is marked as having some" not in run("doctor")[1]
 
 
-def test_another_catalogue_that_is_named_by_mistake_is_refused_too(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_catalogue_that_is_named_by_mistake_opens_nothing_even_while_the_store_is_away(
+    tmp_path: Path,
 ) -> None:
-    run("users", "add", "bob", "--role", "run")
-    monkeypatch.setenv("FRAMETALLY_CATALOGUE_URL", f"sqlite:///{tmp_path}/other.sqlite")
-    code, told = run("serve", "--alone", "--port", "0")
-    assert code == 2
-    assert "other.sqlite has no accounts" in told
+    class Away(MemoryStore):
+        def head(self, key: str) -> ObjectInfo | None:
+            raise Retryable("the store is away")
+
+    settings = load_settings(data_dir=tmp_path / "data")
+    with closing(AccessBook(f"sqlite:///{tmp_path}/other.sqlite")) as book:
+        audit = OpenedAudit(settings.catalogue_url, settings)
+        for are_lost in (True, False):
+            gate = Gate(settings, Away(), book, audit, RIGHTS, accounts_are_lost=are_lost)
+            assert gate.identify("GET", {}, "127.0.0.1").may("look") is not are_lost
 
 
 def test_an_account_that_is_added_on_purpose_begins_anew_and_the_last_removal_leaves_no_trace(
