@@ -30,8 +30,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"FRAMETALLY_{name}", value)
 
 
-def cut(settings: Settings, *, analysed: bool = True, pictures_lost: int = 0) -> None:
-    """Announce frames of a minute whose manifest notes none yet, and lose the spool, as a power cut does."""
+def cut(
+    settings: Settings, *, analysed: bool = True, pictures_lost: int = 0, spool_lost: bool = True
+) -> None:
+    """Announce frames of a minute whose manifest notes none yet, and lose the spool, as a power cut does.
+
+    Without `spool_lost`, the minute's record is left there, and no frame.
+    """
     capture(settings)
     with (
         closing(open_object_store(settings.store_url)) as store,
@@ -62,7 +67,10 @@ def cut(settings: Settings, *, analysed: bool = True, pictures_lost: int = 0) ->
                 sender._send(frame, writer)
         for key in list(pictures_of(settings))[:pictures_lost]:
             store.delete(key)
-    shutil.rmtree(settings.data_dir / "live")
+    if spool_lost:
+        shutil.rmtree(settings.data_dir / "live")
+    for path in settings.data_dir.glob("live/*/*/*.jpg"):
+        path.unlink()
     if analysed:
         assert main(["consume", "--live", "--until-caught-up", "--data-dir", str(settings.data_dir)]) in (
             0,
@@ -91,11 +99,12 @@ def minute_is_whole(settings: Settings) -> bool:
 
 @pytest.mark.parametrize("pictures_lost", [0, 3])
 @pytest.mark.parametrize("analysed", [True, False])
+@pytest.mark.parametrize("spool_lost", [True, False])
 def test_the_next_session_completes_the_minute_from_the_log_and_the_segments(
-    tmp_path: Path, analysed: bool, pictures_lost: int
+    tmp_path: Path, spool_lost: bool, analysed: bool, pictures_lost: int
 ) -> None:
     settings = here(tmp_path)
-    cut(settings, analysed=analysed, pictures_lost=pictures_lost)
+    cut(settings, analysed=analysed, pictures_lost=pictures_lost, spool_lost=spool_lost)
     assert send(settings, packs=False).failure is None
     assert minute_is_whole(settings)
     assert "settled" in books_are_settled(settings)

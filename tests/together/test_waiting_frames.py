@@ -244,3 +244,42 @@ def test_renaming_a_source_names_its_camera_and_the_frames_that_wait(tmp_path: P
     settings = folder(tmp_path)
     said = run_frametally("rename-source", "gate-1", "dock", settings=settings)
     assert "frames of its camera on this machine's disk" in said
+
+
+@pytest.mark.thorough
+def test_of_a_camera_that_is_killed_an_erasure_leaves_no_picture_and_the_next_session_brings_none_back(
+    tmp_path: Path,
+) -> None:
+    import datetime
+    import os
+    import subprocess
+    import sys
+
+    from tests.kit.waiting import until
+    from tests.live.capturing import Capturing, here, run_frametally
+    from tests.live.showing import RtspCamera
+    from tests.live.test_capture import _CAPTURE
+
+    settings = here(tmp_path, detector="pixels")
+    with RtspCamera() as camera:
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CAPTURE, str(tmp_path), camera.address],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert child.stdout is not None
+        for _ in range(15):
+            assert child.stdout.readline()
+        child.kill()
+        child.communicate()
+        assert any(path.startswith("live/") for path in left_on_disk(settings))
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
+        bounds = ("--from", "2020-01-01", "--to", end.isoformat())
+        run_frametally("privacy", "erase", "--source", "gate-1", *bounds, "--yes", settings=settings)
+        assert left_on_disk(settings) == []
+        with Capturing(settings, camera.address) as capturing:
+            until(lambda: capturing.failure or len(stored_times(settings)) > 10)
+    assert capturing.failure is None
+    times = stored_times(settings)
+    assert min(times) >= end.timestamp() * 1000 - 1000
+    books_are_settled(settings)

@@ -62,7 +62,8 @@ class CameraCapture:
         )
         self._minutes = Minutes(
             source=feed.source,
-            source_name=feed.name,
+            source_name=feed.name
+            or next((minute.source_name for minute in self._spool.minutes()), feed.source),
             settings=settings,
             spool=self._spool,
             session_ms=int(time.time() * 1000),

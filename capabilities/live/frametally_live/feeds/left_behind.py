@@ -50,7 +50,7 @@ def send_left_behind(
     `worker` captures the camera now, on another machine; empty if nothing does. `say` gets lines for people.
     """
     reports: list[FeedTold] = []
-    feed = Feed("", "camera", source, source, wanted="stop", worker=worker)
+    feed = Feed("", "camera", source, name="", wanted="stop", worker=worker)
     with WorkerProcess(
         "frametally_live.feeds",
         environment_for_child(settings),
