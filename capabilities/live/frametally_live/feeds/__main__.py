@@ -25,7 +25,7 @@ from frametally_live.feeds.camera_capture import CameraCapture
 from frametally_live.feeds.clip_loop import ClipLoop
 from frametally_live.feeds.feed_messages import FeedRun, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import VideoStream
-from frametally_videos.library.video_looks import sentence
+from frametally_videos.upload_refusals import sentence
 
 
 def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:

@@ -18,7 +18,7 @@ from frametally.ports.opened import StagePorts
 from frametally.process.retrying import Patience
 from frametally_live.cameras.stream_clock import RecentRate
 from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTold, FeedWanted
-from frametally_videos.library.video_looks import sentence
+from frametally_videos.upload_refusals import sentence
 
 KINDS: tuple[FeedKind, ...] = ("video", "camera")
 """The kinds of feeds that can run."""

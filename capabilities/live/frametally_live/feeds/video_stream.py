@@ -35,8 +35,8 @@ from frametally_producer.writing.production import Room
 from frametally_videos.jobs.announced_medium import put_right
 from frametally_videos.jobs.frames_job import take_up
 from frametally_videos.jobs.originals import find_record, open_original
-from frametally_videos.library.video_looks import sentence
 from frametally_videos.records import VideoRecord
+from frametally_videos.upload_refusals import sentence
 
 _MOST_AHEAD, _MOST_BYTES_AHEAD = 15, 24_000_000
 """Number of frames that are decoded ahead, if decoding is fast enough."""
