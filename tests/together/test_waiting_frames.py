@@ -238,12 +238,19 @@ def test_removing_a_camera_stores_the_frames_that_wait_and_says_so(
     books_are_settled(settings)
 
 
-def test_renaming_a_source_names_its_camera_and_the_frames_that_wait(tmp_path: Path) -> None:
+def test_renaming_a_source_names_its_camera_and_the_frames_that_will_not_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.live.capturing import run_frametally
 
+    from frametally_live.cameras import camera_frames
+
+    monkeypatch.setattr(camera_frames, "TRIAL_S", 0.0)
     settings = folder(tmp_path)
+    run_frametally("live", "add", "http://127.0.0.1:1/", "--source", "gate-1", settings=settings, code=6)
     said = run_frametally("rename-source", "gate-1", "dock", settings=settings)
-    assert "frames of its camera on this machine's disk" in said
+    assert "these still name gate-1, which no longer has footage: camera gate-1;" in said
+    assert "live/gate-1: 12 frames on this machine's disk came too late for this change" in said
 
 
 @pytest.mark.thorough

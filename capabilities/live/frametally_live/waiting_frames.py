@@ -12,7 +12,13 @@ from pathlib import Path
 
 from frametally.files.synced import sync_folder
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
-from frametally.media.mending import Change, MediumForgotten, SourceForgotten
+from frametally.media.mending import (
+    Change,
+    MediumForgotten,
+    MediumRenamed,
+    MediumRetimed,
+    SourceForgotten,
+)
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress, plural
 from frametally.rules.times import in_range
@@ -34,9 +40,20 @@ def removable(ports: StorePorts) -> KeptPart:
     return KeptPart([kind])
 
 
-def changed(ports: StorePorts, change: Change, _: Progress) -> None:
-    """Delete the frames that wait here and are forgotten: a later session would only drop them."""
+def changed(ports: StorePorts, change: Change, progress: Progress) -> None:
+    """Delete the frames that wait here and are forgotten: a later session would only drop them.
+
+    Frames of a minute that was corrected stay for the next session, which records them as lost.
+    """
     match change:
+        case MediumRenamed(manifest) | MediumRetimed(manifest):
+            frames = waiting_frames(ports.settings.data_dir, manifest.source)
+            if number := sum(frame.minute == manifest.sha256 for frame in frames):
+                progress.say(
+                    f"{manifest.name}: {plural(number, 'frame')} on this machine's disk came too late for "
+                    "this change and will not be stored; stop the camera before you correct its footage"
+                )
+            return
         case MediumForgotten(manifest, _, _, from_ms, to_ms):
             source, minute = manifest.source, manifest.sha256
         case SourceForgotten(source, from_ms, to_ms):
@@ -49,11 +66,9 @@ def changed(ports: StorePorts, change: Change, _: Progress) -> None:
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:
-    """Yield the camera of a source, and the frames of it that wait here. Raises as the live book does."""
+    """Yield the camera of a source. Raises as the live book does."""
     with feeds_to_look(settings) as book:
         yield from (f"camera {feed.name}" for feed in book.feeds("camera") if feed.source == source)
-    if number := sum(1 for _ in waiting_frames(settings.data_dir, source)):
-        yield f"{plural(number, 'frame')} of its camera on this machine's disk"
 
 
 def _items(data_dir: Path) -> Iterator[KeptItem]:
