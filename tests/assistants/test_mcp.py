@@ -137,6 +137,43 @@ def test_a_refusal_names_the_thing_and_the_remedy(place: Place, serving: Serving
     assert "is not responding" in by_client(unreachable, partial(ask, tool="status"))
 
 
+def test_an_argument_that_a_tool_does_not_have_or_of_another_type_is_refused_in_one_line(
+    place: Place, serving: Serving
+) -> None:
+    place.film({"car": 1.0}, source="gate", name="Gate")
+    server = make_server(serving(place.app()), is_shared=False)
+    refusals: list[tuple[str, dict[str, Any], str]] = [
+        ("counts", {"sources": ["gaet"]}, "there is no argument named 'sources'; did you mean source"),
+        ("sources", {"path": "/etc/passwd"}, "this tool has no arguments"),
+        ("counts", {"from": "2020-01-01"}, "there is no argument named 'from'; choose from: "),
+        ("counts", {"label": {"car": 1}}, "label is not valid: give a list of names"),
+        ("counts", {"interval_s": "hour"}, "interval_s is not valid: give a whole number"),
+        ("counts", {"metric": "boxes"}, "metric is not valid: give one of auto, detections"),
+        ("frames", {"source": "gate", "end": "2026-01-01"}, "start is missing: give a text"),
+        (
+            "counts",
+            {"label": [f"{n:0180}" for n in range(400)]},
+            "the question is too long",
+        ),
+    ]
+
+    async def work(client: Client) -> None:
+        for listed in (await client.list_tools()).tools:
+            assert listed.input_schema["additionalProperties"] is False, listed.name
+            source = listed.input_schema["properties"].get("source", {"type": "array"})
+            assert "array" in json.dumps(source), listed.name
+        for tool, arguments, text in refusals:
+            answer = await ask(client, tool, **arguments)
+            assert text in answer, (tool, answer)
+            assert "pydantic" not in answer and "\n" not in answer
+        for tool in ("counts", "crossings"):
+            single, several = [await ask(client, tool, source=name) for name in ("gate", ["gate"])]
+            assert single["answer"]["sources" if tool == "counts" else "source"]
+            assert {**single["answer"], "as_of_ms": 0} == {**several["answer"], "as_of_ms": 0}
+
+    by_client(server, work)
+
+
 def test_a_port_that_is_taken_or_an_address_that_is_none_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -186,7 +223,11 @@ def test_over_http_each_token_sees_its_sources_alone(place: Place, serving: Serv
             # The gate does not have a drawn junction.
             assert ("Gate has no legs" if tool == "report" else "'answer': {") in own, tool
         assert "needs a token" in in_a_thread(partial(slugs, address))
-        assert httpx2.post(address, headers={"Host": "evil.example"}, json={}).status_code == 421
+        port = address.removesuffix("/mcp").rpartition(":")[2]
+        for host in ("evil.example", f"127.0.0.1:{port}.evil.example", f"localhost:{port}x"):
+            assert httpx2.post(address, headers={"Host": host}, json={}).status_code == 421
+        origin = f"http://127.0.0.1:{port}.evil.example"
+        assert httpx2.post(address, headers={"Origin": origin}, json={}).status_code == 403
     place.access.close()
 
 

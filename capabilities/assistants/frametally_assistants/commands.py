@@ -25,7 +25,7 @@ def mcp(url: str, port: int | None) -> int:
     its own token (Authorization: Bearer), and sees only the sources of that token.
     """
     try:
-        from frametally_assistants.server import make_server
+        from frametally_assistants.server import make_server, only_from_here
     except ImportError as error:
         raise Misconfigured("MCP's library is missing: run pip install 'frametally[assistants]'") from error
     Dashboard(url)
@@ -40,5 +40,12 @@ def mcp(url: str, port: int | None) -> int:
                 f"--port {port} cannot be used ({error.strerror}): choose another one"
             ) from error
         console.out().print(f"MCP server at http://127.0.0.1:{port}/mcp, until Ctrl-C")
-        server.run("streamable-http", host="127.0.0.1", port=port, stateless_http=True, json_response=True)
+        server.run(
+            "streamable-http",
+            host="127.0.0.1",
+            port=port,
+            stateless_http=True,
+            json_response=True,
+            transport_security=only_from_here(port),
+        )
     return 0

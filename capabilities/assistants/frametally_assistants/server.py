@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
+from pydantic import BeforeValidator, ConfigDict, ValidationError
 
 from frametally.errors import FrametallyError
+from frametally.naming import no_such
 from frametally_videos.commands.tus_client import Dashboard, DashboardAnswer
 
 INSTRUCTIONS = """\
@@ -32,6 +36,8 @@ _MOST_PICTURES = 6
 _PICTURE_WIDTH_PX = 640
 
 Metric = Literal["auto", "detections", "mean_per_frame", "peak", "objects"]
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+"""Names of sources, labels or lines; a single one may also come as a text."""
 Query = Mapping[str, str | int | Sequence[str] | None]
 
 
@@ -65,6 +71,8 @@ class _Questions:
                 f"{self.url} needs a token: `frametally tokens add ACCOUNT NAME --role look` prints one; "
                 "send it as 'Authorization: Bearer', or write it into ~/.netrc for a server by stdin"
             )
+        if answer.status in (400, 431) and not answer.problem:  # refused before it was a request
+            raise ToolError("the question is too long for the dashboard: give fewer names, or leave them out")
         if answer.status != 200:
             raise ToolError(
                 answer.problem or f"{self.url} answered with status {answer.status}: try again later"
@@ -83,23 +91,63 @@ def _encoded(query: Query) -> str:
     )
 
 
+class _Server(MCPServer[Any]):
+    """Refuses unknown and wrong arguments in our words: a misspelt filter must not widen an answer."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> Any:
+        """Call a tool. Raises `ToolError` with the arguments at fault, and the remedies."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            tool = next(tool for tool in await self.list_tools() if tool.name == name)
+            properties = tool.input_schema["properties"]
+            faults = {str(fault["loc"][0]): fault["type"] for fault in error.__cause__.errors()}
+            lines = [_fault(argument, kind, properties) for argument, kind in faults.items()]
+            raise ToolError("; ".join(lines)) from error
+
+
+def _fault(argument: str, kind: str, properties: Mapping[str, Any]) -> str:
+    if argument not in properties:
+        known_names = sorted(properties)
+        return (
+            str(no_such("argument", argument, known_names)) if known_names else "this tool has no arguments"
+        )
+    form = properties[argument]
+    form = next((one for one in form.get("anyOf", ()) if one["type"] != "null"), form)
+    choices = form.get("enum")
+    words = f"one of {', '.join(choices)}" if choices else _FORMS[form["type"]]
+    return f"{argument} is {'missing' if kind == 'missing' else 'not valid'}: give {words}"
+
+
+_FORMS = {"array": "a list of names", "string": "a text", "integer": "a whole number"}
+
+
+def _tool(function: Any, *, structured: bool | None = None) -> Tool:
+    """Return a read-only tool that refuses arguments that its function does not have."""
+    tool = Tool.from_function(function, annotations=_READ_ONLY, structured_output=structured)
+    form = tool.fn_metadata.arg_model
+    form.model_config = ConfigDict(**form.model_config, extra="forbid")
+    form.model_rebuild(force=True)
+    tool.parameters = form.model_json_schema(by_alias=True)
+    return tool
+
+
 def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
     """Return the MCP server for the dashboard at `url`; see `_Questions` for `is_shared`."""
-    server: MCPServer[Any] = MCPServer(
-        "frametally", version=version("frametally"), instructions=INSTRUCTIONS, log_level="WARNING"
-    )
     questions = _Questions(url, is_shared=is_shared)
 
-    @server.tool(annotations=_READ_ONLY)
     def sources(context: Context[Any, Any]) -> dict[str, Any]:
         """List models, labels and sources: slug, name, frames, time range, end of what is counted, zones."""
         return questions.ask(context, "catalogue", {}, "/")
 
-    @server.tool(annotations=_READ_ONLY)
     def counts(
         context: Context[Any, Any],
-        source: list[str] | None = None,
-        label: list[str] | None = None,
+        source: Names | None = None,
+        label: Names | None = None,
         start: str | None = None,
         end: str | None = None,
         interval_s: int | None = None,
@@ -118,12 +166,11 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         }  # fmt: skip
         return questions.ask(context, "counts", query, "/")
 
-    @server.tool(annotations=_READ_ONLY)
     def compare(
         context: Context[Any, Any],
         with_what: str = "week",
-        source: list[str] | None = None,
-        label: list[str] | None = None,
+        source: Names | None = None,
+        label: Names | None = None,
         start: str | None = None,
         end: str | None = None,
     ) -> dict[str, Any]:
@@ -131,12 +178,11 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         query = {"source": source, "label": label, "from": start, "to": end, "compare": with_what}
         return questions.ask(context, "differences", query, "/")
 
-    @server.tool(annotations=_READ_ONLY)
     def crossings(
         context: Context[Any, Any],
-        source: str,
-        line: list[str] | None = None,
-        label: list[str] | None = None,
+        source: Names,
+        line: Names | None = None,
+        label: Names | None = None,
         start: str | None = None,
         end: str | None = None,
         interval_s: int | None = None,
@@ -152,10 +198,9 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         }
         return questions.ask(context, "crossings", query, "/lines")
 
-    @server.tool(annotations=_READ_ONLY)
     def report(
         context: Context[Any, Any],
-        source: str,
+        source: Names,
         start: str,
         end: str,
         classes: Literal["labels", "fhwa", "coba", "swiss10", "tls"] = "labels",
@@ -164,18 +209,16 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         query = {"source": source, "from": start, "to": end, "classes": classes}
         return questions.ask(context, "traffic", query, "/traffic")
 
-    @server.tool(annotations=_READ_ONLY)
     def status(context: Context[Any, Any]) -> dict[str, Any]:
         """Return the books: frames announced, counted and unreadable per source, and the data's age."""
         return questions.ask(context, "status", {}, "/books")
 
-    @server.tool(annotations=_READ_ONLY, structured_output=False)
     def frames(
         context: Context[Any, Any],
-        source: str,
+        source: Names,
         start: str,
         end: str,
-        label: list[str] | None = None,
+        label: Names | None = None,
         pictures: int = 2,
     ) -> list[Any]:
         """Show the frames behind a number with their boxes, the fullest first, and up to 6 as pictures.
@@ -189,7 +232,25 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         shown = answer["answer"]["frames"][: min(max(pictures, 0), _MOST_PICTURES)]
         return [answer, *(_picture(questions, context, frame["image_path"]) for frame in shown)]
 
-    return server
+    functions = (sources, counts, compare, crossings, report, status)
+    return _Server(
+        "frametally",
+        version=version("frametally"),
+        instructions=INSTRUCTIONS,
+        log_level="WARNING",
+        tools=[*map(_tool, functions), _tool(frames, structured=False)],
+    )
+
+
+def only_from_here(port: int) -> TransportSecuritySettings:
+    """Return the names of this machine, each with the port, that requests may use.
+
+    The library's own patterns also match a name that continues after the port.
+    """
+    hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+    return TransportSecuritySettings(
+        allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
+    )
 
 
 def _picture(questions: _Questions, context: Context[Any, Any], path: str) -> Image:
