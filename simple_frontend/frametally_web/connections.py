@@ -248,12 +248,12 @@ class Connection(HttpToolsProtocol):
         return application.native.takes_any_length(method, unquote(path.decode("ascii")))
 
     def _misdirected(self) -> int | None:
-        """Return the status for a request that names two hosts, or different ones in target and header.
+        """Return the status for a request that names two hosts, different ones in target and header, or none.
 
-        A server that checks only the header would answer for the other host.
+        A server that checks only the header would answer for the other host. HTTP/1.1 requires one.
         """
         hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) > 1:
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
             return 400
         if self.url.startswith(b"/") or self.url == b"*":
             return None

@@ -100,6 +100,7 @@ def test_an_address_with_a_log_in_is_refused_and_repeated_nowhere(text: str) -> 
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::",
         "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
         "64:ff9b:1::a9fe:a9fe",
     ],
 )

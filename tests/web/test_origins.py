@@ -32,3 +32,21 @@ HOST = "Frames.example:21401"
 )
 def test_only_the_same_host_by_http_is_the_dashboards_own_page(host: str, origin: str, is_own: bool) -> None:
     assert is_of_own_page(host=host, origin=origin, fetch_site="") is is_own
+
+
+@pytest.mark.parametrize(
+    ("fetch_site", "origin", "is_own"),
+    [
+        ("none", "", True),
+        ("none", f"http://{HOST.lower()}", True),
+        ("none", "https://evil.example", False),
+        ("none", "null", False),
+        ("same-origin", "", True),
+        ("same-site", f"http://{HOST}", False),
+        ("cross-site", "", False),
+    ],
+)
+def test_a_browser_that_names_no_site_is_believed_unless_it_names_another_origin(
+    fetch_site: str, origin: str, is_own: bool
+) -> None:
+    assert is_of_own_page(host=HOST, origin=origin, fetch_site=fetch_site) is is_own

@@ -92,7 +92,7 @@ def test_footage_that_was_all_deleted_leaves_nothing_to_compare_with(
 
 
 def test_what_cannot_be_counted_with_is_refused_and_a_failure_names_its_reason(
-    client: FlaskClient, place: Place, command: Command
+    client: FlaskClient, place: Place, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert send(client, "plan", "fast", 404)["remedy"] == "Reload the page."
     send(client, "measure")
@@ -101,6 +101,11 @@ def test_what_cannot_be_counted_with_is_refused_and_a_failure_names_its_reason(
     command("the log is unavailable; start it")
     send(client, "changes", "fast")
     last = ended(client)["last"]
+    [logged] = [record for record in caplog.records if record.name.startswith("frametally_web.changes")]
+    assert (logged.getMessage(), logged.exc_info) == (
+        "a change failed: the log is unavailable; start it",
+        None,
+    )
     assert last["state"] == "failed"
     assert last["lines"] == ["The log is unavailable; start it.", "Apply the remedy, then reload the page."]
     closed = place.app(web_uploads=False).test_client()

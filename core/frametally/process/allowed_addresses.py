@@ -43,10 +43,11 @@ _NEVER: tuple[tuple[_Network, str], ...] = tuple(
 )
 _INWARD = tuple(
     ipaddress.IPv6Network(network)
-    for network in ("64:ff9b:1::/48", "::/96", "fec0::/10", "5f00::/16", "3fff::/20")
+    for network in ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10", "5f00::/16", "3fff::/20")
 )
-"""Networks without public addresses: local NAT64, IPv4-compatible, site-local, segments, examples."""
-_WITH_IPV4 = _INWARD[:2]
+"""Networks without public addresses: local NAT64, IPv4-compatible, IPv4-translated, site-local, segments,
+examples."""
+_WITH_IPV4 = _INWARD[:3]
 """The networks whose addresses end in an IPv4 address."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from frametally.errors import FrametallyError
 from frametally.process.reports import Skipped
 from frametally_web.changes.answers import ChangedCounts, ChangeState, LeftAlone
 from frametally_web.requests.problems import Problem, as_sentence, problem_of, without_folders
@@ -115,7 +116,8 @@ class ChangeDesk:
         except _ServerStops:
             return
         except Exception as error:
-            _log.exception("a change of footage failed")
+            is_ours = isinstance(error, FrametallyError)
+            _log.error("a change failed: %s", error, exc_info=None if is_ours else error)
             problem = problem_of(error)
             self._set(state="failed", lines=[problem.detail, problem.remedy])
         else:

@@ -10,8 +10,10 @@ _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)
 
 def is_of_own_page(*, host: str, origin: str, fetch_site: str) -> bool:
     """Return whether a browser reports the dashboard's own page; the arguments are the request's headers."""
-    if fetch_site:  # browsers send it only to secure addresses
-        return fetch_site in ("same-origin", "none")
+    if fetch_site == "none" and not origin:  # the person typed the address, or chose a bookmark
+        return True
+    if fetch_site not in ("", "none"):  # browsers send it only to secure addresses
+        return fetch_site == "same-origin"
     return bool(host) and origin in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 

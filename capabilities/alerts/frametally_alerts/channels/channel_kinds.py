@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
-# A mailto: with parameters or escapes would need a parser: `?bcc=` adds hidden receivers.
-_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"?%]+@[^\s@<>()\\,;:\"?%]+")
+# A mailto: with parameters, escapes or a fragment would need a parser: `?bcc=` adds hidden receivers.
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"?%#]+@[^\s@<>()\\,;:\"?%#]+")
 _TOPIC = re.compile(r"/[^#+\0]{1,1000}")
 _PRINTED = re.compile(r"[!-~]+")
 _KINDS: dict[str, ChannelKind] = {
@@ -133,7 +133,7 @@ def read_channel(name: str, url: str) -> AlertChannel:
             if not _ADDRESS.fullmatch(address):
                 raise Misconfigured(
                     f"{where} contains something other than e-mail addresses: write them like "
-                    "mailto:name@example.org,other@example.org, without ? and %"
+                    "mailto:name@example.org,other@example.org, without ?, % and #"
                 )
         return channel
     try:
