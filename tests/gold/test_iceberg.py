@@ -386,7 +386,12 @@ def test_doctor_deep_names_every_iceberg_file_that_is_not_as_it_was_written(
                 flipped = bytearray(whole[key])
                 flipped[len(flipped) // 2] ^= 0x10
                 store.put(key, bytes(flipped))
-            assert wanted <= {name for name, (_, good, _) in rows().items() if not good}
+            found = rows()
+            assert wanted <= {name for name, (_, good, _) in found.items() if not good}
+            assert ("1 damaged record of checksums is named above" in found["files"][2]) == (
+                wanted == {checksums}
+            )
+            assert "earlier version" not in found["files"][2]
             for key in wanted:
                 store.put(key, whole[key])
         gone = next(key for key in keys if key.endswith(".parquet"))

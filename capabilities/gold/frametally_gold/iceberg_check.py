@@ -30,11 +30,13 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
     if not keys:
         return
     sums: dict[str, str] = {}
+    damaged = 0
     for key in (key for key in keys if key.startswith(f"{CHECKSUMS}/")):
         with suppress(ObjectMissing):
             try:
                 sums |= read_checksums(store, key).files
             except Poison as error:
+                damaged += 1
                 yield Finding("iceberg", key, "damaged", remedy=str(error))
     files = [key for key in keys if not key.startswith(f"{CHECKSUMS}/")]
     without_sum = 0
@@ -54,11 +56,11 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
                 yield Finding("iceberg", key, "damaged", remedy=REMEDY)
     progress.update(len(files), len(files))
     yield from _missing(ports, {*keys})
-    note = (
-        f"{without_sum} have no checksum: an earlier version wrote them; --rebuild adds it"
-        if without_sum
-        else ""
-    )
+    reason = "an earlier version wrote them; --rebuild adds it"
+    if damaged:
+        records = plural(damaged, "damaged record of checksums is", "damaged records of checksums are")
+        reason = f"{records} named above, so these files cannot be checked"
+    note = f"{without_sum} have no checksum: {reason}" if without_sum else ""
     yield Finding("iceberg", "files", f"{plural(len(files), 'file')} read", note)
 
 
