@@ -153,6 +153,20 @@ def test_two_erasures_of_one_segment_bring_back_no_box_of_each_other(footage: Fo
     assert footage.lost() == 0
 
 
+@pytest.mark.parametrize("span", [RANGE, ("--from", "2024-05-14", "--to", "2024-05-15")])
+def test_the_same_erasure_again_names_its_receipt_and_succeeds(
+    span: tuple[str, ...], footage: Footage, answered: Answered
+) -> None:
+    answered("erase", "--source", "gate", *span, "--yes")
+    [receipt], stored = erasures(footage.store), footage.stored()
+    again = answered("erase", "--source", "gate", *span, "--yes")
+    assert f"already erased, with receipt {receipt.id}: {receipt.in_words}; nothing is left" in again
+    answered("erase", "--source", "gate", *span, "--dry-run")
+    assert footage.stored() == stored
+    wider = ("--from", "2024-05-13", "--to", "2024-05-14")
+    assert "error:" in answered("erase", "--source", "gate", *wider, "--yes", code=2)
+
+
 def test_counts_stay_if_you_keep_them(footage: Footage, answered: Answered) -> None:
     counts = counted(footage, "gate")
     assert "counts and boxes stay" in answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")

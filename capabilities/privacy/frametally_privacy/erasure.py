@@ -54,11 +54,15 @@ from frametally_privacy.erased_history import begin_histories_again
 from frametally_privacy.erasure_records import ErasedKind, Erasure
 
 
+class NothingToErase(Misconfigured):
+    """There is nothing of this source in this range."""
+
+
 def find_source(ports: StorePorts, name: str) -> str:
     """Return the slug of a source with footage, or with pictures that belong to no footage any more, or yet.
 
     Raises:
-        Misconfigured: There is no such source.
+        NothingToErase: There is no such source.
     """
     slug = keys.slug(name)
     if next(iter(ports.store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
@@ -66,14 +70,17 @@ def find_source(ports: StorePorts, name: str) -> str:
     kinds = [kind for part in kept_parts(ports) for kind in part.kinds]
     if any(item.source == slug for kind in kinds for item in kind.items()):
         return slug
-    return media_of_source(ports.store, name)[0].source
+    try:
+        return media_of_source(ports.store, name)[0].source
+    except Misconfigured as error:
+        raise NothingToErase(error.detail, error.remedy) from error
 
 
 def source_slug(ports: StorePorts, name: str) -> str:
     """Return the slug of a source, also if there is nothing of it any more."""
     try:
         return find_source(ports, name)
-    except Misconfigured:
+    except NothingToErase:
         return keys.slug(name)
 
 
@@ -193,10 +200,10 @@ class ErasurePlan:
 
 
 def begin(plan: ErasurePlan, erased: tuple[ErasedKind, ...]) -> Erasure:
-    """Note an erasure. Raises `Misconfigured` if there is nothing to erase, or if a legal hold covers it."""
+    """Note an erasure. Raises `NothingToErase`, or `Misconfigured` if a legal hold covers some of it."""
     check_holds(plan)
     if not any(kind.kind not in _histories_of(plan) for kind in erased):
-        raise Misconfigured(
+        raise NothingToErase(
             f"there is nothing of {plan.source} in this range, so nothing was erased: check --from and --to"
         )
     erasure = Erasure(

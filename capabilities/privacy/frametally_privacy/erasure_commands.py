@@ -27,8 +27,21 @@ from frametally_cli.options.ports import (
     read_settings,
 )
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_privacy.erasure import ErasurePlan, begin, carry_out, check_holds, find_source, source_slug
-from frametally_privacy.erasure_records import ErasedKind, Erasure, unfinished_erasures
+from frametally_privacy.erasure import (
+    ErasurePlan,
+    NothingToErase,
+    begin,
+    carry_out,
+    check_holds,
+    find_source,
+    source_slug,
+)
+from frametally_privacy.erasure_records import (
+    ErasedKind,
+    Erasure,
+    finished_erasure,
+    unfinished_erasures,
+)
 
 
 @click.command()
@@ -44,8 +57,8 @@ from frametally_privacy.erasure_records import ErasedKind, Erasure, unfinished_e
 def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: bool, **overrides: Any) -> int:
     """Erase everything that a source filmed in a range: pictures, videos, boxes, counts and their copies.
 
-    If it is killed, the same command continues. Exit code 6: some days could not be counted again; run it
-    again.
+    If it is killed, the same command continues; run again after its end, it names the receipt. Exit code 6:
+    some days could not be counted again; run it again.
     """
     if as_json and not dry_run:
         raise Misconfigured("--json needs --dry-run")
@@ -86,9 +99,18 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
             if not yes:
                 click.confirm("Erase it? Nobody can bring it back", abort=True)
             erasure = begin(plan, kinds)
-        except Misconfigured:
-            if not is_finished:
+        except NothingToErase:
+            receipt = finished_erasure(ports.store, *request)
+            if receipt is None:
                 raise
+            if as_json:
+                click.echo(json.dumps({"source": receipt.source, "kinds": []}, indent=2))
+            elif not is_finished:
+                click.echo(
+                    console.plain(
+                        f"already erased, with receipt {receipt.id}: {receipt.in_words}; nothing is left"
+                    )
+                )
             return 0
         return _carry_out(plan, erasure)
 

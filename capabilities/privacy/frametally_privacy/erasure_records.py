@@ -81,3 +81,15 @@ def erased_ranges(store: ObjectStore, known_ids: Collection[str]) -> dict[str, E
 def unfinished_erasures(store: ObjectStore) -> list[Erasure]:
     """Return the erasures that were interrupted or still run. Raises as `erasures`."""
     return [erasure for erasure in erasures(store) if erasure.ended_at_ms is None]
+
+
+def finished_erasure(
+    store: ObjectStore, source: str, from_ms: int, to_ms: int, keeps_counts: bool
+) -> Erasure | None:
+    """Return the newest finished erasure that covers a request, or None. Raises as `erasures`."""
+    for erasure in reversed(erasures(store)):
+        covers = erasure.from_ms <= from_ms and to_ms <= erasure.to_ms
+        is_as_thorough = keeps_counts or not erasure.keeps_counts
+        if erasure.ended_at_ms is not None and erasure.source == source and covers and is_as_thorough:
+            return erasure
+    return None
