@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
@@ -240,6 +240,21 @@ class JobBook:
         page = rows[: question.limit]
         following = page[-1].number if len(rows) > question.limit else 0
         return JobPage([Job._make(row[1:]) for row in page], following)
+
+    def waiting_jobs(self, kinds: Collection[JobKind] = (), *, limit: int) -> list[tuple[Job, int]]:
+        """Return jobs, by default of all kinds, that no worker may claim yet, the first due first.
+
+        With each comes the time in milliseconds, by the database's clock, at which one may; while its worker
+        renews the lease of a running job, that is ever later.
+        """
+        query = select(_columns.due_at_ms, *(_columns[name] for name in Job._fields))
+        query = query.where(_columns.state.in_(_NOT_ENDED))
+        if kinds:
+            query = query.where(_columns.kind.in_(kinds))
+        with self._database.reading() as connection:
+            query = query.where(_columns.due_at_ms > now_ms(connection))
+            rows = connection.execute(query.order_by(_columns.due_at_ms, _columns.number).limit(limit)).all()
+        return [(Job._make(row[1:]), row.due_at_ms) for row in rows]
 
     def job_states(self) -> dict[JobState, int]:
         """Return the number of jobs by state, without states that have no jobs."""

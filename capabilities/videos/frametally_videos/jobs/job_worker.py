@@ -27,6 +27,7 @@ from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.jobs.job_bells import telling, worn_out
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
+from frametally_videos.jobs.waiting import waiting_lines
 from frametally_videos.library.retention import remove_screened_original
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.queues.task_queue import SHORT_QUEUES, BookQueue, JobConsumer, QueueName, kinds_of
@@ -53,6 +54,11 @@ class WorkReport(NamedTuple):
 
     done: int
     failed: list[str]
+
+
+def _worker_prefix() -> str:
+    """Return the beginning of the names of this process's workers."""
+    return f"{socket.gethostname()}-{os.getpid()}-"
 
 
 @dataclass
@@ -99,9 +105,7 @@ class JobWorker:
         short = [queue for queue in self.queues if queue in SHORT_QUEUES]
         shares = [self.queues] * workers + ([short] if 0 < len(short) < len(self.queues) else [])
         threads = [
-            threading.Thread(
-                target=self._work, args=(f"{socket.gethostname()}-{os.getpid()}-{number}", queues)
-            )
+            threading.Thread(target=self._work, args=(f"{_worker_prefix()}{number}", queues))
             for number, queues in enumerate(shares)
         ]
         with telling(self.settings, self.catalogue, self.say, every_s=_ROUND_EVERY_S):
@@ -126,6 +130,7 @@ class JobWorker:
         ports = UploadPorts(self.settings, self.store, self.catalogue, inspect)
         settler = UploadSettler(Acceptance(ports), self.say)
         once_a_minute, away_part = OnceAMinute(self.say), ""
+        say_waits = OnceAMinute(self.say)
         if until_done:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
@@ -143,7 +148,15 @@ class JobWorker:
                 once_a_minute("round", str(error))
             if is_done and self._ask(self._is_done):
                 break
+            if until_done:
+                self._say_waits(say_waits)
             self._patience.pause(_ROUND_EVERY_S, self._job_ended.is_set if until_done else None)
+
+    def _say_waits(self, say: OnceAMinute) -> None:
+        """Say which jobs have to wait, and which ones another process has."""
+        kinds, own_prefix = kinds_of(self.queues), _worker_prefix()
+        for job_id, line in self._ask(lambda: waiting_lines(self.catalogue, kinds, own_prefix=own_prefix)):
+            say(job_id, line)
 
     def _is_done(self) -> bool:
         question = JobQuestion(kinds=kinds_of(self.queues), states=("queued", "running"), limit=1)

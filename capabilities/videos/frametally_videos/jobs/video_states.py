@@ -8,7 +8,7 @@ store, ledger, index or catalogue is not available.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -252,7 +252,14 @@ class StateSettler:
             self._settle(rows)
             checked_ids |= {row.record.id for row in rows}
 
-    def _settle(self, rows: list[VideoRow]) -> None:
+    def settlements(
+        self, rows: list[VideoRow] | None = None
+    ) -> Iterator[tuple[VideoRow, dict[str, Job], Found]]:
+        """Yield videos, by default those longest unchecked, with their newest job of each kind and state now.
+
+        This notes nothing. Raises the errors of `settle`.
+        """
+        rows = self.catalogue.unsettled(_MOST_AT_ONCE) if rows is None else rows
         # Results are in the store before their jobs end, so read them first.
         jobs = {row.record.id: self.catalogue.jobs(row.record.id) for row in rows}
         self.ledger.refresh(self.store, NoProgress())
@@ -266,6 +273,10 @@ class StateSettler:
             settlement = find_state(row.record, newest, manifest, accounts.of)
             if settlement.queues_frames and manifest is None and is_forgotten(self.store, row.record):
                 settlement = _FORGOTTEN  # the catalogue has lost the job that made them
+            yield row, newest, settlement
+
+    def _settle(self, rows: list[VideoRow]) -> None:
+        for row, newest, settlement in self.settlements(rows):
             self._tell(row.record, newest.get("frames"), settlement)
             if settlement.state in ("ready", "failed"):
                 tell_made(self.settings, self.catalogue, row.record.id, "end")
