@@ -216,8 +216,11 @@ def explain(
             else:
                 _print_frame(counted, total)
         missing = len(missing_images(ports.store, paths))
-        are_gone = not paths and are_detections_gone(
-            ledger, bar.model, [bar.source], from_ms=bar.start_ms, to_ms=bar.end_ms
+        has_damage = bool(ledger.damaged_segments(bar.model))
+        are_gone = (
+            not paths
+            and not has_damage
+            and are_detections_gone(ledger, bar.model, [bar.source], from_ms=bar.start_ms, to_ms=bar.end_ms)
         )
     if as_json:
         body = bar._asdict() | {
@@ -230,7 +233,7 @@ def explain(
         }
         click.echo(json.dumps(body, indent=2))
     else:
-        _print_total(bar, total, are_gone=are_gone)
+        _print_total(bar, total, are_gone=are_gone, has_damage=has_damage)
         if missing:
             pictures_are = plural(missing, "picture is", "pictures are")
             click.echo(f"{pictures_are} no longer in the store; the count stays")
@@ -284,13 +287,18 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
     }
 
 
-def _print_total(bar: ExplainedBar, total: int, *, are_gone: bool) -> None:
+def _print_total(bar: ExplainedBar, total: int, *, are_gone: bool, has_damage: bool) -> None:
     click.echo(
         f"total: {total} {bar.label} in {plural(bar.frames_analysed, 'analysed frame')} of {bar.source}, in "
         f"the {bar.interval_s} s from {utc(bar.start_ms)}, model {bar.model}"
     )
     if total == bar.detections:
         click.echo("the bar shows the same number")
+    elif has_damage:
+        click.echo(
+            f"the bar shows {bar.detections}: a segment of this model is damaged, so detections in it cannot "
+            "be read; run `frametally doctor --deep`"
+        )
     elif are_gone:
         click.echo(
             f"the bar shows {bar.detections}: its detections are no longer in the store; the count stays"

@@ -71,6 +71,10 @@ def export(
         args.add("by", "source")
     chosen = console.format_of(output, file_format, FORMATS, "csv")
     settings = read_settings(None, options)
+
+    def warn(line: str) -> None:
+        console.err().print(console.plain(line), markup=False)
+
     with open_books(settings, reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
@@ -94,8 +98,14 @@ def export(
                 read_chart(args, settings),
                 chosen,
                 read_compare(args),
-                warn=lambda line: console.err().print(console.plain(line), markup=False),
+                warn=warn,
             )
+            models = [str(parameters["model"])] if "model" in parameters else sorted(ledger.models())
+            for key in (key for model in models for key in ledger.damaged_segments(model)):
+                warn(
+                    f"segment {key} is damaged: what was counted from it earlier stays in the counts, but it "
+                    "cannot be counted again; run `frametally doctor --deep`"
+                )
         except Problem as problem:
             raise Misconfigured(_of_options(f"{problem.detail} {problem.remedy}")) from problem
     with file:

@@ -211,6 +211,7 @@ class _Books:
             uncounted_frames=detected.uncounted,
             drained=drained,
             correcting=bool(correcting),
+            has_damage=bool(model and self.ledger.damaged_segments(model)),
             detect=catch_up if reads_all else redetect,
             again=redetect if model else catch_up,
         )

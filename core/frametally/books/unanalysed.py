@@ -86,6 +86,7 @@ def _of_model(
     dead: dict[str, list[DeadFrame]] = defaultdict(list)
     for letter in ledger.dead_frames(model):
         dead[letter.source].append(letter)
+    has_damage = bool(ledger.damaged_segments(model))
     indexed = {summary.source: summary.frames for summary in index.sources(model)}
     spans_by_source: dict[str, Spans] = {}
     for source, manifests in by_source(all_manifests).items():
@@ -100,15 +101,29 @@ def _of_model(
         times = _moments(dead[source], forgotten, TRACK_GAP_MS)
         is_behind = sum(medium.countable for medium in media) > indexed.get(source, 0)
         behind = _days_behind(media, _count_frames_by_day(index, model, source)) if is_behind else set()
+        undetected = [medium for medium in media if _waiting(medium) > unnamed]
+        if has_damage and undetected:
+            # A damaged segment has no frames, but counts from before the damage may include them all.
+            days = _days_behind(map(_as_announced, media), _count_frames_by_day(index, model, source))
+            undetected = [medium for medium in undetected if days.intersection(medium.days)]
         for medium in media:
             tally = medium.tally
-            waiting = medium.manifest.frames_announced - tally.detected - tally.dead_lettered
             dropped = tally.dead_lettered - dead_of[tally.media]
-            if waiting > unnamed or dropped > 0 or behind.intersection(medium.days):
+            if medium in undetected or dropped > 0 or behind.intersection(medium.days):
                 times += _times_of(store, medium.manifest, forgotten)
         if times:
             spans_by_source[source] = _joined(times, 0)
     return spans_by_source
+
+
+def _waiting(medium: _Medium) -> int:
+    tally = medium.tally
+    return medium.manifest.frames_announced - tally.detected - tally.dead_lettered
+
+
+def _as_announced(medium: _Medium) -> _Medium:
+    """Return a medium as if all its announced frames, except dead letters, should be counted."""
+    return medium._replace(countable=medium.manifest.frames_announced - medium.tally.dead_lettered)
 
 
 def _count_frames_by_day(index: CountIndex, model: str, source: str) -> Counter[int]:

@@ -138,6 +138,7 @@ def judge(
     uncounted_frames: Mapping[str, int],
     drained: bool,
     correcting: bool,
+    has_damage: bool = False,
     detect: str = CATCH_UP,
     again: str = CATCH_UP,
 ) -> tuple[list[str], list[str]]:
@@ -148,6 +149,7 @@ def judge(
         uncounted_frames: Frames in segments that no longer count, by source; older counts may have them.
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is in progress, with its frames in no manifest yet.
+        has_damage: Whether the model has damaged segments, in which missing frames may be.
         detect: The command that makes the model detect waiting frames.
         again: The command that makes the model detect frames whose messages are gone.
     """
@@ -168,8 +170,10 @@ def judge(
         elif handled < books.announced and drained:
             frames = plural(books.announced - handled, "announced frame is", "announced frames are")
             broken.append(
-                f"{books.source_name}: {frames} in no segment although the log is drained; run `{again}`, or "
-                "`frametally forget` its media and produce them again"
+                f"{books.source_name}: {frames} in no readable segment; restore the damaged ones first"
+                if has_damage
+                else f"{books.source_name}: {frames} in no segment although the log is drained; run "
+                f"`{again}`, or `frametally forget` its media and produce them again"
             )
         elif handled < books.announced:
             behind.append(

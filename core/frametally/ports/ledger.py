@@ -182,6 +182,9 @@ class Ledger(Protocol):
     def unreadable_segments(self) -> list[tuple[str, str]]:
         """Return the keys of the segments with unreadable headers, and the reasons, by key."""
 
+    def damaged_segments(self, model: str) -> list[str]:
+        """Return the keys of a model's segments that cannot be read or used, sorted."""
+
     def segments_with_dead_letters(self) -> list[str]:
         """Return the keys of segments with dead letters, sorted."""
 

@@ -34,6 +34,10 @@ _OF_OTHER_FOOTAGE = (
     "aggregate` and `frametally index`."
 )
 
+_DAMAGED = (
+    "The store has damaged detections of this model, so frames of this bar may be missing here. The count "
+    "stays. Run `frametally doctor --deep` to find the damage."
+)
 _DETECTIONS_GONE = "The detections behind this bar are no longer in the store; the count stays."
 
 
@@ -173,12 +177,14 @@ def _note(ports: DashboardPorts, page: _Page, bar: Bar, *, empty: bool) -> str |
         span = {"from_ms": bar.from_ms, "to_ms": bar.to_ms}
         sources = sources_in(ports.index, bar, **span, empty=True)
         if are_detections_gone(ports.ledger, bar.model, sources, **span):
-            return _DETECTIONS_GONE
+            return _DAMAGED if ports.ledger.damaged_segments(bar.model) else _DETECTIONS_GONE
     for end, is_end, boxes, frames in (
         (page.first, not page.has_previous, 0, 0),
         (page.last, not page.has_next, bar.detections, bar.frames_analysed),
     ):
         if is_end and end.running_total != boxes:
+            if ports.ledger.damaged_segments(bar.model):
+                return _DAMAGED
             return _differs(bar.detections + end.running_total - boxes, bar)
         if is_end and empty and end.position != frames:
             return _lacks(bar.frames_analysed + (end.position or 0) - frames, bar)

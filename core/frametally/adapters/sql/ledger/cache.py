@@ -100,12 +100,15 @@ class SqlLedger:
         )
         return sorted(map(tuple, self._rows(query)))
 
+    def damaged_segments(self, model: str) -> list[str]:
+        return sorted(key for (key,) in self._rows(_DAMAGED_SEGMENTS, [model]))
+
     def segments_with_dead_letters(self) -> list[str]:
         query = "SELECT key FROM frametally_ledger_segments WHERE dead_letters > 0"
         return sorted(key for (key,) in self._rows(query))
 
     def clear(self) -> None:
-        with self._database.writing() as connection:
+        with self._database.writing(must_stay=True) as connection:
             for table in COLUMNS.keys() - {"names"}:
                 connection.execute(f"DELETE FROM frametally_ledger_{table}")  # noqa: S608
             connection.execute("UPDATE frametally_ledger SET digest_0 = 0, digest_1 = 0")
@@ -323,6 +326,9 @@ LEFT JOIN frametally_ledger_names AS source ON source.number = letters.source
 LEFT JOIN frametally_ledger_names AS media ON media.number = letters.media
 WHERE letters.model = {NUMBER_OF_NAME} AND (letters.frame IS NULL OR frames.dead <> 0)
 ORDER BY segments.put_at_ms, segments.key, letters.at_offset
+"""  # noqa: S608
+_DAMAGED_SEGMENTS = f"""
+SELECT key FROM frametally_ledger_segments WHERE problem IS NOT NULL AND model = {NUMBER_OF_NAME}
 """  # noqa: S608
 _PROBLEMS = f"""
 SELECT key, problem FROM frametally_ledger_objects
