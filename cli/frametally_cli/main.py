@@ -20,8 +20,14 @@ from frametally.process.exit_codes import NOTHING_DONE
 from frametally_cli.console import streams
 
 
-def _command(target: str, summary: str, audited: Mapping[str, tuple[str, ...]] = {}) -> CommandEntry:
-    return CommandEntry(f"frametally_cli.commands.{target}", summary, audited)
+def _command(
+    target: str,
+    summary: str,
+    audited: Mapping[str, tuple[str, ...]] = {},
+    *,
+    frees: tuple[str, ...] = (),
+) -> CommandEntry:
+    return CommandEntry(f"frametally_cli.commands.{target}", summary, audited, frees=frees)
 
 
 COMMANDS = {
@@ -34,6 +40,7 @@ COMMANDS = {
         "upkeep:dead_letters",
         "List, replay or drop frames that could not be analysed",
         {"drop": ("ids", "everything", "cause"), "replay": ("ids", "cause")},
+        frees=("drop",),
     ),
     "demo": _command("run:demo", "Count a traffic clip, from download to chart"),
     "doctor": _command("doctor:doctor", "Check settings, servers, rights, models and disk"),
@@ -44,11 +51,12 @@ COMMANDS = {
         "mend_commands:forget",
         "Delete a file or a source from the counts",
         {"": ("medium", "source", "from", "to", "delete_images")},
+        frees=("",),
     ),
     "history": _command("history:history", "Show which runs changed a number, and why"),
     "index": _command("stages:index", "Publish new counts in the count index"),
     "ledger": _command("upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}),
-    "log": _command("upkeep:log_group", "Trim the embedded frame log", {"trim": ()}),
+    "log": _command("upkeep:log_group", "Trim the embedded frame log", {"trim": ()}, frees=("trim",)),
     "models": _command("models:models", "List, download, try and choose detection models"),
     "pack": _command("upkeep:pack", "Store pictures as one object per source and minute", {"": ("source",)}),
     "produce": _command("stages:produce", "Store and announce the frames of pictures and videos"),
@@ -64,7 +72,7 @@ COMMANDS = {
     "retime": _command(
         "mend_commands:retime",
         "Correct when footage was filmed",
-        {"": ("media", "source", "start_time", "time_pattern", "dry_run")},
+        {"": ("media", "source", "start_time", "time_pattern")},
     ),
     "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
     "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
@@ -95,6 +103,8 @@ class _Commands(click.Group):
                 command.commands.update(load(target).commands)
             for prepare in hooks("prepare_command"):
                 prepare(command, cmd_name, entry)
+            if entry.frees:
+                load("frametally_cli.freeing:give_reserve")(command, entry)
             self.commands[cmd_name] = command
         return self.commands.get(cmd_name)
 

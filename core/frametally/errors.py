@@ -37,6 +37,10 @@ class Retryable(FrametallyError):
         self.part = part
 
 
+class DiskFull(Retryable):
+    """There is no space left for a database or an object: someone must free some."""
+
+
 class Poison(FrametallyError):
     """This one item can never succeed: set it aside with its reason and continue with the next."""
 

@@ -29,12 +29,15 @@ class CommandEntry(NamedTuple):
         audited: By subcommand ("" is the command itself), the parameters for the audit log that say what it
             changes, never a secret. A subcommand that is not listed changes nothing.
         more: Groups whose commands it also has: other plug-ins' groups with the same name.
+        frees: Its subcommands ("" is the command itself) that free space, or stop what fills the disk; on a
+            full disk they may use the reserve of the data folder.
     """
 
     target: str
     summary: str
     audited: Mapping[str, tuple[str, ...]] = {}
     more: tuple[str, ...] = ()
+    frees: tuple[str, ...] = ()
 
 
 class PageEntry(NamedTuple):
@@ -177,7 +180,9 @@ def plugin_commands() -> dict[str, CommandEntry]:
         if name in commands:
             first = commands[name]
             entry = first._replace(
-                audited={**first.audited, **entry.audited}, more=(*first.more, entry.target)
+                audited={**first.audited, **entry.audited},
+                more=(*first.more, entry.target),
+                frees=(*first.frees, *entry.frees),
             )
         commands[name] = entry
     return commands

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from importlib import import_module
@@ -13,13 +14,15 @@ from typing import Any
 
 import pytest
 from tests.capabilities import HERE
-from tests.fakes.records import make_run
+from tests.fakes.records import make_manifest, make_run
 
-from frametally.errors import Misconfigured, Retryable
+from frametally.errors import DiskFull, Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.ports.frame_log import FrameLog
+from frametally.process.reports import NoProgress
+from frametally.records import encode
 
 RUN = make_run()
 
@@ -74,11 +77,49 @@ def test_on_a_full_disk_a_database_is_read_and_written_again_once_there_is_space
         assert read(opened) == read(other)
 
 
-@pytest.mark.parametrize("name", READ)
-def test_a_database_that_is_not_there_yet_cannot_be_made_on_a_full_disk(tiny_disk: Path, name: str) -> None:
+@pytest.mark.parametrize("name", READ.keys() - {"log"})
+def test_a_database_that_is_not_there_yet_reads_as_empty_on_a_full_disk_and_refuses_writers(
+    tiny_disk: Path, name: str
+) -> None:
+    opening, read, write = READ[name]
     fill(tiny_disk)
-    with pytest.raises(Retryable, match=r"no space left for .*base\.sqlite: free some space"):
-        READ[name][0](f"sqlite:///{tiny_disk / 'base.sqlite'}")
+    with closing(opening(f"sqlite:///{tiny_disk / 'base.sqlite'}")) as opened:
+        for _ in range(2):
+            assert not read(opened)
+            with pytest.raises(DiskFull, match=r"no space left for .*base\.sqlite: free some space"):
+                write(opened)
+        (tiny_disk / "filler").unlink()
+        write(opened)
+        assert (tiny_disk / "base.sqlite").stat().st_size > 0
+        assert read(opened) if name == "index" else not read(opened)
+
+
+def test_a_log_that_is_not_there_yet_cannot_be_made_on_a_full_disk(tiny_disk: Path) -> None:
+    fill(tiny_disk)
+    with pytest.raises(DiskFull, match=r"no space left for .*base\.sqlite: free some space"):
+        open_frame_log(f"sqlite:///{tiny_disk / 'base.sqlite'}")
+
+
+def test_a_ledger_on_a_full_disk_sees_what_is_new_in_the_store_and_moves_back_to_its_file(
+    tiny_disk: Path, tmp_path: Path
+) -> None:
+    file, medium, another = tiny_disk / "base.sqlite", make_manifest(3), make_manifest(3, media="b" * 64)
+    with (
+        closing(open_object_store((tmp_path / "store").as_uri())) as store,
+        closing(open_ledger(f"sqlite:///{file}")) as ledger,
+    ):
+        fill(tiny_disk)
+        store.put(medium.key, encode(medium))
+        ledger.refresh(store, NoProgress())
+        assert [manifest.sha256 for manifest in ledger.manifests()] == [medium.sha256]
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&readonly_shm=1", uri=True)) as plain:
+            assert plain.execute("SELECT count(*) FROM frametally_ledger_objects").fetchone() == (0,)
+        (tiny_disk / "filler").unlink()
+        store.put(another.key, encode(another))
+        ledger.refresh(store, NoProgress())
+        assert len(ledger.manifests()) == 2
+        with closing(sqlite3.connect(file)) as plain:
+            assert plain.execute("SELECT count(*) FROM frametally_ledger_objects").fetchone() == (2,)
 
 
 def test_a_lock_on_a_full_disk_is_named(tiny_disk: Path) -> None:

@@ -12,6 +12,7 @@ PLUGIN = Plugin(
             "frametally_live.commands.live:live_group",
             "Add, start and stop cameras",
             {"add": ("source",), "remove": ("source",), "start": ("source",), "stop": ("source",)},
+            frees=("remove", "stop"),
         ),
         "stream": CommandEntry("frametally_live.commands.stream:stream", "Stream an uploaded video"),
     },

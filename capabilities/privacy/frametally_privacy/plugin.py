@@ -12,10 +12,11 @@ PLUGIN = Plugin(
             "frametally_privacy.commands:privacy_group",
             "Hide parts of pictures, erase what was filmed, and report what is kept",
             {
-                "set": ("source", "mask", "size", "blur", "model", "originals", "dry_run"),
+                "set": ("source", "mask", "size", "blur", "model", "originals"),
                 "remove": ("source",),
-                "erase": ("source", "from", "to", "keep_counts", "dry_run"),
+                "erase": ("source", "from", "to", "keep_counts"),
             },
+            frees=("erase",),
         ),
     },
     changing="frametally_privacy.hooks:changing",

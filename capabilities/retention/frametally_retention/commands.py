@@ -14,6 +14,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.files.reserve import reserve_released
 from frametally.opening import open_ledger, open_object_store
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StorePorts
@@ -246,7 +247,8 @@ def _repeated(opened: _Opened) -> None:
 
     if not read_policy(opened.ports.store).rules:
         return
-    report = _round(opened, NoProgress(), dry=False)
+    with reserve_released(opened.ports.settings.data_dir):
+        report = _round(opened, NoProgress(), dry=False)
     for line in report.lines:
         click.echo(console.plain(f"retention: {line}"), err=True)
     if report.going_bytes:

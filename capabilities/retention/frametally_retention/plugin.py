@@ -16,6 +16,7 @@ PLUGIN = Plugin(
                 "hold": ("name", "source"),
                 "release": ("name",),
             },
+            frees=("set", "apply"),
         ),
     },
     checks="frametally_retention.hooks:checks",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,6 +31,7 @@ from frametally.books.runs import (
 )
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
+from frametally.files.temporary import temporary_folder
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
@@ -133,7 +133,7 @@ def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
     settings, store = ports.settings, ports.store
     address = shown("url", settings.ledger_url)
     with (
-        tempfile.TemporaryDirectory(prefix="frametally-ledger-") as folder,
+        temporary_folder() as folder,
         closing(open_ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}")) as fresh,
     ):
         fresh.refresh(store, progress)
@@ -305,7 +305,12 @@ CHECKS: dict[str, Check] = {
 
 def deep_rows(settings: Settings) -> Iterator[Finding]:
     """Run every check; if one fails, report that and continue with the next."""
-    with open_ports(settings) as ports:
+    with ExitStack() as opening:
+        try:
+            ports = opening.enter_context(open_ports(settings))
+        except FrametallyError as error:
+            yield Finding("store", "all of it", "cannot be checked", remedy=str(error))
+            return
         for name, check in CHECKS.items():
             with console.stage_bar(name) as bar:
                 try:
@@ -336,7 +341,10 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
     else:
         rows += examine(settings, model_files=partial(_known_model_files, settings), stage=stage or "")
         ports = [row for row in rows if row.area in _PORTS]
-        if deep and all(row.good and (row.area, row.value) != ("store", NOTHING_YET) for row in ports):
+        is_full = not disk_row(settings).good  # then a port that only reads is enough
+        if deep and all(
+            (row.good or is_full) and (row.area, row.value) != ("store", NOTHING_YET) for row in ports
+        ):
             rows += deep_rows(settings)
     good = all(row.good for row in rows)
     if as_json:

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
@@ -18,6 +17,8 @@ import click
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.files.reserve import keep_reserve
+from frametally.files.temporary import choose_temporary_folder, temporary_folder
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
@@ -157,7 +158,8 @@ def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: 
 
 @contextmanager
 def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
-    """Open the store and log that `settings` name; close them at the end."""
+    """Open the store and log that `settings` name, with a reserve on the disk; close them at the end."""
+    keep_reserve(settings.data_dir)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
@@ -175,7 +177,7 @@ def readable(settings: Settings) -> Iterator[Settings]:
     if not folder.is_dir() or os.access(folder, os.W_OK):
         yield settings
         return
-    with tempfile.TemporaryDirectory(prefix="frametally-") as copies:
+    with temporary_folder() as copies:
         urls = {}
         for name in ("log", "index", "ledger", "catalogue", "gold"):
             file = folder / f"{name}.sqlite"
@@ -225,6 +227,7 @@ def read_settings(
     Raises `Misconfigured` for an invalid setting, a data folder that is a file, or missing data: a command
     that reads creates nothing, and a misspelt folder would look settled.
     """
+    choose_temporary_folder()
     values = dict(overrides)
     if values.pop("no_file_time", False):
         values["file_time"] = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from frametally import keys
 from frametally.errors import Retryable
+from frametally.files.temporary import temporary_folder
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.settings.access import ServerAccess
@@ -88,7 +88,7 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     Things created later are found then; the first write into the store, such as an upload, creates it. The
     calls of an unavailable index raise `Retryable` until it answers.
     """
-    with readable(settings) as available, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
+    with readable(settings) as available, temporary_folder() as made, ExitStack() as opening:
         ports: dict[str, Any] = {}
         for name, (url, open_at) in port_openers(available).items():
             makes = _PUTS if name == "store" else ()
@@ -131,7 +131,7 @@ class WhatAnswers:
         if self._found is not self._settings:  # not opened yet, or copies that miss others' changes
             self.close()
             self._found = self._folders.enter_context(readable(self._settings))
-            self._made = self._folders.enter_context(tempfile.TemporaryDirectory())
+            self._made = self._folders.enter_context(temporary_folder())
         ports: dict[str, Any] = {}
         away: dict[str, Retryable] = {}
         for name, (url, open_at) in port_openers(self._found).items():
@@ -175,7 +175,7 @@ def database_to_look(
     settings: Settings, open_at: Callable[[str, ServerAccess], Any], *, makes: Collection[str]
 ) -> Iterator[Any]:
     """Open a book of the catalogue's database, which a call of `makes` creates; close it at the end."""
-    with tempfile.TemporaryDirectory() as made:
+    with temporary_folder() as made:
         book = _look(
             settings.catalogue_url,
             f"sqlite:///{made}/catalogue.sqlite",

@@ -6,25 +6,31 @@ because SQLite's locks do not work there.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import sqlite3
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
+from frametally.errors import Damaged, DiskFull, FrametallyError, Misconfigured, Retryable
 from frametally.files.synced import make_folders
+from frametally.files.temporary import folder_with_room
 from frametally.process.time_limit import patient, seconds_left
 
 BUSY_TIMEOUT_S = 30.0
 
 _LEAST_FREE_BYTES = 256 * 1024
 """With less, there is no room for SQLite's `-wal`, and its `-shm` of 32 kB and more."""
+
+_MARGIN_BYTES = 1_000_000
+"""Free space for what a copy gains."""
 
 _MOUNTS = Path("/proc/mounts")
 _NETWORK_FILE_SYSTEMS = re.compile(
@@ -35,6 +41,13 @@ _NETWORK_FILE_SYSTEMS = re.compile(
 
 class ReadingConnection(sqlite3.Connection):
     """Reads a file on a full disk; close it soon: while it is open, this process cannot write the file."""
+
+
+class _StandIn(NamedTuple):
+    """A copy of a file on a full disk; `free_bytes` were free on that disk when it was made."""
+
+    folder: tempfile.TemporaryDirectory[str]
+    free_bytes: int
 
 
 class SqliteOpener:
@@ -67,6 +80,58 @@ class SqliteOpener:
         self._setting = setting
         self._refill = f" and run `{refill}`" if refill else ""
         self._busy_timeout_s = busy_timeout_s
+        self._stand_in: _StandIn | None = None
+
+    @property
+    def place(self) -> Path:
+        """The file that `connect` opens: `path`, or its copy."""
+        return Path(self._stand_in.folder.name, self.path.name) if self._stand_in else self.path
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether `use_copy` is in effect, so that writes are lost."""
+        return self._stand_in is not None
+
+    def use_copy(self) -> None:
+        """Connect to a copy in a temporary folder from now on, because the disk of the file is full.
+
+        Without a file, the copy is empty. It is removed with this object, or by `use_file`.
+
+        Raises:
+            DiskFull: There is no space for the copy either.
+            sqlite3.Error: Any error of SQLite; see `translated`.
+        """
+        if self._stand_in is not None:
+            return
+        size_bytes = self.path.stat().st_size if self.path.is_file() else 0
+        parent = folder_with_room(2 * size_bytes + _MARGIN_BYTES)
+        if parent is None:
+            raise self._full()
+        folder = tempfile.TemporaryDirectory(prefix="frametally-", dir=parent)
+        if size_bytes:
+            with (
+                closing(self.connect()) as source,
+                closing(self._connect(Path(folder.name, self.path.name))) as copy,
+            ):
+                source.backup(copy)
+        self._stand_in = _StandIn(folder, shutil.disk_usage(self.path.parent).free)
+
+    def has_space_again(self) -> bool:
+        """Return whether a copy is in use although the disk of the file has space again."""
+        if self._stand_in is None:
+            return False
+        return shutil.disk_usage(self.path.parent).free > self._stand_in.free_bytes + _LEAST_FREE_BYTES
+
+    def use_file(self) -> None:
+        """Connect to the file again, and remove its copy."""
+        if self._stand_in is not None:
+            self._stand_in.folder.cleanup()
+            self._stand_in = None
+
+    def check_kept(self) -> None:
+        """Raise `DiskFull` if the next write would go to a copy and be lost."""
+        if self._stand_in is not None:
+            raise self._full()
 
     def prepare_folder(self) -> None:
         """Create the file's folder if missing; let only the owner read the folder, and a file with secrets.
@@ -85,6 +150,8 @@ class SqliteOpener:
             if self._has_secrets:
                 self._keep_private()
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._full() from error
             raise self.unwritable(error.strerror or str(error)) from error
 
     def _keep_private(self) -> None:
@@ -111,7 +178,7 @@ class SqliteOpener:
             TookTooLong: The caller's time limit is over; another process's lock is waited for until then.
         """
         left_s = seconds_left()
-        connection = self._connect(self.path)
+        connection = self._connect(self.place)
         try:
             with patient(connection, left_s):
                 connection.execute("PRAGMA user_version")
@@ -121,7 +188,7 @@ class SqliteOpener:
             if self._code(error) != sqlite3.SQLITE_FULL:
                 raise
             # SQLite has just made a `-shm` that is too short, which only a reader accepts.
-            look_only = f"{self.path.as_uri()}?mode=ro&readonly_shm=1"
+            look_only = f"{self.place.as_uri()}?mode=ro&readonly_shm=1"
             return self._connect(look_only, uri=True, factory=ReadingConnection)
         return connection
 
@@ -172,11 +239,7 @@ class SqliteOpener:
                     part=self._part,
                 )
             case sqlite3.SQLITE_FULL:
-                return Retryable(
-                    f"no space left for {self._name}: free some space on its disk, or set {self._setting} "
-                    "to a file on another disk",
-                    part=self._part,
-                )
+                return self._full()
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
                 return Retryable(f"{self._name}: {error}; check its disk and try again", part=self._part)
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
@@ -186,6 +249,13 @@ class SqliteOpener:
                     f"{self._name} is damaged or not a SQLite file ({error})",
                     f"move it away{self._refill}, or set {self._setting} to another file",
                 )
+
+    def _full(self) -> DiskFull:
+        return DiskFull(
+            f"no space left for {self._name}: free some space on its disk, or set {self._setting} to a file "
+            "on another disk",
+            part=self._part,
+        )
 
     def _code(self, error: sqlite3.Error) -> int:
         """Return SQLite's error code, or "full" if the disk is, which SQLite may report as another error."""

@@ -29,7 +29,7 @@ _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "use
 
 
 def record_changes(command: click.Command, name: str, entry: CommandEntry) -> None:
-    """Record a command, or the commands of a group, before it runs and when it ends."""
+    """Record a command, or the commands of a group, before it runs and when it ends; not a dry run."""
     for subcommand, names in entry.audited.items():
         changing = command.commands[subcommand] if isinstance(command, click.Group) else command
         if changing.callback is not None:
@@ -39,6 +39,8 @@ def record_changes(command: click.Command, name: str, entry: CommandEntry) -> No
 def _recorded(path: str, names: tuple[str, ...], run: Any) -> Any:
     @functools.wraps(run)
     def recorded(**options: Any) -> Any:
+        if options.get("dry_run"):
+            return run(**options)
         settings = load_settings("web", data_dir=options.get("data_dir"))
         target = _target({name: options.get(name) for name in names})
         if path == "restore":  # the audit log that it restores must be empty

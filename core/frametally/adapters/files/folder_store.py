@@ -38,7 +38,7 @@ from frametally.adapters.files.listing import (
     remove_leftovers,
     unknown_objects,
 )
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import DiskFull, FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
 from frametally.files.synced import make_folders, sync_file_system, sync_folder
 from frametally.files.work_lock import locked
@@ -297,7 +297,7 @@ class FileStore:
         if number in _NO_OBJECT and verb != "written":
             return self._missing(key)
         if number in _NO_ROOM:
-            return Retryable(
+            return DiskFull(
                 f"no space left in store folder {self._root} for {key}: free some space there, or set "
                 "FRAMETALLY_STORE_URL to a folder on another disk",
                 part=_PART,

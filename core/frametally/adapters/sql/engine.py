@@ -36,6 +36,7 @@ from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.errors import (
     Damaged,
+    DiskFull,
     FrametallyError,
     Misconfigured,
     Poison,
@@ -251,7 +252,7 @@ class SqlDatabase:
         try:
             self._prepare()
         except BaseException:
-            self._engine.dispose()
+            self.close()
             raise
         self._keep_identity()
 
@@ -269,6 +270,7 @@ class SqlDatabase:
     def writing(self) -> Iterator[Connection]:
         """Hold the only writer's transaction: committed at the end, rolled back if the block raises."""
         self._follow_file()
+        self.check_kept()
         with self._translated(), self._engine.connect() as plain:
             connection = plain.execution_options(frametally_writes=True)
             with connection.begin():
@@ -284,7 +286,19 @@ class SqlDatabase:
                     )
                 yield connection
 
+    def check_kept(self) -> None:
+        """Raise `DiskFull` if the tables are only in a copy, because the disk of the file is full."""
+        if self._file is not None:
+            self._file.check_kept()
+
     def close(self) -> None:
+        """Close all connections, and remove the copy that a full disk made necessary."""
+        self.close_connections()
+        if self._file is not None:
+            self._file.use_file()
+
+    def close_connections(self) -> None:
+        """Close all connections; the next transaction opens one."""
         self._engine.dispose()
 
     def _open_sqlite(self, url: str, busy_timeout_s: float) -> Engine:
@@ -308,11 +322,11 @@ class SqlDatabase:
         return engine
 
     def _follow_file(self) -> None:
-        """Open SQLite's file again if it was replaced or removed: the pool holds the old one."""
-        if self._file is None or self._file_now() == self._opened_file:
+        """Open SQLite's file again if it was replaced or removed, or a copy was used: the pool holds that."""
+        if self._file is None or self._is_followed(self._file):
             return
         with self._reopening:
-            if self._file_now() == self._opened_file:
+            if self._is_followed(self._file):
                 return  # another thread has done it
             left_behind = self._opened_wal is not None and self._file_now("-wal") == self._opened_wal
             self._opened_wal = None  # once closed, its number can become another file's
@@ -320,9 +334,13 @@ class SqlDatabase:
             if left_behind:  # SQLite would take the old file's log for the new one's
                 for suffix in ("-wal", "-shm"):
                     self._file.beside(suffix).unlink(missing_ok=True)
+            self._file.use_file()
             self._file.prepare_folder()
             self._prepare()
             self._keep_identity()
+
+    def _is_followed(self, file: SqliteOpener) -> bool:
+        return self._file_now() == self._opened_file and not file.has_space_again()
 
     def _keep_identity(self) -> None:
         self._opened_file, self._opened_wal = self._file_now(), self._file_now("-wal")
@@ -340,6 +358,18 @@ class SqlDatabase:
         return status.st_dev, status.st_ino
 
     def _prepare(self) -> None:
+        """Create or upgrade the tables; on a full disk in a copy, which can be read and refuses writers."""
+        try:
+            self._lay_out()
+        except DiskFull:
+            if self._file is None or self._file.is_copy:
+                raise
+            self._engine.dispose()
+            with self._file.translated():
+                self._file.use_copy()
+            self._lay_out()
+
+    def _lay_out(self) -> None:
         layout = self._layout
         with self._translated():
             if self._file is not None:

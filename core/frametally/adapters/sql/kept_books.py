@@ -50,7 +50,10 @@ class KeptBooks:
     """The catalogue's books that cannot be rebuilt from the store: accounts, alerts, audit log, cameras."""
 
     def __init__(self, url: str, access: ServerAccess | None = None) -> None:
-        """Open the database, creating missing tables and upgrading older ones; see `SqlDatabase`."""
+        """Open the database, creating missing tables and upgrading older ones; see `SqlDatabase`.
+
+        Raises `DiskFull` if that needs space that the disk of a file does not have.
+        """
         self.url = url
         books: list[KeptTables] = [book for books in hooks("tables") for book in books]
         self._books = sorted(books, key=lambda book: book.book)
@@ -62,6 +65,7 @@ class KeptBooks:
             if self._database is not None:
                 self._database.close()
             self._database = SqlDatabase(url, book.layout, access=access)
+            self._database.check_kept()
 
     def layouts(self) -> dict[str, int]:
         """Return the layout of each book, by its name."""

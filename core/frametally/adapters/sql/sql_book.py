@@ -29,7 +29,7 @@ class SqlBook:
 
     def check(self) -> None:
         """Read a row of every table. Raises `FrametallyError` if it does not answer, or is damaged."""
-        self._database.close()  # its connections' caches would hide damage
+        self._database.close_connections()  # their connections' caches would hide damage
         with self._database.reading() as connection:
             for table in self.layout.tables.sorted_tables:
                 connection.execute(select(table).limit(1)).first()

@@ -10,6 +10,7 @@ from frametally import keys
 from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments
 from frametally.adapters.sql.ledger.database import COLUMNS, NUMBER_OF_NAME, LedgerConnection, LedgerDatabase
 from frametally.books.runs import list_current_pointers
+from frametally.errors import DiskFull
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
@@ -62,6 +63,9 @@ class SqlLedger:
         Derived objects are listed before their inputs: runs, then segments, then manifests. So a run never
         appears without its segments while the stages work.
         """
+        return self._written(lambda: self._refresh(store, progress))
+
+    def _refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         taken_count, removed_count = self._refresh_runs(store)
         for took, removed in (
             segments.refresh(self._database, store, progress),
@@ -71,7 +75,17 @@ class SqlLedger:
         return Refreshed(taken_count, removed_count)
 
     def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
-        segments.refresh(self._database, store, progress, headers_only=True, list_all=list_all)
+        self._written(
+            lambda: segments.refresh(self._database, store, progress, headers_only=True, list_all=list_all)
+        )
+
+    def _written(self, write: Callable[[], _TakenT]) -> _TakenT:
+        """Return the result of `write`; on a full disk it writes to a copy, since the store has it all."""
+        try:
+            return write()
+        except DiskFull:
+            self._database.use_copy()
+            return write()
 
     def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
         with self._database.reading() as connection:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from frametally.errors import Damaged, Misconfigured, RowDamaged
+from frametally.errors import Damaged, DiskFull, Misconfigured, RowDamaged
 from frametally.files.sqlite import SqliteOpener, sqlite_path
 from frametally.settings.access import ServerAccess
 
@@ -105,9 +105,11 @@ class LedgerDatabase:
             self._server = self._open()
 
     def close(self) -> None:
-        """Release the connections to a server."""
+        """Release the connections to a server, and remove the copy of a file."""
         if self._server is not None:
             self._server.close()
+        if self._file is not None:
+            self._file.use_file()
 
     @contextmanager
     def reading(self) -> Iterator[LedgerConnection]:
@@ -120,9 +122,15 @@ class LedgerDatabase:
                 yield _Server(of_server)
 
     @contextmanager
-    def writing(self) -> Iterator[LedgerConnection]:
-        """Hold the only writer's transaction: committed at the end, rolled back if the block raises."""
+    def writing(self, *, must_stay: bool = False) -> Iterator[LedgerConnection]:
+        """Hold the only writer's transaction: committed at the end, rolled back if the block raises.
+
+        Raises `DiskFull` if what is written `must_stay`, and the disk is full.
+        """
         if self._file is not None:
+            self._follow_space(self._file)
+            if must_stay:
+                self._file.check_kept()
             with self._transaction(self._file, "BEGIN IMMEDIATE") as connection:
                 (layout,) = connection.execute("SELECT schema_version FROM frametally_ledger").fetchone()
                 if layout != SCHEMA_VERSION:
@@ -135,21 +143,41 @@ class LedgerDatabase:
             with self._server.writing() as of_server:
                 yield _Server(of_server)
 
+    def use_copy(self) -> None:
+        """Work on a copy of the file while its disk is full. Raises `DiskFull` if it has no room either."""
+        if self._file is not None:
+            with self._file.translated():
+                self._file.use_copy()
+            self._prepare_file(self._file)
+
     def _open(self) -> SqlDatabase:
         from frametally.adapters.sql.engine import SqlDatabase
         from frametally.adapters.sql.ledger.tables import LAYOUT
 
-        return SqlDatabase(self._url, LAYOUT, access=self._access, busy_timeout_s=self._busy_timeout_s)
+        url = self._url if self._file is None else f"sqlite:///{self._file.place}"
+        return SqlDatabase(url, LAYOUT, access=self._access, busy_timeout_s=self._busy_timeout_s)
 
     def _prepare_file(self, file: SqliteOpener) -> None:
         file.prepare_folder()
         if not _is_ready(file):
-            self._open().close()  # creates or upgrades it, or says what is wrong with it
+            try:
+                with closing(self._open()) as database:  # creates or upgrades it, or says what is wrong
+                    database.check_kept()
+            except DiskFull:
+                if file.is_copy:
+                    raise
+                self.use_copy()
         self._opened = _identity_of(file)
+
+    def _follow_space(self, file: SqliteOpener) -> None:
+        if file.has_space_again():
+            file.use_file()
+            self._prepare_file(file)
 
     @contextmanager
     def _transaction(self, file: SqliteOpener, begin: str) -> Iterator[sqlite3.Connection]:
         """Hold a transaction in its own connection, so that a replaced file is noticed."""
+        self._follow_space(file)
         if _identity_of(file) != self._opened:
             self._prepare_file(file)
         try:
@@ -174,7 +202,7 @@ def _identity_of(file: SqliteOpener) -> tuple[int, int] | None:
 
 def _is_ready(file: SqliteOpener) -> bool:
     """Return whether a file has the tables of this version, in the journal mode that we use."""
-    if not file.path.is_file():
+    if not file.place.is_file():
         return False
     try:
         with closing(file.connect()) as connection:
