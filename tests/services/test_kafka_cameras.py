@@ -19,6 +19,8 @@ from tests.live.capturing import (
     settled,
 )
 from tests.live.showing import LAUNCHES, RtspCamera
+from tests.live.test_camera_packs import send
+from tests.live.test_power_cut import cut, minute_is_whole
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -47,3 +49,17 @@ def test_while_kafka_is_killed_frames_wait_on_disk_to_the_bound_and_all_others_h
         assert counted == len(announced)
         assert shown == "large" or counted == sum(decoded.values()), "nothing is missing"
         assert f" {counted} " in settled(settings)
+
+
+def test_after_a_power_cut_a_cameras_minute_is_completed_from_kafka(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OwnServer("kafka", tmp_path / "servers") as broker:
+        monkeypatch.setenv("FRAMETALLY_LOG_URL", broker.values["URL"])
+        monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+        monkeypatch.setenv("FRAMETALLY_COUNT_OBJECTS", "false")
+        settings = here(tmp_path)
+        cut(settings, analysed=False)
+        assert send(settings, packs=False).failure is None
+        assert minute_is_whole(settings)
+        assert "settled" in settled(settings)
