@@ -17,8 +17,8 @@ from frametally.process.retrying import GivenUp
 from frametally.records import TimeSource
 from frametally_live.cameras.spool import Spool
 
-MOST_FRAMES, _MOST_BYTES = 60, 64_000_000
-"""Frames that wait in memory to be changed: 6 s at 10 frames/s. A stop has 9 s to store them."""
+MOST_FRAMES, _MOST_BYTES = 300, 64_000_000
+"""Frames that wait in memory to be changed: 30 s at 10 frames/s, while other programs use the processor."""
 _WORKERS, _AT_ONCE = 2, 4
 _ASK_EVERY_S = 1.0
 _STOP_WITHIN_S = 5.0
@@ -94,7 +94,7 @@ class FrameScreening:
                 self._bytes += len(jpeg)
                 self._news.notify_all()
                 return True
-        return self._lose(frame, f"{self._why()}, and {MOST_FRAMES} frames were waiting, the maximum")
+        return self._lose(frame, f"{self._why()}, and the memory for waiting frames was full")
 
     def closed_losses(self) -> list[NamedLoss]:
         """Return the frames whose minutes were removed meanwhile, each once; another minute reports them."""
