@@ -33,8 +33,7 @@ from frametally.settings.fields import SecretStr
 from frametally_accounts import credentials, gate
 from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
-from frametally_accounts.rights import ROLES, UserAccount
-from frametally_web.api.endpoints import RIGHTS
+from frametally_accounts.rights import UserAccount
 
 SECRET = "s" * 32
 SAME = {"Sec_Fetch_Site": "same-origin"}
@@ -58,29 +57,6 @@ def client(url: str) -> Iterator[Client]:
     made = Client(url)
     yield made
     made.close()
-
-
-def asked(route: str) -> tuple[str, str]:
-    """An address for a route, with ids of missing things."""
-    method, path = route.split(" ")
-    return method, path.replace("{}", "00000000-0000-4000-8000-000000000000")
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", ["", *NAMES])
-def test_each_role_may_ask_for_what_the_table_gives_it_and_for_nothing_else(url: str, name: str) -> None:
-    role = NAMES.get(name)
-    with asking_as(url, name) as ask:
-        for route, right in RIGHTS.by_route.items():
-            method, path = asked(route)
-            if method in ("WS", "OPTIONS") or path in ("/api/events", "/sign-in", "/sign-out"):
-                continue
-            answer = ask(method, path, Accept="application/json")
-            may = right == "open" or (role is not None and ROLES.index(role) >= ROLES.index(right))
-            assert (answer.status not in (401, 403)) == may, (route, answer)
-            if not may:
-                assert answer.status == (403 if name else 401), route
-                assert method == "HEAD" or answer.json["remedy"]
 
 
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
