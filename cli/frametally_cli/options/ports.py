@@ -157,9 +157,13 @@ def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: 
 
 
 @contextmanager
-def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
-    """Open the store and log that `settings` name, with a reserve on the disk; close them at the end."""
-    keep_reserve(settings.data_dir)
+def open_stage_ports(settings: Settings, *, reading: bool = False) -> Iterator[StagePorts]:
+    """Open the store and log that `settings` name; close them at the end.
+
+    Unless `reading`, first make sure of the data folder's reserve.
+    """
+    if not reading:
+        keep_reserve(settings.data_dir)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
@@ -195,15 +199,12 @@ def open_ports(settings: Settings, *, reading: bool = False) -> Iterator[Ports]:
 
     With `reading`, nothing is changed, and a folder without write permission is enough.
     """
-    if reading:
-        with readable(settings) as copied, open_ports(copied) as ports:
-            yield ports
-        return
     with (
-        open_stage_ports(settings) as stage,
-        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+        readable(settings) if reading else nullcontext(settings) as usable,
+        open_stage_ports(usable, reading=reading) as stage,
+        closing(open_count_index(usable.index_url, usable.index_access)) as index,
     ):
-        yield Ports(settings, stage.store, stage.log, index)
+        yield Ports(usable, stage.store, stage.log, index)
 
 
 @contextmanager
