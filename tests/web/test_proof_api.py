@@ -271,6 +271,16 @@ def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place
     assert "no longer in the store; the count stays" in found[-1]["note"]
 
 
+def test_a_bar_whose_detections_are_in_damaged_segments_says_so(filmed: Place) -> None:
+    for info in list(filmed.store.list(keys.METADATA)):
+        data = bytearray(filmed.store.get(info.key))
+        data[len(data) // 2] ^= 4
+        filmed.store.put(info.key, bytes(data))
+    found = pages(filmed, "/api/v1/frames?label=car", 30)
+    assert "The store has damaged detections of this model" in found[-1]["note"]
+    assert "`frametally doctor --deep`" in found[-1]["note"]
+
+
 @pytest.mark.thorough
 def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
     for query in ("from=2031-01-01", "to=2011-01-01&label=car"):
