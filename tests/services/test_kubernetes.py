@@ -425,7 +425,7 @@ def test_mail_and_mqtt_leave_from_the_pods_that_send_them(tmp_path: Path) -> Non
         if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "counts-messages"
     ]
     [selected] = policy["podSelector"]["matchExpressions"]
-    assert {"alerts", "worker-frames"} <= set(selected["values"]) <= {name for name, _ in pods(objects)}
+    assert {"alerts", "dashboard", "worker-frames"} <= set(selected["values"]) <= {name for name, _ in pods(objects)}
     assert "consumer" not in selected["values"]
     [rule] = policy["egress"]
     assert {port["port"] for port in rule["ports"]} == {25, 465, 587, 1883, 8883}
