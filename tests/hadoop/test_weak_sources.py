@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from tests.hadoop.conftest import Footage
 
-from frametally.records import Detection
+from frametally.records import Coverage, Detection, IntervalCount
 from frametally.rules.times import HOUR_MS
+from frametally_hadoop.publication.quality_checks import LinesWatched
 
 NOON_MS = 1_767_268_800_000
 
@@ -35,3 +36,40 @@ def test_a_source_with_few_boxes_in_tracks_is_named_once_a_day_with_what_to_do(
     if is_named:
         assert lines[0].startswith("2026-01-01, gate: only 50 of 101 boxes")
         assert "5 frames per second" in lines[0] and "--sample-fps" in lines[0]
+
+
+def weak_in(coverage: Coverage) -> list[str]:
+    """The lines about a source with one box, which is in no track."""
+    count = IntervalCount(
+        model="m",
+        source="gate",
+        label="car",
+        interval_start_ms=0,
+        interval_s=60,
+        frames=1,
+        detections=1,
+        peak=1,
+        objects=0,
+        tracked_detections=0,
+        evidence=[],
+    )
+    lines = b'["count"]\t' + msgspec.json.encode(count), b'["coverage"]\t' + msgspec.json.encode(coverage)
+    watched = LinesWatched()
+    assert list(watched.watch(lines)) == list(lines)
+    return list(watched.weak_sources())
+
+
+def test_frozen_footage_is_not_said_to_show_objects_that_are_too_fast() -> None:
+    moving = Coverage(
+        model="m",
+        source="gate",
+        interval_start_ms=0,
+        interval_s=60,
+        frames=1,
+        detections=1,
+        objects=0,
+        analysed_fps=5,
+    )
+    [line] = weak_in(moving)
+    assert "objects may be too fast at 5 frames per second" in line
+    assert weak_in(msgspec.structs.replace(moving, blank=[("frozen", 449, 89_800)])) == []

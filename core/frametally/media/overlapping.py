@@ -213,7 +213,8 @@ def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> lis
     """Return the first line of each source in `overlap_reports`, with the number of further lines."""
     return [
         first._replace(
-            reason=f"{first.reason}; {len(more)} more pairs of source {source} overlap in the same way"
+            reason=f"{first.reason}; {plural(len(more), 'more pair')} of source {source} "
+            f"{'overlaps' if len(more) == 1 else 'overlap'} in the same way",
         )
         if more
         else first

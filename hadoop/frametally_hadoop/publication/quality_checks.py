@@ -216,7 +216,7 @@ class LinesWatched:
         self.counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
-        self._tracked: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        self._tracked: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
         self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -230,7 +230,7 @@ class LinesWatched:
                 self._frames_of_counts[where].add(record.frames)
                 self.labels.add(record.label)
                 if record.objects is not None and record.tracked_detections is not None:
-                    of_source = self._tracked[record.source]
+                    of_source = self._tracked[where]
                     of_source[0] += record.detections
                     of_source[1] += record.tracked_detections
                 self.by_hour[record.source, record.label, hour] += record.detections
@@ -246,7 +246,12 @@ class LinesWatched:
 
     def weak_sources(self) -> Iterator[str]:
         """Yield a line, with what to do, for each source most of whose boxes are in no track."""
-        for source, (boxes, tracked) in sorted(self._tracked.items()):
+        of_sources: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for where, (boxes, tracked) in self._tracked.items():
+            if where not in self.coverage or not self.coverage[where].blank:  # frozen footage has no tracks
+                of_sources[where[0]].append((boxes, tracked))
+        for source, parts in sorted(of_sources.items()):
+            boxes, tracked = map(sum, zip(*parts, strict=True))
             if is_too_weak(boxes, tracked):
                 rates_fps = [
                     line.analysed_fps

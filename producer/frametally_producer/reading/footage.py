@@ -18,6 +18,7 @@ from frametally.errors import Poison
 from frametally.files.names import as_text
 from frametally.process.reports import Skipped, plural, size_text
 from frametally.rules.time_patterns import SOURCE, TimePattern
+from frametally_producer.reading.containers import HEAD_BYTES, container_format
 
 _PIECE_BYTES = 1 << 22
 _WORD = re.compile(r"[^\W\d_]{2}")
@@ -121,7 +122,6 @@ ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz"})
 
 _LEAST_UNNAMED_BYTES = 100_000
 """A file without an ending is looked into from this size on: smaller ones are hardly footage."""
-_HEAD_BYTES = 400
 _MOST_KINDS = 8
 _PICTURE_HEADS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*")
 
@@ -214,13 +214,11 @@ def _kind_of(path: Path, *, least_bytes: int = 0) -> Literal["picture", "video",
         return "video"
     if suffix:
         return "other" if suffix in OTHER_SUFFIXES | ARCHIVE_SUFFIXES else ""
-    from frametally_producer.reading.video_file import container_format  # which imports this module
-
     try:
         if path.stat().st_size < least_bytes:
             return ""
         with open_medium(path) as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
         is_webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
         if head.startswith(_PICTURE_HEADS) or is_webp:
             return "picture"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.files.value_ranges import ValueRange
 from frametally.process.reports import plural
+from frametally_producer.reading.containers import HEAD_BYTES, container_format, not_opened
 from frametally_producer.reading.depth import eight_bit_frame
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, square_size_px, upright
@@ -188,43 +190,12 @@ _CLOCKWISE_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _UNMIRRORED = {0: 1, 90: 6, 180: 3, 270: 8}
 _USUAL_FPS = 25
 """Assumed for a file that does not state its frames per second."""
-_HEAD_BYTES = 400
 # A video whose frames end this much before its stated length is truncated.
 _MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
 _GROWN_PIXELS = 9_000_000
 """The most pixels to which a stream's frames may grow: 4096x2160, or their first size if larger."""
 _ROUNDED_PX = 64  # FFmpeg rounds rows up to this
 _ROUNDING_PIXELS = _ROUNDED_PX << 14
-
-
-def container_format(head: bytes) -> str:
-    """Return FFmpeg's name of the container that begins with `head`.
-
-    FFmpeg gets this name so that it does not guess: guessing would also accept playlists, which read other
-    files. Raises `Poison` if frametally does not read such a container.
-    """
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
-        return "mov"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska"
-    if head.startswith(b"RIFF") and head[8:11] == b"AVI":
-        return "avi"
-    if head[0:1] == head[188:189] == head[376:377] == b"\x47":
-        return "mpegts"
-    if head[4:5] == head[196:197] == head[388:389] == b"\x47":  # .m2ts has 4 bytes before each packet
-        return "mpegts"
-    if head.startswith(b"\x00\x00\x01\xba"):
-        return "mpeg"
-    if head.startswith(b"FLV\x01"):
-        return "flv"
-    if head.startswith(bytes.fromhex("3026b2758e66cf11")):
-        return "asf"
-    if head.startswith(b"OggS"):
-        return "ogg"
-    raise Poison(
-        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read, playlists "
-        "are not); give the video itself"
-    )
 
 
 OnSound = Callable[["av.Packet[av.AudioStream]"], None]
@@ -251,7 +222,7 @@ def open_video(
 ) -> Iterator[Video]:
     """Open a track of the video in `file`, by default the usual one, and no other file. Raises `Poison`."""
     file.seek(0)
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     try:
         container = av.open(
@@ -265,9 +236,7 @@ def open_video(
             options={"max_pixels": str(max_pixels + _ROUNDING_PIXELS)},
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise Poison(
-            f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
-        ) from error
+        raise not_opened(file, head, _reason(error)) from error
     with container:
         video = Video(container, file, max_pixels=max_pixels, track=track, value_range=value_range)
         if lacks_rate(head):
@@ -447,8 +416,12 @@ class Video:
             time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
         )
         left_out: list[Fraction] = []
+        frames, stated = 0, set[int | None]()
         for frame_index, (frame, is_whole) in enumerate(self._judged()):
             times.pass_over(frame.pts, frame.duration)
+            frames += 1
+            if len(stated) < 2:
+                stated.add(frame.pts)
             if is_whole:
                 yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
             else:
@@ -457,6 +430,11 @@ class Video:
             self.damage.append(
                 f"{plural(len(left_out), 'frame is', 'frames are')} left out ({float(left_out[0]):.1f} s to "
                 f"{float(left_out[-1]):.1f} s): each is damaged or depends on a damaged one"
+            )
+        if frames > 1 and len(stated) == 1 and None not in stated:
+            self.damage.append(
+                f"all of its {frames} frames state the same time, so their times are unknown; convert it "
+                "with its rate (ffmpeg -r 25 -i IN OUT.mp4)"
             )
         self.end_s = times.end_s
         if times.end_s is not None:
@@ -488,16 +466,24 @@ class Video:
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Yield packets up to the end, or until reading fails; then None, for the last frames."""
         heard = [] if self._on_sound is None or self.sound is None else [self.sound]
-        packets = self.container.demux([self.stream, *heard])
-        try:
-            for packet in packets:
-                if packet.stream.index == self.stream.index:  # the last, empty packet has no `stream_index`
-                    yield cast("av.Packet[av.VideoStream]", packet)
-                elif self._on_sound is not None and packet.size:
-                    self._on_sound(cast("av.Packet[av.AudioStream]", packet))
-        except (av.FFmpegError, OSError) as error:
-            self.damage.append(f"reading it stopped ({_reason(error)})")
-            yield None
+        read_to = -1
+        while True:
+            try:
+                for packet in self.container.demux([self.stream, *heard]):
+                    if packet.stream.index == self.stream.index:  # the last, empty one has no `stream_index`
+                        yield cast("av.Packet[av.VideoStream]", packet)
+                    elif self._on_sound is not None and packet.size:
+                        self._on_sound(cast("av.Packet[av.AudioStream]", packet))
+                return
+            except (av.FFmpegError, OSError) as error:
+                is_foreign = error.errno == errno.EAGAIN  # FFmpeg finds no packet in some 100 kB
+                if is_foreign and read_to < 0:
+                    self.damage.append("a part of it is not video, such as zeros")
+                if not is_foreign or self.file.tell() <= read_to:
+                    self.damage.append(f"reading it stopped ({_reason(error)})")
+                    yield None
+                    return
+                read_to = self.file.tell()
 
     def _note_cut(self, read_s: Fraction) -> None:
         stated_s = self.duration_s

@@ -12,6 +12,7 @@ from pathlib import Path
 from frametally.errors import Poison
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+from frametally_producer.reading.containers import HEAD_BYTES, container_format
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
@@ -21,13 +22,12 @@ from frametally_producer.reading.event_time import (
     parse_start_time,
 )
 from frametally_producer.reading.time_doubts import other_time
-from frametally_producer.reading.video_file import Video, container_format, open_video
+from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_refusals import NO_VIDEO, UNPROCESSABLE, Refused, about_it, sentence
 
-_HEAD_BYTES = 400
 _BRAND_AT, _BRAND_BYTES = 8, 4
 _FIRST_PACKETS = 100
 _MOST_FRAMES, _MOST_STREAMS, _MOST_FPS = 20_000_000, 32, 1000
@@ -66,7 +66,7 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
 
 def _container(file: BufferedReader) -> str:
     """Return the kind of container by its first bytes."""
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise Refused(NO_VIDEO, "It is empty (0 bytes).", "Copy it again from the original.")
     try:
