@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -124,13 +125,17 @@ class LeftBehind:
                 worker="" if feed is None or feed.is_over else feed.worker,
                 packs=self._packs,
                 say=self._say,
-                should_stop=should_stop,
+                should_stop=partial(self._must_end, source, should_stop),
             ):
                 is_done = False
                 self._say(
                     f"{source}: {plural(number, 'frame')} still waiting on this machine's disk: {reason}"
                 )
         return is_done
+
+    def _must_end(self, source: str, should_stop: Callable[[], bool]) -> bool:
+        """Return whether to stop sending: a session that begins here waits for it, and sends the rest."""
+        return should_stop() or source in self._held()
 
     def _with_open_minutes(self) -> set[str]:
         """Return the sources with a minute that is not complete, once: a worker that was killed left it."""
