@@ -100,8 +100,11 @@ def telling(
                 bell.clear()
                 try:
                     tell_once()
+                    if away_part:
+                        queue.prepare()  # perhaps nothing was due, so the queue was not asked
                     backoff.reset()
                     once_a_minute.over(back_again(away_part))
+                    away_part = ""
                 except FrametallyError as error:
                     away_part = getattr(error, "part", "")
                     prefix = "waiting, then trying again: " if isinstance(error, Retryable) else ""

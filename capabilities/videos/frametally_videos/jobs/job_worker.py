@@ -129,8 +129,8 @@ class JobWorker:
         """Settle uploads and call `each_round` until it is time to end."""
         ports = UploadPorts(self.settings, self.store, self.catalogue, inspect)
         settler = UploadSettler(Acceptance(ports), self.say)
-        once_a_minute, away_part = OnceAMinute(self.say), ""
-        say_waits = OnceAMinute(self.say)
+        once_a_minute, say_waits = OnceAMinute(self.say), OnceAMinute(self.say)
+        away_parts: set[str] = set()
         if until_done:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
@@ -140,10 +140,12 @@ class JobWorker:
             try:
                 settler.settle()
                 self.each_round()
-                once_a_minute.over(back_again(away_part))
+                for part in away_parts:  # each was asked again in this round
+                    once_a_minute.over(back_again(part), part)
+                away_parts.clear()
             except Retryable as error:
-                away_part = error.part
-                once_a_minute("round", f"waiting, then trying again: {error}")
+                away_parts.add(error.part)
+                once_a_minute(error.part, f"waiting, then trying again: {error}")
             except FrametallyError as error:
                 once_a_minute("round", str(error))
             if is_done and self._ask(self._is_done):

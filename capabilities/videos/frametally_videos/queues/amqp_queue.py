@@ -152,8 +152,9 @@ class AmqpAccess:
                 return Misconfigured(
                     f"FRAMETALLY_CA_FILE={self._access.ca_file} cannot be read: correct its path"
                 )
+        is_away = "is not responding" if isinstance(error, OSError) else "is not responding correctly"
         return Retryable(
-            f"{self.where} is not responding correctly ({_in_words(error)}): start it, or check {_SETTING}",
+            f"{self.where} {is_away} ({_in_words(error)}): start it, or check {_SETTING}",
             part=_PART,
         )
 

@@ -301,17 +301,19 @@ class UploadSettler:
     def settle(self, *, patiently: bool = True) -> None:
         """Check all uploads and, less often, all videos; return at once if it is not time yet.
 
+        After a failure it is time again at once, so a call that succeeds has asked the part that failed.
+
         Without `patiently`, check at once and do not wait for other processes: for when there are none.
         """
         now_s = self.clock()
         if now_s >= self._uploads_due_s or not patiently:
-            self._uploads_due_s = now_s + _UPLOADS_EVERY_S
             self._settle_uploads(now_s, patiently)
             self._ports.catalogue.remove_uploads(expired_at_ms=self._ports.now_ms())
+            self._uploads_due_s = now_s + _UPLOADS_EVERY_S
         if now_s >= self._videos_due_s or not patiently:
-            self._videos_due_s = now_s + _VIDEOS_EVERY_S
             self._settle_videos()
             self._remove_old_originals()
+            self._videos_due_s = now_s + _VIDEOS_EVERY_S
 
     def _settle_uploads(self, now_s: float, patiently: bool) -> None:
         upload_ids = set()
