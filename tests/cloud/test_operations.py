@@ -97,6 +97,19 @@ def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FOLDERS = ("producer", "consumer", "hadoop", "elasticsearch", "simple_frontend")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folders_requirements_suffice_for_every_server_that_its_settings_can_name(folder: str) -> None:
+    adapters = [places for group, places in PROJECT["entry-points"].items() if group != "frametally.plugins"]
+    servers = {extra for places in adapters for extra in re.findall(r"\[(\w+)\]", " ".join(places.values()))}
+    assert servers >= {"kafka", "s3", "postgres", "search", "queue"}
+    text = (ROOT / folder / "requirements.txt").read_text(encoding="utf-8")
+    [installed] = re.findall(r"^-e \.\.\[([\w,]+)\]$", text, re.MULTILINE)
+    assert servers <= set(installed.split(","))
+
+
 # Packages whose import name differs from their distribution's name.
 IMPORTED_AS = {
     "apache-hamilton": "hamilton",

@@ -34,12 +34,13 @@ from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.footage import asked_film, footage_options
 from frametally_cli.options.ports import (
+    IndexPorts,
     Ports,
     data_dir_option,
     ending_on,
     interval_option,
     metrics_of,
-    open_ports,
+    open_index_ports,
     open_stage_ports,
     open_store_port,
     opened_once,
@@ -168,7 +169,7 @@ def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
         opened_once(lambda: open_store_port(settings)) as store,
-        opened_once(lambda: open_ports(settings)) as opened,
+        opened_once(lambda: open_index_ports(settings)) as opened,
     ):
         return count_every(store, every, days, afterwards=lambda: show(opened()), should_stop=should_stop)
 
@@ -186,11 +187,11 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
     period_s = None if every is None else parse_period_s("--every", every)
     settings = read_settings("search", overrides)
     if period_s is None:
-        with open_ports(settings) as ports:
+        with open_index_ports(settings) as ports:
             if repair:
                 _take_out_what_differs(ports)
             return show(ports)
-    return repeat_rounds(settings, lambda: open_ports(settings), show, period_s=period_s)
+    return repeat_rounds(settings, lambda: open_index_ports(settings), show, period_s=period_s)
 
 
 @click.command()
@@ -327,14 +328,14 @@ def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: boo
     return exit_code(done_count=frame_count, skipped=skipped + report.lost)
 
 
-def show(ports: Ports) -> int:
+def show(ports: IndexPorts) -> int:
     """Publish counts to the index and to plug-ins' tables."""
     code = index_new_runs(ports)
     steps = [(f"the update by {after.__module__}", partial(after, ports)) for after in hooks("indexed")]
     return worst(code, *(console.try_optional(name, step) for name, step in steps))
 
 
-def index_new_runs(ports: Ports) -> int:
+def index_new_runs(ports: IndexPorts) -> int:
     """Publish the runs that are not in the index yet; return the exit code."""
     from frametally_search.indexer import index_runs
 
@@ -362,7 +363,7 @@ def index_new_runs(ports: Ports) -> int:
     return exit_code(done_count=run_count, skipped=report.skipped)
 
 
-def _take_out_what_differs(ports: Ports) -> None:
+def _take_out_what_differs(ports: IndexPorts) -> None:
     from frametally_search.indexer import repair_index
 
     with console.stage_bar("compare") as bar:

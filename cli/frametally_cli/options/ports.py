@@ -79,10 +79,15 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
 
 
 @dataclass(frozen=True)
-class Ports(StagePorts):
-    """The open ports of commands that are not stages."""
+class IndexPorts(StorePorts):
+    """The open ports of an indexer, which does not need the log."""
 
     index: CountIndex
+
+
+@dataclass(frozen=True)
+class Ports(IndexPorts, StagePorts):
+    """The open ports of commands that are not stages."""
 
 
 def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
@@ -191,6 +196,16 @@ def readable(settings: Settings) -> Iterator[Settings]:
                     if part.exists():
                         shutil.copyfile(part, Path(copies, part.name))
         yield settings.model_copy(update=urls)
+
+
+@contextmanager
+def open_index_ports(settings: Settings) -> Iterator[IndexPorts]:
+    """Open the store and index that `settings` name; close them at the end."""
+    with (
+        open_store_port(settings) as port,
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+    ):
+        yield IndexPorts(settings, port.store, index)
 
 
 @contextmanager
