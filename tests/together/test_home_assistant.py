@@ -27,6 +27,7 @@ from tests.fakes.records import make_manifest
 
 from frametally.live_records import LiveMinute, PictureDoubt
 from frametally.records import encode
+from frametally.rules.times import utc
 from frametally_alerts.channels.channel_kinds import channels_of
 from frametally_alerts.home_assistant import publishing
 from frametally_alerts.home_assistant.camera_sensors import Camera, Reading, read_cameras
@@ -243,6 +244,14 @@ def test_objects_of_today_are_those_of_the_chart_and_a_filmed_picture_without_an
         place.objects({1: (0, 0, 0)})
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
         assert (gate["objects_today"].value, gate["occupancy"].value) == (0, 0)
+
+
+def test_a_number_is_counted_until_the_last_picture_and_never_into_the_future(tmp_path: Path) -> None:
+    with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
+        place.count({0: 4, 5: 3})  # the minute of the last picture is not over
+        gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
+        for name in ("objects_today", "occupancy"):
+            assert gate[name].attributes["counted_until"] == utc(NOW_MS - 10_000), name
 
 
 @pytest.mark.parametrize("source", ["gate", "a+#/b", '"', "..", "$SYS", "x" * 5000, ""])

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.books.verdict import Need
 from frametally.media.source_timezones import readable_timezones
-from frametally.media.sources import footage_until
+from frametally.media.sources import counted_until, footage_until
 from frametally.plugins import load, plugins
 from frametally.rules.times import local_time, utc
 from frametally_alerts.conditions.footage_rules import look_for_blind_cameras
@@ -118,7 +118,7 @@ def _objects_today(ports: RoundPorts, media: MediaTimes, source: str, zone: zone
     }
     if total.objects_missing is not None:
         attributes |= {"reason": total.objects_missing, "at_least": total.measured_objects}
-    return Reading(total.objects, {**attributes, **_extent(chart)})
+    return Reading(total.objects, {**attributes, **_extent(chart, media, source)})
 
 
 def _occupancy(ports: RoundPorts, media: MediaTimes, source: str) -> Reading:
@@ -126,12 +126,13 @@ def _occupancy(ports: RoundPorts, media: MediaTimes, source: str) -> Reading:
     chart = _chart(ports, media, source, local_time(ports.now_ms - OCCUPANCY_S * 1000, datetime.UTC))
     if isinstance(chart, Reading):
         return chart
-    return Reading(chart.together[0].peak, _extent(chart))
+    return Reading(chart.together[0].peak, _extent(chart, media, source))
 
 
-def _extent(chart: answers.Counts) -> dict[str, object]:
+def _extent(chart: answers.Counts, media: MediaTimes, source: str) -> dict[str, object]:
+    until_ms = counted_until(chart.coverage[-1].end_ms, media.footage_until(source))
     return {
-        "counted_until": utc(chart.coverage[-1].end_ms),
+        "counted_until": None if until_ms is None else utc(until_ms),
         "is_more_waiting": bool(chart.not_analysed),
     }
 
