@@ -16,6 +16,7 @@ from flask import Flask, Response, g, redirect, request
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.process.allowed_addresses import counted_as
+from frametally.process.time_limit import time_limit
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
@@ -26,7 +27,7 @@ from frametally_accounts.audit_records import OPEN
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import read_signed, sign, token_hash
 from frametally_accounts.embeds.signed_charts import HEADER, admit_chart
-from frametally_accounts.marker import has_noted_accounts
+from frametally_accounts.marker import LastMark
 from frametally_accounts.rights import ROLE_NAMES, Role, UserAccount, as_name
 from frametally_web.access.rights import READS, Rights
 from frametally_web.access.visitors import (
@@ -48,7 +49,6 @@ _COOKIES = ("__Host-frametally", "frametally")
 _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
 """Wrong tokens per address and quarter of an hour; after that, each answer is delayed."""
-_ASK_STORE_EVERY_S = 5.0
 _READ_KEY_EVERY_S = 5.0
 
 
@@ -82,8 +82,7 @@ class Gate:
         """
         self.settings = settings
         self.book = book
-        self._store = store
-        self._ask_store_at_s = 0.0
+        self._mark = LastMark(store, is_there=accounts_are_lost)
         self.audit = audit
         self.rights = rights
         self._secret = settings.proxy_secret.get_secret_value()
@@ -107,7 +106,8 @@ class Gate:
         right = self.rights.right_of(method, path)
         if right == "open":
             return NOBODY
-        visitor = self.find(method, headers, peer)
+        with time_limit(self.settings.web_query_timeout_s):
+            visitor = self.find(method, headers, peer)
         set_administrators(self.administrators)
         set_visitor(visitor)  # even if refused: the answer names whom to ask
         if right is not None and visitor.may(right):
@@ -186,27 +186,13 @@ class Gate:
     def has_accounts(self) -> bool:
         """Return whether there are or were accounts; if so, the dashboard stays closed."""
         if not self._had_accounts and self.book is not None:
-            self._had_accounts = not self.book.is_empty() or self._has_lost_accounts()
+            self._had_accounts = not self.book.is_empty() or self._mark.is_there()
         return self._had_accounts
 
     def are_accounts_lost(self) -> bool:
         """Return whether the store knows of accounts that the book lacks; False if that is unknown."""
         with suppress(FrametallyError):
-            return self.book is not None and self.book.is_empty() and has_noted_accounts(self._store)
-        return False
-
-    def _has_lost_accounts(self) -> bool:
-        """Return whether the store has the mark of accounts that the book lacks; checks it now and then.
-
-        The mark is written before the first account is added, so a lost catalogue opens nothing. If the store
-        is not available, a dashboard without accounts stays open.
-        """
-        now_s = monotonic()
-        if now_s < self._ask_store_at_s:
-            return False
-        self._ask_store_at_s = now_s + _ASK_STORE_EVERY_S
-        with suppress(FrametallyError):
-            return has_noted_accounts(self._store)
+            return self.book is not None and self.book.is_empty() and self._mark.is_there()
         return False
 
     def cookie_of(self, token: str, headers: SentHeaders) -> tuple[str, str, bool]:

@@ -24,11 +24,12 @@ from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from frametally.errors import FrametallyError
+from frametally.process.time_limit import request_limit
 from frametally_accounts.credentials import HASHED_AT_ONCE
 from frametally_accounts.gate import Gate
 from frametally_accounts.sign_in import SIGN_IN_PATH
 from frametally_web.access.visitors import NOBODY, set_visitor
-from frametally_web.app import parts_of
+from frametally_web.app import READING_REQUEST_S, parts_of
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute, disconnected, request_language
@@ -136,7 +137,10 @@ class NativeRoutes:
         set_visitor(new_visitor)
         if change is not None:
             await asyncio.to_thread(self._gate.audit.begin, change)
-        return await route.handler(request)
+        if route.writes:  # a body of any length
+            return await route.handler(request)
+        with request_limit(READING_REQUEST_S):
+            return await route.handler(request)
 
     def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> AskedChange | None:
         if route is None:

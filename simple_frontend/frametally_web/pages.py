@@ -88,11 +88,12 @@ def create_blueprint(
     histories: HistoryRoutes,
     add_timezone: Callable[[Args], None],
     first: FirstAnswersReader,
+    has_accounts: Callable[[], bool],
 ) -> Blueprint:
     """Return the routes of the pages, and `/healthz`.
 
     `chart` returns a chart's counts, `add_timezone` sets a query's missing time zone, and `first` reads what
-    the dashboard shows first.
+    the dashboard shows first; `has_accounts` raises `FrametallyError` while nobody can be admitted.
     """
     settings, books = histories.settings, histories.books
     pages = Blueprint("pages", __name__)
@@ -186,6 +187,7 @@ def create_blueprint(
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
             index.check()  # unavailable or damaged: 503, as on every route
+            has_accounts()
         response = Response(b'{"status":"ok"}', mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ import pytest
 from tests.fakes.databases import Place
 from tests.fakes.memory import MemoryStore
 from tests.kit.ports import free_port
+from tests.kit.waiting import until
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectInfo
@@ -24,6 +26,7 @@ from frametally_accounts.book import AccessBook
 from frametally_accounts.gate import Gate
 from frametally_accounts.marker import (
     ACCOUNTS_KEY,
+    LastMark,
     check_accounts,
     has_noted_accounts,
     note_accounts,
@@ -173,3 +176,38 @@ def test_a_book_without_accounts_is_refused_only_where_there_were_some(database:
         note_no_accounts(store)
         check()
         assert not has_noted_accounts(store)
+
+
+class SilentStore(MemoryStore):
+    """A store that answers while `speaks` is set, and is silent otherwise; `asked` counts the questions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = threading.Event()
+        self.asked = 0
+
+    def head(self, key: str) -> ObjectInfo | None:
+        self.asked += 1
+        assert self.speaks.wait(60)
+        return super().head(key)
+
+
+def test_a_silent_store_holds_up_no_request_and_its_last_answer_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("frametally_accounts.marker._READ_EVERY_S", 0.0)
+    monkeypatch.setattr("frametally_accounts.marker._WITHIN_S", 0.05)
+    store = SilentStore()
+    store.speaks.set()
+    mark = LastMark(store)
+    assert not mark.is_there()
+    note_accounts(store)
+    store.speaks.clear()
+    store.asked = 0
+    assert [mark.is_there() for _ in range(20)] == [False] * 20
+    assert store.asked == 1  # one thread waits, however many ask
+    store.speaks.set()
+    until(mark.is_there)
+    store.speaks.clear()
+    assert [mark.is_there() for _ in range(3)] == [True] * 3
+    store.speaks.set()

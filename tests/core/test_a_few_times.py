@@ -53,6 +53,15 @@ def test_what_trying_again_cannot_mend_is_not_tried_again(pauses: list[float]) -
     assert pauses == []
 
 
+def test_a_server_that_is_silent_until_the_end_of_a_call_is_asked_once(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally.process.retrying._SEVERAL_TRIES_S", 0.0)  # as after a long call
+    with pytest.raises(Retryable, match="timed out"):
+        a_few_times(failing(Retryable("timed out"), Retryable("again")))
+    assert pauses == []
+
+
 def test_nothing_is_tried_again_after_the_time_limit_of_whoever_asks(pauses: list[float]) -> None:
     with time_limit(0.0), pytest.raises(Retryable, match="refused"):
         a_few_times(failing(Retryable("refused")))

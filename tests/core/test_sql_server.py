@@ -6,13 +6,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from frametally.adapters.sql.engine import SqlServer
+from frametally.adapters.sql.timed_connection import TimedConnection
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_ledger
 from frametally.process.time_limit import time_limit
@@ -140,13 +141,13 @@ class Connecting(Exception):
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(None, 10), (300.0, 10), (5.5, 5), (0.5, 2)])
 def test_a_connection_is_waited_for_no_longer_than_whoever_asks_waits(
-    index_server: SqlServer, asked_s: float | None, waited_s: int
+    index_server: SqlServer, monkeypatch: pytest.MonkeyPatch, asked_s: float | None, waited_s: int
 ) -> None:
-    engine = index_server.open()
-
-    @event.listens_for(engine, "do_connect")
-    def _(_dialect: object, _record: object, _args: object, options: dict[str, object]) -> None:
+    def connect(*_: object, **options: object) -> NoReturn:
         raise Connecting(options["connect_timeout"])
+
+    monkeypatch.setattr(TimedConnection, "connect", connect)
+    engine = index_server.open()
 
     with ExitStack() as stack:
         if asked_s is not None:

@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed
 
 from frametally.errors import Retryable
 from frametally.settings.fields import SecretStr
-from frametally_accounts import credentials, gate
+from frametally_accounts import credentials, marker
 from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
 from frametally_accounts.rights import UserAccount
@@ -421,7 +421,8 @@ def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_cl
     now_s = [1000.0]
     asked_for: list[str] = []
     head = place.store.head
-    monkeypatch.setattr(gate, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(marker, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(marker, "_WITHIN_S", 60)
     monkeypatch.setattr(place.store, "head", lambda key: asked_for.append(key) or head(key))
     with closing(AccessBook(place.catalogue.url)) as place.access:
         client = Client(serving(place.app()))

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -243,6 +244,27 @@ def test_health_is_that_of_the_index(place: Place) -> None:
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
     place.go_away()
     assert client.get("/healthz").status_code == 503
+
+
+class AwayBook(AccessBook):
+    """Accounts that can be away."""
+
+    is_away = False
+
+    def is_empty(self) -> bool:
+        if self.is_away:
+            raise Retryable("locked", part="video catalogue")
+        return super().is_empty()
+
+
+def test_health_is_not_good_while_nobody_can_be_admitted(place: Place) -> None:
+    with closing(AwayBook(place.settings.catalogue_url)) as book:
+        place.access = book
+        client = place.app().test_client()
+        assert client.get("/healthz").status_code == 200
+        book.is_away = True
+        answer = client.get("/healthz")
+        assert (answer.status_code, "video catalogue" in answer.text) == (503, True)
 
 
 @pytest.mark.thorough

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from tests.kit.waiting import until
 from tests.web.browser import Place
 from tests.web.counted_footage import make_lines, publish_lines
 
@@ -115,3 +116,22 @@ def test_a_first_reading_that_takes_long_says_so(
         r"may not be responding\.",
         later,
     )
+
+
+def test_an_outage_is_one_line_a_minute_in_the_log_and_its_end_another(
+    client: FlaskClient, reading: Reading, caplog: pytest.LogCaptureFixture
+) -> None:
+    reading.fault = Retryable("the ledger refuses", part="ledger")
+
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == reader.__name__]
+
+    def is_read_again(times: int) -> bool:
+        client.get("/api/v1/status")
+        return reading.times >= times
+
+    until(lambda: is_read_again(4))
+    assert lines() == ["frametally cannot read the books: the ledger refuses"]
+    reading.fault = None
+    until(lambda: client.get("/api/v1/status").status_code == 200)
+    assert lines()[1:] == ["frametally reads the books again"]

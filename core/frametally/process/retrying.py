@@ -18,6 +18,8 @@ from frametally.process.time_limit import is_time_for
 T = TypeVar("T")
 
 SAY_EVERY_S = 60.0
+_SEVERAL_TRIES_S = 20.0
+"""How long `a_few_times` tries again: a server that is silent until a call's time limit is asked once."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _LOOK_UP_S = 0.1
 """How often a pausing thread checks whether to stop."""
@@ -91,18 +93,19 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
     """Return the result of `action`, retried quickly a few times while it raises `Retryable`.
 
     This is for single network calls that are safe to repeat, and for hiccups of some seconds (eight tries
-    pause for up to 4 s); `Patience` is for longer outages.
+    pause for up to 4 s, and none begins after 20 s); `Patience` is for longer outages.
 
     Raises:
         Retryable: The error of the last try, or of the last one within the caller's time limit.
     """
     backoff = Backoff(first_s=0.05, longest_s=2.0)
+    until_s = time.monotonic() + _SEVERAL_TRIES_S
     for _ in range(tries - 1):
         try:
             return action()
         except Retryable:
             pause_s = backoff.next_s()
-            if not is_time_for(pause_s):
+            if not is_time_for(pause_s) or time.monotonic() + pause_s > until_s:
                 raise
             time.sleep(pause_s)
     return action()

@@ -11,6 +11,7 @@ from typing import Any
 from frametally.errors import Retryable
 
 _deadline_s: ContextVar[float | None] = ContextVar("frametally_deadline", default=None)
+_request_end_s: ContextVar[float | None] = ContextVar("frametally_request_end", default=None)
 
 
 class TookTooLong(Retryable):
@@ -32,6 +33,23 @@ def time_limit(seconds: float) -> Iterator[None]:
         _deadline_s.reset(token)
 
 
+@contextmanager
+def request_limit(seconds: float) -> Iterator[None]:
+    """Limit a whole request to `seconds`: its queries, as `time_limit`, and its calls to the store."""
+    token = _request_end_s.set(time.monotonic() + seconds)
+    try:
+        with time_limit(seconds):
+            yield
+    finally:
+        _request_end_s.reset(token)
+
+
+def is_request_over() -> bool:
+    """Return whether the time of the whole request is over."""
+    end_s = _request_end_s.get()
+    return end_s is not None and time.monotonic() >= end_s
+
+
 def seconds_left() -> float | None:
     """Return the seconds until the limit, or None if there is no limit.
 
@@ -45,6 +63,11 @@ def seconds_left() -> float | None:
     if left_s <= 0:
         raise TookTooLong("the count index took longer than the query's time limit")
     return left_s
+
+
+def end_of_limit_s() -> float | None:
+    """Return when the limit ends, by the monotonic clock, or None if there is none; it may be over."""
+    return _deadline_s.get()
 
 
 def is_time_for(seconds: float) -> bool:

@@ -21,6 +21,7 @@ from frametally.media.overlapping import overlaps_of, overlaps_to_mend
 from frametally.media.source_timezones import readable_timezones
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
+from frametally.process.retrying import OnceAMinute
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -69,6 +70,7 @@ class BooksReader:
         self._ports = ports
         self._settings = settings
         self.rest_s = _REST_S
+        self._say = OnceAMinute(_log.warning)
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -324,11 +326,14 @@ class BooksReader:
             if with_status:
                 self._began_s = self._began_s or began_s
         version = self._index_version()  # first: its contents were in the store before
-        reading, error = _caught(self._read_books) if with_status else (None, None)
+        reading, error = _caught(self._read_books, self._say) if with_status else (None, None)
         # Without a log there are no books, but frames can still be found.
-        media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None))
+        media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None), self._say)
         ended_s = time.monotonic()
-        due_s = ended_s + max(self.rest_s, _REST_PER_WORK * (ended_s - began_s))
+        failure = error or media_error
+        due_s = ended_s + max(self.rest_s, 0.0 if failure else _REST_PER_WORK * (ended_s - began_s))
+        if failure is None and with_status:
+            self._say.over("frametally reads the books again")
         with self._changed:
             self._media_read, self._media_due_s = True, due_s
             self._last_reading = number
@@ -375,12 +380,14 @@ class BooksReader:
         return manifests, unanalysed, overlaps, find_dead_letters(ledger), readable_timezones(store)
 
 
-def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:
+def _caught(
+    read: Callable[[], _ReadT], say: Callable[[str, str], object]
+) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:
     """Return what was read, or why it failed: the thread must survive it."""
     try:
         return read(), None
     except (FrametallyError, ObjectMissing) as failed:
-        _log.warning("frametally cannot read the books: %s", failed)
+        say(getattr(failed, "part", "") or str(failed), f"frametally cannot read the books: {failed}")
         return None, failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
     except Exception:
         _log.exception("frametally cannot read the books")

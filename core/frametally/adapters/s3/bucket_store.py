@@ -12,7 +12,7 @@ import datetime
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,10 +24,11 @@ from obstore.store import S3Store as Bucket
 from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.files.listing import in_key_order, info_of
 from frametally.adapters.s3.credentials import S3Credentials, credentials_of
-from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
+from frametally.adapters.s3.failures import PART, code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, ResumableWrite
 from frametally.process.retrying import a_few_times
+from frametally.process.time_limit import end_of_limit_s, is_request_over
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
@@ -43,6 +44,8 @@ _SORTED_AT_ONCE_KEYS = 20_000
 _LONGEST_LINK_S = 7 * DAY_S  # AWS's limit for a signature
 _CHANGE_PATIENCE_S = 30.0
 _CLIENT = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "300s"}
+_CLIENT_IN_A_HURRY = {"connect_timeout": "2s", "read_timeout": "5s", "timeout": "60s"}
+"""While the caller has a time limit, as a request of the dashboard has."""
 
 
 class S3Store:
@@ -63,18 +66,31 @@ class S3Store:
         check_endpoint(access.link_endpoint, "FRAMETALLY_STORE_LINK_ENDPOINT")
         self._place = f"{url} at {access.endpoint or 'AWS'}"
         self._signing = credentials_of(access)
-        self._store = self._signer = self._open(access.endpoint, self._signing)
+        self._patient = self._signer = self._open(access.endpoint, self._signing)
         if access.link_endpoint:
             self._signing = credentials_of(access)  # the store renews its own at other times
             self._signer = self._open(access.link_endpoint, self._signing)
         # Any listing reveals what may be wrong, and costs next to nothing otherwise.
         self._call("listed", "", partial(self._page, "probe", None))
 
-    def _open(self, endpoint: str, credentials: S3Credentials) -> Bucket:
+    @property
+    def _store(self) -> Bucket:
+        """The client for the next call; raises `Retryable` if the caller's time is over."""
+        if is_request_over():
+            raise Retryable(f"{self._place}: this request has no time left to ask it again", part=PART)
+        return self._hurried if end_of_limit_s() is not None else self._patient
+
+    @cached_property
+    def _hurried(self) -> Bucket:
+        return self._open(self._access.endpoint, credentials_of(self._access), _CLIENT_IN_A_HURRY)
+
+    def _open(
+        self, endpoint: str, credentials: S3Credentials, client_options: Mapping[str, Any] = _CLIENT
+    ) -> Bucket:
         config: dict[str, Any] = {"region": self._access.region}
         if endpoint:
             config["endpoint"] = endpoint
-        client: dict[str, Any] = dict(_CLIENT)
+        client: dict[str, Any] = dict(client_options)
         if endpoint.startswith("http://"):
             client["allow_http"] = True
         if self._access.ca_file is not None:

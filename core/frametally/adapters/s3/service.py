@@ -6,6 +6,7 @@ from typing import Any
 
 from frametally.adapters.s3.failures import PART, PASSING
 from frametally.errors import Misconfigured, Retryable
+from frametally.process.time_limit import end_of_limit_s
 from frametally.settings.access import StoreAccess
 
 try:
@@ -29,7 +30,7 @@ def service_client(access: StoreAccess) -> Any:
         verify=str(access.ca_file) if access.ca_file else None,
         config=Config(
             connect_timeout=5,
-            read_timeout=30,
+            read_timeout=30 if end_of_limit_s() is None else 5,
             retries={"total_max_attempts": 1},
             s3={"addressing_style": "path"},
             # Not all services other than AWS know these.

@@ -194,11 +194,14 @@ class SqlServer:
         return parsed
 
 
-def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+def _connect_in_time(_dialect: object, _record: object, args: Any, options: dict[str, Any]) -> object:
     """Wait for a new connection no longer than the caller waits: whole seconds, at least two."""
+    from frametally.adapters.sql.timed_connection import TimedConnection
+
     left_s = seconds_left()
     if left_s is not None:
         options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))
+    return TimedConnection.connect(*args, **options)
 
 
 LAST_BEFORE_RELEASE = "787d172"
