@@ -75,6 +75,7 @@ FLOORS = (
         "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",
+        "frametally.adapters.sql.timed_connection",
     ),
     ("frametally.packs", "frametally.ports"),
     (
