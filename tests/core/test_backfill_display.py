@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from tests.fakes.memory import ManualClock
 
-from frametally.process.reports import Skipped, Standing
+from frametally.process.reports import Skipped, Standing, size_text
 from frametally_cli.stages import produce as display
 
 HALF = Standing(
@@ -88,4 +88,4 @@ def test_lengths_of_time_and_sizes_are_rounded_for_people() -> None:
     lengths = {0.4: "0 s", 59: "59 s", 61: "1 min 1 s", 3661: "1 h 1 min", 90_000: "1 day 1 h"}
     assert {seconds: display.duration(seconds) for seconds in lengths} == lengths
     sizes = {0: "0 bytes", 1500: "2 kB", 2_500_000: "2.5 MB", 7e12: "7.0 TB"}
-    assert {count: display.size(count) for count in sizes} == sizes
+    assert {count: size_text(count) for count in sizes} == sizes
