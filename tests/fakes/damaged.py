@@ -76,6 +76,17 @@ def with_bytes_turned(path: Path, seed: int, *, most_bytes: int = 40) -> bytes:
     return bytes(data)
 
 
+def with_sector_zeroed(path: Path, seed: int) -> bytes:
+    """Return a film with 4 KiB of zeros inside its pictures, as by a bad sector."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [piece.pos for piece in container.demux(video=0) if piece.size]
+    at = int(rng.integers(places[6] or 0, (places[-1] or 0) - 4096))
+    data[at : at + 4096] = bytes(4096)
+    return bytes(data)
+
+
 def without_packets(data: bytes, lost: Collection[int]) -> bytes:
     """Return a transport stream without some of its packets, by their number from 0."""
     packets = range(len(data) // _TS_PACKET_BYTES)

@@ -19,6 +19,7 @@ from tests.fakes.damaged import (
     is_smeared,
     make_film,
     with_bytes_turned,
+    with_sector_zeroed,
     without_packets,
 )
 from tests.fakes.numbered_pictures import number_of
@@ -75,6 +76,21 @@ def test_a_damaged_file_gives_the_same_pictures_each_time_though_another_film_is
             assert [number for number, _ in again] == [number for number, _ in first]
             assert told == damage
             del held
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["H.264, B-frames", "H.264, 4 slices"])
+def test_whole_pictures_keep_their_times_where_a_sector_of_the_film_is_lost(
+    tmp_path: Path, name: str
+) -> None:
+    film = FILMS[name]
+    path = make_film(tmp_path, film._replace(options=film.options | {"crf": "30"}))  # many pictures a sector
+    for seed in range(12):
+        pictures, damage = read(with_sector_zeroed(path, seed))
+        assert damage
+        assert [
+            (number, number_of(pixels)) for number, pixels in pictures if is_smeared(pixels, number)
+        ] == []
 
 
 @pytest.mark.thorough

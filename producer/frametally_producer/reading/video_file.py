@@ -412,33 +412,39 @@ class Video:
 
     def frames(self) -> Iterator[TimedFrame]:
         """Yield every whole frame that can be decoded, with its time from `PresentationTimes`."""
-        times = PresentationTimes(
-            time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
+        # After lost packets, a decoder may give damaged pictures before whole ones that are shown earlier.
+        times, times_of_all = (
+            PresentationTimes(
+                time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
+            )
+            for _ in range(2)
         )
         left_out: list[Fraction] = []
         frames, stated = 0, set[int | None]()
         for frame_index, (frame, is_whole) in enumerate(self._judged()):
-            times.pass_over(frame.pts, frame.duration)
+            times_of_all.pass_over(frame.pts, frame.duration)
+            if is_whole or frame.pts is None:
+                times.pass_over(frame.pts, frame.duration)
             frames += 1
             if len(stated) < 2:
                 stated.add(frame.pts)
             if is_whole:
                 yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
             else:
-                left_out.append(times.position_s)
+                left_out.append(times_of_all.position_s)
         if left_out:
             self.damage.append(
-                f"{plural(len(left_out), 'frame is', 'frames are')} left out ({float(left_out[0]):.1f} s to "
-                f"{float(left_out[-1]):.1f} s): each is damaged or depends on a damaged one"
+                f"{plural(len(left_out), 'frame is', 'frames are')} left out "
+                f"({float(min(left_out)):.1f} s to {float(max(left_out)):.1f} s): each is damaged or depends on a damaged one"
             )
         if frames > 1 and len(stated) == 1 and None not in stated:
             self.damage.append(
                 f"all of its {frames} frames state the same time, so their times are unknown; convert it "
                 "with its rate (ffmpeg -r 25 -i IN OUT.mp4)"
             )
-        self.end_s = times.end_s
-        if times.end_s is not None:
-            self._note_cut(times.end_s)
+        self.end_s = times_of_all.end_s
+        if self.end_s is not None:
+            self._note_cut(self.end_s)
 
     def pieces(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the encoded pictures in decoding order."""
