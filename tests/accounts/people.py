@@ -24,7 +24,7 @@ NAMES: dict[str, Role] = {"lukas": "look", "clara": "correct", "runa": "run"}
 
 def give_accounts(place: Place, *, sources: tuple[str, ...] = ()) -> None:
     """Open an access book for the place, with an account for each role."""
-    place.access = AccessBook(place.catalogue.url)
+    place.access = AccessBook(place.settings.catalogue_url)
     for name, role in NAMES.items():
         assert place.access.add_account(UserAccount(name, role, sources))
         assert place.access.set_password(name, KEPT)

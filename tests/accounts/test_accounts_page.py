@@ -84,7 +84,7 @@ def test_an_account_and_a_token_are_added_changed_and_removed_and_audited_withou
             assert program("GET", "/api/v1/labels", **bearer).status == 401
         assert change(ask, "DELETE", "accounts/anna").status == 204
     assert people.account("anna") is None
-    with closing(AuditBook(place.catalogue.url)) as book:
+    with closing(AuditBook(place.settings.catalogue_url)) as book:
         changes, _ = book.changes(50)
     said = [f"{one.entry.who} {one.entry.what} {one.entry.target} {one.entry.status}" for one in changes]
     assert any(
@@ -162,7 +162,7 @@ def test_what_cannot_be_changed_is_refused_in_plain_words_and_changes_nothing(
 
 
 def test_the_first_account_can_do_everything_and_closes_the_dashboard(place: Place) -> None:
-    place.access = AccessBook(place.catalogue.url)
+    place.access = AccessBook(place.settings.catalogue_url)
     client = place.app().test_client()
     assert client.get("/api/v1/accounts").json == {"accounts": [], "tokens": []}
     for role, sources in (("look", []), ("run", ["gate"])):
@@ -184,7 +184,7 @@ def test_without_accounts_the_page_names_the_command_that_adds_the_first(
     has_book: bool,
 ) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
-    place.access = AccessBook(place.catalogue.url) if has_book else None
+    place.access = AccessBook(place.settings.catalogue_url) if has_book else None
     page = visit(place, bypass_csp=True).open("accounts", "#accounts-page[data-state=ready]")
     expect(page.locator("#people code")).to_have_text("frametally users add NAME --role run")
     expect(page.locator("#problem")).to_be_hidden()

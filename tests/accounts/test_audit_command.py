@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from sqlalchemy import text
+from tests.capabilities import CAPABILITIES, needs
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry, digest_of
@@ -68,6 +69,7 @@ upgrade, users list, work
 """
 
 
+@needs(*CAPABILITIES)
 def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> None:
     every = dict(commands(cli))
     changing = {
@@ -83,6 +85,7 @@ def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> N
         assert hasattr(every[name].callback, "__wrapped__"), name
 
 
+@needs("live")
 def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: AuditBook) -> None:
     said("users", "add", "anna", "--role", "run")
     said("users", "passwd", "nobody", code=2)
@@ -110,6 +113,7 @@ def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
     assert len(book.changes(10)[0]) == 3
 
 
+@needs("live")
 def test_no_password_and_no_address_of_a_camera_is_recorded(
     said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ MARKUP = '<script>alert(1)</script>"><b>\u202e'
 
 @pytest.fixture
 def book(place: Place) -> Iterator[AuditBook]:
-    with closing(AuditBook(place.catalogue.url)) as opened:
+    with closing(AuditBook(place.settings.catalogue_url)) as opened:
         yield opened
 
 

@@ -78,7 +78,7 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(people: Place, servi
     assert sign_in(client, "clara", ANOTHER, code=code).status == 401
     assert sign_in(client, "clara", ANOTHER, code=code_of(secret, later=1)).headers["location"] == "/"
     client.close()
-    with closing(AuditBook(people.catalogue.url)) as book, book.chain() as chain:
+    with closing(AuditBook(people.settings.catalogue_url)) as book, book.chain() as chain:
         every = [record.entry for record in chain.records]
     assert [one.target for one in every if one.status == 303] == [
         'account=clara codes="to be set up"',

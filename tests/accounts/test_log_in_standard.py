@@ -165,7 +165,7 @@ def test_nothing_expires_a_password(client: Client, people: Place) -> None:
 def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
     place: Place, serving: Serving
 ) -> None:
-    with closing(AccessBook(place.catalogue.url)) as place.access:
+    with closing(AccessBook(place.settings.catalogue_url)) as place.access:
         assert place.access.is_empty()
         settings = place.settings.model_copy(update={"web_accounts": True})
         assert first_link(settings, place.access) is not None

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from tests.accounts.people import give_accounts
+from tests.capabilities import needs
 from tests.web.conftest import MODEL, Place, Serving
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
@@ -58,7 +59,7 @@ def sign(
     people: Place, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Sign:
     """`frametally embed`, and the query in the code that it prints."""
-    monkeypatch.setenv("FRAMETALLY_CATALOGUE_URL", people.catalogue.url)
+    monkeypatch.setenv("FRAMETALLY_CATALOGUE_URL", people.settings.catalogue_url)
     monkeypatch.setenv("FRAMETALLY_WEB_URL", url)
 
     def run(*arguments: str, site: str = SITE) -> str:
@@ -128,7 +129,7 @@ def test_a_running_dashboard_takes_the_key_of_a_catalogue_that_is_restored(
     monkeypatch.setattr(gate, "_READ_KEY_EVERY_S", 0.0)
     former = sign()
     assert client("GET", f"/embed?{former}").status == 200
-    file = sqlite_path(people.catalogue.url, "FRAMETALLY_CATALOGUE_URL")
+    file = sqlite_path(people.settings.catalogue_url, "FRAMETALLY_CATALOGUE_URL")
     with closing(sqlite3.connect(file)) as restored:
         restored.execute("UPDATE frametally_access SET signing_key = ?", ["ab" * 32])
         restored.commit()
@@ -224,6 +225,7 @@ def test_what_cannot_be_signed_is_one_line(
     assert len(said) < 300
 
 
+@needs("videos")
 def test_the_header_of_a_chart_is_read_where_charts_are_alone(client: Client, sign: Sign) -> None:
     assert signed_charts.HEADER == "Frametally-Chart"
     assert client("GET", "/api/v1/uploads/none", Frametally_Chart=sign()).status == 401

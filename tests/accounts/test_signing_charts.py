@@ -71,7 +71,7 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
         assert f"frame-ancestors 'self' {SITE};" in page.headers["content-security-policy"]
         counts = f"/api/v1/counts?{signed.partition('&site=')[0]}&top=12"
         assert ask("GET", counts, Frametally_Chart=signed).json["labels"] == ["car"]
-    with closing(AuditBook(people.catalogue.url)) as book:
+    with closing(AuditBook(people.settings.catalogue_url)) as book:
         changes, _ = book.changes(10)
     change = next(one.entry for one in changes if one.entry.what == "POST /api/embeds")
     assert (change.who, change.status) == ("runa", 200)

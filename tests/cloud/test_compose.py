@@ -17,12 +17,14 @@ import yaml
 from compose_file import STACK, compose_file, required_variables
 from dockerfile import targets
 from dotenv import dotenv_values
-from tests.capabilities import PACKAGES
+from tests.capabilities import CAPABILITIES, PACKAGES, needs
 from tests.kit.scripts import script
 
 from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.stack_setup import CONTAINER_USER, Answers, set_up
 from frametally_consumer.load import check_devices
+
+pytestmark = needs(*CAPABILITIES)  # the stack runs the whole product
 
 FILE = STACK / "docker-compose.yml"
 GPU_FILE = STACK / "docker-compose.gpu.yml"

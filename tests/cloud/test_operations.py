@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.capabilities import CAPABILITIES, needs
 from tests.kit.scripts import script
 
 from frametally.plugins import plugins
@@ -89,6 +90,7 @@ def test_nothing_that_people_knew_is_left_out() -> None:
     assert {row[0].strip("`") for row in FILES} >= KNOWN
 
 
+@needs(*CAPABILITIES)
 @pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row[0])
 def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
     names = re.findall(r"FRAMETALLY_([A-Z_]+)", row[1])
