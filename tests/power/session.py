@@ -1,0 +1,74 @@
+"""Runs commands in one process, under the recorder, and notes how long its log was before and after each.
+
+Arguments: the data folder, the file of commands (JSON: a list of lists of arguments), the file for the notes.
+Without a recorder, it only runs the commands and notes their output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+
+
+def _length() -> int:
+    log = os.environ.get("POWER_LOG")
+    return Path(log).stat().st_size if log else 0
+
+
+def _text_of(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def _write_back(log: str) -> None:
+    """Note that the system has written everything by itself, as it does after half a minute."""
+    with Path(log).open("ab") as file:
+        file.write(struct.pack("<QQQQQ", ord("Y"), 0, _length(), 0, 0))
+
+
+def main() -> None:
+    from frametally.adapters.sql import engine
+    from frametally_accounts.book import AccessBook
+    from frametally_cli.main import main as frametally
+
+    if fault := os.environ.get("POWER_SYNCHRONOUS"):  # a fault, by which the campaign must fail
+        configure = engine._configure
+        engine._configure = lambda synchronous, connection, _: configure(fault, connection, _)
+    data_dir, commands, notes_file = map(Path, sys.argv[1:])
+    notes = []
+    # A dashboard has it open all the time; otherwise each command would be the last to close it, and sync it.
+    book = AccessBook(f"sqlite:///{data_dir}/catalogue.sqlite")
+    book.is_empty()
+    for arguments in json.loads(commands.read_text()):
+        began = _length()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        if arguments == ["half a minute"]:
+            _write_back(os.environ["POWER_LOG"])
+            code = 0
+        else:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    code = frametally([*arguments, "--data-dir", str(data_dir)])
+                except SystemExit as ended:
+                    code = int(ended.code or 0)
+        notes.append(
+            {
+                "arguments": arguments,
+                "code": code,
+                "out": _text_of(out),
+                "err": _text_of(err),
+                "began": began,
+                "ended": _length(),
+            }
+        )
+        notes_file.write_text(json.dumps(notes))
+    book.close()
+
+
+if __name__ == "__main__":
+    main()
