@@ -435,8 +435,8 @@ class Video:
         if left_out:
             self.damage.append(
                 f"{plural(len(left_out), 'frame is', 'frames are')} left out "
-                f"({float(min(left_out)):.1f} s to {float(max(left_out)):.1f} s): each is damaged or depends on a "
-                "damaged one"
+                f"({float(min(left_out)):.1f} s to {float(max(left_out)):.1f} s): each is damaged or "
+                "depends on a damaged one"
             )
         if frames > 1 and len(stated) == 1 and None not in stated:
             self.damage.append(
