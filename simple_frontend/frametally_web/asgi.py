@@ -139,7 +139,7 @@ class NativeRoutes:
             await asyncio.to_thread(self._gate.audit.begin, change)
         if route.writes:  # a body of any length
             return await route.handler(request)
-        with request_limit(READING_REQUEST_S):
+        with request_limit(max(READING_REQUEST_S, self._gate.settings.web_query_timeout_s)):
             return await route.handler(request)
 
     def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> AskedChange | None:
