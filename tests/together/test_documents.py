@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tests.commands import run_frametally
 from tests.family.footage import make_video
@@ -84,6 +86,7 @@ UNTIL_STOPPED = re.compile(
 BEFORE = {
     "frametally backup": "frametally users list | grep -q clara || frametally users add clara --role run",
     "frametally tokens add": "frametally users add ben --source gate",
+    "frametally retime trap/b/*": "frametally produce trap/ --time-pattern 'p_%Y%m%d_%H%M%S' --timezone UTC",
     "frametally restore": "rm frametally-data/catalogue.sqlite*",
     "frametally accuracy answer": "python answer.py <sample.json >answers.json",
 }
@@ -191,7 +194,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (legs,) = re.findall(r"^ +```\n( +\{\"lines\".*?)```", manual, re.MULTILINE | re.DOTALL)
     (folder / "legs.json").write_text(legs)
     (folder / "answer.py").write_text(ANSWER)
-    (folder / "pictures").mkdir()
+    for name in ("pictures", "thermal", "trap/a", "trap/b"):
+        (folder / name).mkdir(parents=True)
+    heat = np.linspace(29_000, 32_000, 64 * 64, dtype=np.uint16).reshape(64, 64)
+    cv2.imwrite(str(folder / "thermal/2026-05-04T08-00-00.png"), heat)
+    for number, name in enumerate(("trap/a/p_20251026_010000.jpg", "trap/b/p_20251026_020000.jpg")):
+        cv2.imwrite(str(folder / name), np.roll((heat // 128).astype(np.uint8), number))
     shutil.copy(ROOT / "docs/stack-dashboard.png", folder / "pictures/2026-05-03T08-00-00.png")
     for number, name in enumerate(("my", "gate", "site", "jump", "dash", "footage/one", "archive/two")):
         path = folder / f"{name}.mp4"
