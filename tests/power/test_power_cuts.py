@@ -46,7 +46,8 @@ LOOK = [
 
 _CHANGES_BY_ITSELF = re.compile(
     r"newest segment .*|used \d{4}\S* \S* UTC|expires \S+ \S+ UTC|sessions: \d+|since \d{4}-\S+ \S+"
-    r"|audit verify: \d+|last round: [^,]*|retention: applied \S+ \S+|\d+ records?\b.*|[0-9a-f]{12,}|ledger.*|quality.*"
+    r"|audit verify: \d+|last round: [^,]*|retention: applied \S+ \S+"
+    r"|\d+ records?\b.*|[0-9a-f]{12,}|ledger.*|quality.*"
 )
 
 MAKING = [
