@@ -23,11 +23,15 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
+from tests.capabilities import CAPABILITIES, HERE
 from tests.power.disk import MODES, Change, Disk, Mode, changes_in, log_of
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 NEEDS = "recording needs Linux and a C compiler"
-pytestmark = pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason=NEEDS)
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason=NEEDS),
+    pytest.mark.skipif({*CAPABILITIES} != HERE, reason="its commands are those of all capabilities"),
+]
 
 CATCH_UP = [["consume", "--until-caught-up"], ["aggregate"], ["index"]]
 LOOK = [
@@ -134,7 +138,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-fPIC",
         "-o",
         str(library),
-        str(HERE / "recorder.c"),
+        str(FOLDER / "recorder.c"),
         "-ldl",
         "-lpthread",
     ]
@@ -175,7 +179,7 @@ def run_session(
         "COLUMNS": "400",
         **extra,
     }
-    arguments = [sys.executable, str(HERE / "session.py"), str(root / "data"), *map(str, files)]
+    arguments = [sys.executable, str(FOLDER / "session.py"), str(root / "data"), *map(str, files)]
     ended = subprocess.run(arguments, cwd=place, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     notes: list[dict[str, Any]] = json.loads(files[1].read_text())
