@@ -38,8 +38,9 @@ def test_only_sockets_within_the_machines_own_files_can_be_opened() -> None:
     said = run(
         TRY
         + "before = family(socket.AF_INET)\n"
-        + "print(before, without_network() is None, family(socket.AF_INET), family(socket.AF_INET6),"
-        + " family(socket.AF_PACKET), family(socket.AF_VSOCK), family(socket.AF_UNIX))"
+        + "print(before, without_network(may_keep=False) is None, family(socket.AF_INET),"
+        + " family(socket.AF_INET6), family(socket.AF_PACKET),"
+        + " family(socket.AF_VSOCK), family(socket.AF_UNIX))"
     )
     assert said == "open True EACCES EACCES EACCES EACCES open"
 
@@ -60,7 +61,7 @@ def test_no_turn_before_all_other_processes_is_taken() -> None:
             return tried(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, first)), tried(
                 lambda: os.sched_setparam(0, os.sched_param(0))
             )
-        print(without_network() is None, *both(), os.sched_getscheduler(0))
+        print(without_network(may_keep=False) is None, *both(), os.sched_getscheduler(0))
         """
     )
     assert said == "True EPERM EPERM 0"
@@ -71,7 +72,7 @@ def test_a_server_that_listens_is_not_reached() -> None:
         port = server.getsockname()[1]
         said = run(
             f"""
-            without_network()
+            without_network(may_keep=False)
             try:
                 socket.create_connection(("127.0.0.1", {port}), timeout=5)
             except OSError as error:
@@ -94,7 +95,7 @@ def test_what_is_started_and_each_thread_has_none_either() -> None:
             go = threading.Event()
             before = threading.Thread(target=lambda: (go.wait(), said.append(family(socket.AF_INET))))
             before.start()
-            without_network()
+            without_network(may_keep=False)
             go.set()
             before.join()
             child = "import socket; socket.socket()"
@@ -110,7 +111,7 @@ def test_a_connection_that_was_handed_before_stays() -> None:
     said = run(
         """
         ours, theirs = socket.socketpair()
-        without_network()
+        without_network(may_keep=False)
         ours.sendall(b"still there")
         print(theirs.recv(100).decode())
         """
@@ -121,4 +122,4 @@ def test_a_connection_that_was_handed_before_stays() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
 def test_it_needs_no_right() -> None:
     drop = f"import os\nif os.getuid() == 0: os.setuid({NOBODY})\n"
-    assert run(drop + "print(os.getuid() != 0, without_network())") == "True None"
+    assert run(drop + "print(os.getuid() != 0, without_network(may_keep=False))") == "True None"

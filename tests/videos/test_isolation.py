@@ -61,3 +61,14 @@ def test_a_video_is_not_decoded_where_its_job_would_have_the_network(
     assert here.code == 0, here
     there = refused(tmp_path, "work", "--until-done")
     assert (there.returncode, there.stdout, REMEDY in there.stderr) == (2, "", True), there
+
+
+def test_where_somebody_allows_it_a_job_keeps_the_network_and_doctor_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_JOB_NETWORK", "true")
+    there = refused(tmp_path, "doctor", "--json", "--stage", "work")
+    [row] = [row for row in json.loads(there.stdout)["rows"] if row["area"] == "jobs"]
+    assert (row["value"], row["note"]) == ("with the network", "allowed by FRAMETALLY_JOB_NETWORK")
+    order = '{"video_id":"0123456789abcdef","kind":"previews"}\n'
+    assert REMEDY not in refused(tmp_path, module="frametally_videos.jobs", text=order).stdout

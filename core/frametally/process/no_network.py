@@ -64,15 +64,22 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def without_network() -> None:
+def without_network(*, may_keep: bool) -> None:
     """Block the network, more privileges and real-time scheduling for this process and its children.
 
     Open sockets stay open.
 
+    Args:
+        may_keep: Whether this process may keep all that where it cannot give it up, as on macOS.
+
     Raises:
         Misconfigured: The machine, the kernel or a filter of this service or container does not allow it.
     """
-    _give_up_network(_ALL_THREADS)
+    try:
+        _give_up_network(_ALL_THREADS)
+    except Misconfigured:
+        if not may_keep:
+            raise
 
 
 def check_without_network() -> None:
@@ -85,7 +92,8 @@ def _give_up_network(flags: int) -> None:
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
         raise Misconfigured(
-            f"{_CANNOT} ({sys.platform}, {platform.machine()}): run this on Linux on x86_64 or aarch64"
+            f"{_CANNOT} ({sys.platform}, {platform.machine()}): run this on Linux on x86_64 or aarch64, or"
+            " set FRAMETALLY_JOB_NETWORK=true if you trust all your videos"
         )
     lines = _filter_of(machine)
     code = b"".join(struct.pack("HBBI", *line) for line in lines)

@@ -81,6 +81,11 @@ class ProducerSettings(SettingsPart):
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."
     )
+    job_network: bool = Field(
+        False,
+        description="Whether a job that decodes a video may keep the network where the machine cannot take "
+        "it away, as on macOS.",
+    )
 
     def tzinfo(self) -> datetime.tzinfo:
         """Return the time zone of naive times."""

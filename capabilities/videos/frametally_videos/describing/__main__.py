@@ -40,7 +40,7 @@ _MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
 def _answer(key: str, question: LookQuestion) -> LookAnswer:
     settings = load_settings("producer")
     if not is_server(settings.store_url):
-        without_network()
+        without_network(may_keep=settings.job_network)
     max_pixels = settings.max_image_megapixels * 1_000_000
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         stored_file = StoredFile(store, key)

@@ -42,13 +42,15 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
     if queue_url := settings.part(VideoSettings).queue_url:
         yield from area_rows(settings, stage, "queue", queue_url, _check_queue)
     if is_needed("catalogue", stage):
-        yield _isolation_row()
+        yield _isolation_row(settings)
 
 
-def _isolation_row() -> Finding:
+def _isolation_row(settings: Settings) -> Finding:
     try:
         check_without_network()
     except Misconfigured as error:
+        if settings.job_network:
+            return Finding("jobs", "isolation", "with the network", "allowed by FRAMETALLY_JOB_NETWORK")
         return Finding("jobs", "isolation", "not possible", remedy=str(error))
     return Finding("jobs", "isolation", "without a network", "for jobs that decode videos")
 

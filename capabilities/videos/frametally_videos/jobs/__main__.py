@@ -111,7 +111,7 @@ def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threadin
     patience = Patience(lambda line: None, stop.is_set, _LONGEST_WAIT_S)
     try:
         if not needs_network(order.kind, settings):
-            without_network()
+            without_network(may_keep=settings.job_network)
         return _do(order, settings, teller, patience)
     except GivenUp:
         if (error := patience.gave_up_on) is None:
