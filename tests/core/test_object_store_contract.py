@@ -229,10 +229,10 @@ def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp
 def test_a_bucket_skips_what_is_known_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_store, "_PAGE_KEYS", 3)
     bucket = object.__new__(bucket_store.S3Store)
-    bucket._store = obstore.store.MemoryStore()  # type: ignore[assignment]
+    bucket._patient = obstore.store.MemoryStore()  # type: ignore[assignment]
     keys = [f"metadata/model={model}/{number:03d}" for model in ("a", "a-b") for number in range(100)]
     for key in keys:
-        obstore.put(bucket._store, key, b"x")
+        obstore.put(bucket._patient, key, b"x")
     pages: list[object] = []
     page_of = bucket._page
     monkeypatch.setattr(bucket, "_page", lambda folder, last: pages.append(last) or page_of(folder, last))

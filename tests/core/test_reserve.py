@@ -41,5 +41,5 @@ def test_commands_that_read_make_no_reserve(
     for command in (["status"], ["export"], ["retention", "apply", "--dry-run"], ["dead-letters", "list"]):
         main([*command, *where])
         assert not reserve.exists(), command
-    assert main(["index", *where]) == 0
+    assert main(["produce", "pictures", "--source", "gate", *where]) == 0
     assert reserve.stat().st_size == RESERVE_BYTES

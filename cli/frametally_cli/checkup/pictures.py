@@ -17,7 +17,6 @@ from frametally.media.screening import note_in
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, plural
 from frametally.segments.contents import list_segments, read_segment
-from frametally.segments.stored_frame import picture_digest
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
 
@@ -53,6 +52,9 @@ def check_pictures(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterator[str]:
     """Yield the keys of pictures that have a gap, or are not the ones that were counted."""
+    # Imported here, so that the help of commands does not load numpy.
+    from frametally.segments.stored_frame import picture_digest
+
     counted = _counted_digests(store, set(image_keys))
     for key in image_keys:
         with suppress(ObjectMissing):  # deleted since it was listed; packs have their own check
