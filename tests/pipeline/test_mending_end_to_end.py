@@ -238,8 +238,12 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
 
 @pytest.mark.parametrize("damage", ["empty", "short", "zeros", "another"])
 def test_footage_whose_pictures_a_disk_lost_keeps_its_counts_and_is_named(
-    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], damage: str
+    house: Callable[[str], House],
+    part_files: Callable[[Path], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # a narrow table breaks the sentence
     gate = house("gate")
     gate.count()
     before = part_files(gate.data_dir)
