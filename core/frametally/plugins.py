@@ -91,6 +91,8 @@ class Plugin:
             `MemberOptions`.
         serving: Returns a context manager around a dashboard for `Ports` and `MemberOptions`; what it yields
             by name is `given` to `create_app`.
+        upkeep: Called when `serve` or `work` starts, for `StorePorts` and a function that returns whether to
+            stop; puts right what a power cut left behind, and raises nothing.
         setup: Yields lines of `frametally setup` for `Settings`, the stages, and whether it only checks.
         servers: Returns the URLs of its servers by name, for `Settings`; empty URLs are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
@@ -140,6 +142,7 @@ class Plugin:
     must_open: str = ""
     members: str = ""
     serving: str = ""
+    upkeep: str = ""
     setup: str = ""
     servers: str = ""
     topics: str = ""

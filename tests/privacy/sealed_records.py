@@ -20,5 +20,6 @@ RECORDS = [
         ended_at_ms=4,
         erased=(ErasedKind(kind="frames", items=5, size_bytes=6),),
         backups=("backups/000001-20260101T000000000Z.backup",),
+        media=("0123456789ab", "0123456789ac.2"),
     ),
 ]

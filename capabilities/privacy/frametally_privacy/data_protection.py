@@ -19,7 +19,7 @@ from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, utc, utc_
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
 from frametally_cli.checkup.findings import shown
-from frametally_privacy.erasure_records import erasures
+from frametally_privacy.erasure_records import Erasure, erasures
 from frametally_privacy.policy import PrivacyRule, read_policy
 
 _STORE, _CATALOGUE = "store", "catalogue"
@@ -113,7 +113,7 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
         holds: Legal holds, in words; None if nothing here can hold data.
         viewers: Accounts, then tokens; None if nobody has to sign in.
         access: Who may open the dashboard if there are no accounts: `proxy`, `none`, `local` or `first`.
-        erasures: Receipts of erasures, the newest first, as `Erasure`.
+        erasures: Receipts of erasures, the newest first, as `Erasure` without `media`.
     """
 
     data: list[KeptData]
@@ -123,6 +123,10 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
     viewers: list[Viewer] | None
     access: str
     erasures: list[dict[str, Any]]
+
+
+def _receipt(erasure: Erasure) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(erasure).items() if name != "media"}
 
 
 def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtection:
@@ -150,7 +154,7 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
         holds=list(holds) if any(plugin.name == "retention" for plugin in plugins()) else None,
         viewers=viewers,
         access=_access_without_accounts(settings),
-        erasures=[msgspec.to_builtins(erasure) for erasure in reversed(erasures(store))],
+        erasures=[_receipt(erasure) for erasure in reversed(erasures(store))],
     )
 
 

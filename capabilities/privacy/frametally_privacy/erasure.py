@@ -51,7 +51,7 @@ from frametally_cli.commands.stages import show
 from frametally_cli.options.ports import Ports
 from frametally_privacy.erased_boxes import ErasedFrames, erase_boxes, erased_frames, segments_with_boxes
 from frametally_privacy.erased_history import begin_histories_again
-from frametally_privacy.erasure_records import ErasedKind, Erasure
+from frametally_privacy.erasure_records import ErasedKind, Erasure, short_media_id
 
 
 class NothingToErase(Misconfigured):
@@ -248,6 +248,10 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
     check_holds(plan, erasure.id)
     mending.finish_all(plan.ports, progress)
     plan = replace(plan)
+    media = {short_media_id(manifest.sha256, manifest.revision) for manifest in plan.media}
+    if not media <= {*erasure.media}:  # while the manifests exist
+        erasure = msgspec.structs.replace(erasure, media=tuple(sorted({*erasure.media} | media)))
+        store.put(erasure.key, encode(erasure))
     if not erasure.keeps_counts:
         frames = plan.frames()
         for key, _ in segments_with_boxes(store, plan.ledger, frames):

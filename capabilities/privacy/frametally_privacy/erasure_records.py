@@ -37,6 +37,7 @@ class Erasure(SealedRecord, frozen=True, kw_only=True):
         ended_at_ms: When nothing was left; None while it runs, and after a kill.
         erased: What there was when it began.
         backups: The backups that existed at the end; frametally does not change them.
+        media: `short_media_id` of the footage in the range; empty in receipts before 0.4.0.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Erasure(SealedRecord, frozen=True, kw_only=True):
     ended_at_ms: int | None = None
     erased: tuple[ErasedKind, ...] = ()
     backups: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
 
     remedy: ClassVar[str] = "restore it from a backup, or delete it and erase the same range again"
 
@@ -59,6 +61,11 @@ class Erasure(SealedRecord, frozen=True, kw_only=True):
     def in_words(self) -> str:
         """The source and the range, as text."""
         return f"{self.source}, {utc_range(self.from_ms, self.to_ms)}"
+
+
+def short_media_id(sha256: str, revision: int) -> str:
+    """Return `keys.media_id` with 12 hex, as many as pictures of videos have in their keys."""
+    return keys.media_id(sha256[:12], revision)
 
 
 def erasures(store: ObjectStore) -> list[Erasure]:

@@ -22,6 +22,7 @@ from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts
 from frametally.process.exit_codes import NOTHING_DONE, worst
+from frametally.process.limits import in_thread
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code, plural
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
@@ -376,7 +377,7 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C and, unless `alone`, process videos in the meantime; return the exit code."""
-    from frametally_cli.stages.family_members import MemberOptions, following
+    from frametally_cli.stages.family_members import MemberOptions, following, keep_up
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
@@ -396,6 +397,7 @@ def serve_dashboard(
             log=ports.log,
             **plugin_options,
         )
+        plugins.enter_context(in_thread(lambda stop: keep_up(ports, stop.is_set), name="upkeep"))
         with nullcontext() if alone else following(settings, options):
             serve(app, settings.web_host, settings.web_port)
     return 0

@@ -15,6 +15,7 @@ import click
 from frametally.books.verdict import REFUSALS
 from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
+from frametally.ports.opened import StorePorts
 from frametally.process.limits import in_thread
 from frametally.process.reports import stamped
 from frametally.settings.loading import Settings
@@ -78,6 +79,12 @@ def all_parts(settings: Settings, options: MemberOptions) -> list[MembersPart]:
 def distinct(members: Iterable[Member]) -> list[Member]:
     """Return each member once, by name: a command that several parts need runs once."""
     return list({member.name: member for member in members}.values())
+
+
+def keep_up(ports: StorePorts, should_stop: Callable[[], bool]) -> None:
+    """Let plug-ins put right what a power cut left behind."""
+    for put_right in hooks("upkeep"):
+        put_right(ports, should_stop)
 
 
 def say(line: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,8 +14,10 @@ from frametally.opening import open_count_index, open_frame_log, open_ledger, op
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.limits import in_thread
 from frametally.process.no_network import check_without_network
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.data_folder import embedded_folder
@@ -30,6 +33,7 @@ from frametally_cli.options.ports import (
     wait_for,
 )
 from frametally_cli.stages.chosen_model import check_chosen_model
+from frametally_cli.stages.family_members import keep_up
 from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.jobs.video_news import mailing
 from frametally_videos.jobs.video_states import StateSettler
@@ -86,7 +90,11 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     ):
         # With --until-done, a server that is not available ends the command.
         store, catalogue, index, ledger = opening() if until_done else wait_for(opening, should_stop)
+        upkeep = partial(keep_up, StorePorts(settings, store))
+        if until_done:
+            upkeep(should_stop)
         with (
+            nullcontext() if until_done else in_thread(lambda stop: upkeep(stop.is_set), name="upkeep"),
             closing(queue_of(settings, catalogue)) as queue,
             _bell_ringer(settings, catalogue) as tell,
             mailing(settings, catalogue, say, all_at_end=until_done),
