@@ -23,6 +23,7 @@ PLUGIN = Plugin(
     members="frametally_videos.hooks.members:members",
     must_open="frametally_videos.hooks.members:must_open",
     serving="frametally_videos.hooks.members:serving",
+    upkeep="frametally_videos.library.empty_pictures:queue_lost_pictures",
     demo="frametally_videos.hooks.demo:uploaded",
     stages={"work": ("store", "log", "index", "ledger", "catalogue", "queue", "mail", "announcing")},
     checks="frametally_videos.hooks.checks:checks",

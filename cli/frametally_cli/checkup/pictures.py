@@ -25,7 +25,7 @@ SAMPLED = 1000
 
 _REMEDY = (
     "power loss or the disk damaged them; their counts stay. If you have the file: run `frametally forget` "
-    "and `frametally produce` with it"
+    "and `frametally produce` with it. `frametally work` makes empty pictures of uploaded videos again"
 )
 
 
@@ -55,7 +55,7 @@ def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterato
     # Imported here, so that the help of commands does not load numpy.
     from frametally.segments.stored_frame import picture_digest
 
-    counted = _counted_digests(store, set(image_keys))
+    counted = counted_digests(store, set(image_keys))
     for key in image_keys:
         with suppress(ObjectMissing):  # deleted since it was listed; packs have their own check
             data = store.get(key)
@@ -65,7 +65,7 @@ def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterato
                 yield key
 
 
-def _counted_digests(store: ObjectStore, image_keys: set[str]) -> dict[str, set[str]]:
+def counted_digests(store: ObjectStore, image_keys: set[str]) -> dict[str, set[str]]:
     """Return what segments say of some pictures; those of older versions and erased frames say nothing."""
     digests: defaultdict[str, set[str]] = defaultdict(set)
     for segment_key in list_segments(store):

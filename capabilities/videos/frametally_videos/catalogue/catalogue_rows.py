@@ -16,6 +16,8 @@ tables; remove the video."""
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
+LOST_PICTURES = "lost-pictures"
+"""The option of a job `frames` that only makes empty pictures again; no state of a video depends on it."""
 WORKER_LOST = "Its worker was lost."
 """Reason of a job that was claimed from a silent worker after its lease expired."""
 

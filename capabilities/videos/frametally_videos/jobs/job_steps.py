@@ -22,7 +22,7 @@ from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_videos.catalogue.catalogue_rows import Artifact, JobKind
+from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES, Artifact, JobKind
 from frametally_videos.media_records import DerivativeKind, Enhancement
 from frametally_videos.records import VideoRecord
 
@@ -110,8 +110,12 @@ def _step(module: str, name: str) -> Callable[[JobCall], list[Artifact]]:
 
 def _frames(call: JobCall) -> list[Artifact]:
     from frametally_videos.jobs.frames_job import make_frames
+    from frametally_videos.jobs.lost_pictures import make_pictures_again
     from frametally_videos.jobs.originals import note_damage
 
+    if call.options == LOST_PICTURES:
+        make_pictures_again(call.settings, call.store, call.record, call.patience)
+        return []
     with _log_of(call.settings) as log:
         ports = StagePorts(call.settings, call.store, log)
         damage = make_frames(ports, call.record, call.progress, call.patience)

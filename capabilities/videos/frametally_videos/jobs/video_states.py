@@ -24,7 +24,7 @@ from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.settings.loading import Settings
-from frametally_videos.catalogue.catalogue_rows import Job, VideoBooks, VideoRow, VideoState
+from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES, Job, VideoBooks, VideoRow, VideoState
 from frametally_videos.jobs.job_results import tell_made
 from frametally_videos.jobs.video_news import VideoNews
 from frametally_videos.library.retention import is_forgotten
@@ -266,7 +266,9 @@ class StateSettler:
         manifests = {manifest.sha256: manifest for manifest in self.ledger.manifests()}
         accounts = Accounts(self.settings, self.index, self.ledger)
         for row in rows:
-            newest: dict[str, Job] = {job.kind: job for job in jobs[row.record.id]}
+            newest: dict[str, Job] = {
+                job.kind: job for job in jobs[row.record.id] if job.options != LOST_PICTURES
+            }
             manifest = manifests.get(row.record.sha256)
             if manifest is None:
                 manifest = find_manifest(self.store, row.record.sha256)

@@ -1,0 +1,58 @@
+"""Makes counted frames of uploaded videos again whose pictures a power cut left empty."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.media.manifests import find_manifest
+from frametally.media.screening import screen_of
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Patience
+from frametally.rules.pace import read_pace
+from frametally.segments.stored_frame import picture_digest
+from frametally.settings.loading import Settings
+from frametally_cli.checkup.pictures import counted_digests
+from frametally_producer.media.videos import captured_at_ms, check_track, paced
+from frametally_producer.writing.frames import stored_jpeg
+from frametally_videos.jobs.originals import open_original
+from frametally_videos.library.empty_pictures import empty_pictures
+from frametally_videos.records import VideoRecord
+
+
+def make_pictures_again(
+    settings: Settings, store: ObjectStore, record: VideoRecord, patience: Patience
+) -> None:
+    """Store a video's empty pictures again that get the bytes that were counted; the others stay empty.
+
+    Pictures that a policy changes stay empty, too: segments have the digest of the picture before that.
+
+    Raises:
+        GivenUp: The store is not available, and the command was stopped.
+        Misconfigured: The store cannot be written.
+    """
+    manifest = find_manifest(store, record.sha256)
+    if manifest is None or manifest.state != "complete" or screen_of(settings, store, manifest.source):
+        return
+    empty = empty_pictures(store, manifest, {})
+    digests = counted_digests(store, {*empty}) if empty else {}
+    pace = read_pace(manifest.pace)
+    with suppress(Poison), open_original(store, record, patience, settings) as video:
+        check_track(video, manifest)
+        for frame in paced(video.frames(), pace) if any(pace) else video.frames():
+            if not digests:
+                return
+            key = keys.image_key(
+                manifest.source, captured_at_ms(frame, manifest), manifest.sha256, frame.frame_index
+            )
+            if counted := digests.pop(key, None):
+                jpeg = stored_jpeg(video.pixels(frame.frame), settings)
+                if picture_digest(hashlib.sha256(jpeg).hexdigest()) in counted:
+                    _fill(store, key, jpeg)
+
+
+def _fill(store: ObjectStore, key: str, jpeg: bytes) -> None:
+    """Replace an empty picture; one that was deleted or put meanwhile stays as it is."""
+    store.change(key, lambda data: jpeg if data == b"" else data)
