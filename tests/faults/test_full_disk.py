@@ -24,6 +24,9 @@ from tests.faults.conftest import write_pictures
 from frametally.process.exit_codes import STOPPED
 from frametally_cli.main import COMMANDS, cli
 
+ROOT = Path(__file__).resolve().parents[2]
+TEMPORARY = Path("/tmp")  # noqa: S108 - the folder that is full in a test
+
 DISK_BYTES = 24_000_000
 SETTINGS: dict[str, Any] = {
     "FRAMETALLY_DETECTOR": "pixels",
@@ -325,14 +328,17 @@ def test_doctor_reads_everything_on_a_full_disk_and_names_the_disk(made: Made, t
     "command", ["status", "export --format xlsx --output /dev/null", "upgrade --dry-run"]
 )
 def test_reading_works_while_every_folder_for_temporary_files_is_full(made: Made, command: str) -> None:
+    # The checkout may be below /tmp itself.
     script = (
-        'mount --bind "$1" /tmp && mount --bind /tmp /var/tmp && cd /tmp && '
-        f'exec "$2" -m frametally {command} --data-dir /tmp/data'
+        'mount --bind "$3" /mnt && mount --bind "$1" /tmp && mount --bind /mnt "$3" && '
+        f'mount --bind /tmp /var/tmp && cd /tmp && exec "$2" -m frametally {command} --data-dir /tmp/data'
     )
     with disk_with(made.data) as disk:
+        if ROOT.is_relative_to(TEMPORARY):
+            (disk.folder / ROOT.relative_to(TEMPORARY)).mkdir(parents=True)
         disk.fill(0)
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script, "sh", str(disk.folder), sys.executable],
+            ["unshare", "--mount", "sh", "-c", script, "sh", str(disk.folder), sys.executable, str(ROOT)],
             env={name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TEMP", "TMP")},
             capture_output=True,
             text=True,

@@ -222,7 +222,9 @@ def facts_of(seen: Sequence[dict[str, Any]], root: Path) -> frozenset[str]:
         for note in seen
         for line in (f"exit code {note['code']}", *note["out"].splitlines())
     }
-    pictures = {str(path.relative_to(root)) for path in (root / "data/store/images").rglob("*.[jp][pa]*")}
+    # A crash may leave a staging file, `<name>#<digits>`, which a later listing removes.
+    images = (root / "data/store/images").rglob("*.[jp][pa]*")
+    pictures = {str(path.relative_to(root)) for path in images if "#" not in path.name}
     return frozenset(lines | pictures)
 
 
