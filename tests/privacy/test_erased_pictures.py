@@ -24,6 +24,12 @@ from frametally_privacy.erasure_records import erasures
 Start = Callable[[], str]
 
 
+@pytest.fixture(autouse=True)
+def wide_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A narrow table breaks the sentences of `doctor`."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
 @pytest.fixture(scope="module")
 def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of counted footage; each test changes a copy."""
