@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,6 +90,7 @@ def test_health_is_not_good_while_every_thread_is_busy_for_longer_than_a_request
 
     application = asgi.Application(app, threads=2)
     try:
-        asyncio.run(run())
+        with ThreadPoolExecutor(1) as thread:  # a browser of another test may have a loop in this one
+            thread.submit(asyncio.run, run()).result()
     finally:
         application.close()
