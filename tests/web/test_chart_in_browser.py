@@ -328,7 +328,7 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(place: Plac
     publish_lines(place, gate)
     first_ms, last_ms = gate[0].captured_at_ms, gate[-1].captured_at_ms
     put_manifest(place, gate[0], gate[-1], "Gate", runs=[(first_ms, last_ms)])
-    put_manifest(place, gate[0], gate[9], "Gate", sha256="ef" * 32, frames_announced=10)
+    put_manifest(place, gate[1], gate[10], "Gate", sha256="ef" * 32, frames_announced=10)
     window = visit(place)
     page = window.open("?interval=60")
     expect(page.locator("#overlap-warning")).to_contain_text("Gate.mp4 (")
