@@ -219,16 +219,11 @@ def _limited(answer: WSGIApplication, settings: Settings) -> WSGIApplication:
     """Give each request one budget for everything that it asks the store, the index and the databases."""
 
     def answer_in_time(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        with request_limit(most_seconds(environ["REQUEST_METHOD"], settings)):
+        most_s = READING_REQUEST_S if environ["REQUEST_METHOD"] in READS else _CHANGING_REQUEST_S
+        with request_limit(max(most_s, settings.web_query_timeout_s)):
             return answer(environ, start)
 
     return answer_in_time
-
-
-def most_seconds(method: str, settings: Settings) -> float:
-    """Return the limit of a request in seconds."""
-    most_s = READING_REQUEST_S if method in READS else _CHANGING_REQUEST_S
-    return max(most_s, settings.web_query_timeout_s)
 
 
 def parts_of(app: Flask) -> Parts:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from frametally.errors import FrametallyError, Retryable
+from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
 from frametally.plugins import PageEntry, plugins
 from frametally.ports.count_index import CountIndex
-from frametally.process.meters import METERS
-from frametally.process.retrying import record_outages
 from frametally.process.time_limit import time_limit
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import local_time, utc
@@ -30,7 +28,7 @@ from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import whole_question
 from frametally_web.history.routes import HistoryRoutes
 from frametally_web.requests.parameters import Args, Parameter
-from frametally_web.requests.problems import Problem, problem_of
+from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import CHART, COMPARE, LABEL, SOURCE, TOP, read_zone
 
 HEALTH_PATH = "/healthz"
@@ -187,29 +185,14 @@ def create_blueprint(
 
     @pages.get(HEALTH_PATH)
     def health() -> Response:
-        try:
-            with time_limit(settings.web_query_timeout_s):
-                record_outages("index", index.check)  # also 503 if it is damaged
-                record_outages("accounts", has_accounts)
-        except Retryable as error:
-            raise _with_its_time(error) from error
+        with time_limit(settings.web_query_timeout_s):
+            index.check()  # unavailable or damaged: 503, as on every route
+            has_accounts()
         response = Response(b'{"status":"ok"}', mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return pages
-
-
-def _with_its_time(error: Retryable) -> Exception:
-    """Return the problem of a part that is away, which says since when; else the error itself."""
-    absence = METERS.absence(error.part)
-    if absence is None:
-        return error
-    current_app.logger.warning("%s: %s", HEALTH_PATH, error)
-    problem = problem_of(error)
-    since = utc(absence.away_since_ms).replace("Z", " UTC")
-    problem.detail = f"{problem.detail} It has been unavailable since {since}."
-    return problem
 
 
 def page(template: str, **values: object) -> Response:
