@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.process.retrying import Backoff, OnceAMinute, back_again, record_outages
+from frametally.process.retrying import Backoff, OnceAMinute, back_again
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
 from frametally_videos.opening import queue_of
@@ -89,12 +88,10 @@ def telling(
             return
         bell, stop = threading.Event(), threading.Event()
 
-        def tell_once(*, is_away: bool) -> None:
+        def tell_once() -> None:
             tell_due(catalogue, queue)
             if every_s is not None:
                 give_up_dead(catalogue, queue, settings)
-            if is_away:
-                queue.prepare()  # perhaps nothing was due, so the queue was not asked
 
         def tell_all() -> None:
             once_a_minute, backoff, away_part = OnceAMinute(say), Backoff(), ""
@@ -102,7 +99,9 @@ def telling(
                 bell.wait(every_s)
                 bell.clear()
                 try:
-                    record_outages("announcing jobs", partial(tell_once, is_away=bool(away_part)))
+                    tell_once()
+                    if away_part:
+                        queue.prepare()  # perhaps nothing was due, so the queue was not asked
                     backoff.reset()
                     once_a_minute.over(back_again(away_part))
                     away_part = ""
