@@ -95,8 +95,8 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 	@$(BIN)/python docs/tour.py
 
 .PHONY: api-docs
-api-docs: .venv/dev setup ## Write the API documents anew
-	@$(BIN)/python docs/api_files.py
+api-docs: setup ## Write the API's documents (OpenAPI, AsyncAPI, Postman) into dist/
+	@$(BIN)/python docs/api_files.py dist
 
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=
@@ -272,6 +272,7 @@ release: .venv/dev setup ## Check that this commit can be released, and build it
 	@rm -rf dist
 	@$(BIN)/hatchling build --target sdist --target wheel
 	@$(BIN)/python docs/notice.py --sbom dist/frametally.cdx.json
+	@$(BIN)/python docs/api_files.py dist
 	@echo "Built. To release: git tag -a v$$($(BIN)/hatchling version) && git push --follow-tags"
 
 .PHONY: clean

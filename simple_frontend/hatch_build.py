@@ -1,4 +1,4 @@
-"""The build hook of wheel and sdist: adds the built pages of the dashboard."""
+"""The build hook of wheel and sdist: adds the built pages of the dashboard, and the manual of its API."""
 
 from __future__ import annotations
 
@@ -23,3 +23,6 @@ class Pages(BuildHookInterface[Any]):
         process = subprocess.run([sys.executable, str(script)], check=False)  # noqa: S603 - our own script
         if process.returncode:
             raise RuntimeError("the dashboard's pages have not been built, and cannot be built here")
+        if self.target_name == "wheel":  # the API's description takes its examples from it
+            manual = Path(self.root) / "docs" / "api.md"
+            build_data["force_include"][str(manual)] = "frametally_web/api/manual.md"

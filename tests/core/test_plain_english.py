@@ -61,7 +61,7 @@ FOLDERS = (
     *("hadoop", "models", "producer", "simple_frontend"),
 )
 PAGES = ("CHANGELOG.md", "README.md", "docs/CONTRIBUTING.md", "docs/SECURITY.md")
-ELSEWHERE = re.compile(r"/vendor/|/built/|^docs/api-reference/|^docs/settings\.md$")
+ELSEWHERE = re.compile(r"/vendor/|/built/|^docs/settings\.md$")
 SCRIPT_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 TAG = re.compile(r"\{%.*?%\}|<!--.*?-->|<[^>]*>", re.DOTALL)
 CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", re.DOTALL)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,8 @@ from werkzeug.datastructures import MultiDict
 from frametally.opening import open_object_store
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
+from frametally_web.api import description, openapi
+from frametally_web.api.asyncapi import describe_messages
 from frametally_web.api.description import listed_endpoints
 from frametally_web.api.endpoints import ALL_ENDPOINTS, ENDPOINTS
 from frametally_web.api.openapi import describe
@@ -141,17 +142,8 @@ def test_every_field_and_every_parameter_is_explained() -> None:
 
 
 @pytest.mark.thorough
-def test_the_examples_are_the_manuals_and_each_is_an_answer_of_its_route() -> None:
-    written = (ROOT / "simple_frontend" / "frametally_web" / "api" / "examples.json").read_text("utf-8")
-    made = subprocess.run(
-        [sys.executable, "-c", "import api_files; print(api_files.example_text(), end='')"],
-        cwd=ROOT / "docs",
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert written == made, "run python docs/api_files.py"
-    shown = json.loads(written)
+def test_each_example_of_the_manual_is_an_answer_of_its_route() -> None:
+    shown = json.loads(json.dumps(openapi.examples()))
     for endpoint in ALL_ENDPOINTS:
         if endpoint.answer is not None:
             today = msgspec.convert(shown[endpoint.name], endpoint.answer, strict=True)
@@ -204,33 +196,19 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
     assert "FRAMETALLY_" not in strange.text
 
 
-@cache
-def documents() -> dict[str, str]:
-    """Make the documents in a separate process, by their files."""
-    program = (
-        "import api_files, json; print(json.dumps({str(k): v for k, v in api_files.documents().items()}))"
-    )
-    made = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT / "docs", check=True, capture_output=True, text=True
-    )
-    return dict(json.loads(made.stdout))
-
-
 @pytest.mark.thorough
-def test_the_api_documents_in_docs_are_those_of_the_code() -> None:
-    made = documents()
-    assert {"openapi.json", "asyncapi.json"} == {
-        path.name for path in (ROOT / "docs/api-reference").iterdir()
+def test_a_release_has_the_documents_of_the_api_as_files(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "docs" / "api_files.py"), str(tmp_path)], check=True)
+    of_files = {path.name: json.loads(path.read_text("utf-8")) for path in tmp_path.iterdir()}
+    assert of_files == {
+        "openapi.json": json.loads(json.dumps(describe())),
+        "asyncapi.json": describe_messages(),
+        "frametally.postman_collection.json": description.collection(),
     }
-    for file, text in made.items():
-        assert Path(file).read_text("utf-8") == text, "run: python docs/api_files.py"
 
 
-@pytest.mark.thorough
-def test_the_postman_collection_is_that_of_the_code() -> None:
-    written = ROOT / "docs" / "frametally.postman_collection.json"
-    collection = json.loads(written.read_text(encoding="utf-8"))
-    assert collection == json.loads(documents()[str(written)])
+def test_the_postman_collection_has_every_route_that_a_run_can_try() -> None:
+    collection = description.collection()
     sockets, *requests = collection["item"]
     assert (sockets["name"], sockets["item"]) == ("WebSocket", [])
     assert "ws://127.0.0.1:5001/ws/my-client" in sockets["description"]
@@ -299,7 +277,9 @@ def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path, command
             if command_line != "up":
                 change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [leg]))
         command = [node, str(ROOT / "simple_frontend" / "tests" / "run_collection.mjs")]
-        command += [str(ROOT / "docs" / "frametally.postman_collection.json"), f"{dashboard.url}/api/v1"]
+        collection = tmp_path / "collection.json"
+        collection.write_text(json.dumps(description.collection()), encoding="utf-8")
+        command += [str(collection), f"{dashboard.url}/api/v1"]
         done = subprocess.run(
             [*command, str(uploaded)], capture_output=True, text=True, check=False, timeout=240
         )

@@ -39,7 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(
             package.parent, copy / package.parent.relative_to(ROOT), ignore=ignored, dirs_exist_ok=True
         )
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+    (copy / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "docs/api.md"):
         shutil.copy(ROOT / name, copy / name)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)],
@@ -62,6 +63,11 @@ def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Pa
         for package in PACKAGES
         for path in package.glob("page/*.html")
     }
+
+
+def test_the_wheel_holds_the_manual_from_which_the_api_takes_its_examples(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("frametally_web/api/manual.md") == (ROOT / "docs" / "api.md").read_bytes()
 
 
 def test_the_wheel_holds_every_package(wheel: Path) -> None:

@@ -27,7 +27,8 @@ _EXPORT = {
 }
 _REFERENCE = "#/components/schemas/{name}"
 _WITHOUT_CONTENT = {204, 304}
-_EXAMPLES = Path(__file__).parent / "examples.json"
+_MANUALS = (Path(__file__).parent / "manual.md", Path(frametally_web.__file__).parents[2] / "docs" / "api.md")
+"""The manual of the API: a wheel has it beside this module (`hatch_build.py`), a checkout among its docs."""
 _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
 _NAMES_RECORD = re.compile(r"; its other fields are those of `\w+`")
 
@@ -211,10 +212,30 @@ def _paths() -> dict[str, dict[str, Any]]:
     return paths
 
 
+@functools.cache
 def examples() -> Mapping[str, Any]:
-    """Return an example answer for each route, by the endpoint's name, from the manual."""
-    examples_by_name: Mapping[str, Any] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
-    return examples_by_name
+    """Return an example answer for each route, by the endpoint's name.
+
+    It is the first JSON below the route's heading in the manual; a route without one takes that of a route
+    that gives the same answer.
+    """
+    manual = next(path for path in _MANUALS if path.is_file()).read_text(encoding="utf-8")
+    answers_by_name: dict[str, Any] = {}
+    for endpoint in ALL_ENDPOINTS:
+        if example := endpoint.answer and example_below(manual, f"{endpoint.method} {endpoint.address}"):
+            answers_by_name[endpoint.name] = json.loads(manual[example])
+    names_by_answer = {one.answer: one.name for one in reversed(ALL_ENDPOINTS) if one.name in answers_by_name}
+    for endpoint in ALL_ENDPOINTS:
+        if endpoint.answer in names_by_answer:
+            answers_by_name.setdefault(endpoint.name, answers_by_name[names_by_answer[endpoint.answer]])
+    return answers_by_name
+
+
+def example_below(manual: str, heading: str) -> slice | None:
+    """Return the position in the manual of the first JSON below a route's heading; None if there is none."""
+    section = re.search(rf"^## `{re.escape(heading)}[?`].*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
+    block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
+    return slice(*(section.start() + end for end in block.span(1))) if section and block else None
 
 
 def _describe_fields(
