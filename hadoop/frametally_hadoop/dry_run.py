@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,9 @@ from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.records import NOT_JSON
-from frametally.rules.blank_stretches import Blank, BlankReason, blank_order, blank_reasons
+from frametally.records import NOT_JSON, Detection
+from frametally.rules.blank_stretches import Blank, BlankReason, blank_order, blank_reasons, shows_boxes
+from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.places import Size, common_sizes
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import read_header, read_source
@@ -147,6 +148,7 @@ def dry_run(
 class _Line(msgspec.Struct):
     image_path: str
     captured_at_ms: int
+    detections: list[Detection]
     shows: Blank | None = None
     picture_digest: str = ""
 
@@ -161,7 +163,7 @@ def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]
     for source in sorted({filmed.source for filmed in coverage if filmed.blank is msgspec.UNSET}):
         rows = [row.key for row in day.segments.rows if row.source == source and row.is_own]
         with suppress(Poison, ObjectMissing):
-            lines = _measured_lines(store, [*dict.fromkeys(rows)], source)
+            lines = _measured_lines(store, [*dict.fromkeys(rows)], source, day.params.counted_boxes.rule())
             reasons = None if lines is None else blank_reasons(lines)
             start_ms = keys.day_start_ms(day.key.day)
             frames = (
@@ -178,7 +180,9 @@ def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]
             yield LeftOutFootage(day.key.day, day.key.model, source, frames)
 
 
-def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str) -> list[_Line] | None:
+def _measured_lines(
+    store: ObjectStore, segment_keys: Sequence[str], source: str, counts: Callable[[DetectedBox], bool]
+) -> list[_Line] | None:
     """Return the distinct frames of a source by time; None if a segment has no picture digests for them."""
     lines: dict[str, _Line] = {}
     for key in segment_keys:
@@ -190,6 +194,8 @@ def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str
             if digest is msgspec.UNSET:
                 return None
             line.picture_digest = digest
+            if shows_boxes(line, counts):
+                line.shows = None
             lines[line.image_path] = line
     return sorted(lines.values(), key=blank_order)
 

@@ -128,13 +128,17 @@ def test_the_proof_of_a_bar_leaves_out_what_that_of_the_whole_does(ledger: Ledge
     while len(frames) < 600:
         shows = rng.choice(["black", msgspec.UNSET])
         frames += [
-            msgspec.structs.replace(frame(1000 * number, []), shows=shows)
+            msgspec.structs.replace(
+                frame(1000 * number, [box("car", 1, 9)] if rng.random() < 0.02 else []), shows=shows
+            )
             for number in range(len(frames), len(frames) + rng.randint(1, 30))
         ]
     put_segments(store, [frames])
     ledger.refresh(store, NoProgress())
     whole = explained(store, ledger, 0, 10**6, empty=True)
     assert 0 < len(whole) < len(frames)
+    proofs = [one.image_path for one in frames if one.detections]
+    assert [one.frame.image_path for one in explained(store, ledger, 0, 10**6)] == proofs
     for _ in range(60):
         from_ms, to_ms = sorted(1000 * rng.randint(0, 600) for _ in range(2))
         of_bar = [one for one in whole if from_ms <= one.frame.captured_at_ms < to_ms]

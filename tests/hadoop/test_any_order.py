@@ -151,7 +151,9 @@ class Scene:
             ],
             picture_digest="same" if shows == "frozen" else f"{number:04d}",
         )
-        self.waiting.append(msgspec.structs.replace(frame, shows="black") if shows == "black" else frame)
+        self.waiting.append(
+            msgspec.structs.replace(frame, shows="black", detections=[]) if shows == "black" else frame
+        )
 
     def create_topic(self, *_: object) -> None:
         """Act as the log that receives a correction's announcements."""

@@ -232,7 +232,7 @@ def test_footage_that_shows_nothing_and_other_frames_and_sources_are_said(file_f
                     replace(
                         frame,
                         picture_digest=f"{number:04d}",
-                        **({"shows": "black"} if number in black else {}),
+                        **({"shows": "black", "detections": []} if number in black else {}),
                     )
                     for number, frame in enumerate(frames)
                 ]

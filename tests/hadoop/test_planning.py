@@ -188,7 +188,7 @@ def test_a_dry_run_after_an_upgrade_says_by_day_what_shows_nothing_and_what_was_
             frame = footage.frame(
                 NOON_MS + day * DAY_MS + number * 200, "car", index=number + 1000 * day, source=source
             )
-            black = {"shows": "black"} if 60 <= number < 150 else {}
+            black = {"shows": "black", "detections": []} if 60 <= number < 150 else {}
             made.append(replace(frame, picture_digest=f"{number:04d}", **black) if is_measured else frame)
         return made
 

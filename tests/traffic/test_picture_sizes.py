@@ -99,6 +99,7 @@ def test_a_size_that_black_pictures_alone_have_leaves_the_others_their_numbers(f
         msgspec.structs.replace(
             resized(footage.frame(NOON_MS + MINUTE_MS + number * 200, index=500 + number), SMALL),
             shows="black",
+            detections=[],
         )
         for number in range(75)
     ]

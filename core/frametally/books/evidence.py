@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from frametally import keys
 from frametally.books.runs import hour_files, read_hour_files
@@ -16,8 +19,14 @@ from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import BoxFilter
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
-from frametally.rules.blank_stretches import BLANK_MS, BlankStretch, blank_looks, stretches_within
-from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.blank_stretches import (
+    BLANK_MS,
+    BlankStretch,
+    blank_looks,
+    shows_boxes,
+    stretches_within,
+)
+from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 from frametally.rules.hour_file import length_ms, lines_of
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.times import DAY_MS
@@ -122,7 +131,7 @@ def frames_of_bar(
         not_counted=not_counted,
     )
     stretches = [] if left_out is None else left_out.stretches(source, since, to_ms)
-    for frame in _without_blank(frames):
+    for frame in _without_blank(frames, counts):
         at_ms = frame.captured_at_ms
         if not since <= at_ms < to_ms or any(first <= at_ms <= last for first, last, _ in stretches):
             continue
@@ -214,10 +223,14 @@ def _each_frame(
             return
 
 
-def _without_blank(frames: Iterable[FrameDetections]) -> Iterator[FrameDetections]:
+def _without_blank(
+    frames: Iterable[FrameDetections], counts: Callable[[DetectedBox], bool]
+) -> Iterator[FrameDetections]:
     """Yield the frames that show something, in their order."""
     stretch: list[FrameDetections] = []  # since the last picture that shows something
     for frame in frames:
+        if shows_boxes(frame, counts):
+            frame = replace(frame, shows=UNSET)
         stretch.append(frame)
         if not frame.shows:
             yield from _with_picture(stretch)[:-1]

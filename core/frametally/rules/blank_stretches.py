@@ -6,6 +6,9 @@ frozen camera repeats its pictures bit for bit, even at key frames. A real scene
 compression removes all noise between two key frames, the next key frame brings new noise, and key frames are
 rarely more than 20 s apart.
 
+A frame with a counted box shows something, however dark its picture is: what a detector finds there is
+evidence that no measure of the picture has.
+
 A short black stretch next to a picture that shows something is part of the scene: a fade in a film, a hand in
 front of the lens, or an empty drawn scene.
 """
@@ -16,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, Protocol
+
+from frametally.rules.counted_boxes import DetectedBox
 
 BLANK_MS = 10_000
 """A black or one-coloured stretch shows nothing if it lasts this long or is this far from other pictures."""
@@ -54,6 +59,20 @@ class MeasuredFrame(LookedAtFrame, Protocol):
 
     @property
     def picture_digest(self) -> str: ...  # noqa: D102
+
+
+class JudgedFrame(Protocol):
+    """A frame line's fields for whether its picture and boxes show something."""
+
+    @property
+    def shows(self) -> Any: ...  # noqa: D102
+    @property
+    def detections(self) -> Sequence[DetectedBox]: ...  # noqa: D102
+
+
+def shows_boxes(frame: JudgedFrame, counts: Callable[[DetectedBox], bool]) -> bool:
+    """Return whether a frame whose picture looks blank has a counted box, so that it shows something."""
+    return bool(frame.shows) and any(map(counts, frame.detections))
 
 
 def blank_reasons(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Protocol
 
-COUNTING_VERSION = 11
+COUNTING_VERSION = 12
 """Raised whenever the same segments and settings would give different part files; all days are then stale."""
 
 FRAMES_FOR_A_DETECTION = 100

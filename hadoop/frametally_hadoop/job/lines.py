@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
-from frametally.rules.blank_stretches import MeasuredFrame
+from frametally.rules.blank_stretches import MeasuredFrame, shows_boxes
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.evidence import BoxedFrame
 from frametally.rules.once import one_line_per_frame
@@ -27,6 +27,7 @@ except ImportError:  # a cluster's Python may have nothing but the standard libr
     msgspec = None  # type: ignore[assignment]
 
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
+_SHOWS = attrgetter("shows")
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 
@@ -301,3 +302,14 @@ def distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[
     unique_lines = one_line_per_frame(repeats).values()
     dropped = Counter(line for _, line in repeats) - Counter(unique_lines)
     return once + [frame_of[line] for line in unique_lines], [frame_of[line] for line in dropped.elements()]
+
+
+def with_boxes_as_evidence(frames: list[Frame], counts: Callable[[DetectedBox], bool]) -> list[Frame]:
+    """Return the frames; one that looks blank but has a counted box looks ordinary."""
+    if not any(map(_SHOWS, frames)):
+        return frames
+    return [_ordinary(frame) if shows_boxes(frame, counts) else frame for frame in frames]
+
+
+def _ordinary(frame: Any) -> Any:
+    return frame._replace(shows="") if msgspec is None else msgspec.structs.replace(frame, shows="")

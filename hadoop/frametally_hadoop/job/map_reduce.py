@@ -50,7 +50,14 @@ from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.following import sizes_by_minute
-from frametally_hadoop.job.lines import Frame, FrameSize, distinct_frames, from_json, to_json
+from frametally_hadoop.job.lines import (
+    Frame,
+    FrameSize,
+    distinct_frames,
+    from_json,
+    to_json,
+    with_boxes_as_evidence,
+)
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.job.reading import CellRun, Fetch, SegmentEntry, fetch, parse_line, read_blocks
 from frametally_hadoop.job.visits import (
@@ -162,12 +169,15 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
         cells[cell_ms if params.tracking is None else 0].append(value)
         sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
     units: dict[str, _Unit] = {}
+    counts = params.counted_boxes.rule()
     needs_boxes = params.tracking is not None or params.min_side > 0 or bool(zones)
     for cell_ms in sorted(cells):
         texts = (value[value.index(LINE_SEPARATOR) + 1 :] for value in cells.pop(cell_ms))
         frames, repeats = distinct_frames(
             [text.replace(LINE_SEPARATOR, b"\n") for text in texts], needs_boxes=needs_boxes
         )
+        # A box outside a zone, too, is evidence for what the picture shows.
+        frames = with_boxes_as_evidence(frames, counts)
         repeats = [frame for frame in repeats if start_ms <= frame.captured_at_ms < end_ms]
         for place, of_place, dropped in _places(source, zones, frames, repeats, is_whole=is_whole):
             of_model = model if place == source else series_model(model, ZONES)
