@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +98,16 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report the tests that were not run."""
+    """Report the tests that were not run: why, and the one command that brings what they need."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} skipped: {reason}")
+    if packages := sorted(set(re.findall(r"\(Debian: apt install ([\w-]+)", " ".join(reasons)))):
+        terminalreporter.write_line(f"On Debian: apt install {' '.join(packages)}")
     if count := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
