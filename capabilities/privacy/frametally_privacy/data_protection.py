@@ -165,16 +165,20 @@ def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
     own = {_STORE: settings.store_url, _CATALOGUE: settings.catalogue_url, "log": settings.log_url}
     urls = {**servers, **own, "index": settings.index_url}
     names = {plugin.name for plugin in plugins()}
-    kinds = {kind: places for kind, places in _KINDS.items() if {_OF_PLUGINS.get(kind, "privacy")} <= names}
+    kinds = {
+        kind: tuple(urls.get(place, "") for place in places)
+        for kind, places in _KINDS.items()
+        if _OF_PLUGINS.get(kind, "privacy") in names
+    }
     rules = dict(zip(kinds, kinds, strict=True))
     for part in parts:
         for kind in (*part.kinds, *part.previews):
-            kinds[kind.name] = (kind.place,)
+            kinds[kind.name] = (urls.get(kind.place, kind.place),)
             rules[kind.name] = kind.rule or kind.name
     return [
         KeptData(
             kind=kind,
-            places=tuple(shown("url", url) for place in places if (url := urls.get(place, place))),
+            places=tuple(shown("url", url) for url in places if url),
             terms=tuple(
                 term
                 for term in terms
