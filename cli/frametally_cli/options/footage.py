@@ -33,7 +33,7 @@ footage_options: list[Callable[[Any], Any]] = [
     click.option(
         "--container-time",
         type=click.Choice(["utc", "local"]),
-        help="Zone of creation_time in a video: UTC, or local (--timezone) as of GoPro, DJI and dash cams.",
+        help="Time zone of creation_time in a video: UTC, or local (--timezone) as of GoPro and DJI.",
     ),
     option("--time-pattern", "Pattern of the time in names or paths, such as cam_%Y%m%d_%H%M%S."),
     option(
