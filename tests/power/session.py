@@ -12,6 +12,7 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -31,7 +32,16 @@ def _write_back(log: str) -> None:
         file.write(struct.pack("<QQQQQ", ord("Y"), 0, _length(), 0, 0))
 
 
-def main() -> None:
+def run_forked(arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
+    """Run commands in this process, as if it had just been started in a folder with an environment."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(*map(Path, arguments))
+
+
+def main(data_dir: Path, commands: Path, notes_file: Path) -> None:
+    """Run the commands and write the notes."""
     from frametally.adapters.sql import engine
     from frametally_accounts.book import AccessBook
     from frametally_cli.main import main as frametally
@@ -39,7 +49,6 @@ def main() -> None:
     if fault := os.environ.get("POWER_SYNCHRONOUS"):  # a fault, by which the campaign must fail
         configure = engine._configure
         engine._configure = lambda synchronous, connection, _: configure(fault, connection, _)
-    data_dir, commands, notes_file = map(Path, sys.argv[1:])
     notes = []
     # A dashboard has it open all the time; otherwise each command would be the last to close it, and sync it.
     book = AccessBook(f"sqlite:///{data_dir}/catalogue.sqlite")
@@ -71,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
