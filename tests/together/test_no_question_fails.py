@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -145,11 +146,15 @@ def fault_of(operation: Operation, answer: Answered) -> str:
 
 
 def asked(client: Client, kind: str, operations: Sequence[Operation]) -> Iterator[tuple[Operation, str, str]]:
-    """Ask with one kind of value for each parameter; yield the route, the question and the fault, or ''."""
+    """Ask with one kind of value for each parameter; yield the route, the question and the fault, or ''.
+
+    Each parameter meets each of three questions in turn, with one kind after the other.
+    """
+    turns = itertools.count([*HOSTILE].index(kind))
     for operation in operations:
-        for query in (short(operation), whole(operation), whole(operation, BY_SECOND)):
-            for name in operation.names("query"):
-                yield ask_with(client, operation, query, name, kind)
+        questions = short(operation), whole(operation), whole(operation, BY_SECOND)
+        for name in operation.names("query"):
+            yield ask_with(client, operation, questions[next(turns) % len(questions)], name, kind)
         for name in operation.names("path") if kind != "empty" else ():
             address = operation.address(short(operation), **{name: HOSTILE[kind][-1] or "real"})
             yield operation, address, fault_of(operation, client("GET", address))
