@@ -17,6 +17,7 @@ import click
 from frametally.errors import FrametallyError
 from frametally.plugins import CommandEntry, hooks, load, plugin_commands
 from frametally.process.exit_codes import NOTHING_DONE
+from frametally.process.interruption import raise_on_signal
 from frametally_cli.console import streams
 
 
@@ -134,7 +135,7 @@ def cli() -> None:
         gc.freeze()
         gc.enable()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `starting`
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, raise_on_signal(KeyboardInterrupt))
 
 
 def _say_error(line: str) -> None:

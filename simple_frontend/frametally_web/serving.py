@@ -11,13 +11,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
 
 import uvicorn
 from flask import Flask
 
 from frametally.errors import Misconfigured
 from frametally.process import failpoints, limits
+from frametally.process.interruption import raise_on_signal
 from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
 from frametally_web.assets import build_missing
@@ -163,9 +163,7 @@ def _signals_interrupt() -> Iterator[None]:
         yield
         return
 
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
+    interrupt = raise_on_signal(KeyboardInterrupt)
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

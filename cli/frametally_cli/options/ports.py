@@ -24,6 +24,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts, StorePorts
 from frametally.process.exit_codes import STOPPED
+from frametally.process.interruption import raise_on_signal
 from frametally.process.period import repeat
 from frametally.process.reports import write_log_lines
 from frametally.process.retrying import GivenUp, Patience
@@ -310,7 +311,7 @@ def stop_on(*signals: signal.Signals, at_once: bool = False) -> Iterator[Callabl
 
     def stop(signal_number: int, stack_frame: object) -> None:
         heard.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, raise_on_signal(KeyboardInterrupt))
 
     before = {number: signal.signal(number, stop) for number in signals}
     try:
@@ -348,11 +349,7 @@ def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[
 @contextmanager
 def ending_on(number: signal.Signals) -> Iterator[None]:
     """Let this signal end the process as an exit does, closing and removing open files."""
-
-    def end(signal_number: int, stack_frame: object) -> None:
-        raise SystemExit(128 + signal_number)
-
-    before = signal.signal(number, end)
+    before = signal.signal(number, raise_on_signal(lambda: SystemExit(128 + number)))
     try:
         yield
     finally:
