@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import multiprocessing
 import os
 import signal
@@ -70,6 +71,12 @@ def _run(
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code or 0)
+
+
+def findings(printed: str) -> str:
+    """Return a line for each row of `doctor --json`: its table for people breaks sentences."""
+    rows = json.loads(printed)["rows"]
+    return "\n".join(f"{row['area']} {row['name']} {row['value']} {row['remedy']}" for row in rows)
 
 
 def start_frametally(

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.commands import run_frametally
+from tests.commands import findings, run_frametally
 
 from frametally import keys
 from frametally.opening import open_object_store
@@ -87,7 +87,7 @@ def test_packed_footage_is_counted_proven_analysed_again_renamed_and_forgotten_a
     assert [is_part_key(key) for key in objects(tmp_path)] == [True, True]
     assert images(tmp_path) == before
     assert json.loads(run("status", "--json"))["sources"] == json.loads(books)["sources"]
-    assert "2 read" in next(line for line in run("doctor", "--deep").splitlines() if "packs" in line)
+    assert "packs all 2 read" in findings(run("doctor", "--deep", "--json"))
     assert f"{PICTURES} announced" in run("redetect", "--model", "another-0a1b2c3d")
     run("rename-source", "gate", "yard", "--delete-images")
     assert list(images(tmp_path).values()) == list(before.values())

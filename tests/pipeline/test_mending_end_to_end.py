@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.commands import findings
 
 from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
@@ -240,14 +241,12 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
 def test_footage_whose_pictures_a_disk_lost_keeps_its_counts_and_is_named(
     house: Callable[[str], House],
     part_files: Callable[[Path], dict[str, bytes]],
-    monkeypatch: pytest.MonkeyPatch,
     damage: str,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")  # a narrow table breaks the sentence
     gate = house("gate")
     gate.count()
     before = part_files(gate.data_dir)
-    assert "pictures all of them 12 listed, 12 read" in gate("doctor", "--deep")
+    assert "pictures all of them 12 listed, 12 read" in findings(gate("doctor", "--deep", "--json"))
     picture = gate.images()[3]
     data = picture.read_bytes()
     picture.write_bytes(
@@ -258,7 +257,7 @@ def test_footage_whose_pictures_a_disk_lost_keeps_its_counts_and_is_named(
             "another": gate.images()[4].read_bytes(),
         }[damage]
     )
-    told = gate("doctor", "--deep", code=2)
+    told = findings(gate("doctor", "--deep", "--json", code=2))
     assert ("gate 1 empty picture" if damage == "empty" else "gate 1 damaged of those read") in told
     if damage != "another":  # announced anew, it would be what the store has
         for command in (

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.capabilities import needs
-from tests.commands import start_frametally
+from tests.commands import findings, start_frametally
 from tests.privacy.erased_footage import FROM_MS, RANGE, Footage, filmed, opened
 
 from frametally import keys
@@ -22,12 +22,6 @@ from frametally_cli.stages.family_members import keep_up
 from frametally_privacy.erasure_records import erasures
 
 Start = Callable[[], str]
-
-
-@pytest.fixture(autouse=True)
-def wide_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A narrow table breaks the sentences of `doctor`."""
-    monkeypatch.setenv("COLUMNS", "300")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +39,6 @@ def footage(
     shutil.copytree(counted_folder, tmp_path, dirs_exist_ok=True)
     for name, value in {"DATA_DIR": str(tmp_path), "INTERVAL_S": "60", "DETECTOR": "pixels"}.items():
         monkeypatch.setenv(f"FRAMETALLY_{name}", value)
-    monkeypatch.setenv("COLUMNS", "200")
     with opened(tmp_path) as place:
         if request.param:
             place.pack("gate")
@@ -94,8 +87,9 @@ def test_erased_pictures_that_a_disk_brings_back_go_at_the_next_start_and_the_ot
     everything = pictures(footage)
     gone = erase(footage, *arguments)
     (receipt,) = erasures(footage.store)
-    assert main(["doctor", "--deep"]) == 2
-    assert f"{len(gone)} erased pictures are in the store" in " ".join(capsys.readouterr().out.split())
+    capsys.readouterr()
+    assert main(["doctor", "--deep", "--json"]) == 2
+    assert f"{len(gone)} erased pictures are in the store" in findings(capsys.readouterr().out)
     assert f"deleted {len(gone)} erased pictures that came back" in (line := start())
     assert receipt.id in line
     assert pictures(footage) == everything - gone
@@ -136,8 +130,9 @@ def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pic
     before = pictures(footage)
     assert start() == ""
     assert pictures(footage) == before
-    assert main(["doctor", "--deep"]) == 2
-    printed = " ".join(capsys.readouterr().out.split())
+    capsys.readouterr()
+    assert main(["doctor", "--deep", "--json"]) == 2
+    printed = findings(capsys.readouterr().out)
     assert f"{len(gone)} erased pictures are in the store" in printed
     assert "run `frametally privacy erase` with this range again" in printed
     assert main(["privacy", "erase", "--source", "gate", *RANGE, "--yes"]) == 0

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.commands import run_frametally
+from tests.commands import findings, run_frametally
 from tests.videos.test_upload_command import make_video
 
 START = "2026-05-01T08:00:00Z"
@@ -75,4 +75,4 @@ def test_pictures_that_the_original_does_not_give_again_stay_empty_and_are_named
         original.write_bytes(make_video(original.parents[4] / "b.mp4", seed=3).read_bytes())
     assert "jobs: 1 done, 0 failed" in house.work()
     assert house.pictures() == before | {first: b""}
-    assert "1 empty picture" in house("doctor", "--deep", code=2)
+    assert "1 empty picture" in findings(house("doctor", "--deep", "--json", code=2))
