@@ -60,6 +60,18 @@ def show(command, context):
 
 show(cli, click.Context(cli, info_name="frametally", max_content_width=200))
 """
+# All tests are imported, and of these folders those run that a missing helper, fixture or setting would stop.
+SELECTION = """\
+import os
+
+def pytest_collection_modifyitems(items):
+    print("\\ncollected in", *sorted({item.nodeid.split("/")[1] for item in items}))
+    asked = [item for item in items if item.nodeid.split("/")[1] in os.environ["ASKED"].split()]
+    texts = {path: path.read_text(encoding="utf-8") for path in {item.path for item in asked}}
+    ask = {path for path, text in texts.items() if "plugins" in text or "tests.capabilities" in text}
+    assert len(ask) >= 10
+    items[:] = [item for item in asked if item.path in ask or "/core/" not in item.nodeid]
+"""
 LOOK_AROUND = """\
 import json, re, sys
 from pathlib import Path
@@ -180,6 +192,7 @@ def copy_without(gone: frozenset[str], root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if f"{first}/{rest.partition('/')[0]}" not in left_out:
             shutil.copy2(REPOSITORY / name, root / name)
+            copy_compiled(name, root)
         elif name.endswith(".py"):
             compiled = root / cache_from_source(name)
             py_compile.compile(str(REPOSITORY / name), str(compiled), doraise=True)
@@ -187,25 +200,39 @@ def copy_without(gone: frozenset[str], root: Path) -> None:
         subprocess.run(["git", *command], cwd=root, capture_output=True, check=True)
 
 
-def cloned(gone: frozenset[str], root: Path) -> Iterator[Clone]:
-    if not (REPOSITORY / ".git").exists():
-        pytest.skip("needs a checkout")
-    copy_without(gone, root)
-    (root / "site").mkdir()
-    (root / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
-    yield Clone(root, gone)
-    shutil.rmtree(root)
+def copy_compiled(name: str, root: Path) -> None:
+    """Copy what Python and pytest have compiled of a file, which costs most of a test's run."""
+    source = Path(name)
+    for compiled in (REPOSITORY / source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"):
+        target = root / compiled.relative_to(REPOSITORY)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(compiled, target)
 
 
 @pytest.fixture(scope="module", params=CASES)
 def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    yield from cloned(CASES[request.param], tmp_path_factory.mktemp("without") / "frametally")
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("needs a checkout")
+    root = tmp_path_factory.mktemp("without") / "frametally"
+    gone = CASES[request.param]
+    copy_without(gone, root)
+    (root / "site").mkdir()
+    (root / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
+    (root / "site" / "selection.py").write_text(SELECTION, encoding="utf-8")
+    yield Clone(root, gone)
+    shutil.rmtree(root)
 
 
-@pytest.fixture(params=DELETABLE)
-def without_one(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Clone]:
-    """A copy of the checkout after the documented deletion of one capability."""
-    yield from cloned(frozenset({request.param}), tmp_path / "frametally")
+@pytest.fixture
+def documented(clone: Clone, tmp_path: Path) -> Clone:
+    """The copy as the documented deletion leaves it: with the folders of those that build on what is gone."""
+    names = [name for name in DELETABLE if with_dependents(name) == clone.gone != {name}]
+    if not names:
+        return clone
+    root = shutil.copytree(clone.root, tmp_path / "frametally")
+    for place, name in itertools.product(("capabilities", "tests"), clone.gone - {*names}):
+        shutil.copytree(REPOSITORY / place / name, root / place / name, dirs_exist_ok=True)
+    return Clone(root, frozenset(names))
 
 
 @pytest.fixture(scope="module")
@@ -308,42 +335,15 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: C
     assert told.keys() <= {"/api/docs", "/docs", "/redoc"}
 
 
-QUICK = [
-    *("-p", "no:cacheprovider"),
-    "-m",
-    "not thorough and not services and not spark and not airflow and not demo",
-]
-
-
-def test_every_test_that_is_left_is_collected_after_the_deletion_of_one_capability(
-    without_one: Clone,
+def test_the_tests_that_are_left_are_collected_and_those_that_ask_for_capabilities_pass(
+    documented: Clone,
 ) -> None:
-    collected = without_one.python("-m", "pytest", "-qq", "--collect-only", *QUICK, "tests")
-    assert collected.returncode == 0, collected.stdout[-20_000:]
-    names = {line.split("/")[1] for line in collected.stdout.splitlines() if line.startswith("tests/")}
-    assert {"core", "consumer", "hadoop", "pipeline", "producer", "search", "web"} <= names
-    assert not names & without_one.gone
-    # Each missing helper, fixture or setting of these would stop its tests.
-    asking = [
-        path.relative_to(without_one.root)
-        for path in sorted((without_one.root / "tests" / "core").glob("test_*.py"))
-        if "tests.capabilities" in path.read_text(encoding="utf-8")
-    ]
-    done = without_one.python("-m", "pytest", "-q", "--numprocesses=2", *QUICK, *asking)
+    quick = "not thorough and not services and not spark and not airflow and not demo"
+    # The mission does not know any plug-in: without all of them, its tests pass as well.
+    folders = "core hadoop search" if documented.gone == CASES["all"] else "core"
+    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "selection", "-m", quick, "tests")
+    done = documented.python(*arguments, settings={"ASKED": folders})
     assert done.returncode == 0, done.stdout[-20_000:]
-
-
-def test_the_tests_that_ask_plug_ins_pass_without_any(clone: Clone) -> None:
-    if clone.gone != CASES["all"]:
-        pytest.skip("done once, without all of them")
-    # The others do not know any plug-in: they work the same without plug-ins.
-    asking = [
-        path.relative_to(clone.root)
-        for path in sorted((clone.root / "tests" / "core").glob("test_*.py"))
-        if "plugins" in (text := path.read_text(encoding="utf-8")) or "tests.capabilities" in text
-    ]
-    assert len(asking) >= 10
-    done = clone.python(
-        *("-m", "pytest", "-q", "--numprocesses=2", *QUICK, "tests/hadoop", "tests/search", *asking)
-    )
-    assert done.returncode == 0, done.stdout[-20_000:]
+    (collected,) = re.findall(r"^collected in (.*)", done.stdout, re.MULTILINE)
+    assert {"core", "consumer", "hadoop", "pipeline", "producer", "search", "web"} <= {*collected.split()}
+    assert not documented.gone & {*collected.split()}
