@@ -141,13 +141,8 @@ def local(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[Plac
     with closing(Place(folder, clip)) as opened:
         opened.finish()
         assert opened.pictures() == len(opened.frames()) == FRAMES
-        assert [kind for kind, _, _ in opened.made()] == [
-            "poster",
-            "sprite",
-            "sprite_vtt",
-            "metadata",
-            "quality",
-        ]
+        kinds = [kind for kind, _, _ in opened.made()]
+        assert kinds == ["metadata", "poster", "quality", "sprite", "sprite_vtt"]
         yield opened
 
 
