@@ -97,8 +97,11 @@ def answer_of(address: str, path: str) -> tuple[int, str]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("command", [("up",), ("serve", "--alone")], ids=" ".join)
-@pytest.mark.parametrize("wanted", ["", "true"], ids=["by a command", "by FRAMETALLY_WEB_ACCOUNTS"])
+@pytest.mark.parametrize(
+    ("wanted", "command"),
+    [("", ("up",)), ("true", ("serve", "--alone"))],
+    ids=["up, by a command", "serve, by FRAMETALLY_WEB_ACCOUNTS"],
+)
 def test_what_serves_starts_without_the_accounts_that_the_store_knows_says_so_and_shows_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, command: tuple[str, ...]
 ) -> None:
