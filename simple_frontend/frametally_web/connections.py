@@ -173,11 +173,13 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        self._bytes = 0
-        self._body_bytes = 0
+        """Wait for the next request, unless it has come: a browser may have the whole answer before us."""
         super().on_response_complete()
-        self._wait_for_request()
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._bytes = 0
+            self._body_bytes = 0
+            self._wait_for_request()
 
     def pause_writing(self) -> None:
         """Wait for the client to read its answer."""

@@ -21,6 +21,7 @@ from tests.web.conftest import Place, Serving
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
+from frametally_web.api import events
 from frametally_web.security import HEADERS
 from frametally_web.serving import THREADS, DashboardServer, serve
 
@@ -350,6 +351,22 @@ def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
             silent.sendall(said)
             while silent.recv(65536):
                 pass
+
+
+def test_a_request_that_comes_before_the_last_answer_has_ended_is_answered_to_its_own_end(
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "IDLE_S", 0.2)
+    monkeypatch.setattr(events, "_HEARTBEAT_S", 0.1)
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in ("/healthz", "/api/events")]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as eager:
+        eager.sendall("".join(requests).encode())
+        heard = b""
+        while heard.count(b"beat\n") + heard.count(b": still here\n") < 8:
+            piece = eager.recv(65536)
+            assert piece, heard
+            heard += piece
 
 
 def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest(
