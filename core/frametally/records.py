@@ -124,7 +124,8 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
 
     Attributes:
         image_path: Key of the JPEG in the object store: the frame's identity.
-        frame_index: Decode index in the medium, from 0 (0 for a picture).
+        frame_index: Decode index in the medium, from 0 (0 for a picture); repeats of standing pictures follow
+            the last one.
         sha256: Hash of the stored object, in hex.
         media: `keys.media_id` of the medium that it came from.
         screened: What was done to the picture before it was stored; unset if nothing was done.

@@ -26,6 +26,7 @@ from frametally.process.reports import plural
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.rules.pace import Pace, read_pace
+from frametally_producer.reading.containers import shows_losses
 from frametally_producer.reading.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
 from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
 from frametally_producer.reading.sampling import Sampler, StandingPictures, denser, estimate_frames
@@ -99,9 +100,32 @@ def paced(frames: Iterable[TimedFrame], pace: Pace) -> Iterator[TimedFrame]:
     """Yield the frames with their times converted to event time."""
     begins_ms: int | None = None
     for frame in frames:
-        begins_ms = int(frame.offset_ms * (pace.speed or 1)) if begins_ms is None else begins_ms
-        event_s = pace.event_s(frame.position_s, frame.frame_index)
-        yield frame._replace(position_s=event_s, offset_ms=begins_ms + int(event_s * 1000))
+        if any(pace):
+            begins_ms = int(frame.offset_ms * (pace.speed or 1)) if begins_ms is None else begins_ms
+            event_s = pace.event_s(frame.position_s, frame.frame_index)
+            yield frame._replace(position_s=event_s, offset_ms=begins_ms + int(event_s * 1000))
+        else:
+            yield frame
+
+
+def with_repeats(opened: Video, pace: Pace, standing: StandingPictures) -> Iterator[TimedFrame]:
+    """Yield the frames of a video that was read once more, with repeats of the pictures that stand.
+
+    Yields none if no picture stands, or if pictures may be lost instead.
+    """
+    if not standing or opened.damage:
+        return
+    with opened.reopened() as video:
+        if not shows_losses(video.container):
+            return
+    frame_index = standing.frames
+    with opened.reopened() as video:
+        for frame in paced(video.frames(), pace):
+            yield frame
+            for position_s in standing.repeats_s(frame.position_s):
+                offset_ms = frame.offset_ms + int((position_s - frame.position_s) * 1000)
+                yield frame._replace(frame_index=frame_index, position_s=position_s, offset_ms=offset_ms)
+                frame_index += 1
 
 
 def captured_at_ms(frame: TimedFrame, medium: MediaManifest) -> int:
@@ -119,8 +143,7 @@ class VideoWork:
 
     def __post_init__(self) -> None:
         """Start counting this call's frames, pixels and bytes at zero."""
-        self._expected = self._pixels = self._stored_bytes = self._announced = 0
-        self._standing = StandingPictures()
+        self._expected = self._pixels = self._stored_bytes = self._announced = self._done = 0
 
     def run(self) -> None:
         """Store, announce and note all wanted frames that have not been announced yet.
@@ -130,7 +153,8 @@ class VideoWork:
         began_s = time.monotonic()
         opened, production, keeper = self.opened, self.production, self.keeper
         pace = read_pace(keeper.manifest.pace)
-        frames = paced(opened.frames(), pace) if any(pace) else opened.frames()
+        standing = StandingPictures()
+        frames = standing.noting(paced(opened.frames(), pace))
         first = first_of(frames, opened)
         self._expected = estimated(opened, keeper)
         is_new = keeper.is_new
@@ -140,14 +164,15 @@ class VideoWork:
         with production.writer(self._note, self._write, is_new=is_new) as writer:
             for frame in self._new_frames(itertools.chain((first,), frames), writer):
                 writer.add(frame)
+            repeats = with_repeats(opened, pace, standing)
+            for frame in self._new_frames(repeats, writer, from_index=standing.frames):
+                writer.add(frame)
         keeper.write()
         medium = keeper.manifest
         production.media[medium.sha256] = medium
         jumps = time_jumps(medium, {})
         if jumps:
             production.notice(told_time_jumps(medium, jumps))
-        if (line := self._standing.line()) and not opened.damage:
-            production.notice(f"{medium.name}: {line}")
         if opened.doubt:
             production.notice(
                 f"{medium.name}: {opened.doubt}; if that is wrong, `frametally forget` it, convert it with "
@@ -166,21 +191,25 @@ class VideoWork:
     def _write(self) -> None:
         self.keeper.write(expected=self._expected)
 
-    def _new_frames(self, frames: Iterable[TimedFrame], writer: FrameWriter) -> Iterator[NewFrame]:
-        """Yield the wanted frames that are not known; stop at a frame that cannot be produced."""
+    def _new_frames(
+        self, frames: Iterable[TimedFrame], writer: FrameWriter, *, from_index: int = 0
+    ) -> Iterator[NewFrame]:
+        """Yield the wanted frames from an index on that are not known.
+
+        Stop at a frame that cannot be produced.
+        """
         opened, production, keeper = self.opened, self.production, self.keeper
         medium = keeper.manifest
         sampler = Sampler(*keeper.samplings)
-        done = 0
         for frame, is_taken in sampler.sift(frames):
             production.go_on()
-            self._standing.note(frame.position_s)
             self._pixels += opened.size_px[0] * opened.size_px[1]
-            if not is_taken:
+            if not is_taken or frame.frame_index < from_index:
                 continue
-            done += 1
-            part = done / max(self._expected, done)
-            production.progress.update(done, max(self._expected, done), medium.name)
+            self._done += 1
+            expected = max(self._expected, self._done)
+            part = self._done / expected
+            production.progress.update(self._done, expected, medium.name)
             production.tally.doing("producing", part)
             if frame.frame_index in keeper.frames:
                 production.frames_known += 1

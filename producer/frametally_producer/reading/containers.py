@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from io import BufferedReader
 
+import av
+
 from frametally.errors import Poison
 
 _MOST_SKIPPED_BYTES = 1024
@@ -19,6 +21,8 @@ _TRANSPORT_STREAM = re.compile(
 _PACK_HEADER, _START_CODES = b"\0\0\1\xba", (b"\0\0\1", b"\0\0\0\1")
 _MAKERS = {b"DHAV": "Dahua", b"DAHUA": "Dahua", b"IMKH": "Hikvision", b"IMKN": "Hikvision"}
 _MOST_BOXES = 1000
+_OVERHEAD_BYTES = 1000
+"""Matroska has fewer bytes than these between two packets, for the head of a cluster or a block."""
 _REPAIR = "repair it with a whole recording of the same camera, for example by untrunc"
 _NO_INDEX = "has no index (moov): the recording was never ended, for example because the power was cut"
 
@@ -92,3 +96,20 @@ def _has_index(file: BufferedReader) -> bool:
             return False
         at += size
     return False
+
+
+def shows_losses(container: av.container.InputContainer) -> bool:
+    """Return whether lost pictures of a file without other damage would show; reads the file to its end.
+
+    In MP4, the index has all pictures. In Matroska, packets follow each other, so others would be between
+    them. Other containers, such as MPEG transport streams, may come from a link that loses packets.
+    """
+    if "matroska" not in container.format.name:
+        return "mov" in container.format.name
+    read_to = None
+    for packet in container.demux():
+        if packet.size and packet.pos is not None:
+            if read_to is not None and packet.pos - read_to > _OVERHEAD_BYTES:
+                return False
+            read_to = packet.pos + packet.size
+    return True

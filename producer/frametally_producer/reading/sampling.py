@@ -11,7 +11,6 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.process.reports import plural
 from frametally.rules.overlaps import HOLE_MS
 
 _FINER = 16
@@ -150,40 +149,47 @@ class Sampler:
 
 
 class StandingPictures:
-    """Finds pictures that stand for long, as in a recording that has a new one only if something changes."""
+    """Finds the pictures that stand for long in a video, as in a recording of a screen.
+
+    Such a recording has a new picture only if something changes. A picture stands if it is shown for more
+    than 2 s and at most a minute, while most pictures of the video are shown for less. The last one has no
+    known end.
+
+    Attributes:
+        frames: How many frames were noted.
+    """
 
     def __init__(self) -> None:
         """Start before the first frame."""
+        self.frames = 0
         self._last_s: Fraction | None = None
         self._steps = 0
         self._short_s = Fraction(0)
-        self._long: list[tuple[Fraction, Fraction]] = []
+        self._ends_s: dict[Fraction, Fraction] = {}
 
-    def note(self, position_s: Fraction) -> None:
-        """Note the presentation time of the next frame in seconds."""
-        if self._last_s is not None:
-            step_s = position_s - self._last_s
-            if step_s > HOLE_MS / 1000:
-                pass  # it is a gap
-            elif step_s > _STANDS_S:
-                self._long.append((step_s, self._last_s))
-            else:
+    def noting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the frames of the whole video, and note their presentation times."""
+        for frame in frames:
+            step_s = Fraction(0) if self._last_s is None else frame.position_s - self._last_s
+            if self._last_s is not None and _STANDS_S < step_s <= HOLE_MS / 1000:
+                self._ends_s[self._last_s] = frame.position_s
+            elif 0 < step_s <= _STANDS_S:
                 self._steps += 1
                 self._short_s += step_s
-        self._last_s = position_s
+            self._last_s = frame.position_s
+            self.frames += 1
+            yield frame
 
-    def line(self) -> str:
-        """Return a sentence about them; empty if there are none, or if most steps are that long."""
-        if not self._long or len(self._long) >= self._steps:
-            return ""
-        usual_s = self._short_s / self._steps
-        (longest_s, at_s), lost_s = max(self._long), sum(step_s - usual_s for step_s, _ in self._long)
-        return (
-            f"{plural(len(self._long), 'picture stands', 'pictures stand')} for more than {_STANDS_S} s (at "
-            f"most {float(longest_s):.1f} s, from {float(at_s):.1f} s on), as in a recording of a screen. A "
-            f"picture counts as one moment, so {float(lost_s):.1f} s are not covered. To count them, convert "
-            "it to a constant rate, for example with `ffmpeg -i IN -vf fps=5 OUT`, and produce that"
-        )
+    def __bool__(self) -> bool:
+        """Return whether a picture of the noted frames stands."""
+        return 0 < len(self._ends_s) < self._steps
+
+    def repeats_s(self, position_s: Fraction) -> Iterator[Fraction]:
+        """Yield when the picture of a time is shown again, at the usual rate of the video."""
+        step_s = self._short_s / max(self._steps, 1)
+        end_s = self._ends_s.get(position_s, position_s) if self else position_s
+        while (position_s := position_s + step_s) < end_s:
+            yield position_s
 
 
 class CameraSampler:

@@ -6,7 +6,7 @@ import errno
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from io import BufferedReader
 from typing import NamedTuple, cast
@@ -205,7 +205,8 @@ class TimedFrame(NamedTuple):
     """A decoded frame.
 
     Attributes:
-        frame_index: Number among the decoded frames in presentation order, from 0.
+        frame_index: Number among the decoded frames in presentation order, from 0; repeats of standing
+            pictures follow the last one.
         position_s: Presentation time from the first frame in seconds.
         offset_ms: Presentation time from the start of the stream in milliseconds, rounded down.
     """
@@ -446,6 +447,12 @@ class Video:
         self.end_s = times_of_all.end_s
         if self.end_s is not None:
             self._note_cut(self.end_s)
+
+    def reopened(self) -> AbstractContextManager[Video]:
+        """Open it once more, to read it from its beginning; this one cannot be read then."""
+        return open_video(
+            self.file, max_pixels=self._max_pixels, track=self.track.number, value_range=self._value_range
+        )
 
     def pieces(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield the encoded pictures in decoding order."""

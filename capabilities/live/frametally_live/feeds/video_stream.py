@@ -27,7 +27,7 @@ from frametally_live.feed_records import Feed
 from frametally_live.feeds.feed_messages import FeedRun, Wishes
 from frametally_live.feeds.segment_results import StoredResults, stored_results
 from frametally_producer.media.videos import captured_at_ms, estimated, first_of, new_frame
-from frametally_producer.reading.sampling import Sampler
+from frametally_producer.reading.sampling import Sampler, StandingPictures
 from frametally_producer.reading.video_file import TimedFrame, Video
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
@@ -132,6 +132,7 @@ class DecodedFrames:
         self._passed_s = float("inf")
         self._last: TimedFrame | None = None
         self._wanted = FrameBitmap(b"")
+        self._standing = StandingPictures()
         self._expected = self._first_ms = 0
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
@@ -172,7 +173,9 @@ class DecodedFrames:
         expected_count, announced = (
             int.from_bytes(bytes(frames), "little") for frames in (self._wanted, self._keeper.frames)
         )
-        self._keeper.write(expected=self._expected if expected_count & ~announced else None)
+        # Repeats of standing pictures are left to the job `frames`.
+        is_part = self._standing or expected_count & ~announced
+        self._keeper.write(expected=self._expected if is_part else None)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -196,7 +199,8 @@ class DecodedFrames:
         file = self._opened = self._file.enter_context(
             open_original(self._store, self._record, self._patience, self._settings)
         )
-        frames = _in_bursts(file.frames(), file.size_px)
+        self._standing = StandingPictures()
+        frames = _in_bursts(self._standing.noting(file.frames()), file.size_px)
         first = first_of(frames, file)
         self._expected = estimated(file, self._keeper)
         self._keeper.write(expected=self._expected)  # from here on the medium has its source and time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from contextlib import suppress
 
 from frametally import keys
@@ -15,7 +16,8 @@ from frametally.rules.pace import read_pace
 from frametally.segments.stored_frame import picture_digest
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.pictures import counted_digests
-from frametally_producer.media.videos import captured_at_ms, check_track, paced
+from frametally_producer.media.videos import captured_at_ms, check_track, paced, with_repeats
+from frametally_producer.reading.sampling import StandingPictures
 from frametally_producer.writing.frames import stored_jpeg
 from frametally_videos.jobs.originals import open_original
 from frametally_videos.library.empty_pictures import empty_pictures
@@ -41,7 +43,9 @@ def make_pictures_again(
     pace = read_pace(manifest.pace)
     with suppress(Poison), open_original(store, record, patience, settings) as video:
         check_track(video, manifest)
-        for frame in paced(video.frames(), pace) if any(pace) else video.frames():
+        standing = StandingPictures()
+        frames = standing.noting(paced(video.frames(), pace))
+        for frame in itertools.chain(frames, with_repeats(video, pace, standing)):
             if not digests:
                 return
             key = keys.image_key(
