@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from tests.web.raw_client import Answered, Client
 from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing
 from frametally_traffic.records import DrawnLine
+from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.openapi import describe
 
 Query = list[tuple[str, str]]
@@ -214,6 +216,16 @@ def test_the_whole_question_of_each_route_is_answered(client: Client) -> None:
     # The others need the id of work, or a medium; these frames have none.
     of_numbers = {one.path for one in READS if {"source", "from"} & {*one.names("query")}}
     assert of_numbers - answered == {"/api/v1/footage"}
+
+
+def test_a_body_is_refused_by_each_route_that_has_none(client: Client) -> None:
+    without = [one for one in ENDPOINTS if one.body is None and not one.native]
+    assert {"measure_presets", "cancel_job", "accounts"} <= {one.name for one in without}
+    for endpoint in without:
+        path = re.sub(r"\{.*?\}", "1", endpoint.address)
+        answer = client(endpoint.method, path, b'{"name": "a"}', Content_Type="application/json")
+        assert (answer.status, answer.json["detail"]) == (400, "This route takes no body."), path
+        assert answer.json["remedy"]
 
 
 @pytest.mark.thorough

@@ -30,6 +30,7 @@ from frametally.settings.loading import Settings
 from frametally_web.access.rights import Rights
 from frametally_web.access.visitors import visitor, whom_to_ask
 from frametally_web.books.reader import BooksReader, version_text
+from frametally_web.requests.body import check_no_body
 from frametally_web.requests.endpoints import Endpoint, Route
 from frametally_web.requests.parameters import Args, check_known
 from frametally_web.requests.query import SOURCE, TIMEZONE
@@ -77,6 +78,8 @@ class Answering:
 
         def view(**in_path: str) -> Response:
             check_known(request.args, known_names)
+            if endpoint.body is None:
+                check_no_body()
             args: Args = MultiDict(request.args)
             args.update(in_path)
             if "timezone" in known_names:

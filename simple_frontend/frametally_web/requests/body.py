@@ -35,6 +35,20 @@ def read_json() -> bytes:
     return request.get_data()
 
 
+def check_no_body() -> None:
+    """Refuse a body for a route that does not take one, unless it is an empty object.
+
+    Raises:
+        Problem: 400 if there is one.
+    """
+    if request.get_data().strip() not in (b"", b"{}"):
+        raise Problem(
+            400,
+            "This route takes no body.",
+            remedy="Send the request without a body.",
+        )
+
+
 class Sent(Generic[SentT]):
     """A record sent as JSON, which a route declares and reads; create it before any thread starts."""
 
