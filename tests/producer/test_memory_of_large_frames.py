@@ -49,20 +49,15 @@ def test_a_frame_is_gone_once_its_pixels_are_taken(tmp_path: Path, rotation: int
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("codec", "size_px", "pix_fmt", "frames"),
-    [
-        ("mpeg4", (3840, 2160), "yuv420p", 60),
-        ("libx265", (3840, 2160), "yuv420p10le", 40),
-        ("mjpeg", (7680, 4320), "yuvj420p", 20),
-    ],
+    ("codec", "pix_fmt", "frames"), [("mpeg4", "yuv420p", 60), ("libx265", "yuv420p10le", 40)]
 )
 def test_no_frame_stays_in_memory_once_it_is_stored(
-    tmp_path: Path, codec: str, size_px: tuple[int, int], pix_fmt: str, frames: int
+    tmp_path: Path, codec: str, pix_fmt: str, frames: int
 ) -> None:
     """No frame waits for the garbage collector, which may run late; that many would take more than 700 MB."""
     film = make_file(
         tmp_path / "large.mkv",
-        repeat(next(moving(1, size_px)), frames),
+        repeat(next(moving(1, (3840, 2160))), frames),
         codec=codec,
         pix_fmt=pix_fmt,
         codec_options=_FAST if codec == "libx265" else {},
