@@ -23,14 +23,14 @@ from frametally.process.collection import rare_collection
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped, log_step, plural
 from frametally.records import Run
-from frametally.rules.counted_boxes import label_list
+from frametally.rules.counted_boxes import label_groups, label_list
 from frametally.rules.known import TRACK_GAP_MS
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally.telemetry.traces import TRACES
-from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
+from frametally_hadoop.job.params import CountParams, TrackParams, label_thresholds
 from frametally_hadoop.job.reading import LinkEnded
 from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook
 from frametally_hadoop.planning.plan import (
@@ -409,13 +409,11 @@ def _tracking(settings: Settings) -> TrackParams | None:
         return None
     by_label = label_thresholds(settings.track_label_confidence)
     strong = by_label.pop("*", TrackParams().strong)
-    return checked(
-        TrackParams(
-            min_fps=round(settings.min_tracking_fps * 100),
-            strong=strong,
-            gap_ms=TRACK_GAP_MS,
-            strong_by_label=tuple(sorted(by_label.items())),
-            fixed_labels=label_list(settings.track_fixed_labels),
-            groups=label_groups(settings.track_groups),
-        )
+    return TrackParams(
+        min_fps=round(settings.min_tracking_fps * 100),
+        strong=strong,
+        gap_ms=TRACK_GAP_MS,
+        strong_by_label=tuple(sorted(by_label.items())),
+        fixed_labels=label_list(settings.track_fixed_labels),
+        groups=label_groups(settings.track_groups),
     )

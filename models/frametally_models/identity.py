@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from frametally.rules.counted_boxes import label_groups
 from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES, Preparation
-from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
+from frametally_consumer.detectors.boxes import (
+    CONFIDENCE_STEPS,
+    GROUP_NMS_IOU,
+    POSTPROCESSING_VERSION,
+    to_steps,
+)
 from frametally_consumer.detectors.confidence import COUNTED, TRACKED
 from frametally_consumer.detectors.protocol import make_model_id
 from frametally_consumer.detectors.tiles import TILE_RULE
@@ -17,10 +23,16 @@ from frametally_consumer.detectors.yolo import NetworkModel
 def identified(
     model: NetworkModel, *, settings: Settings, precision: str, ingredients: Mapping[str, object]
 ) -> NetworkModel:
-    """Return `model` with its id; `ingredients` are JSON values: hashes of files, versions.
+    """Return `model` with its groups and its id; `ingredients` are JSON values: hashes of files, versions.
 
-    Of the settings, only ONNX Runtime's devices matter: the id names those other than the CPU.
+    Of the settings, only the groups of labels that it detects and ONNX Runtime's devices matter: the id names
+    devices other than the CPU.
+
+    Raises:
+        Misconfigured: The groups cannot be read.
     """
+    known = [set(model.class_names).intersection(labels) for _, labels in label_groups(settings.track_groups)]
+    groups = sorted(sorted(labels) for labels in known if len(labels) > 1)
     preparation = model.preparation
     devices = settings.devices if model.backend == "onnxruntime" else []
     on_devices: dict[str, object] = {"batch_pictures": BATCH_PICTURES} if devices else {}
@@ -36,6 +48,7 @@ def identified(
             "min_confidence_e4": int(to_steps(model.min_confidence, CONFIDENCE_STEPS)),
             "nms_iou": model.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,
+            **({"groups": [GROUP_NMS_IOU, groups]} if groups else {}),
             **({} if preparation == Preparation(preparation.resize) else {"preparation": preparation}),
             **({"scale": [COUNTED, TRACKED, model.scale]} if model.scale else {}),
             **({} if model.tiles == (1, 1) else {"tiles": [TILE_RULE, *model.tiles]}),
@@ -43,4 +56,4 @@ def identified(
             **ingredients,
         },
     )
-    return model._replace(model_id=model_id)
+    return model._replace(model_id=model_id, groups=groups)

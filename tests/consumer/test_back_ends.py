@@ -242,10 +242,10 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
         for which in (("opencv",), ("openvino",), ("openvino", "bf16"), ("onnxruntime",))
     ]
     assert ids == [
-        "yolov4-tiny-opencv-f32-1d8e5bfc",
-        "yolov4-tiny-openvino-f32-296d9c9a",
-        "yolov4-tiny-openvino-bf16-296d9c9a",
-        "yolov4-tiny-onnxruntime-f32-296d9c9a",
+        "yolov4-tiny-opencv-f32-e57867ad",
+        "yolov4-tiny-openvino-f32-5d2036cf",
+        "yolov4-tiny-openvino-bf16-5d2036cf",
+        "yolov4-tiny-onnxruntime-f32-5d2036cf",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -29,6 +30,7 @@ coordinate = st.integers(-20, 20)
 whole_box = st.tuples(coordinate, coordinate, st.integers(0, 20), st.integers(0, 20))
 # Limits that floats hold exactly, so that the reference's fractions mean the same.
 exact_limit = st.sampled_from([0.125, 0.25, 0.375, 0.5, 0.75, 1.0])
+GROUP_LIMIT = 0.625
 part = st.floats(-0.5, 1.5, width=32)
 row = st.tuples(
     part,
@@ -50,7 +52,9 @@ def found(rows: list[tuple[float, ...]], *, min_confidence: float = 0.1, nms_iou
     )
 
 
-def slow_suppression(corners: list[list[int]], classes: list[int], limit: float) -> list[int]:
+def slow_suppression(
+    corners: list[list[int]], classes: list[int], groups: list[int], limit: float
+) -> list[int]:
     kept: list[int] = []
     for i, (left, top, right, bottom) in enumerate(corners):
         for j in kept:
@@ -61,7 +65,11 @@ def slow_suppression(corners: list[list[int]], classes: list[int], limit: float)
             areas = (right - left) * (bottom - top)
             areas += (other_right - other_left) * (other_bottom - other_top)
             union = areas - common
-            if classes[i] == classes[j] and union and Fraction(common, union) > Fraction(limit):
+            if classes[i] != classes[j]:
+                is_one = groups[i] == groups[j] and Fraction(common, union or 1) > GROUP_LIMIT
+            else:
+                is_one = union > 0 and Fraction(common, union) > Fraction(limit)
+            if is_one:
                 break
         else:
             kept.append(i)
@@ -76,13 +84,16 @@ def test_suppression_keeps_what_a_plain_slow_reference_keeps(
 ) -> None:
     corners = [[left, top, left + width, top + height] for (left, top, width, height), _ in boxes]
     classes = [class_index for _, class_index in boxes]
-    with mock.patch("frametally_consumer.detectors.boxes._BLOCK", block):
+    groups = [min(class_index, 1) for class_index in classes]  # 1 and 2 are of one group
+    of_boxes = "frametally_consumer.detectors.boxes"
+    with mock.patch(f"{of_boxes}._BLOCK", block), mock.patch(f"{of_boxes}.GROUP_NMS_IOU", GROUP_LIMIT):
         kept = suppress_overlaps(
             np.array(corners, dtype=np.float64).reshape(-1, 4),
             np.array(classes, dtype=np.int64),
+            np.array(groups, dtype=np.int64),
             nms_iou=limit,
         )
-    assert kept.tolist() == slow_suppression(corners, classes, limit)
+    assert kept.tolist() == slow_suppression(corners, classes, groups, limit)
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 256])
@@ -90,8 +101,29 @@ def test_a_box_that_was_dropped_drops_no_other(block: int) -> None:
     # Each overlaps the next one by two thirds, and the one after that by a third.
     corners = np.array([[10.0 * place, 0, 10.0 * place + 30, 10] for place in range(9)])
     with mock.patch("frametally_consumer.detectors.boxes._BLOCK", block):
-        kept = suppress_overlaps(corners, np.zeros(9, np.int64), nms_iou=0.45)
+        kept = suppress_overlaps(corners, np.zeros(9, np.int64), np.zeros(9, np.int64), nms_iou=0.45)
     assert kept.tolist() == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("shift", "groups", "labels"),
+    [
+        (0.02, (0, 0, 2), [0]),  # IoU 0.82: one van
+        (0.06, (0, 0, 2), [0, 1]),  # 0.54: a car before a truck
+        (0.02, (0, 1, 2), [0, 1]),  # a person on a bicycle
+        (0.02, None, [0, 1]),
+    ],
+)
+def test_one_object_with_two_labels_of_a_group_has_one_box(
+    shift: float, groups: tuple[int, ...] | None, labels: list[int]
+) -> None:
+    rows = np.array(
+        [[0.5, 0.5, 0.2, 0.2, 1, 0.9, 0.1, 0], [0.5 + shift, 0.5, 0.2, 0.2, 1, 0.1, 0.8, 0]], np.float32
+    )
+    size: dict[str, Any] = {"width_px": 640, "height_px": 480, "min_confidence": 0.1, "nms_iou": 0.45}
+    group_of_class = None if groups is None else np.array(groups, np.int64)
+    boxes = boxes_from_rows(rows, group_of_class=group_of_class, **size)
+    assert boxes.class_index.tolist() == labels
 
 
 @pytest.mark.thorough

@@ -72,17 +72,23 @@ def test_everything_that_changes_a_detection_changes_the_id(
     ids = [detector_of(plain).model_id]
     ids += [detector_of(files).model_id for files in others.values()]
     ids += [detector_of(plain, input_size_px=size).model_id for size in sizes]
+    ids.append(detector_of(plain, track_groups="pet=cat+dog").model_id)
     for name, value in (("MIN_CONFIDENCE", 0.06), ("NMS_IOU", 0.46)):
         with monkeypatch.context() as patch:
             patch.setattr(darknet, name, value)
             ids.append(detector_of(plain).model_id)
-    assert len(set(ids)) == 1 + len(others) + len(sizes) + 2
+    assert len(set(ids)) == 1 + len(others) + len(sizes) + 3
 
 
 @pytest.mark.thorough
 def test_settings_that_change_no_detection_leave_the_id_alone(yolov4_tiny: Detector) -> None:
     # A literal, so that a changed rule shows up as a different model.
-    assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-1d8e5bfc"
+    assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-e57867ad"
+
+
+def test_groups_of_other_labels_leave_the_id_alone(write_model: WriteModel) -> None:
+    plain = write_model()
+    assert detector_of(plain, track_groups="").model_id == detector_of(plain).model_id
 
 
 @pytest.mark.parametrize("name", ["../Ünïcode Model/x", "a" * 300, "///", "Best_v2.1"])

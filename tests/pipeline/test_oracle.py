@@ -15,6 +15,8 @@ from frametally.files.opencv import cv2
 from frametally.opening import open_object_store
 
 LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
+VEHICLES, VEHICLE, GROUP_NMS_IOU = ("bus", "car", "truck"), 1000, 0.7
+"""The weaker of two boxes of one vehicle is left out, whatever their labels; a number that is no class."""
 
 
 def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path) -> dict[tuple[str, int], int]:
@@ -31,7 +33,9 @@ def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path) -> 
         boxes = found[:, :4] * np.tile(picture.shape[1::-1], 2)
         boxes[:, :2] -= boxes[:, 2:] / 2
         kept = cv2.dnn.NMSBoxesBatched(boxes, scores, class_ids, LEAST_CONFIDENCE, NMS_IOU)
-        here = [labels[class_ids[at]] for at in kept]
+        groups = np.array([VEHICLE if labels[at] in VEHICLES else at for at in class_ids[kept]])
+        once = cv2.dnn.NMSBoxesBatched(boxes[kept], scores[kept], groups, LEAST_CONFIDENCE, GROUP_NMS_IOU)
+        here = [labels[class_ids[kept[at]]] for at in once]
         counter.update((label, captured_at_ms // INTERVAL_MS * INTERVAL_MS) for label in here)
         labels_by_frame.append(set(here))
     return counter, labels_by_frame

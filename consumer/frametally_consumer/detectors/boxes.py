@@ -26,6 +26,11 @@ MIN_CONFIDENCE = 0.1
 """Boxes below it are not written."""
 NMS_IOU = 0.45
 """Overlap above which the weaker of two boxes of one class is dropped."""
+GROUP_NMS_IOU = 0.7
+"""Overlap above which the weaker of two boxes of different classes of one group is dropped.
+
+A network often finds a van as a car and as a truck. Two objects seldom overlap so much.
+"""
 
 _BLOCK = 256
 """How many boxes are compared with all others at once, which limits memory."""
@@ -65,13 +70,15 @@ def boxes_from_rows(
     height_px: int,
     min_confidence: float,
     nms_iou: float,
+    group_of_class: Integers | None = None,
 ) -> Boxes:
     """Return the objects that a YOLO network found in one image of a given size.
 
     `rows` are (n, 5 + classes) float32, all finite: centre x, centre y, width and height as fractions of the
     image's size, objectness, then objectness x class probability for each class. A row is one box with its
     best class (the first of equals); its confidence is compared with `min_confidence` in ten-thousandths, as
-    it will be written. If two boxes of one class overlap by more than `nms_iou`, the weaker is dropped.
+    it will be written. If two boxes of one class overlap by more than `nms_iou`, the weaker is dropped; of
+    two classes with one number in `group_of_class`, (classes,) int64, by more than `GROUP_NMS_IOU`.
     """
     scores = rows[:, 5:]
     confident = np.flatnonzero(is_confident(scores.max(axis=1), min_confidence))
@@ -85,18 +92,20 @@ def boxes_from_rows(
     centre, half = parts[:, :2] * size, parts[:, 2:] * size / 2
     corners = np.concatenate([centre - half, centre + half], axis=1)
 
-    survivors = suppress_overlaps(corners, class_index, nms_iou=nms_iou)
+    group = class_index if group_of_class is None else group_of_class[class_index]
+    survivors = suppress_overlaps(corners, class_index, group, nms_iou=nms_iou)
     box_tenths = clip_to_tenths(corners[survivors], width_px=width_px, height_px=height_px)
     return in_stated_order(
         class_index[survivors], to_steps(confidence[survivors], CONFIDENCE_STEPS), box_tenths
     )
 
 
-def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float) -> Integers:
-    """Suppress overlaps within each class; return the indices of the kept boxes, (kept,) int64, ascending.
+def suppress_overlaps(corners: Floats, class_index: Integers, group: Integers, *, nms_iou: float) -> Integers:
+    """Suppress overlaps within classes and groups; return the kept boxes' indices, (kept,) int64, ascending.
 
-    `corners` are (n, 4) float64, (left, top, right, bottom), strongest box first, `class_index` (n,) int64. A
-    box that overlaps a stronger kept one by more than `nms_iou` is dropped.
+    `corners` are (n, 4) float64, (left, top, right, bottom), strongest box first, `class_index` and `group`
+    (n,) int64; boxes of one class are of one group. A box that overlaps a stronger kept one by more than
+    `nms_iou`, or, for another class of the group, by more than `GROUP_NMS_IOU`, is dropped.
     """
     left, top, right, bottom = corners.T
     area = (right - left) * (bottom - top)
@@ -106,10 +115,11 @@ def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float)
         across = np.minimum(right[block], right) - np.maximum(left[block], left)
         down = np.minimum(bottom[block], bottom) - np.maximum(top[block], top)
         common = np.maximum(across, 0.0) * np.maximum(down, 0.0)
+        limit = np.where(class_index[block] == class_index, nms_iou, GROUP_NMS_IOU)
         # IoU > limit, without a division: boxes without area overlap nothing.
-        overlaps = common > nms_iou * (area + area[block] - common)
+        overlaps = common > limit * (area + area[block] - common)
         weaker = np.arange(len(corners)) > block
-        drops = overlaps & weaker & (class_index[block] == class_index)
+        drops = overlaps & weaker & (group[block] == group)
         for row in np.flatnonzero(drops.any(axis=1)):
             if alive[first + row]:
                 alive[drops[row]] = False

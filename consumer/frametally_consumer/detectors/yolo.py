@@ -25,7 +25,13 @@ from frametally_consumer.backends.network import (
 )
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors import tiles
-from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_from_rows, is_confident
+from frametally_consumer.detectors.boxes import (
+    NMS_IOU,
+    Integers,
+    as_detections,
+    boxes_from_rows,
+    is_confident,
+)
 from frametally_consumer.detectors.confidence import Scale, scaled
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
@@ -41,6 +47,7 @@ class NetworkModel(NamedTuple):
         network: An ONNX file's bytes; for `openvino` also an OpenVINO file's path; for `opencv` its files.
         min_confidence: Boxes below it are left out.
         nms_iou: If two boxes of one class overlap by more, the weaker is dropped.
+        groups: Class names among which the network confuses one object; see `boxes.GROUP_NMS_IOU`.
         model_id: The name from `protocol.make_model_id`, over everything that changes a detection.
         scale: How confidences of some labels are scaled; empty for none.
         tiles: Columns and rows of tiles in which large pictures are also analysed; (1, 1) for none.
@@ -55,6 +62,7 @@ class NetworkModel(NamedTuple):
     preparation: Preparation
     min_confidence: float
     nms_iou: float
+    groups: Sequence[Sequence[str]] = ()
     model_id: str = ""
     scale: Scale = ()
     tiles: tuple[int, int] = (1, 1)
@@ -68,6 +76,7 @@ class YoloDetector:
     ) -> None:
         """Make the detector of `model`, whose network is loaded as `network`; see `with_faint`."""
         self.model = model
+        self._group_of_class = _group_of_class(model)
         self._network = network
         self._faint_confidence = faint_confidence
 
@@ -150,6 +159,7 @@ class YoloDetector:
             height_px=size_px[1],
             min_confidence=model.min_confidence if faint is None else faint,
             nms_iou=model.nms_iou if nms_iou is None else nms_iou,
+            group_of_class=self._group_of_class,
         )
         detections = as_detections(boxes, model.class_names)
         return [box for box in detections if box.label != NO_OBJECT]
@@ -171,3 +181,12 @@ class YoloDetector:
                 "or belongs to another network; download it again"
             )
         return self.model.head.rows(outputs, min_confidence=min_confidence)
+
+
+def _group_of_class(model: NetworkModel) -> Integers | None:
+    """Return, by class, the first class of its group; None without groups."""
+    if not model.groups:
+        return None
+    names = list(model.class_names)
+    first_of = {label: min(map(names.index, group)) for group in model.groups for label in group}
+    return np.array([first_of.get(name, number) for number, name in enumerate(names)], np.int64)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Protocol
 
+from frametally.errors import Misconfigured
+
 COUNTING_VERSION = 12
 """Raised whenever the same segments and settings would give different part files; all days are then stale."""
 
@@ -84,3 +86,37 @@ def label_list(text: str) -> tuple[str, ...]:
 def _units(value: float, units: int) -> int:
     """Return the smallest whole number of units not below `value`; rounds first, as 0.07 * 100 is 7.0…1."""
     return math.ceil(round(value * units, 6))
+
+
+LabelGroups = tuple[tuple[str, tuple[str, ...]], ...]
+"""Pairs of a group's name and its labels, both sorted; a label is in one group at most."""
+
+
+def label_groups(text: str) -> LabelGroups:
+    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; return them sorted.
+
+    Raises `Misconfigured` for a group without a name or with fewer than two labels, a repeated name, or a
+    label in two groups.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, _, members = item.partition("=")
+        labels = tuple(sorted({label.strip() for label in members.split("+")} - {""}))
+        if not name.strip() or name.strip() in groups or len(labels) < 2:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is not a new name with two or more labels; "
+                "write it like vehicle=car+truck+bus"
+            )
+        groups[name.strip()] = labels
+    return checked_groups(tuple(sorted(groups.items())))
+
+
+def checked_groups(groups: LabelGroups) -> LabelGroups:
+    """Return `groups` unchanged. Raises `Misconfigured` if a label is in two groups."""
+    grouped = [label for _, labels in groups for label in labels]
+    twice = sorted({label for label in grouped if grouped.count(label) > 1})
+    if twice:
+        raise Misconfigured(
+            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in only one of them"
+        )
+    return groups

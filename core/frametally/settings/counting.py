@@ -62,8 +62,8 @@ class CountingSettings(SettingsPart):
     )
     track_groups: str = Field(
         "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
-        description="Groups of labels that are tracked together, so that an object gets one label by vote; "
-        "other labels are tracked separately.",
+        description="Groups of labels that a model confuses: the weaker of two boxes of one object is "
+        "dropped, and they are tracked together, so an object gets one label by vote. Part of the model id.",
     )
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."

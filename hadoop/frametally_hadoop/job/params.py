@@ -9,7 +9,7 @@ import math
 from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
+from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes, LabelGroups, checked_groups
 from frametally.rules.hour_file import length_ms
 from frametally.rules.known import HOUR_MARGIN_MS, TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
@@ -45,7 +45,7 @@ class TrackParams(NamedTuple):
     stitch_ms: int = 5000
     strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
     fixed_labels: tuple[str, ...] = ()
-    groups: tuple[tuple[str, tuple[str, ...]], ...] = (
+    groups: LabelGroups = (
         ("two-wheeler", ("bicycle", "motorbike")),
         ("vehicle", ("bus", "car", "truck")),
     )
@@ -76,7 +76,7 @@ class TrackParams(NamedTuple):
 def from_fields(fields: dict[str, Any]) -> TrackParams:
     """Read a JSON object with the params' names; missing ones get their defaults.
 
-    Raises `TypeError` for an unknown name or a wrong type; `Misconfigured` as `checked` does.
+    Raises `TypeError` for an unknown name or a wrong type; `Misconfigured` if a label is in two groups.
     """
     default = TrackParams()
     pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
@@ -85,7 +85,7 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
     read = {
         "strong_by_label": tuple(sorted(pairs)),
         "fixed_labels": tuple(sorted(labels)),
-        "groups": tuple(sorted(groups)),
+        "groups": checked_groups(tuple(sorted(groups))),
     }
     params = TrackParams(**{**fields, **read})
     if not all(type(value) is int for value in [*params[:5], *(strong for _, strong in pairs)]):
@@ -97,36 +97,7 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
     ]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("labels are text")
-    return checked(params)
-
-
-def checked(params: TrackParams) -> TrackParams:
-    """Return `params` unchanged. Raises `Misconfigured` if a label is in two groups."""
-    grouped = [label for _, group in params.groups for label in group]
-    twice = sorted({label for label in grouped if grouped.count(label) > 1})
-    if twice:
-        raise Misconfigured(
-            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in only one of them"
-        )
     return params
-
-
-def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; return them sorted.
-
-    Raises `Misconfigured` for a group without a name or with fewer than two labels, or a repeated name.
-    """
-    groups: dict[str, tuple[str, ...]] = {}
-    for item in filter(str.strip, text.split(",")):
-        name, _, members = item.partition("=")
-        labels = tuple(sorted({label.strip() for label in members.split("+")} - {""}))
-        if not name.strip() or name.strip() in groups or len(labels) < 2:
-            raise Misconfigured(
-                f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is not a new name with two or more labels; "
-                "write it like vehicle=car+truck+bus"
-            )
-        groups[name.strip()] = labels
-    return tuple(sorted(groups.items()))
 
 
 def label_thresholds(text: str) -> dict[str, int]:
