@@ -43,14 +43,17 @@ def box(
     height: int = HEIGHT,
     confidence: int = 9000,
     size: Size = (1920, 1080),
+    label: str = "car",
 ) -> TrackedBox:
     frame = Shown(*size, time_ms)
-    return TrackedBox(time_ms, confidence, left, top, width, height, True, frame, "car")  # type: ignore[arg-type]
+    return TrackedBox(time_ms, confidence, left, top, width, height, True, frame, label)  # type: ignore[arg-type]
 
 
-def followed(times_ms: Sequence[int], boxes: Sequence[TrackedBox]) -> tuple[Tracker, list[Track]]:
+def followed(
+    times_ms: Sequence[int], boxes: Sequence[TrackedBox], group: str = "car"
+) -> tuple[Tracker, list[Track]]:
     """The tracker after frames at these times, and its tracks; a repeated time is a second, empty frame."""
-    tracker = Tracker(TrackParams())
+    tracker = Tracker(TrackParams(), group)
     for number, time_ms in enumerate(times_ms):
         here = [] if time_ms in times_ms[:number] else [one for one in boxes if one.time_ms == time_ms]
         tracker.frames.append((time_ms, sorted(here, key=by_time)))
@@ -101,6 +104,25 @@ def test_boxes_are_compared_widened_to_both_sides_and_a_track_begins_at_rest_in_
     motion = Motion(100, 200, 50, 40)
     assert (motion.x, motion.y, motion.width, motion.height) == (125, 220, 50, 40)
     assert (motion.dx, motion.dy, motion.dwidth, motion.dheight) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("label", "goes_on_at"), [("person", (2000, 2240)), ("car", (2240, 2000))])
+def test_at_5_frames_a_second_a_neighbour_whose_box_overlaps_only_if_widened_takes_no_persons_track(
+    label: str, goes_on_at: tuple[int, int]
+) -> None:
+    # As detected, the lower box overlaps by 0.25 and the right one by 0.11; widened, by 0.45 and 0.47.
+    boxes = [box(0, 2000), box(200, 2000), box(400, 2000, 2240), box(400, 2240)]
+    _, [track] = followed([0, 200, 400], [one._replace(label=label) for one in boxes], label)
+    assert (track[-1].left, track[-1].top) == goes_on_at
+
+
+def test_a_truck_goes_on_with_the_box_of_a_truck_though_that_of_a_car_overlaps_more() -> None:
+    boxes = [box(time_ms, 2000, label="truck") for time_ms in (0, 200)]
+    boxes += [box(400, 2100, label="truck"), box(400, 2050)]
+    _, [track] = followed([0, 200, 400], boxes)
+    assert [one.label for one in track] == ["truck"] * 3
+    _, [alone] = followed([0, 200, 400], [*boxes[:2], boxes[3]])
+    assert [one.label for one in alone] == ["truck", "truck", "car"]
 
 
 def test_boxes_overlap_from_a_tenth_of_a_pixel_on() -> None:

@@ -322,7 +322,7 @@ def _follow(
             else:
                 sightings[group] = [box]
                 if group not in trackers:
-                    trackers[group] = Tracker(tracking)
+                    trackers[group] = Tracker(tracking, group)
         for group, tracker in trackers.items():
             boxes = sightings.get(group, nothing)
             tracker.frames.append((time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes))
