@@ -100,8 +100,6 @@ def retime(
         store,
         manifest,
         why="retime",
-        source=manifest.source,
-        source_name=manifest.source_name,
         shift_ms=start_ms - began_ms,
         time_source="start_time",
         delete_images=delete_images,
@@ -117,15 +115,7 @@ def retime_pictures(
     `Misconfigured` if pictures cannot be distinguished from others.
     """
     return _note(
-        store,
-        manifest,
-        why="retime",
-        source=manifest.source,
-        source_name=manifest.source_name,
-        shift_ms=0,
-        time_source="start_time",
-        delete_images=delete_images,
-        moves=moves,
+        store, manifest, why="retime", time_source="start_time", delete_images=delete_images, moves=moves
     )
 
 
@@ -158,8 +148,6 @@ def rename_source(
         why="rename-source",
         source=source,
         source_name=source_name,
-        shift_ms=0,
-        time_source=manifest.time_source,
         delete_images=delete_images,
     )
 
@@ -334,9 +322,11 @@ class _Targets:
 
 
 def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Correction:
+    """Store a correction that changes these fields, and return it; the others stay as in the manifest."""
     manifest = store_manifest(store, manifest)
     names = [name.file_name for name in _counted_images(store, manifest)]
-    correction = Correction(manifest=manifest, images=names, **change)  # type: ignore[arg-type]
+    same = {name: getattr(manifest, name) for name in ("source", "source_name", "time_source")}
+    correction = Correction(manifest=manifest, images=names, **({"shift_ms": 0} | same | change))
     store.put(correction.key, encode(correction))
     return correction
 
