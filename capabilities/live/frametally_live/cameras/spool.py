@@ -190,40 +190,32 @@ class Spool:
         """
         number = self.expect(minute, captured_at_ms) if number is None else number
         try:
-            return self._add(minute, frame_index, captured_at_ms, time_source, jpeg, number)
+            with self._lock:
+                if minute not in self._minutes:
+                    self.frames_lost += 1
+                    return False
+                path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
+            frame = SpooledFrame(
+                minute, frame_index, captured_at_ms, time_source, path, len(jpeg), number, is_out=False
+            )
+            return self._add(frame, jpeg)
         finally:
             with self._lock:
                 self._coming.pop(number, None)
 
-    def _add(
-        self,
-        minute: str,
-        frame_index: int,
-        captured_at_ms: int,
-        time_source: TimeSource,
-        jpeg: bytes | str,
-        number: int,
-    ) -> bool:
-        with self._lock:
-            if minute not in self._minutes:
-                self.frames_lost += 1
-                return False
-            path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
-        frame = SpooledFrame(
-            minute, frame_index, captured_at_ms, time_source, path, len(jpeg), number, is_out=False
-        )
+    def _add(self, frame: SpooledFrame, jpeg: bytes | str) -> bool:
         reason = jpeg if isinstance(jpeg, str) else ""
-        if any(number < before and _is_in(frame, sha256, span) for sha256, span, before in self._gone):
+        if any(frame.number < before and _is_in(frame, sha256, span) for sha256, span, before in self._gone):
             reason = REMOVED
         try:
             if not reason and isinstance(jpeg, bytes):
-                replace_file(path, jpeg)
+                replace_file(frame.path, jpeg)
         except OSError as error:
             reason = f"this machine's disk could not be written ({error.strerror})"
         with self._lock:
-            if minute not in self._minutes:
+            if frame.minute not in self._minutes:
                 self.frames_lost += 1
-                path.unlink(missing_ok=True)
+                frame.path.unlink(missing_ok=True)
                 return False
             if reason:
                 self._lose(frame, reason)
