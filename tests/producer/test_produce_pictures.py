@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.examples import examples
-from tests.producer.conftest import Bench
+from tests.producer.conftest import Bench, encode_picture
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -442,10 +442,12 @@ def _write_several(path: Path, format: str) -> Path:
 def test_of_files_with_several_pictures_the_first_is_counted_and_a_line_says_so(bench: Bench) -> None:
     for name, format in {"a.tif": "TIFF", "b.tif": "TIFF", "c.jpg": "MPO"}.items():
         _write_several(bench.folder / "pics" / name, format)
+    stream = b"".join(encode_picture(index=index) for index in range(3))
+    (bench.folder / "pics" / "d.jpg").write_bytes(stream)
     report = bench.produce(bench.folder / "pics")
-    [line] = [line for line in report.notices if "pictures" in line]
-    assert "a.tif (2 more like this): holds 3 pictures; frametally counts the first only" in line
-    assert (report.frames_announced, report.skipped) == (3, [])
+    [line] = [line for line in report.notices if "holds" in line]
+    assert "a.tif (3 more like this): holds 3 pictures; frametally counts the first only" in line
+    assert (report.frames_announced, report.skipped) == (4, [])
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])

@@ -48,6 +48,8 @@ def test_a_file_that_begins_with_something_else_is_read_from_its_first_packet(
         (b"IMKH" + bytes(2000), "Hikvision's own format", "export it as MP4"),
         (b"\0\0\0\x01\x67\x42" + bytes(2000), "raw H.264", "put it into one: ffmpeg"),
         (b"\0\0\x01\x40\x01" + bytes(2000), "raw H.264, H.265", "put it into one: ffmpeg"),
+        (b"\xff\xd8\xff\xe0" + bytes(2000), "stream of JPEG pictures", "put it into one: ffmpeg -f mjpeg"),
+        (b"\0\0\0\x18ftypheic" + bytes(2000), "HEIC or AVIF picture", "convert it to JPEG"),
     ],
 )
 def test_a_recording_without_a_known_container_is_named_with_its_remedy(

@@ -20,6 +20,7 @@ _TRANSPORT_STREAM = re.compile(
 )
 _PACK_HEADER, _START_CODES = b"\0\0\1\xba", (b"\0\0\1", b"\0\0\0\1")
 _MAKERS = {b"DHAV": "Dahua", b"DAHUA": "Dahua", b"IMKH": "Hikvision", b"IMKN": "Hikvision"}
+_STILL_BRANDS = (b"heic", b"heix", b"mif1", b"avif")  # ISO/IEC 23008-12; AVIF 1.1
 _MOST_BOXES = 1000
 _OVERHEAD_BYTES = 1000
 """Matroska has fewer bytes than these between two packets, for the head of a cluster or a block."""
@@ -33,6 +34,8 @@ def container_format(head: bytes) -> str:
     FFmpeg gets this name so that it does not guess: guessing would also accept playlists, which read other
     files. Raises `Poison` if frametally does not read such a container.
     """
+    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
+        raise Poison("is a HEIC or AVIF picture, which frametally does not read", "convert it to JPEG")
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
         return "mov"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
@@ -63,6 +66,11 @@ def container_format(head: bytes) -> str:
         raise Poison(
             "is raw H.264, H.265 or MPEG video without a container, so it has no times",
             "put it into one: ffmpeg -framerate 25 -i IN -c copy OUT.mp4, with its rate",
+        )
+    if head.startswith(b"\xff\xd8\xff"):
+        raise Poison(
+            "is a stream of JPEG pictures without a container, so it has no times",
+            "put it into one: ffmpeg -f mjpeg -framerate 25 -i IN -c copy OUT.mp4, with its rate",
         )
     raise Poison(
         "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read, playlists "

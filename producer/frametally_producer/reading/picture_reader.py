@@ -42,6 +42,8 @@ from frametally_producer.reading.time_statements import (
 Image.MAX_IMAGE_PIXELS = None  # this module checks sizes against the setting
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
+"""The end of one JPEG and the beginning of the next one, as in a stream of a camera."""
 _ANIMATED = {"PNG", "WEBP"}
 _TIFF = (b"II*\0", b"MM\0*")
 _BITS_PER_SAMPLE = 258  # TIFF 6.0, section 8
@@ -107,7 +109,7 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
             raise Poison(f"is larger than a picture of {width_px}x{height_px} pixels can be; export it again")
         orientation, statements = _read_metadata(picture)
         bits = _bits_of(picture, file)
-        pictures = _number_of(picture)
+        pictures = _number_of(picture, file)
     if pictures > 1 and picture.format in _ANIMATED:
         raise Poison(f"is an animation of {pictures} pictures", "convert it to a video, for example to MP4")
     # OpenCV always turns a TIFF upright while decoding it.
@@ -127,8 +129,11 @@ def _bits_of(picture: Image.Image, file: BufferedReader) -> int:
     return 8
 
 
-def _number_of(picture: Image.Image) -> int:
+def _number_of(picture: Image.Image, file: BufferedReader) -> int:
     """Return how many pictures a file holds; 1 if what says so is damaged."""
+    if picture.format == "JPEG":  # nothing states how many follow
+        file.seek(0)
+        return 1 + file.read().count(_NEXT_JPEG)
     try:
         return int(getattr(picture, "n_frames", 1))
     except MemoryError:
