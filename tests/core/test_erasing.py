@@ -16,7 +16,7 @@ from tests.examples import examples
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media import corrections, finding, forgetting
+from frametally.media import corrections, forgetting, lookup
 from frametally.media.erasing import unnamed_images
 from frametally.media.manifests import list_manifests, pictures_identity
 from frametally.media.stored_images import announced_images
@@ -97,7 +97,7 @@ def test_asked_for_the_former_name_it_says_what_deletes_what_is_left(world: Worl
     world.produce_video("cam.mp4", "Gate")
     world.rename("gate", "yard")
     with pytest.raises(Misconfigured, match=r"no footage from source 'Gate'.*forget --unnamed-images"):
-        finding.media_of_source(world.store, "Gate")
+        lookup.media_of_source(world.store, "Gate")
 
 
 def test_pictures_that_no_medium_names_are_found(world: World, tmp_path: Path) -> None:

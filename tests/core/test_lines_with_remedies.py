@@ -11,7 +11,7 @@ from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.s3.bucket_store import read_ca_file
 from frametally.errors import Misconfigured
-from frametally.media.finding import find_media
+from frametally.media.lookup import find_media
 from frametally.settings.access import StoreAccess
 from frametally.settings.loading import load_settings
 from frametally_models.darknet_cfg import read_network_facts, read_weights

@@ -25,7 +25,7 @@ from frametally import keys
 from frametally.books.change_preview import DayCounts, preview_counts
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
-from frametally.media import corrections, finding, forgetting, mending
+from frametally.media import corrections, forgetting, lookup, mending
 from frametally.media.manifests import (
     find_manifest,
     list_manifests,
@@ -281,7 +281,7 @@ class World:
 
     def retime(self, name: str, start_ms: int, *, delete_images: bool = False) -> None:
         self.finish()
-        manifest = finding.one_medium(finding.find_media(self.store, name), name)
+        manifest = lookup.one_medium(lookup.find_media(self.store, name), name)
         corrections.retime(self.store, manifest, start_ms=start_ms, delete_images=delete_images)
         self.finish()
 
@@ -371,7 +371,7 @@ def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, t
     gone = world.produce_video("gone.mp4", "cam", start_ms=START_MS + 6_000)
     world.detect()
     assert len(world.counting()) == 12
-    [target] = world.forget(finding.find_media(world.store, "gone.mp4"), tmp_path)
+    [target] = world.forget(lookup.find_media(world.store, "gone.mp4"), tmp_path)
     assert (target.whole, target.extent) == (True, (6, 1))
     assert {path.split("-")[-2] for path in world.counting()} == {kept.sha256[:12]}
     assert find_manifest(world.store, gone.sha256) is None
@@ -382,7 +382,7 @@ def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, t
 
 def test_what_is_forgotten_before_it_is_detected_stays_forgotten(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
-    world.forget(finding.find_media(world.store, "cam.mp4"), tmp_path)
+    world.forget(lookup.find_media(world.store, "cam.mp4"), tmp_path)
     world.detect()
     assert world.counting() == set()
     assert balanced(world.status(tmp_path))
@@ -416,7 +416,7 @@ def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: P
     world.produce_video("c.mp4", "Yard")
     world.detect()
     targets = world.forget(
-        finding.media_of_source(world.store, "Gate"),
+        lookup.media_of_source(world.store, "Gate"),
         tmp_path,
         from_ms=START_MS + 3_000,
         to_ms=START_MS + 60_000,
@@ -570,14 +570,14 @@ def merged_by_an_earlier_version(world: World) -> None:
 
 def test_of_sources_that_an_earlier_version_merged_one_is_forgotten_alone(world: World) -> None:
     merged_by_an_earlier_version(world)
-    assert [m.source_name for m in finding.media_of_source(world.store, "南門1")] == ["南門1"]
-    assert len(finding.media_of_source(world.store, "1")) == 2
+    assert [m.source_name for m in lookup.media_of_source(world.store, "南門1")] == ["南門1"]
+    assert len(lookup.media_of_source(world.store, "1")) == 2
 
 
 def test_sources_that_an_earlier_version_merged_are_parted_by_their_names(world: World) -> None:
     merged_by_an_earlier_version(world)
     assert source_names(list_manifests(world.store)) == {"1": "北門1, 南門1"}
-    moving = finding.media_of_source(world.store, "南門1")
+    moving = lookup.media_of_source(world.store, "南門1")
     others = [m for m in list_manifests(world.store) if m not in moving]
     source, name = joined(others, "南門1")
     for manifest in moving:
@@ -595,7 +595,7 @@ def test_a_new_name_of_a_source_is_written_as_its_media_have_it(world: World) ->
 
 def scenarios() -> dict[str, Callable[[World, Path], None]]:
     def forget(world: World, folder: Path) -> None:
-        found = finding.media_of_source(world.store, "cam") if world.store.head(keys.MEDIA) else []
+        found = lookup.media_of_source(world.store, "cam") if world.store.head(keys.MEDIA) else []
         found = found or [m for m in list_manifests(world.store) if m.source == "cam"]
         world.forget(found, folder, delete_images=True)
 
@@ -779,27 +779,27 @@ def names_of_media(world: World) -> Iterator[str]:
 def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: World, tmp_path: Path) -> None:
     made = world.produce_video("videos/cam.mp4", "cam")
     for name in names_of_media(world):
-        assert finding.find_media(world.store, name) == [made]
+        assert lookup.find_media(world.store, name) == [made]
     moved = tmp_path / "moved.mp4"
     moved.write_bytes(b"videos/cam.mp4")
-    assert finding.find_media(world.store, str(moved)) == [made]
+    assert lookup.find_media(world.store, str(moved)) == [made]
 
 
 def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
     world.produce_pictures("pics", [START_MS, START_MS + DAY_MS])
     with pytest.raises(Misconfigured, match=r"no footage named 'x\.mp4' has been produced"):
-        finding.find_media(world.store, "x.mp4")
+        lookup.find_media(world.store, "x.mp4")
     with pytest.raises(Misconfigured, match="pics matches 2 recordings"):
-        finding.one_medium(finding.find_media(world.store, "pics"), "pics")
+        lookup.one_medium(lookup.find_media(world.store, "pics"), "pics")
     with pytest.raises(Misconfigured, match="sources: pics"):
-        finding.media_of_source(world.store, "gate")
+        lookup.media_of_source(world.store, "gate")
 
 
 def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(world: World) -> None:
     world.produce_video("a.mp4", "Straße Süd")
     world.produce_video("b.mp4", "Gate")
     with pytest.raises(Misconfigured, match=r"sources: Gate, Straße Süd$"):
-        finding.media_of_source(world.store, "Sued")
+        lookup.media_of_source(world.store, "Sued")
 
 
 @pytest.mark.parametrize(
@@ -850,7 +850,7 @@ def test_whatever_is_produced_forgotten_and_retimed_ends_as_if_right_from_the_st
                 there[name] = start_ms
                 world.produce_video(name, "cam", start_ms=start_ms, frames=range(6 + number))
             elif what == "forget" and there.pop(name, None) is not None:
-                world.forget(finding.find_media(world.store, name), Path(folder), delete_images=True)
+                world.forget(lookup.find_media(world.store, name), Path(folder), delete_images=True)
             elif what == "retime" and name in there:
                 there[name] = start_ms
                 world.retime(name, start_ms, delete_images=True)

@@ -12,7 +12,7 @@ from tests.fakes.remuxed import only_sound, with_tracks
 from tests.producer.conftest import Bench, SaidAloud
 
 from frametally.errors import Misconfigured
-from frametally.media.finding import find_media
+from frametally.media.lookup import find_media
 from frametally.media.manifests import find_manifest
 from frametally.media.overlapping import overlaps_of
 from frametally_producer.plan import plan

@@ -13,7 +13,7 @@ from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import START_MS, put_footage
 
 from frametally.media import mending
-from frametally.media.finding import media_of_source
+from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.records import encode
 

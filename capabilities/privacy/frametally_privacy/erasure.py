@@ -34,9 +34,9 @@ from frametally.files.sqlite import drop_deleted_rows
 from frametally.files.work_lock import work_lock
 from frametally.media import mending
 from frametally.media.erasing import images_of
-from frametally.media.finding import media_of_source
 from frametally.media.forgetting import Target, targets_in
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, kept_parts
+from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Ledger

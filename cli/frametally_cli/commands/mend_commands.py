@@ -11,7 +11,7 @@ from frametally.books.verdict import CATCH_UP
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text, key_of_part
 from frametally.keys import ImageName
-from frametally.media import erasing, finding, forgetting, mending, source_timezones
+from frametally.media import erasing, forgetting, lookup, mending, source_timezones
 from frametally.media.corrections import Corrected, begins_at
 from frametally.media.mending import PictureTime
 from frametally.packs.packed_store import delete_pictures
@@ -74,16 +74,16 @@ def forget(
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
         try:
             media = (
-                finding.find_media(ports.store, medium)
+                lookup.find_media(ports.store, medium)
                 if medium is not None
-                else finding.media_of_source(ports.store, source or "")
+                else lookup.media_of_source(ports.store, source or "")
             )
         except Misconfigured:
             if not _is_among(finished_changes, "forget", str(medium or source)):
                 raise
             return _report(ports, finished)
         if medium is not None:
-            finding.check_distinct(media, medium)
+            lookup.check_distinct(media, medium)
         name = str(medium or source)
         of_source = "" if source is None else media[0].source
         change = mending.plan_forgetting(
@@ -132,18 +132,18 @@ def retime(
     settings = read_settings(None, overrides)
     with open_books(settings) as (ports, _):
         _, finished = ([], []) if dry_run else _finish_pending(ports)
-        pictures = finding.find_pictures(ports.store, media)
+        pictures = lookup.find_pictures(ports.store, media)
         if pictures:
             return _retime_pictures(ports, media, pictures, start_time, finished, dry_run, delete_images)
         manifests = (
-            [manifest for medium in media for manifest in finding.find_media(ports.store, medium)]
+            [manifest for medium in media for manifest in lookup.find_media(ports.store, medium)]
             if source is None
-            else finding.media_of_source(ports.store, source)
+            else lookup.media_of_source(ports.store, source)
         )
         manifests = list({manifest.sha256: manifest for manifest in manifests}.values())
         name, zone, left = ", ".join(media) or str(source), settings.tzinfo(), list[Skipped]()
         if start_time is not None:
-            manifests = [finding.one_medium(manifests, media[0])] if media else manifests
+            manifests = [lookup.one_medium(manifests, media[0])] if media else manifests
             start_ms = parse_time_ms("--start-time", start_time, zone)
             change = mending.plan_retiming(manifests, name, start_ms=start_ms, delete=delete_images)
         else:
@@ -228,7 +228,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 def set_timezone(source: str, timezone: str, yes: bool, **overrides: Any) -> int:
     """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none` means each viewer's time zone."""
     with open_store_port(read_settings(None, overrides)) as ports:
-        media = finding.media_of_source(ports.store, source)
+        media = lookup.media_of_source(ports.store, source)
         change = source_timezones.plan_timezone(ports.store, media, "" if timezone == "none" else timezone)
         for line in change.lines or ["already done: nothing to change"]:
             click.echo(console.plain(line))

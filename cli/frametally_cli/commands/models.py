@@ -13,7 +13,7 @@ import click
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.downloads import KnownFile, ensure_files, file_sha256
-from frametally.media.finding import media_of_source
+from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
 from frametally.process.reports import exit_code, plural

@@ -14,7 +14,7 @@ from rich.text import Text
 from frametally import keys
 from frametally.books.offsets import consume_command
 from frametally.errors import Misconfigured
-from frametally.media import finding
+from frametally.media import lookup
 from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.packs.packing import pack_pictures
 from frametally.process import failpoints
@@ -104,7 +104,7 @@ def pack(source: str | None, **overrides: Any) -> int:
     with open_store_port(read_settings(None, overrides)) as ports, console.stage_bar("pack") as bar:
         folder = keys.IMAGES
         if source is not None:
-            folder = f"{folder}/{finding.media_of_source(ports.store, source)[0].source}"
+            folder = f"{folder}/{lookup.media_of_source(ports.store, source)[0].source}"
         report = pack_pictures(ports.store, folder, now_ms=time.time_ns() // 1_000_000, progress=bar)
     console.print_skipped(report.skipped)
     young = (

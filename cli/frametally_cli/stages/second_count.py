@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from frametally.books.compare import Comparison, compare_models
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
-from frametally.media.finding import media_of_source
+from frametally.media.lookup import media_of_source
 from frametally.media.manifests import footage_of, list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import worst

@@ -18,7 +18,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
-from frametally.media import corrections, finding, forgetting
+from frametally.media import corrections, forgetting, lookup
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import (
     ManifestReader,
@@ -245,7 +245,7 @@ def plan_renaming(store: ObjectStore, old: str, new: str, *, delete: bool) -> Fo
     Raises:
         Misconfigured: There is no source `old`.
     """
-    manifests = finding.media_of_source(store, old)
+    manifests = lookup.media_of_source(store, old)
     moving = {manifest.sha256 for manifest in manifests}
     source, name = joined(
         [manifest for manifest in list_manifests(store) if manifest.sha256 not in moving], new

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
-from frametally.media.finding import media_of_source
+from frametally.media.lookup import media_of_source
 from frametally.media.manifests import footage_of, forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.media.stored_images import announced_images, announcement_of
 from frametally.ports.frame_log import FrameLog

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.books.change_preview import preview_counts
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.media import corrections, finding, mending
+from frametally.media import corrections, lookup, mending
 from frametally.media.forgetting import plan_forgetting
 from frametally.media.source_timezones import readable_timezones
 from frametally.ports.opened import StagePorts
@@ -87,7 +87,7 @@ class FootageRoutes(ChangeHandlers):
     def footage(self, args: Args) -> SourceFootage:
         source = _SOURCE.read(args) or ""
         with refusals(404):
-            media = finding.media_of_source(self.ports.store, source)
+            media = lookup.media_of_source(self.ports.store, source)
         times = [
             ms
             for manifest in media
@@ -213,7 +213,7 @@ class FootageRoutes(ChangeHandlers):
     def _plan(self, requested: FootageWanted) -> FootageChange:
         store = self.ports.store
         with refusals(404):
-            media = finding.media_of_source(store, requested.source)
+            media = lookup.media_of_source(store, requested.source)
         target = media[0].source_name
         if requested.medium is not None:
             media = [manifest for manifest in media if manifest.sha256.startswith(requested.medium)]

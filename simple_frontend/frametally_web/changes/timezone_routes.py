@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from frametally.media.finding import media_of_source
+from frametally.media.lookup import media_of_source
 from frametally.media.source_timezones import TimezoneChange, plan_timezone, set_timezone
 from frametally_web.changes.answers import ChangePlan, ChangeState
 from frametally_web.changes.desk import ChangeOutcome
