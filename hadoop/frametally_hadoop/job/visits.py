@@ -48,8 +48,8 @@ _PLACE = itemgetter(2, 3, 4, 5, 8)
 _TWIN_OVERLAP = 0.5
 """The least intersection over union at which two boxes of one group belong to one object.
 
-A detector drops the weaker of two such boxes (from 0.45) only if both have one label. In the demo clip, pairs
-of two labels have either less than 0.45 or more than 0.55.
+The consumer has dropped the weaker of two such boxes from 0.7 on, and from 0.45 on if both have one label. In
+the demo clip, pairs of two labels have either less than 0.45 or more than 0.55.
 """
 
 
