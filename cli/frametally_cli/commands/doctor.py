@@ -51,6 +51,7 @@ from frametally.segments.contents import CutShort, check_belongs, list_segments,
 from frametally.settings.loading import Settings
 from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
+from frametally_cli.checkup.durability import durability_rows
 from frametally_cli.checkup.findings import Finding, RecordFolder, disk_row, shown
 from frametally_cli.checkup.machine import (
     env_file_rows,
@@ -374,6 +375,7 @@ def examine(
         yield from provider_rows(settings)
     yield from software_rows()
     yield disk_row(settings)
+    yield from durability_rows(settings)
     if is_needed("runner", stage):
         yield from setting_errors(lambda: _read_counting(settings))
         yield runner_row(settings)
