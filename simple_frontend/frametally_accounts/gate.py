@@ -6,7 +6,7 @@ import hmac
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from time import monotonic
 from typing import Protocol, cast
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from urllib.parse import quote
 from flask import Flask, Response, g, redirect, request
 
 from frametally.errors import FrametallyError
+from frametally.files.reserve import reserve_released
 from frametally.ports.object_store import ObjectStore
 from frametally.process.allowed_addresses import counted_as
 from frametally.process.time_limit import time_limit
@@ -215,6 +216,11 @@ class Gate:
             return headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()[:64] or peer
         return peer
 
+    def space_for(self, method: str, path: str) -> AbstractContextManager[None]:
+        """Let a route that frees space use the reserve of the data folder in the block."""
+        is_freeing = route_of(method, path) in self.rights.freeing
+        return reserve_released(self.settings.data_dir) if is_freeing else nullcontext()
+
     def protect(self, app: Flask) -> None:
         """Guard all routes of `app`."""
         app.add_template_global(whom_to_ask)
@@ -250,6 +256,8 @@ class Gate:
                     )
                 # An open route records its change itself, once it changes something.
                 if g.change and self.rights.right_of(request.method, request.url_rule.rule) != "open":
+                    g.space = ExitStack()
+                    g.space.enter_context(self.space_for(request.method, request.url_rule.rule))
                     self.audit.begin(g.change)
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")
@@ -271,6 +279,8 @@ class Gate:
 
         @app.teardown_request
         def forget(_: object) -> None:
+            if "space" in g:
+                g.space.close()
             set_visitor(ANYBODY)
             if g.get("change"):
                 set_change(None)

@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote_from_bytes
@@ -100,12 +101,13 @@ class NativeRoutes:
         request = Request(scope, receive)
         route = place.route_for(request.method)
         change = self._change_of(request, place, route)
-        try:
-            answer = await self._answer(request, place, route, change)
-        except Exception as error:
-            answer = _refusal(request, error, place)
-        if change is not None:
-            await asyncio.to_thread(self._gate.audit.end, change, answer.status_code)
+        with ExitStack() as space:
+            try:
+                answer = await self._answer(request, place, route, change, space)
+            except Exception as error:
+                answer = _refusal(request, error, place)
+            if change is not None:
+                await asyncio.to_thread(self._gate.audit.end, change, answer.status_code)
         varies = answer.headers.get("Vary")
         answer.headers.update(self._headers(request, place))
         if varies:
@@ -113,7 +115,12 @@ class NativeRoutes:
         await answer(scope, receive, send)
 
     async def _answer(
-        self, request: Request, place: _Place, route: NativeRoute | None, change: AskedChange | None
+        self,
+        request: Request,
+        place: _Place,
+        route: NativeRoute | None,
+        change: AskedChange | None,
+        space: ExitStack,
     ) -> Response:
         self._guard.check_name(request.headers.get("Host"))
         if request.method == "OPTIONS" and (
@@ -136,6 +143,7 @@ class NativeRoutes:
         new_visitor = await asyncio.to_thread(admit) if self._gate.book else admit()
         set_visitor(new_visitor)
         if change is not None:
+            space.enter_context(self._gate.space_for(request.method, route.path))
             await asyncio.to_thread(self._gate.audit.begin, change)
         if route.writes:  # a body of any length
             return await route.handler(request)

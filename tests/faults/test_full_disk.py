@@ -11,18 +11,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import click
 import pytest
+from flask.testing import FlaskClient
 from tests.commands import Finished, run_frametally, start_frametally
 from tests.examples import some_quick
 from tests.faults.conftest import write_pictures
+from tests.kit.waiting import until
 
+from frametally.plugins import hooks
 from frametally.process.exit_codes import STOPPED
+from frametally.settings.loading import load_settings
 from frametally_cli.main import COMMANDS, cli
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_cli.stages.looking import open_to_look
+from frametally_web.app import close_app, create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPORARY = Path("/tmp")  # noqa: S108 - the folder that is full in a test
@@ -311,6 +318,43 @@ def test_a_command_that_frees_works_on_a_full_disk_and_leaves_a_reserve_for_the_
         if command in ("forget", "privacy erase", "retention apply"):
             assert disk.pictures() == (20 if command == "retention apply" else 0)
             assert disk.free_bytes() > free_bytes
+
+
+@contextmanager
+def asking(data: Path, token: str) -> Iterator[FlaskClient]:
+    """Serve the dashboard of a data folder, without listening."""
+    settings = load_settings("web", data_dir=data)
+    with open_to_look(settings) as (ports, ledger), ExitStack() as plugins:
+        parts: dict[str, Any] = {}
+        for serving in hooks("serving"):
+            parts |= plugins.enter_context(serving(ports, MemberOptions(alone=True)))
+        parts |= {"store": ports.store, "index": ports.index, "ledger": ledger, "log": ports.log}
+        app = create_app(settings=settings, **parts)
+        client = app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        yield client
+        close_app(app)
+
+
+def test_the_dashboard_frees_a_full_disk_as_the_commands_do(made: Made) -> None:
+    with disk_with(made.data) as disk:
+        adding = "tokens", "add", "root", "page", "--data-dir", disk.data
+        token = run_frametally(*adding, cwd=disk.folder, **SETTINGS).out.splitlines()[1]
+        disk.fill(0)
+        reserve = disk.data / "reserve"
+        size = reserve.stat().st_size
+        with asking(disk.data, token) as ask:
+            assert ask.post("/api/v1/timezones/changes", json={}).status_code == 503
+            rule = {"kind": "frames", "never": True}
+            assert ask.post("/api/v1/retention/rules", json=rule).status_code == 200
+            assert reserve.stat().st_size > size - 500_000
+            forgetting = {"what": "forget", "source": "gate", "delete_images": True}
+            answer = ask.post("/api/v1/footage/changes", json=forgetting)
+            assert answer.status_code == 202, answer.text
+            until(lambda: ask.get("/api/v1/changes").json["last"]["state"] != "running", "it is forgotten")
+            assert ask.get("/api/v1/changes").json["last"]["state"] == "done"
+        assert disk.pictures() == 0
+        assert reserve.stat().st_size == size
 
 
 @pytest.mark.thorough

@@ -137,7 +137,7 @@ def test_a_change_beside_another_one_is_refused_with_its_status(
     from frametally_web.changes.desk import ChangeDesk
     from frametally_web.requests.problems import Problem
 
-    def start(*_: object) -> None:
+    def start(*_: object, **__: object) -> None:
         raise Problem(409, "Another change is already running.", remedy="Try again when it has finished.")
 
     monkeypatch.setattr(ChangeDesk, "start", start)

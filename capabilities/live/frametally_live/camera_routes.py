@@ -135,7 +135,7 @@ class CameraRoutes:
             remedy=remedy,
         )
 
-    @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, right="run")
+    @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, right="run", frees=True)
     def stop_camera(self, args: Args) -> answers.LiveCamera:
         return self._answer(self._ask(args, "stop"))
 
@@ -163,6 +163,7 @@ class CameraRoutes:
         _SOURCE,
         success={204: "Camera deleted; a running one is stopped first, and listed until it has ended."},
         right="run",
+        frees=True,
     )
     def delete_camera(self, args: Args) -> Response:
         """Delete a camera; if a worker still has it, it is deleted when the worker ends."""

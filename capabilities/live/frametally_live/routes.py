@@ -116,6 +116,7 @@ class LiveRoutes:
         statuses=(404, 409),
         success=_STOPPED,
         right="correct",
+        frees=True,
     )
     def stream_stop(self, _: Args) -> answers.StreamOfVideo:
         check_live(self._remedy)
@@ -203,7 +204,9 @@ class LiveRoutes:
             )
         return answers.stream_of(self._ask(feed, seek_s=seek.position_s))
 
-    @STREAMS.route("DELETE streams/{stream_id}", "Stop a stream.", _STREAM, success=_STOPPED, right="correct")
+    @STREAMS.route(
+        "DELETE streams/{stream_id}", "Stop a stream.", _STREAM, success=_STOPPED, right="correct", frees=True
+    )
     def delete_stream(self, args: Args) -> answers.StreamOfVideo:
         check_live(self._remedy)
         return self._ask_stop(self._stream(_STREAM.read(args)))

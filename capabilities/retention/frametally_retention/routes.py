@@ -189,6 +189,7 @@ class RetentionRoutes:
         "Set or remove a rule; the next round applies it.",
         body=_RULE,
         statuses=(404,),
+        frees=True,
     )
     def post_retention_rule(self, _: Args) -> Retention:
         change = self._change()

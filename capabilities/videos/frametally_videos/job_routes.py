@@ -186,6 +186,7 @@ class JobRoutes:
         statuses=(409,),
         success={202: "Job cancelled; it ends within seconds."},
         right="correct",
+        frees=True,
     )
     def cancel_job(self, args: Args) -> job_answers.JobOfVideo:
         job = self._job(args)
@@ -250,6 +251,7 @@ class JobRoutes:
         _NAMED_RECIPE,
         success={204: "Version deleted."},
         right="correct",
+        frees=True,
     )
     def delete_derivative(self, args: Args) -> Response:
         check_uploads(self._uploads_remedy)

@@ -201,6 +201,7 @@ class VideoRoutes:
         VIDEO,
         success={202: "The video is being deleted.", 204: "The video is already deleted."},
         right="run",
+        frees=True,
     )
     def delete_video(self, args: Args) -> answers.VideoRemoval:
         check_uploads(self._uploads_remedy)

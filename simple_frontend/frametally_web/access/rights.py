@@ -58,6 +58,7 @@ class Rights:
     Attributes:
         by_route: The right by route, such as `GET /api/videos/{}`.
         by_source: Routes for visitors who see only some sources; they answer as if these were all.
+        freeing: Routes that may use the reserve of the data folder on a full disk.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
@@ -77,6 +78,7 @@ class Rights:
                 *(f"GET {page.path}" for page in pages if page.by_source),
             ]
         )
+        self.freeing = frozenset(route for route, endpoint in declared.items() if endpoint.frees)
         self._computing = frozenset(route for route, endpoint in declared.items() if endpoint.only_computes)
 
     def is_for(self, visitor: Visitor, route: str) -> bool:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from frametally.errors import FrametallyError
+from frametally.files.reserve import reserve_released
 from frametally.process.reports import Skipped
 from frametally_web.changes.answers import ChangedCounts, ChangeState, LeftAlone
 from frametally_web.requests.problems import Problem, as_sentence, problem_of, without_folders
@@ -79,8 +82,11 @@ class ChangeDesk:
         with self._lock:
             return self._last
 
-    def start(self, what: str, target: str, work: Work) -> ChangeState:
-        """Start a change, and return its first state. Raises `Problem` (409) if another change is running."""
+    def start(self, what: str, target: str, work: Work, *, freeing: Path | None = None) -> ChangeState:
+        """Start a change, and return its first state; one that frees space may use the reserve of `freeing`.
+
+        Raises `Problem` (409) if another change is running.
+        """
         begun = ChangeState(
             what=what, target=target, state="running", done=0, total=None, lines=[], left_alone=[]
         )
@@ -92,8 +98,11 @@ class ChangeDesk:
                     remedy="Try again when it has finished.",
                 )
             self._last = begun
+            space = ExitStack()
+            if freeing is not None:  # before the request leaves its own block
+                space.enter_context(reserve_released(freeing))
             self._thread = threading.Thread(
-                target=self._run, args=(work,), name="frametally-change", daemon=True
+                target=self._run, args=(work, space), name="frametally-change", daemon=True
             )
             self._thread.start()
         return begun
@@ -110,9 +119,10 @@ class ChangeDesk:
         if self._thread is not None:
             self._thread.join(timeout=_CLOSE_S)
 
-    def _run(self, work: Work) -> None:
+    def _run(self, work: Work, space: ExitStack) -> None:
         try:
-            lines, skipped, changed = work(ChangeSteps(self))
+            with space:
+                lines, skipped, changed = work(ChangeSteps(self))
         except _ServerStops:
             return
         except Exception as error:

@@ -155,6 +155,7 @@ class FootageRoutes(ChangeHandlers):
         body=_FOOTAGE,
         statuses=(404, 409),
         success={202: "The change has started."},
+        frees=True,
     )
     def change_footage(self, _: Args) -> ChangeState:
         check_changes(self.remedy)
@@ -177,13 +178,15 @@ class FootageRoutes(ChangeHandlers):
             return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected), _changed(change))
 
         answer_with(202)
-        return self.desk.start(requested.what, change.target, work)
+        freeing = self.settings.data_dir if requested.what == "forget" else None
+        return self.desk.start(requested.what, change.target, work, freeing=freeing)
 
     @FOOTAGE.route(
         "POST changes/finish",
         "Finish interrupted changes; `/api/v1/changes` shows the progress.",
         statuses=(409,),
         success={202: "The change has started."},
+        frees=True,
     )
     def finish_changes(self, _: Args) -> ChangeState:
         """Start to finish all unfinished changes."""
@@ -208,7 +211,7 @@ class FootageRoutes(ChangeHandlers):
             lines = [f"{plural(frames, 'frame')} announced again.", *map(as_sentence, done.lines)]
             return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected))
 
-        return self.desk.start("finish", "interrupted changes", work)
+        return self.desk.start("finish", "interrupted changes", work, freeing=self.settings.data_dir)
 
     def _plan(self, requested: FootageWanted) -> FootageChange:
         store = self.ports.store

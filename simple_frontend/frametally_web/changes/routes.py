@@ -129,6 +129,7 @@ class LetterRoutes(ChangeHandlers):
         body=_LETTERS,
         statuses=(404, 409),
         success={202: "The change has started."},
+        frees=True,
     )
     def change_letters(self, _: Args) -> ChangeState:
         check_changes(self.remedy)
@@ -141,7 +142,8 @@ class LetterRoutes(ChangeHandlers):
             return self._drop(entries) if form.what == "drop" else self._replay(entries, steps)
 
         answer_with(202)
-        return self.desk.start(form.what, plural(len(entries), "unreadable frame"), work)
+        freeing = self.settings.data_dir if form.what == "drop" else None
+        return self.desk.start(form.what, plural(len(entries), "unreadable frame"), work, freeing=freeing)
 
     @property
     def _max_pixels(self) -> int:

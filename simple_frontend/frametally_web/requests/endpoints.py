@@ -48,6 +48,8 @@ class Endpoint:
         hidden: Whether the description leaves it out, because it stands for another.
         tells_version: Whether its answer names the state of the counts behind it.
         is_kept: Whether its answer is cached until that state changes.
+        frees: Whether it frees space, or stops what fills the disk: on a full disk it may use the reserve of
+            the data folder, as the commands do that `CommandEntry.frees` names.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Endpoint:
     hidden: bool = False
     tells_version: bool = False
     is_kept: bool = False
+    frees: bool = False
 
     @property
     def address(self) -> str:
@@ -121,6 +124,7 @@ class _Options(TypedDict, total=False):
     hidden: bool
     tells_version: bool
     is_kept: bool
+    frees: bool
 
 
 class Routes:

@@ -250,6 +250,7 @@ class TusRoutes:
         named="delete_upload",
         statuses=(410, 412),
         success={204: "Nothing of the upload is kept."},
+        frees=True,
     )
     @tus_headers.of_protocol
     async def terminate(self, request: Request) -> Response:
