@@ -9,6 +9,8 @@ import pytest
 from tests.commands import findings, run_frametally
 from tests.videos.test_upload_command import make_video
 
+from frametally.media.screening import note_in
+
 START = "2026-05-01T08:00:00Z"
 
 
@@ -48,7 +50,9 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_empty_pictures_of_an_uploaded_video_are_made_again_and_deleted_ones_are_not(house: House) -> None:
+def test_empty_pictures_of_an_uploaded_video_are_made_again_as_a_privacy_rule_wants_and_deleted_ones_are_not(
+    house: House,
+) -> None:
     before = house.pictures()
     first, second, deleted, *_ = before
     for path in (first, second):
@@ -59,6 +63,15 @@ def test_empty_pictures_of_an_uploaded_video_are_made_again_and_deleted_ones_are
     assert house.pictures() == {path: data for path, data in before.items() if path != deleted}
     assert house.books() == books
     assert "jobs: 0 done" in house.work()
+    first.write_bytes(b"")
+    house("privacy", "set", "--source", "gate", "--mask", "0,0 32,0 32,32", "--size", "64x64", "--yes")
+    assert "frames: done" in house.work()
+    note = note_in(first.read_bytes())
+    assert note is not None and "1 mask" in note.screened
+    assert house.books() == books
+    second.write_bytes(b"")
+    told = findings(house("doctor", "--deep", "--json", code=2))
+    assert "1 empty picture" in told and "privacy rule of their source has deleted their originals" in told
 
 
 @pytest.mark.parametrize("damage", ["another picture", "no video"])

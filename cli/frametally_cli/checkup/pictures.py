@@ -13,7 +13,7 @@ from msgspec import UNSET
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.files.jpeg_header import has_all_bytes
-from frametally.media.screening import note_in
+from frametally.media.screening import note_in, screen_of
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, plural
 from frametally.segments.contents import list_segments, read_segment
@@ -23,9 +23,14 @@ from frametally_cli.options.ports import Ports
 SAMPLED = 1000
 """Pictures that are read, taken at random: each run takes others."""
 
+_HELP = "If you have the file: run `frametally forget` and `frametally produce` with it"
 _REMEDY = (
-    "power loss or the disk damaged them; their counts stay. If you have the file: run `frametally forget` "
-    "and `frametally produce` with it. `frametally work` makes empty pictures of uploaded videos again"
+    f"power loss or the disk damaged them; their counts stay. {_HELP}. `frametally work` makes empty "
+    "pictures of uploaded videos again"
+)
+_SCREENED_REMEDY = (
+    "power loss or the disk damaged them; their counts stay. frametally cannot make empty ones again once "
+    f"the privacy rule of their source has deleted their originals. {_HELP}"
 )
 
 
@@ -46,8 +51,15 @@ def check_pictures(ports: Ports, progress: Progress) -> Iterator[Finding]:
     for source in sorted(empty | damaged):
         words = [f"{plural(empty[source], 'empty picture')}"] if empty[source] else []
         words += [f"{damaged[source]} damaged of those read"] if damaged[source] else []
-        yield Finding("pictures", source, ", ".join(words), remedy=_REMEDY)
+        yield Finding("pictures", source, ", ".join(words), remedy=_remedy(ports, source))
     yield Finding("pictures", "all of them", f"{number} listed, {len(sample)} read")
+
+
+def _remedy(ports: Ports, source: str) -> str:
+    with suppress(FrametallyError):  # another check reports a damaged policy
+        if screen_of(ports.settings, ports.store, source) is not None:
+            return _SCREENED_REMEDY
+    return _REMEDY
 
 
 def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterator[str]:

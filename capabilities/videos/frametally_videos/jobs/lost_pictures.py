@@ -9,7 +9,7 @@ from contextlib import suppress
 from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import find_manifest
-from frametally.media.screening import screen_of
+from frametally.media.screening import note_in, screen_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 from frametally.rules.pace import read_pace
@@ -29,14 +29,14 @@ def make_pictures_again(
 ) -> None:
     """Store a video's empty pictures again that get the bytes that were counted; the others stay empty.
 
-    Pictures that a policy changes stay empty, too: segments have the digest of the picture before that.
+    A policy changes them as it changes new ones, whether or not it held when they were counted.
 
     Raises:
         GivenUp: The store is not available, and the command was stopped.
-        Misconfigured: The store cannot be written.
+        Misconfigured: The store cannot be written, or the policy cannot be followed.
     """
     manifest = find_manifest(store, record.sha256)
-    if manifest is None or manifest.state != "complete" or screen_of(settings, store, manifest.source):
+    if manifest is None or manifest.state != "complete":
         return
     empty = empty_pictures(store, manifest, {})
     digests = counted_digests(store, {*empty}) if empty else {}
@@ -52,9 +52,18 @@ def make_pictures_again(
                 manifest.source, captured_at_ms(frame, manifest), manifest.sha256, frame.frame_index
             )
             if counted := digests.pop(key, None):
-                jpeg = stored_jpeg(video.pixels(frame.frame), settings)
-                if picture_digest(hashlib.sha256(jpeg).hexdigest()) in counted:
+                plain = stored_jpeg(video.pixels(frame.frame), settings)
+                screen = screen_of(settings, store, manifest.source)
+                jpeg = plain if screen is None else screen.frame(plain)
+                if counted & _digests(plain, jpeg):
                     _fill(store, key, jpeg)
+
+
+def _digests(plain: bytes, jpeg: bytes) -> set[str]:
+    """Return what segments may say of a picture: before a policy, after it, and before it was blurred."""
+    note = note_in(jpeg)
+    of_bytes = {picture_digest(hashlib.sha256(data).hexdigest()) for data in (plain, jpeg)}
+    return of_bytes | {note.picture_digest} if note else of_bytes
 
 
 def _fill(store: ObjectStore, key: str, jpeg: bytes) -> None:
