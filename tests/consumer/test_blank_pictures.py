@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.fakes.records import make_announcement, make_frame
+from tests.kit.scripts import script
 
 from frametally.files.blank_pictures import MOST_SPOT, MOST_SPREAD, blank_reason
 from frametally.files.opencv import Pixels, cv2, decode_pixels
@@ -108,6 +109,7 @@ BLANK: dict[str, tuple[Drawing, str]] = {
     "green": (flat((0, 255, 0)), "one_colour"),
     "grey, noise 12, clock": (flat((90, 90, 90), 12, clock=True), "one_colour"),
     "white": (flat((255, 255, 255), 3), "one_colour"),
+    "colour bars": (bars, "one_colour"),
 }
 SHOWING: dict[str, Drawing] = {
     "street at 12 % of its light": street(0.12),
@@ -116,7 +118,6 @@ SHOWING: dict[str, Drawing] = {
     "lamp 7 px wide with a glow": lamp(3, 30),
     "fog, 10 % contrast": street(0.10, 170, noise=2),
     "overexposed snow with a car": snow,
-    "colour bars": bars,
     "street by day": street(1),
 }
 
@@ -158,6 +159,13 @@ def test_a_picture_that_shows_nothing_is_named_after_every_codec(name: str, code
 @pytest.mark.parametrize("name", SHOWING)
 def test_a_night_with_a_lamp_and_fog_and_snow_are_pictures_after_every_codec(name: str, codec: str) -> None:
     assert [blank_reason(picture) for picture in coded(SHOWING[name], codec)] == [None] * PICTURES
+
+
+def test_text_leaks_and_bars_show_nothing_and_people_cars_and_lights_are_pictures_wherever_they_are() -> None:
+    scenes = script("benchmarks/blank_scenes.py")
+    kinds = [*scenes.kinds()]
+    assert len(kinds) == 76
+    assert [*filter(None, (scenes.wrong(kind, (320, 180), "JPEG") for kind in kinds))] == []
 
 
 @pytest.mark.parametrize("size_px", [(1, 1), (7, 3), (16, 9), (5, 300), (3000, 8)])
