@@ -103,16 +103,33 @@ def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
 
 def test_a_strong_box_that_is_near_a_line_and_in_no_track_is_not_measured() -> None:
     somebody = walk(6000, 7000)
-    assert crossed(somebody, lone=[(5_000, 2300, 2000), (5_200, 3700, 2000)]) == {"too_few_boxes": 2}
-    assert crossed(somebody, lone=[(5_000, 2100, 2000), (5_200, 3900, 2000)]) == {}
+    assert crossed(somebody, lone=[(5_000, 2300, 2000), (9_000, 3700, 2000)]) == {"too_few_boxes": 2}
+    assert crossed(somebody, lone=[(5_000, 2100, 2000), (9_000, 3900, 2000)]) == {}
     assert crossed(somebody, lone=[(5_000, 3000, 3900)]) == {"too_few_boxes": 1}
     assert crossed(somebody, lone=[(5_000, 3000, 4500)]) == {}
     assert crossed(walk(500, 3400), lone=[(5_000, 2300, 2000)]) == {"": 1, "too_few_boxes": 1}
     level = LineShape("line", ((0, 3000), (4000, 3000)))
-    assert crossed(somebody, lone=[(5_000, 2000, 2700), (5_200, 2000, 3300)], line=level) == {
+    assert crossed(somebody, lone=[(5_000, 2000, 2700), (9_000, 2000, 3300)], line=level) == {
         "too_few_boxes": 2
     }
-    assert crossed(somebody, lone=[(5_000, 2000, 2500), (5_200, 2000, 3500)], line=level) == {}
+    assert crossed(somebody, lone=[(5_000, 2000, 2500), (9_000, 2000, 3500)], line=level) == {}
+
+
+@pytest.mark.parametrize(
+    ("lone", "crossings"),
+    [
+        ([(5_000, 1400, 2000), (5_200, 3900, 2000)], 1),  # neither box is near the line
+        ([(5_000, 1400, 2000), (5_400, 3900, 2000)], 1),  # the detector missed the box between them
+        ([(5_000, 0, 2000), (5_200, 2000, 2000)], 1),  # a step later, it is over the line
+        ([(5_000, 1400, 2000), (5_600, 3900, 2000)], 0),
+        ([(5_000, -4000, 2000), (5_200, 3900, 2000)], 0),  # too far for a vehicle
+        ([(5_000, 1400, 2000), (5_200, 3900, 2000), (9_000, 1400, 2100)], 2),  # goes the way of the others
+    ],
+)
+def test_lone_boxes_of_one_object_cross_a_line_where_a_step_between_them_does(
+    lone: list[tuple[int, int, int]], crossings: int
+) -> None:
+    assert crossed(walk(6000, 7000), lone=lone)["too_few_boxes"] == crossings
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -8,7 +8,8 @@ Plain visits are counted all at once. The others (see `passages`), and those at 
 time, are counted one by one with the rules in `geometry`. The job's zip carries this module to a cluster's
 nodes, which need numpy for it.
 
-It also counts possible crossings that were not seen: beyond the ends of the day's paths, and near lone boxes.
+It also counts possible crossings that were not seen: beyond the ends of the day's paths, and on the ways of
+lone boxes (see `lone_boxes`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, PathColumns, 
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import (
-    CAME,
     CROSSING_COLUMNS,
     CROSSING_ORDER,
     CROSSINGS_MISSING,
@@ -34,11 +34,11 @@ from frametally_traffic.flows.day_columns import (
     STAY_ORDER,
     VISIT_COLUMNS,
     VISIT_ORDER,
-    WENT,
     FlowColumns,
 )
 from frametally_traffic.flows.flow_rows import Rows, crossing_rows, held_at, stay_rows, together, visit_rows
-from frametally_traffic.flows.passages import Passages, is_within, passages_of
+from frametally_traffic.flows.lone_boxes import lone_crossings, lone_objects, lone_stays
+from frametally_traffic.flows.passages import Passages, passages_of
 from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
 from frametally_traffic.flows.shapes import (
     LineShape,
@@ -51,16 +51,13 @@ from frametally_traffic.flows.shapes import (
     unfit_times,
     while_held,
 )
-from frametally_traffic.geometry.crossings import NEAR_HEIGHTS, Border, crossings_of
+from frametally_traffic.geometry.crossings import Border, crossings_of
 from frametally_traffic.geometry.cut_paths import CutEnd, End, with_pairs
-from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
+from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.zones import PictureZone, stays_of
 
-_MISSING, _TOO_FEW = (1 + CROSSINGS_MISSING.index(reason) for reason in ("cut_path", "too_few_boxes"))
+_MISSING = 1 + CROSSINGS_MISSING.index("cut_path")
 _MOST_MS = 1 << 40
-_LONE_HEIGHTS = NEAR_HEIGHTS // 2, 1
-"""Greatest distance of a lone box from a line, across and down, in heights of the box: half of that between
-the boxes of a measured crossing, and half of that again down the picture, where objects move in depth."""
 
 
 def cut_ends(visits: VisitArrays) -> list[CutEnd]:
@@ -104,47 +101,6 @@ def _moving(
     columns = (visit, visits.time_ms[end_point], x, y, to_x, to_y, height, ~at_border)
     for number, *place in zip(*(column[moves].tolist() for column in columns), strict=True):
         yield CutEnd(number, end, *place)
-
-
-def lone_crossings(line: LineShape, border: Border, number: int, visits: VisitArrays) -> Rows:
-    """Return a row for each lone box near a line; lone boxes are numbered after the visits."""
-    _, _, _, times, xs, ys, heights = visits.lone
-    near = [_is_near(border, *box) for box in zip(xs.tolist(), ys.tolist(), heights.tolist(), strict=True)]
-    box = np.flatnonzero(_holds(line, visits) & np.array(near, bool))
-    return {
-        "visit": box + len(visits.points),
-        "time": times[box],
-        "line": np.full(len(box), number),
-        "missing": np.full(len(box), _TOO_FEW),
-        **dict.fromkeys(("direction", "before", "after"), np.zeros_like(box)),
-    }
-
-
-def _is_near(border: Border, x: int, y: int, height: int) -> bool:
-    across, down = (heights * height for heights in _LONE_HEIGHTS)
-    ways = ((x - across, x + across), (y, y)), ((x, x), (y - down, y + down))
-    return any(True for xs, ys in ways for _ in border.passages(FootPath((0, 1), xs, ys, (0, 0), (1, 1))))
-
-
-def lone_stays(zone: ZoneShape, border: Border, number: int, visits: VisitArrays) -> Rows:
-    """Return a row for each lone box in a zone, as an object that appeared and vanished there."""
-    _, _, _, times, xs, ys, _ = visits.lone
-    box = np.flatnonzero(_holds(zone, visits) & is_within(border, xs, ys))
-    return {
-        "visit": box + len(visits.points),
-        **dict.fromkeys(("from", "to"), times[box]),
-        "zone": np.full(len(box), number),
-        "came": np.full(len(box), CAME.index("appeared")),
-        "went": np.full(len(box), WENT.index("vanished")),
-    }
-
-
-def _holds(shape: LineShape | ZoneShape, visits: VisitArrays) -> Flags:
-    """Return which lone boxes of the day are within a shape's time."""
-    times = visits.lone[3]
-    is_held = held_at(shape.from_ms, shape.to_ms, times + visits.file.day_start_ms)
-    is_held &= (times >= 0) & (times < DAY_MS)
-    return is_held
 
 
 def cut_rows(
@@ -202,12 +158,14 @@ def flows_of_day(
         crossings = [_crossings(line, border, ways, visits, ends) for line, border in ways.lines]
         stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
         visit_table = visit_rows(crossings, ways, visits, speeds)
+        lone = lone_objects(visits)
         crossings += [
-            lone_crossings(line, border, ways.line_names.index(line.name), visits)
+            lone_crossings(line, border, ways.line_names.index(line.name), visits, lone)
             for line, border in ways.lines
         ]
         stays += [
-            lone_stays(shape, zone, ways.zone_names.index(shape.name), visits) for shape, zone in ways.zones
+            lone_stays(shape, zone, ways.zone_names.index(shape.name), visits, lone)
+            for shape, zone in ways.zones
         ]
         tables.append(_Tables(ways, visits, (crossings, stays, [visit_table])))
     unfit = [
