@@ -57,8 +57,11 @@ def test_both_hours_are_counted_each_at_its_time(bench: Bench, dated: bool, kind
     report = bench.produce(bench.folder / "night", **OPTIONS)
     assert begun(bench) == sorted(times.values())
     assert report.skipped == []
-    [line] = [line for line in report.notices if "occurs twice" in line]
-    assert "--start-time 2025-10-26T02:00:00+01:00" in line
+    first, second = [line for line in report.notices if "occurs twice" in line]
+    assert "used the first; if that is wrong" in first
+    assert "--start-time 2025-10-26T02:00:00+01:00" in first
+    assert "used the second, " in second
+    assert "--start-time 2025-10-26T02:00:00+02:00" in second
     assert bench.produce(bench.folder / "night", **OPTIONS).notices == []
 
 

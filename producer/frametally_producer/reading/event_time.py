@@ -39,7 +39,7 @@ class Remark(NamedTuple):
         text: One sentence about it, without the medium's name.
     """
 
-    kind: Literal["naive", "twice", "skipped", "edit", "utc", "file_time"]
+    kind: Literal["naive", "first_hour", "second_hour", "skipped", "edit", "utc", "file_time"]
     text: str
 
 
@@ -209,7 +209,7 @@ def _in_zone(
                 f"{local} occurs twice in {name}; frametally used the {used}{reason}; if that is wrong, run "
                 f"`frametally retime FILE --start-time {retimed}`"
             )
-            remarks.append(Remark("twice", text))
+            remarks.append(Remark("second_hour" if reason else "first_hour", text))
         elif offset < other:
             moved = (moment + (other - offset)).isoformat(sep=" ")
             remarks.append(
