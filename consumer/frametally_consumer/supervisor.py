@@ -23,6 +23,7 @@ from frametally.work.children import Restarts, how_it_ended
 from frametally.work.worker_process import END_WITHIN_S
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import cores, load_detector
+from frametally_consumer.worker.first_frames import TestAgain
 from frametally_consumer.worker.live_results import open_results
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
@@ -49,6 +50,7 @@ def consume_with_workers(
     progress: Progress,
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
+    test_again: TestAgain | None = None,
 ) -> WorkersReport:
     """Run worker processes until all have ended.
 
@@ -57,12 +59,15 @@ def consume_with_workers(
     loses its supervisor stops.
 
     Each worker loads the prepared `model` (None for the detector `pixels`), with the settings of
-    `settings_of_each`. `should_stop` is called several times a second; once it is true, all workers get a
-    signal to stop and 9 s to end.
+    `settings_of_each`, and calls `test_again` as `consume` does. `should_stop` is called several times a
+    second; once it is true, all workers get a signal to stop and 9 s to end.
     """
     progress.update(0, None, f"{workers} workers")
     own = settings_of_each(settings, workers)
-    team = [_Worker(number, (own, model, until_caught_up), progress) for number in range(1, workers + 1)]
+    team = [
+        _Worker(number, (own, model, until_caught_up, test_again), progress)
+        for number in range(1, workers + 1)
+    ]
     told_at_s: float | None = None
     try:
         while not all(worker.ended for worker in team):
@@ -206,7 +211,11 @@ class _Line:
 
 
 def _work(
-    settings: Settings, model: NetworkModel | None, until_caught_up: bool, connection: Connection
+    settings: Settings,
+    model: NetworkModel | None,
+    until_caught_up: bool,
+    test_again: TestAgain | None,
+    connection: Connection,
 ) -> None:
     """Run one worker process from start to end."""
     write_log_lines(settings.log_lines)
@@ -231,6 +240,7 @@ def _work(
                 until_caught_up=until_caught_up,
                 should_stop=lambda: stopped.is_set() or line.lost,
                 results=results,
+                test_again=test_again,
             )
         unfinished = report.unfinished
         line.tell("report", report)

@@ -23,6 +23,7 @@ VIDEOS, UPLOADS = "videos", "uploads"
 DROPPED = "dead-letters/dropped"
 ACCESS, BACKUPS = "access", "backups"
 AUTO_DETECTOR = "models/auto.json"
+INPUT_CHECKS = "models/inputs"
 TIMEZONES = "sources/timezones.json"
 RETENTION = "retention"
 RETENTION_POLICY = f"{RETENTION}/policy.json"
@@ -49,7 +50,7 @@ BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|(dead-letters/dropped|changes|privacy/erasures)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones"
-    r"|(retention|privacy)/policy"
+    r"|(retention|privacy)/policy|models/inputs/[a-z0-9._-]{1,200}"
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
@@ -134,6 +135,11 @@ def dead_letter_id(segment: str, offset: int) -> str:
 def dropped_key(letter_id: str) -> str:
     """Return the key of the note that records a dead letter as settled by a person."""
     return f"{DROPPED}/{letter_id}.json"
+
+
+def input_check_key(model: str) -> str:
+    """Return the key of the comparison of a model's input with other preparations."""
+    return f"{INPUT_CHECKS}/{model}.json"
 
 
 def drawings_folder(source: str) -> str:

@@ -97,6 +97,8 @@ class Plugin:
         servers: Returns the URLs of its servers by name, for `Settings`; empty URLs are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
         queues: The names of its queues at a message broker.
+        footage: Yields frames of footage that is not stored yet, as `SourceFrame`s, for `Settings` and the
+            store.
         changing: Called as `changed`, but before the change is made, and again after a kill.
         changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
@@ -147,6 +149,7 @@ class Plugin:
     servers: str = ""
     topics: str = ""
     queues: str = ""
+    footage: str = ""
     changing: str = ""
     changed: str = ""
     leftovers: str = ""

@@ -77,12 +77,21 @@ FAMILIES = {
         name="rfdetr", family="detr", preparation=Preparation("stretch", **_IMAGENET), nms_iou=1.0
     ),
 }
+_PLUS_MINUS_1: dict[str, Any] = {"brightest": 1.0, "order": "rgb", "mean": (0.5,) * 3, "std": (0.5,) * 3}
+_MINUS_MEANS: dict[str, Any] = {
+    "brightest": 255.0,
+    "order": "bgr",
+    "mean": (103.939, 116.779, 123.68),
+    "std": (1.0,) * 3,
+}
 _CHANGES: dict[str, dict[str, Any]] = {
     "rgb": {"order": "rgb"},
     "bgr": {"order": "bgr"},
     "1": {"brightest": 1.0},
     "255": {"brightest": 255.0},
     "imagenet": _IMAGENET,
+    "pm1": _PLUS_MINUS_1,
+    "means": _MINUS_MEANS,
 }
 
 
@@ -97,7 +106,7 @@ def named_record(name: str) -> ModelRecord:
         raise Misconfigured(
             f"{SETTING}={name}: for an ONNX file, set it to its family ({', '.join(FAMILIES)}), perhaps with "
             f"a change of its input ({', '.join(f'-{change}' for change in _CHANGES)}), or leave it empty "
-            "for YOLO networks from v5 on"
+            "for a network whose boxes are in pixels of its input (docs/models.md)"
         )
     record = FAMILIES[family]
     for change in changes:
@@ -107,7 +116,7 @@ def named_record(name: str) -> ModelRecord:
 
 def plausible_records(family: str) -> Iterator[tuple[str, ModelRecord]]:
     """Yield each record, with its name, that a network's authors may have meant, families first."""
-    changes = ("rgb-1", "bgr-1", "rgb-255", "bgr-255", "imagenet")
+    changes = ("rgb-1", "bgr-1", "rgb-255", "bgr-255", "imagenet", "pm1", "means")
     for name in (*FAMILIES, *(f"{family}-{change}" for change in changes)):
         yield name, named_record(name)
 

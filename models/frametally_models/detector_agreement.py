@@ -18,10 +18,12 @@ class Agreement(NamedTuple):
     Attributes:
         sought: Detections of the reference with a confidence of `LEAST_CONFIDENCE` or more.
         found: Of these, those that match the other detector's by label, with an IoU of `LEAST_IOU` or more.
+        confidence: Sum over these of the lower of both confidences.
     """
 
     sought: int
     found: int
+    confidence: float = 0.0
 
     @property
     def share(self) -> float:
@@ -40,6 +42,7 @@ def agreement(
     Both have the detections in each of the same pictures; `reference` must have the most confident first.
     """
     sought = agreed = 0
+    confidence = 0.0
     for expected, got in zip(reference, other, strict=True):
         free = [candidate for candidate in got if candidate.confidence >= least_confidence_of_other]
         for detection in expected:
@@ -50,8 +53,9 @@ def agreement(
             best = max(same, key=lambda candidate: iou(candidate.box, detection.box), default=None)
             if best is not None and iou(best.box, detection.box) >= LEAST_IOU:
                 agreed += 1
+                confidence += min(detection.confidence, best.confidence)
                 free.remove(best)
-    return Agreement(sought, agreed)
+    return Agreement(sought, agreed, confidence)
 
 
 def iou(box: Sequence[float], other: Sequence[float]) -> float:

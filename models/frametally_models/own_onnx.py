@@ -35,8 +35,9 @@ from frametally_models.catalogue import (
     resized,
 )
 from frametally_models.files import OnnxFiles, read_class_names
+from frametally_models.footage_frames import SampledFootage
 from frametally_models.identity import identified
-from frametally_models.input_check import check_input
+from frametally_models.input_check import check_input, check_names
 from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
@@ -47,11 +48,13 @@ _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 """The numbers of COCO's 91 that have no class."""
 
 
-def own_detector(files: OnnxFiles, backend: Backend, settings: Settings) -> YoloDetector:
+def own_detector(
+    files: OnnxFiles, backend: Backend, settings: Settings, footage: SampledFootage
+) -> YoloDetector:
     """Return the detector of the network in `files`, after its self-test.
 
     There is no reference for it; the test checks that its output for a picture can be boxes and
-    probabilities, and that no other preparation of its input finds more.
+    probabilities, and that no other preparation of its input finds more on `footage`.
 
     Raises:
         Misconfigured: It cannot be read or run, its output does not match the number of class names, its
@@ -73,10 +76,13 @@ def own_detector(files: OnnxFiles, backend: Backend, settings: Settings) -> Yolo
     def make(record: ModelRecord) -> YoloDetector:
         return _detector(record, data, sha256, names, str(files.network), backend, settings)
 
-    family = settings.model_cfg
-    record = named_record(str(family)) if family else record_of_file(sha256) or FAMILIES["yolo"]
+    of_catalogue = record_of_file(sha256) if settings.model_cfg is None else None
+    setting = str(settings.model_cfg or "yolo")
+    record = of_catalogue or named_record(setting)
     detector = make(record)
-    check_input(detector, record, make, settings)
+    check_names(detector, record)
+    if of_catalogue is None:
+        check_input(detector, setting, record, make, sha256, footage, settings)
     return detector
 
 

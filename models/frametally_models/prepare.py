@@ -10,12 +10,16 @@ from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import chosen_backend, load_detector
 from frametally_models.darknet import reference_detector
 from frametally_models.files import check_model, chosen_model_files, chosen_onnx_files, refuse_int8
+from frametally_models.footage_frames import SampledFootage, stored_footage
 
 
-def prepare_detector(settings: Settings, progress: Progress | None = None) -> Detector:
+def prepare_detector(
+    settings: Settings, progress: Progress | None = None, footage: SampledFootage | None = None
+) -> Detector:
     """Return the tested detector that the settings ask for.
 
-    Makes missing files: it downloads the default model and converts a Darknet network for the back-end.
+    Makes missing files: it downloads the default model and converts a Darknet network for the back-end. It
+    tests a user's ONNX network on `footage`, by default on the store's frames.
 
     Raises:
         Misconfigured: The model is unavailable, unreadable, or unusable with these settings.
@@ -35,7 +39,7 @@ def prepare_detector(settings: Settings, progress: Progress | None = None) -> De
     if (files := chosen_onnx_files(settings, progress)) is not None:
         from frametally_models.own_onnx import own_detector
 
-        return own_detector(files, backend, settings)
+        return own_detector(files, backend, settings, footage or stored_footage(settings))
     model = check_model(chosen_model_files(settings, progress))
     if backend == "opencv":
         return reference_detector(model, settings)

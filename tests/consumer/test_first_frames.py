@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from tests.fakes.said import Said
 from frametally.books.quality_reports import QualityReport
 from frametally.files.opencv import cv2
 from frametally.records import Detection, encode
-from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
+from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION, CountedBoxes
 from frametally.settings.loading import load_settings
 from frametally_cli.commands.status_report import quality_lines
+from frametally_consumer.worker.first_frames import FirstFrames
 from frametally_consumer.worker.loop import consume
 
 BOX = Detection(label="car", confidence=0.5, box=(0.0, 0.0, 8.0, 8.0))
+FAINT = Detection(label="car", confidence=0.2, box=(0.0, 0.0, 8.0, 8.0))
 
 
 class Finding:
@@ -60,7 +63,9 @@ def warnings(
         progress=said,
         until_caught_up=True,
     )
-    return sum("finding-1 has found nothing in its first 100 frames" in line for line in said.lines)
+    return sum(
+        "finding-1 has found nothing that counts in the first 100 frames" in line for line in said.lines
+    )
 
 
 @pytest.fixture
@@ -87,6 +92,35 @@ def test_nothing_is_said_of_few_or_black_frames_or_of_a_model_that_finds_somethi
     tmp_path: Path, store: MemoryStore, log: MemoryLog, frames: int, grey: int, found: int
 ) -> None:
     assert warnings(tmp_path, store, log, frames=frames, grey=grey, found=found) == 0
+
+
+def found(*boxes: Detection) -> Future[list[Detection]]:
+    future: Future[list[Detection]] = Future()
+    future.set_result(list(boxes))
+    return future
+
+
+def test_only_boxes_that_count_count_and_each_source_has_its_own_frames() -> None:
+    said: list[str] = []
+    counts = CountedBoxes.from_limits(min_confidence=0.25, min_side_px=0, labels="").rule()
+    first = FirstFrames("m", said.append, counts, is_new=True)
+    for _ in range(2 * FRAMES_FOR_A_DETECTION):
+        first.watch("empty", found(FAINT))
+        first.watch("full", found(BOX))
+    assert [line.split(" that show")[0] for line in said] == [
+        "m has found nothing that counts in the first 100 frames of empty"
+    ]
+
+
+def test_a_model_is_tested_again_after_100_frames_of_each_source() -> None:
+    tested: list[str] = []
+    first = FirstFrames("m", print, lambda _: True, is_new=False, test_again=tested.append)
+    for number in range(FRAMES_FOR_A_DETECTION + 1):
+        first.watch("a", found())
+        assert tested == (["a"] if number >= FRAMES_FOR_A_DETECTION - 1 else [])
+    for _ in range(FRAMES_FOR_A_DETECTION):
+        first.watch("b", found())
+    assert tested == ["a", "b"]
 
 
 @pytest.mark.parametrize(

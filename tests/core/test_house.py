@@ -83,6 +83,7 @@ FLOORS = (
         "frametally.history_records",
         "frametally.keys",
         "frametally.live_records",
+        "frametally.model_records",
         "frametally.process",
         "frametally.records",
         "frametally.segment_records",

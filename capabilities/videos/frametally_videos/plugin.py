@@ -34,6 +34,7 @@ PLUGIN = Plugin(
     setup="frametally_videos.hooks.members:setup",
     servers="frametally_videos.hooks.members:servers",
     topics="frametally_videos.hooks.members:topics",
+    footage="frametally_videos.hooks.original_frames:frames",
     changed="frametally_videos.hooks.video_mending:changed",
     leftovers="frametally_videos.hooks.video_mending:leftovers",
     removable="frametally_videos.hooks.kept_videos:removable",

@@ -10,12 +10,17 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.dotenv_text import read_env_file
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.mail import MailServer
+from frametally.media.manifests import find_record
+from frametally.model_records import NOT_TESTED, InputCheck
+from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectInfo
 from frametally.settings.loading import (
     COMPONENT_FOLDERS,
@@ -169,7 +174,11 @@ def _network_row(settings: Settings) -> Finding:
         model_id = prepare_detector(settings.model_copy(update={"detector": detector})).model_id
     except Misconfigured as error:
         return Finding("model", str(settings.model_weights), "cannot be used", remedy=str(error))
-    return Finding("model", model_id, "passes its self-test")
+    if settings.model_onnx is None:
+        return Finding("model", model_id, "passes its self-test")
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        check = find_record(store, keys.input_check_key(model_id), InputCheck)
+    return Finding("model", model_id, NOT_TESTED if check is None else check.in_words())
 
 
 def mail_rows(settings: Settings) -> Iterator[Finding]:

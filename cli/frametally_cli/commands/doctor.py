@@ -35,6 +35,7 @@ from frametally.files.temporary import temporary_folder
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
+from frametally.model_records import InputCheck
 from frametally.opening import open_ledger
 from frametally.packs.pack_format import PackDamaged, decode_part
 from frametally.packs.pack_keys import is_part_key
@@ -181,6 +182,7 @@ _RECORDS = (
     RecordFolder(keys.CHANGES, "changes of footage", lambda _: FootageChange),
     RecordFolder(keys.DROPPED, "settled dead letters", lambda _: DroppedDeadLetter),
     RecordFolder(keys.SOURCES, "time zones", lambda _: SourceTimezones),
+    RecordFolder(keys.INPUT_CHECKS, "tests of networks", lambda _: InputCheck),
 )
 
 

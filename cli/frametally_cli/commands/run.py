@@ -50,7 +50,7 @@ from frametally_cli.options.ports import (
     stopped,
     with_options,
 )
-from frametally_cli.stages.chosen_model import check_chosen_model, tested_detector
+from frametally_cli.stages.chosen_model import check_chosen_model, media_to_test, tested_detector
 from frametally_cli.stages.family_members import (
     COUNT_EVERY,
     MemberOptions,
@@ -160,9 +160,8 @@ def _run(
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
             call = produce_call(ports.settings, paths, source, start_time, should_stop)
             call = replace(call, **film)
-            # Test before announcing any frame. A user's ONNX network is tested again, on the stored frames.
-            tested = tested_detector(ports.settings)
-            detector = tested if ports.settings.model_onnx is None else None
+            # Test before announcing any frame.
+            detector = tested_detector(ports.settings, media_to_test(call))
             codes = [produce_files(call, ports.store, ports.log)]
             if NOTHING_DONE in codes:
                 return NOTHING_DONE

@@ -79,7 +79,7 @@ def produce(
     **overrides: Any,
 ) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
-    from frametally_cli.stages.chosen_model import check_chosen_model
+    from frametally_cli.stages.chosen_model import check_chosen_model, media_to_test
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
     film = asked_film(overrides)
@@ -93,7 +93,7 @@ def produce(
             if watch:
                 streams.log_lines()
             if embedded_folder(settings):  # the frames are detected on this machine
-                check_chosen_model(settings)
+                check_chosen_model(settings, media_to_test(call))
             ports = wait_for(opened, should_stop)
             return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
@@ -252,7 +252,7 @@ def consume_here(
     detector: Detector | None = None,
 ) -> int:
     """Detect in this process, with `detector` if it is already tested; return the exit code."""
-    from frametally_cli.stages.chosen_model import tested_detector
+    from frametally_cli.stages.chosen_model import test_again, tested_detector
     from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
 
@@ -270,6 +270,7 @@ def consume_here(
                 until_caught_up=until_caught_up,
                 should_stop=should_stop,
                 results=results,
+                test_again=test_again(ports.settings, detector.model_id),
             )
         code = _print_consumed(report, ports.settings, until_caught_up and should_stop())
         if report.unfinished:
@@ -284,6 +285,7 @@ def _consume_elsewhere(
     ports: StagePorts, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
 ) -> int:
     """Detect in separate processes, or with one worker in Spark tasks."""
+    from frametally_cli.stages.chosen_model import test_again
     from frametally_consumer.load import load_detector
     from frametally_models.prepare import prepare_model
 
@@ -301,7 +303,9 @@ def _consume_elsewhere(
         if workers > 1:
             from frametally_consumer.supervisor import consume_with_workers
 
-            report, failures = consume_with_workers(workers, **how)
+            report, failures = consume_with_workers(
+                workers, **how, test_again=model and test_again(settings, model.model_id)
+            )
             code = _print_consumed(report, settings, until_caught_up and should_stop())
             return worst(code, NOTHING_DONE if failures else 0)
         from frametally_consumer.spark.streaming import consume_on_spark

@@ -28,7 +28,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
-from frametally_consumer.worker.first_frames import FirstFrames
+from frametally_consumer.worker.first_frames import FirstFrames, TestAgain
 from frametally_consumer.worker.live_results import Results
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
 from frametally_consumer.worker.report import ConsumeReport
@@ -209,6 +209,7 @@ def consume(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
     results: FrameLog | None = None,
+    test_again: TestAgain | None = None,
 ) -> ConsumeReport:
     """Detect announced frames until asked to stop, or until the group has committed all of them.
 
@@ -217,11 +218,13 @@ def consume(
 
     Once `should_stop()` is true, current work is finished before the return, as far as possible within 6 s;
     the rest is not committed and comes again. Each frame's result is sent on `results`, if given, as soon as
-    it is known; this must not be `log`, whose calls must not wait for it. Raises `Misconfigured` for an
+    it is known; this must not be `log`, whose calls must not wait for it. `test_again` is called with each
+    source once 100 of its frames are detected. Raises `Misconfigured` as `test_again` does, and for an
     unusable store, log or failpoint, or another model's topic.
     """
     failpoints.arm()
-    return _Worker(settings, store, log, detector, progress, should_stop, results).run(until_caught_up)
+    worker = _Worker(settings, store, log, detector, progress, should_stop, results, test_again)
+    return worker.run(until_caught_up)
 
 
 @dataclass
@@ -239,6 +242,7 @@ class _Worker:
     progress: Progress
     should_stop: Callable[[], bool]
     results: FrameLog | None
+    test_again: TestAgain | None
 
     def __post_init__(self) -> None:
         settings, model = self.settings, self.detector.model_id
@@ -326,9 +330,14 @@ class _Worker:
             consumer = self._patience.until_done("log", join, self.should_stop)
         except GivenUp:
             return None
-        if not known:
-            self._pipeline.first_frames = FirstFrames(self.detector.model_id, self.progress.say)
-        elif self._log_id not in known:
+        self._pipeline.first_frames = FirstFrames(
+            self.detector.model_id,
+            self.progress.say,
+            self.settings.counted_boxes().rule(),
+            is_new=not known,
+            test_again=self.test_again,
+        )
+        if known and self._log_id not in known:
             self.progress.say(
                 f"this log is new ({self._log_id}), but the store has segments from {len(known)} earlier "
                 "logs: frames that were announced only in those logs will not come again. If `frametally "

@@ -95,7 +95,7 @@ def _started(
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
     shows = blank_reason(loaded.image)
     if first is not None and shows is None:
-        first.watch(detections)
+        first.watch(frame.source, detections)
     return Started(frame, shows, detections, picture_digest(frame.sha256))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
-from frametally.errors import FrametallyError
+from frametally import keys
+from frametally.errors import FrametallyError, Poison
+from frametally.media.manifests import read_records
+from frametally.model_records import InputCheck
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import disk_bytes
@@ -58,12 +61,27 @@ def find_needs(
             line = f"the disk of {settings.data_dir} is full; free some space there"
             needs.append(Need("disk", 1, line, "/footage"))
     needs += [Need("part", 1, line) for line in REFUSALS]
+    needs += _refused_models(store)
     for find in hooks("open_needs"):
         try:
             needs += find(settings, store)
         except FrametallyError as error:
             needs.append(Need("part", 1, str(error)))
     return tuple(needs)
+
+
+def _refused_models(store: ObjectStore) -> Iterator[Need]:
+    """Yield each model with detections whose input does not fit, until its file fits with another setting."""
+    try:
+        checks = list(read_records(store, keys.INPUT_CHECKS, InputCheck))
+    except Poison as error:
+        yield Need("part", 1, str(error))
+        return
+    fitting = {check.sha256 for check in checks if check.is_passed}
+    for check in checks:
+        folder = f"{keys.METADATA}/model={check.model}"
+        if check.better and check.sha256 not in fitting and next(store.list(folder), None) is not None:
+            yield Need("part", 1, f"the model {check.model} {check.in_words()}")
 
 
 class SourceLine(NamedTuple):
