@@ -72,6 +72,9 @@ a server of their own gives nothing on.
 FETCHED, NOT CARRIED
 - The default network (yolov4-tiny.cfg, yolov4-tiny.weights, coco.names) is AlexeyAB's darknet's, under
   that project's licence. Neither wheel nor images have it; a consumer fetches it, known by its SHA-256.
+- A network of your own, as an ONNX file, comes with its authors' licence. frametally has no code of theirs:
+  its readers of outputs are written from the outputs' shapes (docs/models.md). Some networks with such
+  outputs are under the AGPL or the GPL.
 - The demo's clip (traffic.mp4) is that of the package pycsr-cv 1.0.0, MIT.
 """
 

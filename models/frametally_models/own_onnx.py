@@ -21,6 +21,7 @@ from frametally_consumer.detectors.heads import (
     LogitsHead,
     ObjectnessHead,
     ScoresHead,
+    SoftmaxHead,
     yolo_cells,
 )
 from frametally_consumer.detectors.yolo import NO_OBJECT, NetworkModel, YoloDetector
@@ -42,6 +43,7 @@ from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
 _MOST_MISSING_NAMES = 100
+_WITH_PICTURE_NUMBER = 7
 _ROUNDING, _FEW_ROWS = 0.02, 16
 _NO_OBJECT = {"", NO_OBJECT, "background", "__background__", "N/A"}
 _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -232,11 +234,17 @@ def _recognised(
             f"{name}: it has {other_classes} classes, and the names file {classes} names; set {ENV_PREFIX}"
             "MODEL_NAMES to its own names, one per line, with `-` for the background and for unused classes"
         )
-    if record.family == "detr" and (fault := _fault_of_detr(outputs)):
+    if fault := _fault_of_detr(outputs):
         raise Misconfigured(f"{name}: {fault}; export it without its post-processing")
+    cells = len(yolo_cells(input_px))
+    if any(output.shape[-1] == _WITH_PICTURE_NUMBER and max(output.shape) % cells for output in outputs):
+        raise Misconfigured(
+            f"{name}: the rows of its output ({shapes}) have 7 numbers, perhaps the picture's first; "
+            "export it with 1 x boxes x 6: left, top, right, bottom, score, class"
+        )
     raise Misconfigured(
         f"{name}: its outputs ({shapes}) do not match a YOLO head of {classes} classes: expected 1 x boxes x "
-        f"{5 + classes} (YOLOX, v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10), nor a "
+        f"{5 + classes}, 1 x {4 + classes} x boxes or 1 x boxes x 6 (end to end), nor a "
         f"DETR head: 1 x boxes x 4 (0 to 1) and 1 x boxes x {classes} (logits); use the names file that "
         f"belongs to it, with `-` for unused classes, or export it as docs/models.md says"
     )
@@ -249,11 +257,13 @@ def _other_classes(
     is_yolo, cells = record.family == "yolo", len(yolo_cells(input_px))
     if record.family != "detr" and not any(max(output.shape) % cells == 0 for output in outputs):
         return None
-    # With one class fewer, a v8 output with its sides exchanged would also match.
-    class_numbers = range(classes + 1 if is_yolo else 1, classes + _MOST_MISSING_NAMES)
-    matching = [
-        other for other in class_numbers if len(_heads(outputs, record.family, ("x",) * other, input_px)) == 1
-    ]
+    # With one class fewer, an output of scores with its sides exchanged would also match.
+    matching = []
+    for other in range(1, classes + _MOST_MISSING_NAMES):
+        heads = [head for head, _ in _heads(outputs, record.family, ("x",) * other, input_px)]
+        may_be_exchanged = is_yolo and other < classes and max(outputs[0].shape) == cells
+        if len(heads) == 1 and not (may_be_exchanged and isinstance(heads[0], ObjectnessHead)):
+            matching.append(other)
     return min(matching, key=lambda other: abs(other - classes), default=None)
 
 
@@ -274,7 +284,7 @@ def _heads(
                 # logarithms, and those of a box smaller than its cell are negative.
                 is_raw = np.ptp(output[0, :, 0]) < input_px[0] / 2 and output[0, :, 2:4].min() < 0
                 heads.append((GridHead if is_raw else ObjectnessHead)(place, input_px, classes))
-        # With one class a row of v5 also has 6 numbers, but it has three rows a cell.
+        # With one class, a row with objectness also has 6 numbers, but then there are three rows a cell.
         elif columns == 6 and rows <= _MOST_END_TO_END_ROWS and rows != 3 * cells:
             heads.append(EndToEndHead(place, input_px, classes))
         elif columns == 5 + classes:
@@ -301,7 +311,10 @@ def _detr_heads(
                 labels = tuple(names[number] for number in numbers)
             else:
                 continue
-            heads.append((LogitsHead(place, input_px, len(labels), boxes, numbers), labels))
+            # A sigmoid for each class needs no class for "no object"; most of a picture has no object.
+            is_softmax = names[-1] == NO_OBJECT and np.mean(logits[0].argmax(axis=1) == len(names) - 1) > 0.5
+            kind = SoftmaxHead if is_softmax else LogitsHead
+            heads.append((kind(place, input_px, len(labels), boxes, numbers), labels))
     return heads
 
 

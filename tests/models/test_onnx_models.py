@@ -191,14 +191,13 @@ def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> 
 @pytest.mark.parametrize(
     "outputs",
     [
-        [v5(2)],
         [v8().transpose(0, 2, 1).copy()],
         [np.zeros((1, 3, 12, 12, 8), np.float32)],
         [v8()[0]],
         [v8(), v8()],
         [np.zeros((1, 1000), np.float32)],
     ],
-    ids=["too few", "transposed", "raw grids", "no batch", "two heads", "a classifier"],
+    ids=["transposed", "raw grids", "no batch", "two heads", "a classifier"],
 )
 def test_another_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
     with pytest.raises(
@@ -298,19 +297,31 @@ def test_classes_that_are_none_and_cocos_91_numbers_are_left_out(load: Callable[
     assert [found.label for found in four] == ["bird"]
 
 
+def test_a_detr_network_with_a_class_for_no_object_is_read_with_a_softmax(load: Callable[..., Any]) -> None:
+    logits, boxes = detr(4)
+    logits[0, :, :] = [3, 2, 1, 6]  # by a sigmoid, each of them would be an object
+    logits[0, 7] = [0, np.log(9), -20, -20]
+    detector = load([logits, boxes], names=(*NAMES, "-"), model_cfg="rtdetr")
+    [[found]] = detector.detect([picture(SIZE, SIZE)])
+    assert (found.label, found.confidence) == ("dog", pytest.approx(0.9, abs=1e-3))
+
+
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-@pytest.mark.parametrize("family", ["yolox", "yolox-rgb-1", "rfdetr", "rtdetr"])
+@pytest.mark.parametrize("family", ["yolox", "yolox-rgb-1", "rfdetr", "rtdetr", "rtdetr-pm1", "rtdetr-means"])
 def test_a_network_gets_the_values_that_its_family_states(
     load: Callable[..., Any], family: str, backend: str
 ) -> None:
-    outputs, scale = (
-        (detr(), 0.03) if "detr" in family else ([yolox()], 0.0001 if family == "yolox" else 0.02)
-    )
+    outputs = detr() if "detr" in family else [yolox()]
+    scale = {"yolox": 0.0001, "yolox-rgb-1": 0.02, "rtdetr-means": 0.001}.get(family, 0.03)
     detector = load(outputs, detector=backend, model_cfg=family, scale=scale)
     image = np.random.default_rng(1).integers(0, [50, 90, 255], (SIZE, SIZE, 3), np.uint8)
     values = image[..., ::-1] / 255.0
     if family == "yolox":
         values = image.astype(np.float64)
+    if family == "rtdetr-pm1":
+        values = 2 * values - 1
+    if family == "rtdetr-means":
+        values = image - np.array([103.939, 116.779, 123.68])
     if family == "rfdetr":
         values = (values - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     shift = (values * [1, 1, 3]).mean() * scale
@@ -353,6 +364,21 @@ FIRST_HOUR: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
         lambda: detr(4),
         {"model_cfg": "rtdetr"},
         r"it has 4 classes, and the names file 3 names; .* with `-` for the background",
+    ),
+    "a name too many": (
+        lambda: [v5(2)],
+        {},
+        r"it has 2 classes, and the names file 3 names; set FRAMETALLY_MODEL_NAMES to its own names",
+    ),
+    "the picture's number first": (
+        lambda: [np.zeros((1, 300, 7), np.float32)],
+        {},
+        r"have 7 numbers, perhaps the picture's first; export it with 1 x boxes x 6",
+    ),
+    "class before score": (
+        lambda: [v10()[..., [0, 1, 2, 3, 5, 4]]],
+        {},
+        r"class 0.9, which is not a whole number; export it with the columns left, top",
     ),
     "91 classes": (
         lambda: [v8(91)],

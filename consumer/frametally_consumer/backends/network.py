@@ -105,7 +105,7 @@ def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -
     """Return `image`, (height, width, 3) uint8 blue-green-red, resized to a network's input.
 
     `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions and fills the rest
-    with grey, as YOLO networks from v5 on are trained.
+    with grey, as most newer YOLO networks are trained.
     """
     image_height_px, image_width_px = image.shape[:2]
     width_px, height_px = input_px

@@ -154,9 +154,9 @@ class _OnnxHead:
 
 
 class ObjectnessHead(_OnnxHead):
-    """YOLOv5 and YOLOv7, (1, boxes, 5 + classes): centre, size, objectness, class probabilities."""
+    """1 x boxes x (5 + classes): centre, size, objectness, class probabilities."""
 
-    name: ClassVar[str] = f"yolov5-{ONNX_HEADS_VERSION}"
+    name: ClassVar[str] = f"objectness-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return rows; see `Head.rows`."""
@@ -168,9 +168,9 @@ class ObjectnessHead(_OnnxHead):
 
 
 class ScoresHead(_OnnxHead):
-    """YOLOv8, v9 and v11, (1, 4 + classes, boxes): centre, size, class probabilities."""
+    """1 x (4 + classes) x boxes: centre, size, class probabilities."""
 
-    name: ClassVar[str] = f"yolov8-{ONNX_HEADS_VERSION}"
+    name: ClassVar[str] = f"scores-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return rows with the best class's score as objectness; see `Head.rows`."""
@@ -185,16 +185,21 @@ class ScoresHead(_OnnxHead):
 
 
 class EndToEndHead(_OnnxHead):
-    """YOLOv10, (1, boxes, 6): left, top, right, bottom, score, class."""
+    """1 x boxes x 6: left, top, right, bottom, score, class."""
 
-    name: ClassVar[str] = f"yolov10-{ONNX_HEADS_VERSION}"
+    name: ClassVar[str] = f"end-to-end-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return rows; see `Head.rows`. Raises `Misconfigured` if a class has no name."""
         rows = outputs[self.output][0]
         rows = rows[rows[:, 4] >= min_confidence - SCORE_MARGIN]
         label = rows[:, 5].astype(np.int64)
-        if not (np.equal(label, rows[:, 5]) & (label >= 0) & (label < self.classes)).all():
+        if not np.equal(label, rows[:, 5]).all():
+            raise Misconfigured(
+                f"the network returned class {rows[:, 5].max():g}, which is not a whole number; export it "
+                "with the columns left, top, right, bottom, score, class, in this order"
+            )
+        if not ((label >= 0) & (label < self.classes)).all():
             raise Misconfigured(
                 f"the network returned class {rows[:, 5].max():g}, but there are only {self.classes} class "
                 "names; use the names file that belongs to this network"
@@ -255,7 +260,20 @@ class LogitsHead(_OnnxHead):
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return rows with the best class's score as objectness; see `Head.rows`."""
-        scores = _sigmoid(outputs[self.output][0][:, self.columns])
+        scores = self._scores(outputs[self.output][0])
         best = scores.max(axis=1, keepdims=True)
         rows: Floats = np.concatenate([outputs[self.boxes][0], best, scores], axis=1, dtype=np.float32)
         return np.asarray(rows[best[:, 0] >= min_confidence - SCORE_MARGIN])
+
+    def _scores(self, logits: Floats) -> Floats:
+        return _sigmoid(logits[:, self.columns])
+
+
+class SoftmaxHead(LogitsHead):
+    """DETR as `LogitsHead`, but trained with a softmax over the classes and "no object"."""
+
+    name: ClassVar[str] = f"detr-softmax-{ONNX_HEADS_VERSION}"
+
+    def _scores(self, logits: Floats) -> Floats:
+        parts = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray((parts / parts.sum(axis=1, keepdims=True))[:, self.columns], np.float32)
