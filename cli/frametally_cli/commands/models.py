@@ -150,7 +150,7 @@ def use(name: str, size: str | None, tiles: str | None, **overrides: Any) -> int
     click.echo(f"written to {path}; model ID: {detector.model_id}; licence: {choice.record.licence}")
     click.echo(
         "existing counts stay. The next `frametally consume` detects with this model; to count earlier "
-        f"footage again: frametally redetect --model {detector.model_id}"
+        f"footage with it too, run `frametally models count {name}`"
     )
     return 0
 
@@ -208,8 +208,10 @@ def try_model(
     click.echo(f"present: {present.model_id}")
     click.echo(f"{name}: {other.model_id}")
     for label, (now, then) in trial.counts().items():
-        times = f"{then / now:.2f} times as many" if now else "none now"
-        click.echo(f"{label}: {then}, now {now} ({times}) in {plural(len(trial.frames), 'frame')}")
+        times = f"{then / now:.2f} times as many" if now else "new"
+        click.echo(
+            f"{label}: {now} now, {then} with {name} ({times}) in {plural(len(trial.frames), 'frame')}"
+        )
     if not trial.counts():
         click.echo(f"neither finds anything in {plural(len(trial.frames), 'frame')}")
     cpu_s = trial.cpu_s
@@ -259,7 +261,7 @@ def count(
         return code
     click.echo(f"now: {comparison.model_a}; {name}: {comparison.model_b}")
     for label, total in comparison.by_label.items():
-        click.echo(f"{label}: {plural(total.b, 'detection')}, now {total.a}")
+        click.echo(f"{label}: {plural(total.a, 'detection')} now, {total.b} with {name}")
     click.echo(f"both counts are kept; frames: frametally compare {comparison.model_a} {comparison.model_b}")
     return code
 
