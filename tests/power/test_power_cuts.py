@@ -27,6 +27,7 @@ from tests.capabilities import CAPABILITIES, HERE
 from tests.commands import FORKS
 from tests.power.disk import MODES, Change, Disk, Mode, changes_in, log_of
 from tests.power.session import run_forked
+from tests.videos.written_clips import write_pictures
 
 FOLDER = Path(__file__).resolve().parent
 NEEDS = "recording needs Linux and a C compiler"
@@ -35,7 +36,7 @@ pytestmark = [
     pytest.mark.skipif({*CAPABILITIES} != HERE, reason="its commands are those of all capabilities"),
 ]
 
-CATCH_UP = [["consume", "--until-caught-up"], ["aggregate"], ["index"]]
+CATCH_UP = [["work", "--until-done"], ["consume", "--until-caught-up"], ["aggregate"], ["index"]]
 LOOK = [
     ["users", "list"],
     ["tokens", "list"],
@@ -44,6 +45,7 @@ LOOK = [
     ["lines", "list"],
     ["retention", "show"],
     ["privacy", "show"],
+    ["accuracy", "list"],
     ["audit", "verify"],
     ["export", "--format", "csv"],
     ["status"],
@@ -53,9 +55,10 @@ LOOK = [
 _CHANGES_BY_ITSELF = re.compile(
     r"newest segment .*|used \d{4}\S* \S* UTC|expires \S+ \S+ UTC|sessions: \d+|since \d{4}-\S+ \S+"
     r"|audit verify: \d+|last round: [^,]*|retention: applied \S+ \S+"
-    r"|\d+ records?\b.*|[0-9a-f]{12,}|ledger.*|quality.*"
+    r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|\d+ records?\b.*|[0-9a-f]{12,}|ledger.*|quality.*"
 )
 
+LANE = ["lane.mp4", "--start-time", "2026-01-01T10:00:00Z"]
 MAKING = [
     ["produce", "gate"],
     ["users", "add", "anna", "--role", "run"],
@@ -66,7 +69,10 @@ MAKING = [
     ["lines", "import", "gate", "drawing.json"],
     ["retention", "hold", "case-7", "--source", "gate"],
     ["privacy", "set", "--source", "yard", "--new-source", "--mask", "0,0 0.3,0 0.3,0.2"],
+    ["upload", *LANE],
     ["produce", "yard"],
+    ["accuracy", "start", "eyes", "--source", "gate"],
+    ["accuracy", "answer", "eyes", "answers.json"],
     ["backup"],
     ["pack"],
     ["rename-source", "yard", "court"],
@@ -106,6 +112,19 @@ REMOVING = [
 ]
 
 
+DAY_S = 86_400
+CUTS_OF_A_START = 7
+
+
+class Cut(NamedTuple):
+    """A power cut at a byte of the log, on a disk of a kind; then the clock is ahead."""
+
+    at: int
+    mode: Mode
+    clock_ahead_s: int
+    seed: int
+
+
 class Step(NamedTuple):
     """A command of a recording: where it ran in the log, and all facts after it and after catching up."""
 
@@ -120,6 +139,7 @@ class Step(NamedTuple):
 class Recording(NamedTuple):
     """The steps of a recording, and all changes of files."""
 
+    recorder: Path
     folder: Path
     changes: list[Change]
     steps: list[Step]
@@ -160,6 +180,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cv2.imwrite(str(folder / source / f"cam_20260101_08{minute:02d}00.jpg"), picture)
     shape = {"name": "stop", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 40]]}
     (folder / "drawing.json").write_text(json.dumps({"lines": [shape]}))
+    (folder / "answers.json").write_text(json.dumps([{"unit": unit, "counts": {}} for unit in range(2)]))
+    write_pictures(folder / "lane.mp4", rng.integers(0, 255, (4, 48, 64, 3), dtype=np.uint8), fps=1)
     return folder
 
 
@@ -209,6 +231,8 @@ def record(
         place, root, calls, LD_PRELOAD=str(recorder), POWER_ROOT=str(root), POWER_LOG=str(log), **faults
     )
     changes = list(changes_in(log))
+    Disk(root, changes, sys.maxsize).write_to(root, folder / "all", mode=None, seed=0)
+    assert files_of(folder / "all") == files_of(root), "the recorder has not seen every change"
     steps = []
     for number in range(0, len(notes), each + 1):
         first, last = notes[number], notes[number + each]
@@ -220,7 +244,13 @@ def record(
         ends = first["began"], first["ended"], last["ended"]
         steps.append(Step(first["arguments"], *ends, facts, audit_records_in(seen)))
         shutil.rmtree(folder_then)
-    return Recording(folder, changes, steps)
+    return Recording(recorder, folder, changes, steps)
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    """Return the files below a folder by their paths in it, without SQLite's shared memory."""
+    files = (path for path in root.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def facts_of(seen: Sequence[dict[str, Any]], root: Path) -> frozenset[str]:
@@ -243,29 +273,35 @@ def audit_records_in(seen: Sequence[dict[str, Any]]) -> int:
     return int(number[0]) if number else 0
 
 
-def after_cut(place: Path, recording: Recording, cut_at: int, mode: Mode, seed: int) -> list[str]:
+def after_cut(place: Path, recording: Recording, cut: Cut) -> list[str]:
     """Cut the power, start again, and return what differs from what it should be; empty if nothing does."""
-    root = recording.folder / f"{mode}-{cut_at}-{seed}"
-    Disk(recording.root, recording.changes, cut_at).write_to(recording.root, root, mode=mode, seed=seed)
-    return problems_in(place, recording, cut_at, root)
+    return problems_in(place, recording, cut, left_by(recording, cut))
 
 
-def after_two_cuts(
-    recorder: Path, place: Path, recording: Recording, cut_at: int, mode: Mode, seed: int
-) -> list[str]:
-    """Cut the power again while everything starts after the first cut; return as `after_cut`."""
-    folder = recording.folder / f"twice-{mode}-{cut_at}-{seed}"
-    root, log, survivors = folder / "root", folder / "log", folder / f"{mode}-{cut_at}-{seed}"
+def left_by(recording: Recording, cut: Cut) -> Path:
+    """Return a new folder with what a cut leaves of a recording's root."""
+    root = recording.folder / f"{cut.mode}-{cut.at}-{cut.seed}"
+    Disk(recording.root, recording.changes, cut.at).write_to(
+        recording.root, root, mode=cut.mode, seed=cut.seed
+    )
+    return root
+
+
+def start_after(place: Path, recording: Recording, cut: Cut) -> tuple[Recording, int]:
+    """Record the start of `up` after a cut; return the recording, and where in its log the start begins."""
+    folder = recording.folder / "again"
+    root, log = folder / "root", folder / "log"
     folder.mkdir()
-    Disk(recording.root, recording.changes, cut_at).write_to(recording.root, root, mode=mode, seed=seed)
+    left_by(recording, cut).rename(root)
     log.write_bytes(log_of(root))
     began = log.stat().st_size
-    calls = [*commands_again(recording, cut_at), *CATCH_UP]
-    run_session(place, root, calls, LD_PRELOAD=str(recorder), POWER_ROOT=str(root), POWER_LOG=str(log))
-    changes = list(changes_in(log))
-    again_at = random.Random(seed).choice([change.at for change in changes if change.at >= began])  # noqa: S311
-    Disk(root, changes, again_at).write_to(root, survivors, mode=mode, seed=seed)
-    return problems_in(place, recording, cut_at, survivors)
+    calls = [*commands_again(recording, cut.at), ["up"]]
+    recorder = recording.recorder
+    notes = run_session(
+        place, root, calls, LD_PRELOAD=str(recorder), POWER_ROOT=str(root), POWER_LOG=str(log)
+    )
+    assert notes[-1]["code"] == 0, notes[-1]
+    return Recording(recorder, folder, list(changes_in(log)), recording.steps), began
 
 
 def step_at(recording: Recording, cut_at: int) -> int:
@@ -280,65 +316,61 @@ def commands_again(recording: Recording, cut_at: int) -> list[list[str]]:
     return [] if is_over else [step.arguments]
 
 
-def problems_in(place: Path, recording: Recording, cut_at: int, root: Path) -> list[str]:
+def problems_in(place: Path, recording: Recording, cut: Cut, root: Path) -> list[str]:
     """Start again from what a cut left, and return what differs from what it should be."""
-    number = step_at(recording, cut_at)
-    step, again = recording.steps[number], commands_again(recording, cut_at)
-    notes = run_session(place, root, [*again, *CATCH_UP, *LOOK, ["doctor", "--deep", "--json"]])
+    number = step_at(recording, cut.at)
+    step, again = recording.steps[number], commands_again(recording, cut.at)
+    calls = [*again, *CATCH_UP, *LOOK, ["doctor", "--deep", "--json"]]
+    notes = run_session(place, root, calls, **clock_after(recording, cut))
     seen = notes[-1 - len(LOOK) : -1]
     facts = facts_of(seen, root)
-    words = f"{root.name} in {' '.join(step.arguments)}"
+    words = f"{root.name} in {' '.join(step.arguments)}, clock {cut.clock_ahead_s:+} s"
     problems = [f"{words}: lost: {fact}" for fact in sorted(step.facts - facts)]
     problems += [f"{words}: back: {fact}" for fact in sorted(facts - step.facts)]
     before = recording.steps[number - 1].audit_records if number else 0
     # A restore brings an earlier audit log back, and an interrupted one may have done so.
     if audit_records_in(seen) < (min(before, step.audit_records) if again else step.audit_records):
         problems.append(f"{words}: lost: records of the audit log")
-    problems += [
-        f"{words}: doctor: {row}"
-        for row in json.loads(notes[-1]["out"])["rows"]
-        if not row["good"] and row["area"] not in ("backup", "model", "versions", "disk", "live")
-    ]
+    problems += [f"{words}: doctor: {row}" for row in bad_rows(notes[-1])]
     if not problems:
         shutil.rmtree(root)
     return problems
 
 
-def cuts_of(recording: Recording, seed: int = 1) -> Iterator[tuple[int, Mode, int]]:
-    """Yield three cuts of each step: right after it was acknowledged, within it, and anywhere until the next.
+def clock_after(recording: Recording, cut: Cut) -> dict[str, str]:
+    """Return the environment of a session after a cut, whose clock may be wrong."""
+    if not cut.clock_ahead_s:
+        return {}
+    return {"LD_PRELOAD": str(recording.recorder), "POWER_CLOCK_S": str(cut.clock_ahead_s)}
 
-    Each kind of place meets each mode in turn.
+
+def bad_rows(doctor: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what `doctor --json` found wrong with what is stored."""
+    not_stored = ("backup", "model", "versions", "disk", "live", "clock")
+    rows = json.loads(doctor["out"])["rows"]
+    return [row for row in rows if not row["good"] and row["area"] not in not_stored]
+
+
+def cuts_of(recording: Recording, seed: int = 1) -> Iterator[Cut]:
+    """Yield cuts of each step: right after it was acknowledged, within it, and, of every third step, later.
+
+    Each kind of place meets each mode in turn. After one of its cuts the clock may be a day off.
     """
     rng = random.Random(seed)  # noqa: S311
     ats = [change.at for change in recording.changes]
     for number, step in enumerate(recording.steps):
         within = [at for at in ats if step.began < at < step.acknowledged] or [step.acknowledged]
-        anywhere = [at for at in ats if step.began < at < step.ended]
-        places = (step.acknowledged, rng.choice(within), rng.choice(anywhere))
-        for turn, cut_at in enumerate(places):
-            yield cut_at, MODES[(number + turn) % len(MODES)], number
+        later = [at for at in ats if step.acknowledged < at < step.ended] or [step.acknowledged]
+        places = (step.acknowledged, rng.choice(within), rng.choice(later))
+        for turn, cut_at in enumerate(places[: 3 if number % 3 == 1 else 2]):
+            clock_ahead_s = (-DAY_S, DAY_S)[number % 2] if turn == number % len(MODES) else 0
+            yield Cut(cut_at, MODES[(number + turn) % len(MODES)], clock_ahead_s, number)
 
 
 def problems_after(cuts: Iterable[Callable[[], list[str]]]) -> list[str]:
     """Return all problems after some cuts."""
     with ThreadPoolExecutor(2) as pool:
         return [problem for problems in pool.map(lambda cut: cut(), cuts) for problem in problems]
-
-
-def test_the_recorder_sees_every_change(recorder: Path, place: Path, tmp_path: Path) -> None:
-    recording = record(
-        recorder, place, tmp_path / "recording", [["produce", "gate"], ["users", "add", "anna"]]
-    )
-    survivors = tmp_path / "all"
-    Disk(recording.root, recording.changes, sys.maxsize).write_to(
-        recording.root, survivors, mode=None, seed=0
-    )
-
-    def files_of(root: Path) -> dict[str, bytes]:
-        files = (path for path in root.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
-        return {str(path.relative_to(root)): path.read_bytes() for path in files}
-
-    assert files_of(survivors) == files_of(recording.root)
 
 
 @pytest.mark.thorough
@@ -349,18 +381,25 @@ def test_the_campaign_fails_without_a_sync_of_each_commit(
     commands = [["users", "add", "anna", "--role", "run"]]
     recording = record(recorder, place, tmp_path / "recording", commands, POWER_SYNCHRONOUS="NORMAL")
     at = recording.steps[0].acknowledged
-    problems = problems_after(partial(after_cut, place, recording, at, "posix", seed) for seed in range(3))
+    cuts = (Cut(at, "posix", 0, seed) for seed in range(3))
+    problems = problems_after(partial(after_cut, place, recording, cut) for cut in cuts)
     assert any("lost: users list: anna" in problem for problem in problems)
 
 
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
-def test_a_second_cut_while_everything_starts_again_loses_nothing_either(
+def test_a_cut_while_up_starts_after_another_cut_loses_nothing_either(
     recorder: Path, place: Path, tmp_path: Path
 ) -> None:
-    recording = record(recorder, place, tmp_path / "recording", MAKING[:3])
-    cuts = [partial(after_two_cuts, recorder, place, recording, *cut) for cut in cuts_of(recording, seed=2)]
-    assert problems_after(cuts) == []
+    commands = [["produce", "gate"], ["users", "add", "anna", "--role", "run"], ["upload", *LANE]]
+    recording = record(recorder, place, tmp_path / "recording", commands)
+    first = Cut(recording.steps[-1].acknowledged, "posix", 0, 0)
+    start, began = start_after(place, recording, first)
+    rng = random.Random(2)  # noqa: S311
+    ats = [change.at for change in start.changes if change.at > began]
+    cuts = [Cut(rng.choice(ats), MODES[seed % len(MODES)], 0, seed) for seed in range(CUTS_OF_A_START)]
+    lefts = (left_by(start, cut) for cut in cuts)
+    assert problems_after(partial(problems_in, place, recording, first, left) for left in lefts) == []
 
 
 @pytest.mark.thorough
@@ -370,4 +409,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_deleted_is_back_after_a_power_
     recorder: Path, place: Path, tmp_path: Path, commands: list[list[str]]
 ) -> None:
     recording = record(recorder, place, tmp_path / "recording", commands)
-    assert problems_after(partial(after_cut, place, recording, *cut) for cut in cuts_of(recording)) == []
+    assert problems_after(partial(after_cut, place, recording, cut) for cut in cuts_of(recording)) == []
