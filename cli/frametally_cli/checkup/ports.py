@@ -257,8 +257,9 @@ def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Findi
         since_ms, last = _first_made_ms(settings), _last_backup(settings, now_ms)
     except FrametallyError:
         return  # the rows of the store or the accounts report it
-    made_ms = [time_ms for time_ms in (since_ms or 0, last.made_at_ms if last else 0) if time_ms <= now_ms]
-    is_late = since_ms is not None and now_ms - max(made_ms, default=0) > _LATE_MS
+    times_ms = (since_ms, last.made_at_ms if last else None)
+    past_ms = [time_ms for time_ms in times_ms if time_ms is not None and time_ms <= now_ms]
+    is_late = since_ms is not None and bool(past_ms) and now_ms - max(past_ms) > _LATE_MS
     if last is not None and last.made_at_ms > now_ms:
         value, note = f"created {utc(last.made_at_ms)}, in the future", CHECK_CLOCK
     elif last is not None:
