@@ -4,8 +4,9 @@ An object that moves too far from frame to frame for the tracker leaves lone box
 object if they have the same label and nearly the same size, are one frame or two apart, and a vehicle could
 drive from one to the other. A joined object goes on for one step at both ends, as no one has seen where. It
 crosses a line where a segment of its way does. A box that is joined to no other goes the way of the joined
-object that passed nearest to it in the picture, or, if there is none, is near whatever is within
-`_LONE_HEIGHTS`. The job's zip carries this module to a cluster's nodes.
+object that passed nearest to it in the picture, if there is one. Boxes may be joined wrongly, so an object
+also crosses each line within `_LONE_HEIGHTS` of a box. The job's zip carries this module to a cluster's
+nodes.
 """
 
 from __future__ import annotations
@@ -149,12 +150,14 @@ def lone_stays(
 
 
 def _crosses(border: Border, lone: LoneObject, visits: VisitArrays) -> bool:
-    if lone.way:
-        return any(_passes(border, *step) for step in pairwise(lone.way))
-    x, y, height = visits.lone[4:, lone.boxes[0]].tolist()
-    across, down = (heights * height for heights in _LONE_HEIGHTS)
-    ways = ((x - across, y), (x + across, y)), ((x, y - down), (x, y + down))
-    return any(_passes(border, *way) for way in ways)
+    if any(_passes(border, *step) for step in pairwise(lone.way)):
+        return True
+    for x, y, height in visits.lone[4:, lone.boxes].T.tolist():
+        across, down = (heights * height for heights in _LONE_HEIGHTS)
+        ways = ((x - across, y), (x + across, y)), ((x, y - down), (x, y + down))
+        if any(_passes(border, *way) for way in ways):
+            return True
+    return False
 
 
 def _passes(border: Border, start: tuple[int, int], end: tuple[int, int]) -> bool:
