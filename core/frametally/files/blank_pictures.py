@@ -66,7 +66,7 @@ def blank_reason(picture: Pixels) -> Blank | None:
     parts = np.asarray(cv2.resize(thumbnail, _PARTS, interpolation=cv2.INTER_AREA), np.int16).reshape(-1, 3)
     is_marked = np.zeros(len(parts), bool)
     if np.any(parts.max(axis=0) - parts.min(axis=0) > MOST_SPREAD):
-        if int(parts.max()) <= MOST_LEAK and _is_leak(picture):
+        if int(parts.max()) <= MOST_LEAK and _is_leak(picture, parts):
             return "black"
         middle = np.sort(parts, axis=0)[len(parts) // 2]
         is_marked = (np.abs(parts - middle) > MOST_SPREAD // 2).any(axis=1)
@@ -126,8 +126,13 @@ def _is_text(picture: Pixels, mean: Levels, is_marked: NDArray[np.bool_]) -> boo
     return not is_left.any() and not np.any(is_marked & ~is_covered.reshape(-1))
 
 
-def _is_leak(picture: Pixels) -> bool:
-    """Return whether a dark picture is as smooth as light that falls into a covered lens."""
+def _is_leak(picture: Pixels, sampled: NDArray[np.int16]) -> bool:
+    """Return whether a dark picture is as smooth as light that falls into a covered lens.
+
+    The parts of its thumbnail, `sampled`, refuse most nights without a look at all pixels.
+    """
+    if np.any(np.abs(sampled - _TERMS @ (_FIT @ sampled)) > 3 * MOST_DETAIL):
+        return False
     parts = np.asarray(cv2.resize(picture, _PARTS, interpolation=cv2.INTER_AREA), np.float32).reshape(-1, 3)
     surface = _TERMS @ (_FIT @ parts)
     if float(surface.min()) > MOST_BLACK or np.any(np.abs(parts - surface) > MOST_DETAIL):
