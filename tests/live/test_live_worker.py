@@ -9,13 +9,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
 
+from frametally.errors import Retryable
 from frametally.opening import open_frame_log, open_object_store
+from frametally.process.meters import METERS
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
 from frametally_live.book import LiveBook
@@ -90,6 +93,30 @@ def worker(place: Place) -> Iterator[None]:
     stop.set()
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
+
+
+class RefusingBook(LiveBook):
+    """Feeds whose database refuses once."""
+
+    refusals = 1
+
+    def claim_feed(self, *args: Any, **options: Any) -> Feed | None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Retryable("the database refuses", part="video catalogue")
+        return super().claim_feed(*args, **options)
+
+
+def test_a_worker_without_its_database_waits_and_says_when_that_is_back(place: Place) -> None:
+    lines: list[str] = []
+    with closing(RefusingBook(place.settings.catalogue_url)) as book:
+        work(settings=place.settings, book=book, say=lines.append, should_stop=lambda: len(lines) > 1)
+    assert lines == [
+        "waiting, then trying again: the database refuses",
+        "no longer waiting: the video catalogue is responding again",
+    ]
+    absence = METERS.absence("video catalogue")
+    assert absence is not None and absence.back_since_ms is not None
 
 
 @pytest.mark.thorough

@@ -278,7 +278,7 @@ def test_a_part_that_is_away_is_noticed(tmp_path: Path, fires: Callable[..., boo
     port = free_port()
     settings = AWAY_BUCKET | SETTINGS | {"FRAMETALLY_METRICS_ADDRESS": f"127.0.0.1:{port}"}
     command = [sys.executable, "-m", "frametally", "consume", "--data-dir", str(tmp_path / "data")]
-    outage = 'frametally_outage_seconds_total{part="servers"}'
+    outage = 'frametally_outage_seconds_total{part="frame store"}'
 
     def outage_s() -> float:
         return figures_of(port).get(outage, 0.0)

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from frametally.errors import Misconfigured, Retryable
 from frametally.process import meters, retrying
 from frametally.process.meters import BOUNDS_S, FOLDER_VARIABLE, METERS, MOST_NAMES, OTHERS, Figures, Meters
-from frametally.process.retrying import Patience
+from frametally.process.period import repeat
+from frametally.process.reports import NoProgress
+from frametally.process.retrying import Patience, record_outages
 from frametally.settings.loading import load_settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family, family_figures
@@ -33,6 +35,7 @@ import sys, time
 from frametally.process.meters import METERS
 METERS.took("detect", 0.2, frames=3)
 METERS.set_aside("checksum")
+METERS.away("frame store", "fetch")
 METERS.write()
 print("written", flush=True)
 sys.stdin.read()
@@ -86,6 +89,71 @@ def test_what_is_away_is_one_outage_however_often_it_is_tried(
     assert fresh.figures().outages == {"object store": 2}
 
 
+def fails(part: str) -> Callable[[], None]:
+    def action() -> None:
+        raise Retryable("away", part=part)
+
+    return action
+
+
+def test_a_part_is_back_only_after_what_failed_at_it_has_succeeded(fresh: Meters, tmp_path: Path) -> None:
+    def is_away() -> dict[str, float]:
+        found = values(Scraped(tmp_path).answer("").body)
+        return {key[1]: number for key, number in found.items() if key[0] == "frametally_part_away"}
+
+    patience = Patience(lambda line: None, lambda: False)
+    for asking in ("fetch", "read"):
+        with pytest.raises(Retryable):
+            record_outages(asking, fails("frame store"))
+    patience.tell("log", Retryable("away", part="frame log"))
+    began = fresh.absence("frame store")
+    assert began is not None
+    assert (began.seen_by, began.back_since_ms) == ({"fetch", "read"}, None)
+    record_outages("look", lambda: None)  # perhaps it did not ask the store
+    patience.answered("look")
+    assert is_away() == {"frame store": 1, "frame log": 1}
+    patience.answered("log")
+    record_outages("read", lambda: None)
+    assert is_away() == {"frame store": 0, "frame log": 0}
+    ended = fresh.absence("frame store")
+    assert ended is not None and ended.back_since_ms is not None
+    assert began.away_since_ms == ended.away_since_ms <= ended.back_since_ms
+    with pytest.raises(Retryable):
+        record_outages("read", fails("frame store"))
+    again = fresh.absence("frame store")
+    assert again is not None and again.back_since_ms is None
+    assert fresh.figures().outages == {"frame store": 2, "frame log": 1}
+
+
+def test_a_part_has_its_own_name_whatever_asks_it(fresh: Meters) -> None:
+    patience = Patience(lambda line: None, lambda: False)
+    for topic in ("the servers", "fetch"):
+        patience.tell(topic, Retryable("away", part="frame store"))
+    with pytest.raises(Retryable):  # an answer that is too late has no part
+        record_outages("fetch", fails(""))
+    assert fresh.figures().outages == {"frame store": 1}
+
+
+def test_rounds_tell_the_meters_which_part_is_away(fresh: Meters) -> None:
+    failures = [fails("count index")]
+    away: list[float] = []
+
+    def work() -> None:
+        away.append(fresh.figures().away.get("count index", -1))
+        if failures:
+            failures.pop()()
+
+    repeat(
+        work,
+        period_s=1,
+        should_stop=lambda: len(away) == 2,
+        progress=NoProgress(),
+        clock=iter(range(100)).__next__,
+        sleep=lambda _: None,
+    )
+    assert (away, fresh.figures().away) == ([-1, 1], {"count index": 0})
+
+
 def test_what_fails_for_good_is_no_duration_of_its_stage(fresh: Meters) -> None:
     with pytest.raises(ValueError, match="bad"), fresh.timed("fetch"):
         raise ValueError("bad")
@@ -96,9 +164,9 @@ def test_names_are_bounded_whatever_they_come_from(fresh: Meters) -> None:
     for number in range(10 * MOST_NAMES):
         fresh.took(f"stage {number}", 0.1, frames=1)
         fresh.set_aside(f"reason {number}")
-        fresh.away(f"part {number}")
+        fresh.away(f"part {number}", "fetch")
     found = fresh.figures()
-    for sums in (found.seconds, found.frames, found.dead, found.outages, found.outage_s):
+    for sums in (found.seconds, found.frames, found.dead, found.outages, found.outage_s, found.away):
         assert len(sums) == MOST_NAMES + 1
         assert OTHERS in sums
     assert sum(found.frames.values()) == 10 * MOST_NAMES
@@ -133,6 +201,7 @@ def test_what_children_have_done_is_added_and_stays_when_they_are_killed(fresh: 
                 found = family_figures()
                 assert found.frames == {"detect": 13}
                 assert found.dead == {"checksum": 3}
+                assert (found.outages, found.away) == ({"frame store": 3}, {"frame store": 2})
                 assert sum(found.seconds["detect"][:-1]) == 4
             assert len(list(Path(os.environ[FOLDER_VARIABLE]).glob("[0-9]*.json"))) == 2
         finally:

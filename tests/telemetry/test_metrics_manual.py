@@ -22,7 +22,7 @@ def exposed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     meters = Meters()
     meters.took("write", 0.1, frames=1)
     meters.set_aside("size")
-    meters.away("log")
+    meters.away("frame log (Kafka)", "fetch")
     monkeypatch.setattr("frametally.telemetry.family.METERS", meters)
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     status = books(line("gate", 10, footage_until_ms=NOW_MS), dead={"size": 1})

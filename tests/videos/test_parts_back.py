@@ -15,6 +15,7 @@ from tests.videos.test_jobs import Shop
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectInfo
+from frametally.process.meters import METERS
 from frametally_videos.jobs import job_worker
 from frametally_videos.opening import open_task_queue
 from frametally_videos.queues.task_queue import QUEUES
@@ -35,6 +36,11 @@ class SwitchedStore(FileStore):
         return super().list(prefix, after)
 
 
+def is_away(part: str) -> bool:
+    absence = METERS.absence(part)
+    return absence is not None and absence.back_since_ms is None
+
+
 def test_a_worker_says_that_the_store_is_back_once_it_has_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,12 +57,14 @@ def test_a_worker_says_that_the_store_is_back_once_it_has_answered(
         try:
             until(lambda: store.refusals > 3 or BACK in shop.lines)
             assert shop.lines == ["waiting, then trying again: the store refuses"]
+            assert is_away("frame store")
             store.is_away = False
             until(lambda: BACK in shop.lines)
         finally:
             ended.set()
             thread.join()
     assert shop.lines[1:] == [BACK]
+    assert not is_away("frame store")
 
 
 def test_a_broker_that_is_stopped_is_not_called_broken(tmp_path: Path) -> None:

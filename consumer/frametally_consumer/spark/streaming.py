@@ -173,6 +173,7 @@ class _Engine:
         """Maintain the membership and its query; return whether there is a query."""
         try:
             consumer.poll(timeout_s=_POLL_S, max_records=0)
+            self._patience.answered("log")
         except Retryable as error:
             self._patience.tell("log", error)
             self._patience.pause(self._backoff.next_s())

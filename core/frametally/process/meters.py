@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BOUNDS_S = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -39,6 +39,7 @@ class Figures:
         dead: Frames set aside, by reason.
         outages: Number of outages, by part.
         outage_s: Total length of outages in seconds, by part.
+        away: Number of processes that cannot reach a part now, by part; unlike the others, it also falls.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Figures:
         self.dead: dict[str, float] = {}
         self.outages: dict[str, float] = {}
         self.outage_s: dict[str, float] = {}
+        self.away: dict[str, float] = {}
 
     def observe(self, stage: str, seconds: float) -> None:
         """Add a duration of a stage."""
@@ -69,7 +71,7 @@ class Figures:
                 sums[name] = sums.get(name, 0) + number
 
     def _sums(self) -> tuple[dict[str, float], ...]:
-        return self.frames, self.dead, self.outages, self.outage_s
+        return self.frames, self.dead, self.outages, self.outage_s, self.away
 
     def as_json(self) -> bytes:
         """Return the figures as JSON for `figures_of`."""
@@ -107,6 +109,20 @@ def figures_of(data: bytes) -> Figures:
     return figures
 
 
+class Absence(NamedTuple):
+    """The last outage of a part, as calls to it have shown.
+
+    Attributes:
+        away_since_ms: When the first call failed.
+        seen_by: The actions whose calls failed and have not succeeded since.
+        back_since_ms: When one of these actions succeeded again; None while the part is away.
+    """
+
+    away_since_ms: int
+    seen_by: frozenset[str]
+    back_since_ms: int | None
+
+
 class Meters:
     """The figures of this process; its threads share them."""
 
@@ -114,7 +130,8 @@ class Meters:
         """Start without sums; they are written only if the environment names a folder."""
         self._figures = Figures()
         self._lock = threading.Lock()
-        self._away_since_s: dict[str, float] = {}
+        self._absences: dict[str, Absence] = {}
+        self._measured_until_s: dict[str, float] = {}
         self._has_news = False
         self._writer: threading.Thread | None = None
         self._file: Path | None = None
@@ -140,25 +157,40 @@ class Meters:
             name = bounded(figures.dead, reason)
             figures.dead[name] = figures.dead.get(name, 0) + 1
 
-    def away(self, part: str) -> None:
-        """Record that a part is unavailable; repeated calls until `back` are one outage."""
+    def away(self, part: str, seen_by: str) -> None:
+        """Record that a call to a part failed, in the action `seen_by`; one outage lasts until `back`."""
         with self._changing() as figures:
             part = bounded(figures.outages, part)
-            now_s = time.monotonic()
-            if part not in self._away_since_s:
+            now_s, absence = time.monotonic(), self._absences.get(part)
+            if absence is None or absence.back_since_ms is not None:
                 figures.outages[part] = figures.outages.get(part, 0) + 1
-            lasted_s = now_s - self._away_since_s.get(part, now_s)
-            figures.outage_s[part] = figures.outage_s.get(part, 0.0) + lasted_s
-            self._away_since_s[part] = now_s
+                figures.away[part] = 1
+                self._measured_until_s[part] = now_s
+                absence = Absence(_now_ms(), absence.seen_by if absence else frozenset(), None)
+            self._absences[part] = absence._replace(seen_by=absence.seen_by | {seen_by})
+            self._measure_outage(figures, part, now_s)
 
-    def back(self, part: str) -> None:
-        """Record that a part is available again; does nothing if it was not away."""
-        if part not in self._away_since_s:
+    def back(self, seen_by: str) -> None:
+        """Record that the action `seen_by` succeeded: the parts that it saw away have answered it."""
+        parts = [part for part, absence in [*self._absences.items()] if seen_by in absence.seen_by]
+        if not parts:  # called after each success
             return
         with self._changing() as figures:
-            since_s = self._away_since_s.pop(part, None)
-            if since_s is not None:
-                figures.outage_s[part] = figures.outage_s.get(part, 0.0) + time.monotonic() - since_s
+            for part in parts:
+                absence = self._absences[part]
+                if absence.back_since_ms is None:
+                    self._measure_outage(figures, part, time.monotonic())
+                    absence, figures.away[part] = absence._replace(back_since_ms=_now_ms()), 0
+                self._absences[part] = absence._replace(seen_by=absence.seen_by - {seen_by})
+
+    def absence(self, part: str) -> Absence | None:
+        """Return the last outage of a part, or None if no call to it has failed."""
+        return self._absences.get(part)
+
+    def _measure_outage(self, figures: Figures, part: str, now_s: float) -> None:
+        lasted_s = now_s - self._measured_until_s[part]
+        figures.outage_s[part] = figures.outage_s.get(part, 0.0) + lasted_s
+        self._measured_until_s[part] = now_s
 
     def figures(self) -> Figures:
         """Return a copy of the current figures."""
@@ -202,6 +234,10 @@ class Meters:
         while True:
             time.sleep(_WRITE_EVERY_S)
             self.write()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 METERS = Meters()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import Progress
-from frametally.process.retrying import OnceAMinute, back_again
+from frametally.process.retrying import OnceAMinute, back_again, record_outages
 from frametally.rules.times import DAY_S, HOUR_S
 
 _PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
@@ -71,7 +71,7 @@ def repeat(
         next_s = now_s + period_s
         rounds += 1
         try:
-            work()
+            record_outages("rounds", work)
             once_a_minute.over(back_again(away_part))
         except Retryable as error:
             away_part = error.part

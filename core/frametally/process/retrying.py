@@ -111,6 +111,23 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
     return action()
 
 
+def record_outages(seen_by: str, action: Callable[[], T]) -> T:
+    """Return the result of `action`, and record in the meters which part of frametally is away or back.
+
+    `seen_by` names the action: a part is back only after an action that failed at it has succeeded, because
+    another one may not have asked that part. Actions that ask the same part may share a name. Raises
+    `Retryable` as `action` does; a part that it names is away.
+    """
+    try:
+        result = action()
+    except Retryable as error:
+        if error.part:
+            METERS.away(error.part, seen_by)
+        raise
+    METERS.back(seen_by)
+    return result
+
+
 class Patience:
     """Waits for unavailable servers, until asked to stop; threads may share it.
 
@@ -172,13 +189,13 @@ class Patience:
 
     def tell(self, part: str, error: Retryable) -> None:
         """Print that `part` failed for now, unless that was printed in the last minute."""
-        METERS.away(_part(part))
+        METERS.away(error.part or part.removeprefix("the "), part)
         self._away[part] = error.part
         self.say_once_a_minute(part, f"waiting, then trying again: {error}")
 
     def answered(self, part: str) -> None:
         """Print that a part is back, if its failure was printed."""
-        METERS.back(_part(part))
+        METERS.back(part)
         self.say_once_a_minute.over(back_again(self._away.get(part, "")), part)
 
     @property
@@ -202,8 +219,3 @@ class Patience:
 def back_again(part: str) -> str:
     """Return the line after the end of a wait; `part` is `Retryable.part`."""
     return f"no longer waiting: the {part} is responding again" if part else "no longer waiting"
-
-
-def _part(name: str) -> str:
-    """Return the name under which outages of a part are counted."""
-    return name.removeprefix("the ")

@@ -97,6 +97,12 @@ class _OfFamily(Collector):
             "part",
             sorted(figures.outage_s.items()),
         )
+        yield gauge(
+            "frametally_part_away",
+            "Number of these processes whose last call to a part failed.",
+            "part",
+            sorted(figures.away.items()),
+        )
 
 
 def _histogram(figures: Figures) -> HistogramMetricFamily:

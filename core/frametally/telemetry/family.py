@@ -67,6 +67,7 @@ def _figures_of_others(folder: Path) -> Figures:
             if is_alive:
                 total.add(figures)
             else:
+                figures.away = dict.fromkeys(figures.away, 0)  # it no longer waits for anything
                 died.append((file, figures))
         for _, figures in died:
             ended_figures.add(figures)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from frametally.books.figures import LastReading
@@ -21,7 +22,7 @@ from frametally.media.overlapping import overlaps_of, overlaps_to_mend
 from frametally.media.source_timezones import readable_timezones
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
-from frametally.process.retrying import OnceAMinute
+from frametally.process.retrying import OnceAMinute, record_outages
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -292,7 +293,7 @@ class BooksReader:
     def _index_version(self) -> str | None:
         try:
             with time_limit(self._settings.web_query_timeout_s):
-                return self._ports.index.version()
+                return record_outages("index", self._ports.index.version)
         except Exception:  # every answer reports it; the thread must survive it
             return None
 
@@ -326,9 +327,10 @@ class BooksReader:
             if with_status:
                 self._began_s = self._began_s or began_s
         version = self._index_version()  # first: its contents were in the store before
-        reading, error = _caught(self._read_books, self._say) if with_status else (None, None)
+        reading, error = _caught("books", self._read_books, self._say) if with_status else (None, None)
         # Without a log there are no books, but frames can still be found.
-        media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None), self._say)
+        read_media = partial(self._read_media, is_refreshed=reading is not None)
+        media, media_error = _caught("media", read_media, self._say)
         ended_s = time.monotonic()
         failure = error or media_error
         due_s = ended_s + max(self.rest_s, 0.0 if failure else _REST_PER_WORK * (ended_s - began_s))
@@ -381,11 +383,11 @@ class BooksReader:
 
 
 def _caught(
-    read: Callable[[], _ReadT], say: Callable[[str, str], object]
+    what: str, read: Callable[[], _ReadT], say: Callable[[str, str], object]
 ) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:
     """Return what was read, or why it failed: the thread must survive it."""
     try:
-        return read(), None
+        return record_outages(what, read), None
     except (FrametallyError, ObjectMissing) as failed:
         say(getattr(failed, "part", "") or str(failed), f"frametally cannot read the books: {failed}")
         return None, failed if isinstance(failed, FrametallyError) else Retryable(str(failed))

@@ -104,7 +104,7 @@ class Minutes:
         if self.away_since_ms is None:
             self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
             self._reason = ""
-            METERS.away("camera")
+            METERS.away("camera", "camera")
         reasons = self._reason.split(_THEN) if self._reason else []
         if reason not in reasons and len(reasons) < _MOST_REASONS:
             self._reason = _THEN.join([*reasons, reason])

@@ -240,6 +240,7 @@ def work(
         threads = {thread: source for thread, source in threads.items() if thread.is_alive()}
         try:
             feed = book.claim_feed(name, KINDS, lease_s=settings.lease_s)
+            patience.answered("feeds")
         except Retryable as error:
             patience.tell("feeds", error)
             feed = None

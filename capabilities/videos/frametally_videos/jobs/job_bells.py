@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.process.retrying import Backoff, OnceAMinute, back_again
+from frametally.process.retrying import Backoff, OnceAMinute, back_again, record_outages
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
 from frametally_videos.opening import queue_of
@@ -88,10 +89,12 @@ def telling(
             return
         bell, stop = threading.Event(), threading.Event()
 
-        def tell_once() -> None:
+        def tell_once(*, is_away: bool) -> None:
             tell_due(catalogue, queue)
             if every_s is not None:
                 give_up_dead(catalogue, queue, settings)
+            if is_away:
+                queue.prepare()  # perhaps nothing was due, so the queue was not asked
 
         def tell_all() -> None:
             once_a_minute, backoff, away_part = OnceAMinute(say), Backoff(), ""
@@ -99,9 +102,7 @@ def telling(
                 bell.wait(every_s)
                 bell.clear()
                 try:
-                    tell_once()
-                    if away_part:
-                        queue.prepare()  # perhaps nothing was due, so the queue was not asked
+                    record_outages("announcing jobs", partial(tell_once, is_away=bool(away_part)))
                     backoff.reset()
                     once_a_minute.over(back_again(away_part))
                     away_part = ""

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.process.retrying import GivenUp, OnceAMinute, Patience, back_again
+from frametally.process.retrying import GivenUp, OnceAMinute, Patience, back_again, record_outages
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally_videos.derivatives.scratch import remove_left_behind
@@ -99,7 +100,7 @@ class JobWorker:
         """
         remove_left_behind(self.settings)
         try:
-            self._ask(self.queue.prepare)
+            self._ask(self.queue.prepare, "queue")
         except GivenUp:
             return WorkReport(0, [])
         short = [queue for queue in self.queues if queue in SHORT_QUEUES]
@@ -121,9 +122,9 @@ class JobWorker:
                     thread.join()
         return WorkReport(self._done, self._failed)
 
-    def _ask(self, action: Callable[[], T]) -> T:
+    def _ask(self, action: Callable[[], T], part: str = "jobs") -> T:
         """Repeat an action until the catalogue or the queue is available. Raises `GivenUp` after a stop."""
-        return self._patience.until_done("jobs", action)
+        return self._patience.until_done(part, action)
 
     def _go_round(self, until_done: bool) -> None:
         """Settle uploads and call `each_round` until it is time to end."""
@@ -131,6 +132,11 @@ class JobWorker:
         settler = UploadSettler(Acceptance(ports), self.say)
         once_a_minute, say_waits = OnceAMinute(self.say), OnceAMinute(self.say)
         away_parts: set[str] = set()
+
+        def work_once() -> None:
+            settler.settle()
+            self.each_round()
+
         if until_done:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
@@ -138,8 +144,7 @@ class JobWorker:
             self._job_ended.clear()
             is_done = until_done and self._ask(self._is_done)
             try:
-                settler.settle()
-                self.each_round()
+                record_outages("round of the worker", work_once)
                 for part in away_parts:  # each was asked again in this round
                     once_a_minute.over(back_again(part), part)
                 away_parts.clear()
@@ -170,7 +175,8 @@ class JobWorker:
         with closing(self.queue.consumer(queues)) as consumer:
             while not (self._ending.is_set() or self._patience.stopping):
                 try:
-                    job = self._ask(lambda: consumer.take(name, lease_s=lease_s, wait_s=_LOOK_EVERY_S))
+                    take = partial(consumer.take, name, lease_s=lease_s, wait_s=_LOOK_EVERY_S)
+                    job = self._ask(take, "queue")
                     if job is not None:
                         self._do(consumer, job)
                         consumer.settle()
