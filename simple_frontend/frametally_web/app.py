@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,6 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.process.time_limit import request_limit
 from frametally.settings.loading import Settings
 from frametally_accounts import sign_in
 from frametally_accounts.audit import routes as audit_routes
@@ -24,7 +23,6 @@ from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
 from frametally_web import assets, pages
-from frametally_web.access.rights import READS
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
@@ -53,11 +51,9 @@ from frametally_web.security import UPLOADS_REMEDY, Guard
 from frametally_web.translations.texts import language, translate
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    pass
 
 _PARTS = "frametally"
-READING_REQUEST_S, _CHANGING_REQUEST_S = 15.0, 60.0
-"""The budget of a request for all servers together, with every retry."""
 TEMPLATES = "page"
 """The folder with templates in a plug-in's package."""
 
@@ -195,7 +191,6 @@ def create_app(
     answer_readers(app, RIGHTS, language)
     guard.protect(app)
     gate.protect(app)
-    app.wsgi_app = _limited(app.wsgi_app, settings)  # type: ignore[assignment,method-assign]
     app.extensions[_PARTS] = Parts(
         books=books,
         desk=desk,
@@ -213,17 +208,6 @@ def create_app(
         resume=footage.resume,
     )
     return app
-
-
-def _limited(answer: WSGIApplication, settings: Settings) -> WSGIApplication:
-    """Give each request one budget for everything that it asks the store, the index and the databases."""
-
-    def answer_in_time(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        most_s = READING_REQUEST_S if environ["REQUEST_METHOD"] in READS else _CHANGING_REQUEST_S
-        with request_limit(max(most_s, settings.web_query_timeout_s)):
-            return answer(environ, start)
-
-    return answer_in_time
 
 
 def parts_of(app: Flask) -> Parts:

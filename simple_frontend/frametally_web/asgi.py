@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote_from_bytes
 
@@ -26,11 +27,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import request_limit
+from frametally.settings.loading import Settings
 from frametally_accounts.credentials import HASHED_AT_ONCE
 from frametally_accounts.gate import Gate
 from frametally_accounts.sign_in import SIGN_IN_PATH
+from frametally_web.access.rights import READS
 from frametally_web.access.visitors import NOBODY, set_visitor
-from frametally_web.app import READING_REQUEST_S, parts_of
+from frametally_web.app import parts_of
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute, disconnected, request_language
@@ -41,6 +44,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _LOG = logging.getLogger("frametally_web")
+_READING_S, _CHANGING_S = 15.0, 60.0
+
+
+def most_seconds(method: str, settings: Settings) -> float:
+    """Return the budget of a request for all servers together, with every retry."""
+    return max(_READING_S if method in READS else _CHANGING_S, settings.web_query_timeout_s)
 
 
 class _Place(NamedTuple):
@@ -147,7 +156,7 @@ class NativeRoutes:
             await asyncio.to_thread(self._gate.audit.begin, change)
         if route.writes:  # a body of any length
             return await route.handler(request)
-        with request_limit(max(READING_REQUEST_S, self._gate.settings.web_query_timeout_s)):
+        with request_limit(most_seconds("GET", self._gate.settings)):
             return await route.handler(request)
 
     def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> AskedChange | None:
@@ -219,13 +228,15 @@ class Application:
     def __init__(self, app: Flask, *, threads: int) -> None:
         """Answer with this many `threads`; streams need none of them."""
         parts = parts_of(app)
+        self._threads = threads
+        self._ends_s: dict[int, float] = {}
         # With an unlimited queue, a client that reads slowly blocks no thread; `_MOST_AHEAD_BYTES` limits its
         # contents.
-        self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
+        self._flask = WSGIMiddleware(_beginnings_of(app, self._ends_s), workers=threads, send_queue_size=0)
         # Monitors get an answer even if all other threads are busy.
-        self._health = WSGIMiddleware(_beginnings_of(app), workers=1, send_queue_size=0)
+        self._health = WSGIMiddleware(_beginnings_of(app, {}), workers=1, send_queue_size=0)
         # Password guesses must not take the threads of all other requests.
-        self._sign_in = WSGIMiddleware(_beginnings_of(app), workers=HASHED_AT_ONCE, send_queue_size=0)
+        self._sign_in = WSGIMiddleware(_beginnings_of(app, {}), workers=HASHED_AT_ONCE, send_queue_size=0)
         self._turns = asyncio.Semaphore(HASHED_AT_ONCE)
         self._signing_in = 0
         self._guard = parts.guard
@@ -251,14 +262,21 @@ class Application:
             scope = {**scope, "query_string": query_string}
             if scope["method"] == "POST" and scope["path"].startswith(SIGN_IN_PATH):
                 await self._answer_in_turn(scope, body, receive, send)
+            elif scope["path"] != HEALTH_PATH:
+                await _answer(self._flask, scope, body, receive, send)
+            elif len(ends_s := [*self._ends_s.values()]) >= self._threads and monotonic() > max(ends_s):
+                stuck = f"All {self._threads} threads are busy with requests that are over their time limit."
+                problem = Problem(503, stuck, remedy="Try again in a few seconds.")
+                await self._refuse(problem, scope, receive, send)
             else:
-                flask = self._health if scope["path"] == HEALTH_PATH else self._flask
-                await _answer(flask, scope, body, receive, send)
+                await _answer(self._health, scope, body, receive, send)
 
     async def _answer_in_turn(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Answer a sign-in when one of its threads is free; no thread waits, and no client that has gone."""
         if self._signing_in >= MOST_SIGNING_IN:
-            await self._refuse_sign_in(scope, receive, send)
+            busy = "Too many people are signing in at the moment."
+            problem = Problem(503, busy, remedy="Try again in a few seconds.")
+            await self._refuse(problem, scope, receive, send)
             return
         self._signing_in += 1
         leaving = asyncio.ensure_future(disconnected(receive))
@@ -274,14 +292,11 @@ class Application:
                 self._turns.release()
             self._signing_in -= 1
 
-    async def _refuse_sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        busy = Problem(
-            503, "Too many people are signing in at the moment.", remedy="Try again in a few seconds."
-        )
-        headers = {"Cache-Control": "no-store", **busy.headers}
-        headers |= self._guard.headers_for("POST", scope["path"], origin="", referrer="")
-        answer = Response(document(busy.status, busy.detail, busy.remedy), busy.status, headers, MEDIA_TYPE)
-        await answer(scope, receive, send)
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"Cache-Control": "no-store", **problem.headers}
+        headers |= self._guard.headers_for(scope["method"], scope["path"], origin="", referrer="")
+        body = document(problem.status, problem.detail, problem.remedy)
+        await Response(body, problem.status, headers, MEDIA_TYPE)(scope, receive, send)
 
     def close(self) -> None:
         """Release the threads, each after its current answer."""
@@ -331,15 +346,23 @@ class _Rest(NamedTuple):
     close: Callable[[], None]
 
 
-def _beginnings_of(app: Flask) -> Any:
-    """Return `app` with each answer limited to its beginning; the rest is put into the scope."""
+def _beginnings_of(app: Flask, ends_s: dict[int, float]) -> Any:
+    """Return `app` with each answer limited to its beginning; the rest is put into the scope.
+
+    While a thread answers a request, `ends_s` has the end of its time limit, by the monotonic clock.
+    """
+    settings = parts_of(app).settings
 
     def beginning(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.errors"] = sys.stderr
-        answer = app(environ, start_response)
-        rest = _Rest(iter(answer), getattr(answer, "close", lambda: None))
-        ahead = 0
+        most_s = most_seconds(environ["REQUEST_METHOD"], settings)
+        ends_s[id(environ)] = monotonic() + most_s
+        rest = None
         try:
+            with request_limit(most_s):
+                answer = app(environ, start_response)
+            rest = _Rest(iter(answer), getattr(answer, "close", lambda: None))
+            ahead = 0
             for chunk in rest.chunks:
                 yield chunk
                 ahead += len(chunk)
@@ -347,7 +370,8 @@ def _beginnings_of(app: Flask) -> Any:
                     environ["asgi.scope"][_REST] = rest
                     return
         finally:
-            if _REST not in environ["asgi.scope"]:
+            del ends_s[id(environ)]
+            if rest is not None and _REST not in environ["asgi.scope"]:
                 rest.close()
 
     return beginning

@@ -15,6 +15,7 @@ from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
 from frametally.plugins import PageEntry, plugins
 from frametally.ports.count_index import CountIndex
+from frametally.process.retrying import record_outages
 from frametally.process.time_limit import time_limit
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import local_time, utc
@@ -186,8 +187,8 @@ def create_blueprint(
     @pages.get(HEALTH_PATH)
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
-            index.check()  # unavailable or damaged: 503, as on every route
-            has_accounts()
+            record_outages("index", index.check)  # also 503 if it is damaged
+            record_outages("accounts", has_accounts)
         response = Response(b'{"status":"ok"}', mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -10,7 +10,7 @@ from typing import Any
 from tests.web.conftest import Place
 
 MOST_OF_A_CHART = 27
-"""Two of them measure the answer and log it; some hold its budget of time, so that no server can stop it."""
+"""Two of them measure the answer and log it."""
 
 
 def modules_entered(ask: Callable[[], Any]) -> set[str]:

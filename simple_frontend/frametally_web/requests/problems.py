@@ -16,7 +16,9 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from frametally.errors import FrametallyError, Retryable
+from frametally.process.meters import METERS
 from frametally.process.time_limit import TookTooLong
+from frametally.rules.times import utc
 from frametally_web.translations.texts import language, problem_text
 
 RETRY_AFTER_S = 5
@@ -123,16 +125,23 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Retryable):
+        part = f"The {error.part}" if error.part else "A part of frametally"
         return Problem(
             503,
-            f"{f'The {error.part}' if error.part else 'A part of frametally'} is not responding at the "
-            "moment.",
+            f"{part} is not responding at the moment.{_away_since(error.part)}",
             remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
         remedy = without_folders(error.remedy) or "apply the remedy, then reload the page"
         return Problem(503, as_sentence(without_folders(error.detail)), remedy=as_sentence(remedy))
     return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
+
+
+def _away_since(part: str) -> str:
+    absence = METERS.absence(part)
+    if absence is None or absence.back_since_ms is not None:
+        return ""
+    return f" It has been unavailable since {utc(absence.away_since_ms).replace('Z', ' UTC')}."
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
