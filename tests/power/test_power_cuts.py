@@ -112,7 +112,7 @@ REMOVING = [
 ]
 
 
-DAY_S = 86_400
+CLOCKS_AHEAD_S = (-86_400, 3_600)
 CUTS_OF_A_START = 7
 
 
@@ -354,7 +354,7 @@ def bad_rows(doctor: dict[str, Any]) -> list[dict[str, Any]]:
 def cuts_of(recording: Recording, seed: int = 1) -> Iterator[Cut]:
     """Yield cuts of each step: right after it was acknowledged, within it, and, of every third step, later.
 
-    Each kind of place meets each mode in turn. After one of its cuts the clock may be a day off.
+    Each kind of place meets each mode in turn. After one of its cuts the clock may be wrong.
     """
     rng = random.Random(seed)  # noqa: S311
     ats = [change.at for change in recording.changes]
@@ -363,7 +363,7 @@ def cuts_of(recording: Recording, seed: int = 1) -> Iterator[Cut]:
         later = [at for at in ats if step.acknowledged < at < step.ended] or [step.acknowledged]
         places = (step.acknowledged, rng.choice(within), rng.choice(later))
         for turn, cut_at in enumerate(places[: 3 if number % 3 == 1 else 2]):
-            clock_ahead_s = (-DAY_S, DAY_S)[number % 2] if turn == number % len(MODES) else 0
+            clock_ahead_s = CLOCKS_AHEAD_S[number % 2] if turn == number % len(MODES) else 0
             yield Cut(cut_at, MODES[(number + turn) % len(MODES)], clock_ahead_s, number)
 
 
