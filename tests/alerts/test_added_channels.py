@@ -98,8 +98,10 @@ def test_what_there_can_be_no_channel_of_is_refused_and_repeats_nothing_of_the_a
     add(client, "ops", status=409)
     add(client)
     add(client, status=409)
-    for change in (client.put, client.delete):
-        answer = change("/api/alerts/channels/ops", json={"url": URL})
+    for answer in (
+        client.put("/api/alerts/channels/ops", json={"url": URL}),
+        client.delete("/api/alerts/channels/ops"),
+    ):
         assert answer.status_code == 409
         assert "server's settings" in answer.json["detail"]
 
