@@ -125,7 +125,8 @@ def test_the_recipe_of_a_capability_names_paths_that_an_existing_one_has() -> No
 
 @pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/guarantees.md", "docs/decisions.md"])
 def test_what_grows_by_every_change_tells_each_thing_once(page: str) -> None:
-    lines = Counter(line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if len(line) > 60)
+    text = re.sub(r"<!--.*?-->", "", (ROOT / page).read_text(encoding="utf-8"))
+    lines = Counter(line for line in text.splitlines() if len(line) > 60)
     assert [line for line, times in lines.items() if times > 1] == []
 
 

@@ -1,4 +1,4 @@
-"""Every number of a bar or a range has its row in the guarantees: it is known, or null with its reason."""
+"""The guarantees promise for every number of a bar or a range that it is known, or null with its reason."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from frametally.rules.known import Missing
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/guarantees.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| Null, never 0: (.+?) \| `tests/.+ \|$", PAGE, re.MULTILINE)
-IN_ROWS = {name for row in ROWS for name in re.findall(r"`(\w+)`", row)}
+PROMISES = re.findall(r"^- Null, never 0: (.+)$", PAGE, re.MULTILINE)
+PROMISED = {name for promise in PROMISES for name in re.findall(r"`(\w+)`", promise)}
 
 MEASURED = {
     *re.findall(
@@ -31,7 +31,7 @@ MEASURED = {
     """,
     )
 }
-"""Answers with numbers that may be unknown: each of these numbers has a row."""
+"""Answers with numbers that may be unknown: each of these numbers has a promise."""
 
 EVERYWHERE = {
     *re.findall(
@@ -202,8 +202,8 @@ def collect(form: inspect.Type, numbers: dict[str, set[str]]) -> None:
         collect(part, numbers)
 
 
-def without_a_row(answers: list[type[msgspec.Struct]]) -> set[str]:
-    """Return the numbers within these answers that have no row, and are not known wherever they stand."""
+def without_a_promise(answers: list[type[msgspec.Struct]]) -> set[str]:
+    """Return the numbers within these answers that have no promise, and are not known wherever they stand."""
     numbers: dict[str, set[str]] = {}
     for answer in answers:
         collect(inspect.type_info(answer), numbers)
@@ -212,7 +212,7 @@ def without_a_row(answers: list[type[msgspec.Struct]]) -> set[str]:
         for name, fields in numbers.items()
         for field in fields - EVERYWHERE - {*KNOWN.get(name, "").split()}
         # The other side of a comparison has the same number.
-        if name not in MEASURED or field.removeprefix("other_") not in IN_ROWS
+        if name not in MEASURED or field.removeprefix("other_") not in PROMISED
     }
 
 
@@ -229,12 +229,12 @@ class Totals(msgspec.Struct):
 ANSWERS = [endpoint.answer for endpoint in ALL_ENDPOINTS if endpoint.answer is not None]
 
 
-def test_each_number_of_an_answer_has_a_row() -> None:
-    assert without_a_row(ANSWERS) == set()
+def test_each_number_of_an_answer_has_a_promise() -> None:
+    assert without_a_promise(ANSWERS) == set()
 
 
-def test_a_number_of_a_new_answer_needs_a_row() -> None:
-    assert without_a_row([*ANSWERS, Totals]) == {"Bicycles.detections", "Totals.parked"}
+def test_a_number_of_a_new_answer_needs_a_promise() -> None:
+    assert without_a_promise([*ANSWERS, Totals]) == {"Bicycles.detections", "Totals.parked"}
 
 
 def test_each_answer_that_is_listed_has_these_numbers() -> None:
@@ -247,7 +247,7 @@ def test_each_answer_that_is_listed_has_these_numbers() -> None:
         pytest.skip(f"needs the capabilities of {', '.join(sorted(without))}")
 
 
-def test_each_number_of_an_export_has_a_row() -> None:
+def test_each_number_of_an_export_has_a_promise() -> None:
     from frametally_web.exports import rows
 
     columns = [part for part in vars(rows).values() if isinstance(part, (list, tuple))]
@@ -258,9 +258,9 @@ def test_each_number_of_an_export_has_a_row() -> None:
         if isinstance(column, rows.Column) and column.kind in ("whole", "real")
     }
     assert names
-    assert names - IN_ROWS - EVERYWHERE - {"intervals", "of_intervals", "busiest_ms"} == set()
+    assert names - PROMISED - EVERYWHERE - {"intervals", "of_intervals", "busiest_ms"} == set()
 
 
-def test_each_reason_has_a_row() -> None:
-    in_rows = {reason for row in ROWS for reason in re.findall(r"\*(\w+)\*", row)}
-    assert in_rows == {*get_args(Missing), "no_legs"}  # the last is of movements alone
+def test_each_reason_has_a_promise() -> None:
+    promised = {reason for promise in PROMISES for reason in re.findall(r"\*(\w+)\*", promise)}
+    assert promised == {*get_args(Missing), "no_legs"}  # the last is of movements alone
