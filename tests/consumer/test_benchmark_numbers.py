@@ -32,14 +32,14 @@ def test_iou_of_boxes_drawn_by_hand() -> None:
     assert iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
 
 
-def test_agreement_counts_labels_overlap_and_each_box_once() -> None:
+def test_agreement_counts_labels_overlap_and_each_box_once_and_adds_confidences() -> None:
     car, near = found("car", 0.9, 0, 0, 10, 10), found("car", 0.2, 1, 0, 10, 10)
     weak = found("car", 0.24, 50, 50, 10, 10)
-    assert agreement([[car, weak]], [[near]]) == Agreement(1, 1)
+    assert agreement([[car, weak]], [[near]]) == Agreement(1, 1, 0.2)
     assert agreement([[car]], [[near]], least_confidence_of_other=0.25) == Agreement(1, 0)
     assert agreement([[car]], [[found("bus", 0.9, 0, 0, 10, 10)]]) == Agreement(1, 0)
     assert agreement([[car]], [[found("car", 0.9, 6, 0, 10, 10)]]) == Agreement(1, 0)
-    assert agreement([[car, car]], [[near]]) == Agreement(2, 1)
+    assert agreement([[car, car]], [[near]]) == Agreement(2, 1, 0.2)
     assert agreement([[car], []], [[], [near]]) == Agreement(1, 0)
     assert (Agreement(4, 3).share, Agreement(0, 0).share) == (0.75, 1.0)
 
