@@ -90,6 +90,7 @@ the command that measures both. Read the ratios: an absolute number says as much
 cores) as about frametally.
 
 ```sh
+make .venv/dev                      # in a checkout, once: the packages that benchmarks need
 python benchmarks/detectors.py      # each command writes its result to benchmarks/results/
 ```
 

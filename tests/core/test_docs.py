@@ -106,6 +106,17 @@ def test_the_page_of_languages_names_every_catalogue_and_every_list_of_problems(
         assert {path for glob in globs for path in ROOT.glob(glob)} == files
 
 
+def test_each_page_that_names_a_benchmark_says_what_benchmarks_need() -> None:
+    silent = [
+        name_of(page)
+        for page in PAGES
+        if not page.is_relative_to(ROOT / "benchmarks/results")
+        and re.search(r"python\s+benchmarks/", text := page.read_text(encoding="utf-8"))
+        and not re.search(r"make \.venv/dev|make services-up|\]\((?:\.\./docs/)?performance\.md\)", text)
+    ]
+    assert silent == []
+
+
 def test_the_recipe_of_a_capability_names_paths_that_an_existing_one_has() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     steps = page.partition("### Another capability is a folder")[2].partition("\nTo delete a capability")[0]
