@@ -21,7 +21,7 @@ async function open() {
     if (check === null) await showChecks();
     else await (VIEWS[view] ?? openDesk)(check);
     byId("fault-title").hidden = true;
-    if (page.dataset.state === "failed") hideNotice(); // a refused answer stays told
+    if (page.dataset.state === "failed") hideNotice(); // keep the message about a refused answer
     page.dataset.state = "ready";
   } catch (error) {
     byId("fault-title").hidden = false;

@@ -1,4 +1,4 @@
-// On the models page: which of two models is better here, where an accuracy check covers the footage.
+// On the models page: which of two models is more accurate, if an accuracy check covers the footage.
 
 import { getFrom } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
@@ -7,7 +7,7 @@ import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js
 import { wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** The pair that was chosen last: an answer about another one comes too late. @type {Page.ModelPair|null} */
+/** The last chosen pair; the page ignores answers about another pair. @type {Page.ModelPair|null} */
 let asked = null;
 
 document.addEventListener("frametally:models", async (event) => {

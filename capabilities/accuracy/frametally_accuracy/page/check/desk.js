@@ -1,4 +1,4 @@
-// The desk: one frame or piece at a time, answered by key and click. The next ones load in advance.
+// The desk: you answer one frame or clip at a time with keys and clicks. It preloads the next ones.
 
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
@@ -27,9 +27,9 @@ const AHEAD = 5;
 const AGAIN_MS = 5000;
 const RESTORED_MS = 60_000;
 
-/** A unit and what became of it, as the stage has it. @typedef {any} Work */
+/** A unit and its state on the stage. @typedef {any} Work */
 
-/** One for the page, as it listens to keys: also where it is opened again. @type {Desk|null} */
+/** The page has one desk, because it listens to keys. The page reuses it when you open it again. @type {Desk|null} */
 let desk = null;
 
 /** @param {string} name */
@@ -42,7 +42,7 @@ export async function openDesk(name) {
 }
 
 class Desk {
-  /** @param {string} check @param {Map<string, string>} names  of sources, by slug */
+  /** @param {string} check @param {Map<string, string>} names  source names by slug */
   constructor(check, names) {
     this.check = check;
     this.names = names;
@@ -64,7 +64,7 @@ class Desk {
     this.metric = "detections";
     /** @type {Api.EventPlace|null} */
     this.place = null;
-    /** What frames, or pieces, are shown by. @type {Stage|Player|null} */
+    /** Shows frames or clips. @type {Stage|Player|null} */
     this.shown = null;
     byId("desk-view").addEventListener("keydown", (event) => this.press(event));
     byId("act-next").addEventListener("click", () => this.next());
@@ -74,20 +74,20 @@ class Desk {
     addEventListener("pagehide", () => fetch(`${BASE}/${this.#next(0)}`, { keepalive: true }));
   }
 
-  /** The route of what comes next; 0 gives back what this tab has. @param {number} most */
+  /** The route of the next units; 0 returns those that this tab already has. @param {number} most */
   #next(most) {
     const query = new URLSearchParams({ number: String(most), desk: tabName() });
     return `accuracy/${encodeURIComponent(this.check)}/next?${query}`;
   }
 
-  /** Asks for what comes next, without what is here already. */
+  /** Requests the next units, except those that are already here. */
   async fetchMore() {
     if (this.isAsking) return;
     this.isAsking = true;
     try {
       /** @type {Api.NextUnits} */
       const next = await getFrom(this.#next(AHEAD));
-      const judged = this.before.filter(({ unit }) => !unit.is_missing); // a restored picture comes again
+      const judged = this.before.filter(({ unit }) => !unit.is_missing); // the server sends a restored picture again
       const here = new Set([...judged, ...this.queue, ...(this.now ? [this.now] : [])].map(keyOf));
       const fresh = next.units.filter((one) => !here.has(keyOf({ unit: one })));
       this.shown ??= this.#open(next);
@@ -133,7 +133,7 @@ class Desk {
     return new Player(byId("stage"), on);
   }
 
-  /** Nobody can judge what a missing picture shows. @param {Api.UnitToAnswer} unit */
+  /** Marks a unit without a picture as missing, because nobody can judge it. @param {Api.UnitToAnswer} unit */
   miss(unit) {
     unit.is_missing = true;
     if (this.now?.unit === unit) this.show();
@@ -312,6 +312,6 @@ class Desk {
 /** @param {{unit: {unit: number, turn: number}}} work */
 const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;
 
-/** What this tab of the browser is called, so that two tabs get different frames. */
+/** The name of this browser tab, so that two tabs get different frames. */
 const tabName = () =>
   (sessionStorage["frametally-desk"] ??= crypto.getRandomValues(new Uint32Array(2)).join(""));

@@ -94,10 +94,10 @@ const deskLink = ({ id, answered, drawn, name }) =>
   );
 
 /**
- * The choice of what is checked, and of crossings the line and its direction.
+ * The choice of the metric; for crossings, also of the line and its direction.
  * @param {Api.CheckSummary["metric"][]} metrics
  * @param {Api.EventPlace[]} lines
- * @param {Record<string, string>} names  of sources, by slug
+ * @param {Record<string, string>} names  source names by slug
  */
 function showMetrics(metrics, lines, names) {
   const metric = control("start-metric", HTMLSelectElement);

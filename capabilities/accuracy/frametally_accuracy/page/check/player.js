@@ -1,4 +1,4 @@
-// A piece of footage: it plays at its own speed, and you tap events with keys.
+// A clip of footage: it plays at its own speed, and you mark events with keys.
 
 import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, svg } from "frametally/js/shared/dom.js";
@@ -9,16 +9,16 @@ import { t } from "frametally/js/shared/texts.js";
 
 const SPEEDS = [1, 2, 4];
 const STEP_MS = 1000;
-/** A tab that was hidden goes on where it was. */
+/** The longest step, so that a hidden tab continues where it stopped. */
 const MOST_STEP_MS = 250;
 
 /** @typedef {{label: string, at_ms: number}} Tap */
 /**
- * @typedef {Object} PieceWork  a piece and what became of it here
+ * @typedef {Object} PieceWork  a clip and its state here
  * @property {Api.UnitToAnswer} unit
- * @property {Tap[]} taps  in the order in which they were made
- * @property {boolean} isSeen  whether it was played to its end
- * @property {HTMLImageElement[]|null} images  of its frames, once they are loaded
+ * @property {Tap[]} taps  in the order you made them
+ * @property {boolean} isSeen  whether you played it to the end
+ * @property {HTMLImageElement[]|null} images  its frames, once they are loaded
  */
 
 /** @extends {Sheet<PieceWork>} */
@@ -28,7 +28,7 @@ export class Player extends Sheet {
     super(...on);
     this.speed = SPEEDS[0];
     this.isPlaying = false;
-    /** Event time that is shown. */
+    /** The event time in view. */
     this.at = 0;
     this.drawn = -1;
     this.last = 0;
@@ -63,7 +63,7 @@ export class Player extends Sheet {
     return { unit, taps: [], isSeen: false, images: null };
   }
 
-  /** Loads the frames of a piece once those of the shown one are here. @param {PieceWork} work */
+  /** Loads the frames of a clip after those of the current one. @param {PieceWork} work */
   preload(work) {
     const here = (this.work?.images ?? []).map((image) => image.decode().catch(() => undefined));
     Promise.all(here).then(() => this.#load(work));
@@ -121,7 +121,7 @@ export class Player extends Sheet {
     this.onChange();
   }
 
-  /** @param {number} by  seconds forward; those that were not seen yet have to be played */
+  /** @param {number} by  seconds forward; it stops at footage you have not seen yet */
   choose(by) {
     if (!this.work) return;
     const { unit, isSeen } = this.work;
@@ -131,7 +131,7 @@ export class Player extends Sheet {
     this.#draw();
   }
 
-  /** Notes that something happens now. @param {string} label */
+  /** Marks an event at the current time. @param {string} label */
   give(label) {
     if (!this.work) return;
     const { unit, taps } = this.work;
@@ -144,7 +144,7 @@ export class Player extends Sheet {
     this.#changed();
   }
 
-  /** Takes the last tap back. */
+  /** Removes the last mark. */
   remove() {
     const tap = this.work?.taps.pop();
     if (!tap) return;
@@ -172,13 +172,13 @@ export class Player extends Sheet {
     if (this.isPlaying) requestAnimationFrame((now) => this.#tick(now, this.work));
   }
 
-  /** @param {number} now @param {PieceWork|null} work  for which it was asked */
+  /** @param {number} now @param {PieceWork|null} work  the clip that asked for it */
   #tick(now, work) {
     if (!work || work !== this.work || !this.isPlaying) return;
     const step = Math.min(Math.max(now - this.last, 0), MOST_STEP_MS) * this.speed;
     this.last = now;
     const next = Math.min(this.at + step, this.#end);
-    // It waits for a picture that is still on its way.
+    // Wait until the next picture is loaded.
     if (work.images?.[frameAt(work, next)]?.complete) this.at = next;
     this.#draw();
     if (this.at >= this.#end) {
@@ -266,7 +266,7 @@ function styled(element, styles) {
   return element;
 }
 
-/** The frame that is seen at an event time. @param {PieceWork} work @param {number} at */
+/** The frame in view at an event time. @param {PieceWork} work @param {number} at */
 function frameAt({ unit: { frames } }, at) {
   let number = 0;
   while (number + 1 < frames.length && frames[number + 1].captured_at_ms <= at) number += 1;
@@ -274,15 +274,18 @@ function frameAt({ unit: { frames } }, at) {
 }
 
 /**
- * The name of a direction, on the side of the line to which it leads.
- * @param {number[][]} points @param {string} way @param {string} name @param {number} height
+ * The name of a direction, on the side of the line that it leads to.
+ * @param {number[][]} points
+ * @param {string} way
+ * @param {string} name
+ * @param {number} height
  */
 function sideOf(points, way, name, height) {
   const [ax, ay] = points[0];
   const [bx, by] = points[points.length - 1];
   const length = Math.hypot(bx - ax, by - ay) || 1;
   const away = (way === "to_right" ? 1 : -1) * (height / 9);
-  // To the right hand of who walks from the first point to the last; y goes down.
+  // Towards the right of someone who walks from the first point to the last; y grows downwards.
   const x = (ax + bx) / 2 - ((by - ay) / length) * away;
   const y = (ay + by) / 2 + ((bx - ax) / length) * away;
   return svg("text", { x, y, class: "piece-side", "font-size": height / 26, text: name });

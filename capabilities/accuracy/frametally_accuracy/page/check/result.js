@@ -1,5 +1,4 @@
-// The result of a check: the estimate next to the raw count, its sample, where to check next, and its
-// certificate.
+// The result of a check: the estimate next to the raw count, its sample, where to check next, and its certificate.
 
 import { addressOf } from "./list.js";
 import {
@@ -91,7 +90,7 @@ const section = (id, title, ...children) =>
 
 /** @param {string} name */
 export async function showCertificate(name) {
-  // Each one is signed anew: the file is the one whose signature the page and its paper show.
+  // The server signs each request separately: save the same file that the page shows.
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
   const { check, result, other_checks: others } = certificate;
@@ -178,7 +177,7 @@ function restsOn(
   return `${words} ${missingWords(missing)}`.trim();
 }
 
-/** @typedef {Pick<Api.CheckSummary, "metric"|"place">} About  what was checked */
+/** @typedef {Pick<Api.CheckSummary, "metric"|"place">} About  the subject of the check */
 
 /** @param {About} about @param {Api.CheckResult} result */
 function labelTable(about, { labels }) {
@@ -242,7 +241,7 @@ const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: 
       })
     : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(metric) });
 
-/** @param {About} about @param {Api.CheckResult} result @param {Map<string, string>} names  of sources */
+/** @param {About} about @param {Api.CheckResult} result @param {Map<string, string>} names  source names by slug */
 function nextWords({ metric }, { zones }, names) {
   const nameOf = (/** @type {string} */ source) => names.get(source) ?? source;
   const best = zones.filter(({ units, answered }) => answered < units).slice(0, MOST_ZONES);

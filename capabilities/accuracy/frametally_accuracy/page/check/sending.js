@@ -1,4 +1,4 @@
-// Sends answers to the server: each waits in this browser until the server has it.
+// Sends answers to the server. Each answer stays in this browser until the server has it.
 
 import { ApiError, send } from "frametally/js/shared/api.js";
 import { byId } from "frametally/js/shared/dom.js";
@@ -8,7 +8,7 @@ const RETRY_MS = 2000;
 /** @typedef {{boxes?: object[], counts?: Record<string, number>, taps?: object[], is_missing?: boolean}} Answer */
 /** @typedef {{unit: number, turn: number, took_ms: number} & Answer} Sent */
 
-/** Whether an answer itself is wrong, and not who sends it, or when. @param {unknown} error */
+/** Whether the server refused the answer itself, not its sender or its time. @param {unknown} error */
 export const isRefused = (error) => error instanceof ApiError && error.status === 400;
 
 export class Answers {
@@ -38,7 +38,10 @@ export class Answers {
     this.keep([...this.waiting, { unit, turn, took_ms: took, ...answer }]);
   }
 
-  /** Sends what waits, in its order; one that the server refuses is named and left out: its unit comes again. */
+  /**
+   * Sends waiting answers in order. It reports and drops an answer that the server refuses; the server sends its unit
+   * again.
+   */
   sendAll() {
     this.sending ??= this.#send().finally(() => (this.sending = null));
     return this.sending;

@@ -1,9 +1,10 @@
-// What frames and pieces share on the desk: the work that is shown, its proportions, and what is spoken of it.
+// What the frame stage and the clip player share: the current work, its proportions, and its words for screen
+// readers.
 
 import { byId, el } from "frametally/js/shared/dom.js";
 import { labelWords } from "./words.js";
 
-/** @template {{unit: Api.UnitToAnswer}} Work  a unit and what became of it here */
+/** @template {{unit: Api.UnitToAnswer}} Work  a unit and its state here */
 export class Sheet {
   /**
    * @param {HTMLElement} area
@@ -25,7 +26,7 @@ export class Sheet {
     this.colorOf = () => "";
   }
 
-  /** A picture of a frame; one that does not come is missing. @param {Work} work @param {string|null} src */
+  /** The picture of a frame; if it fails to load, it is missing. @param {Work} work @param {string|null} src */
   imageOf(work, src) {
     const image = el("img", { alt: "", draggable: "false", src });
     image.addEventListener("error", () => {
@@ -36,13 +37,16 @@ export class Sheet {
     return image;
   }
 
-  /** Once more, when it is shown: the server may have been away for a moment. @param {HTMLImageElement} image */
+  /**
+   * Loads a missing image again, because the server may have been briefly unavailable.
+   * @param {HTMLImageElement} image
+   */
   loadAgain(image) {
     image.dataset.again = "yes";
-    image.src = image.src; // eslint-disable-line no-self-assign -- it loads anew
+    image.src = image.src; // eslint-disable-line no-self-assign -- this reloads the image
   }
 
-  /** @param {Work} work @param {...Element} parts  what shows it */
+  /** @param {Work} work @param {...Element} parts  the elements that show it */
   put(work, ...parts) {
     const { unit } = (this.work = work);
     this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
@@ -58,12 +62,12 @@ export class Sheet {
     this.say(words);
   }
 
-  /** What extends it counts. @param {string} label @returns {number} */
+  /** Subclasses return the count of a label. @param {string} label @returns {number} */
   countOf(label) {
     throw new Error(`nothing counts ${label}`);
   }
 
-  /** "Car 2, person 1." @param {string} nothing  what is said where there is none */
+  /** "Car 2, person 1." @param {string} nothing  the text if there are no objects */
   all(nothing) {
     const counts = this.labels.map((label) => ({ label, count: this.countOf(label) }));
     const some = counts.filter(({ count }) => count);

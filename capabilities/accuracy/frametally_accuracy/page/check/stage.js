@@ -1,4 +1,4 @@
-// A frame with its boxes: you choose, draw, name and remove them.
+// A frame with its boxes: you choose, draw, label and remove them.
 
 import { labelName } from "frametally/js/shared/format.js";
 import { el, svg } from "frametally/js/shared/dom.js";
@@ -9,10 +9,10 @@ const LEAST_PX = 4;
 
 /** @typedef {{label: string, box: [number, number, number, number], confidence: number|null}} Box */
 /**
- * @typedef {Object} Work  a frame and what became of it here
+ * @typedef {Object} Work  a frame and its state here
  * @property {Api.UnitToAnswer} unit
  * @property {Box[]} boxes
- * @property {Map<string, number>} added  objects without a place, by label
+ * @property {Map<string, number>} added  number of objects without a box, by label
  * @property {HTMLImageElement} image
  */
 
@@ -22,7 +22,7 @@ export class Stage extends Sheet {
   constructor(...on) {
     super(...on);
     this.chosen = -1;
-    /** The label that a box gets which is drawn next. */
+    /** The label of the next box that you draw. */
     this.label = "";
     /** @type {{at: [number, number], to: [number, number]}|null} */
     this.drawing = null;
@@ -52,7 +52,7 @@ export class Stage extends Sheet {
   }
 
   /**
-   * Loads the picture before it is shown.
+   * Loads the picture in advance.
    * @param {Api.UnitToAnswer} unit
    * @returns {Work}
    */
@@ -64,7 +64,7 @@ export class Stage extends Sheet {
     return work;
   }
 
-  /** The picture is on its way since it was prepared. */
+  /** Does nothing: `prepare` already loads the picture. */
   preload() {}
 
   sayNotYet() {}
@@ -91,7 +91,7 @@ export class Stage extends Sheet {
     return boxes.filter((one) => one.label === label).length + (added.get(label) ?? 0);
   }
 
-  /** @param {number} by  1: the next box; -1: the one before; 0: none */
+  /** @param {number} by  1 for the next box, -1 for the previous one, 0 for none */
   choose(by) {
     const most = this.work?.boxes.length ?? 0;
     if (by === 0 || !most) this.chosen = -1;
@@ -107,7 +107,7 @@ export class Stage extends Sheet {
   }
 
   /**
-   * The chosen box gets a label; without one, an object is added, which has no place.
+   * Sets the label of the chosen box; if none is chosen, adds an object without a box.
    * @param {string} label
    */
   give(label) {
@@ -121,7 +121,7 @@ export class Stage extends Sheet {
     this.#changed();
   }
 
-  /** Removes the chosen box; where none is chosen, what was added last. */
+  /** Removes the chosen box; if none is chosen, the last added object. */
   remove() {
     if (!this.work) return;
     const [gone] = this.chosen < 0 ? [] : this.work.boxes.splice(this.chosen, 1);
@@ -137,7 +137,7 @@ export class Stage extends Sheet {
     this.#changed();
   }
 
-  /** What is sent: an object that was added by key has no place, and then numbers are what is known. @param {Work} work */
+  /** The answer to send: boxes, or only counts if an object was added with a key and has no box. @param {Work} work */
   answerOf({ boxes, added }) {
     const kept = boxes.map(({ label, box, confidence }) => ({ label, box, confidence }));
     if (!added.size) return { boxes: kept };

@@ -1,17 +1,17 @@
-// Words about intervals that the list, the desk and the result share.
+// Words about intervals for the list, the desk and the result.
 
 import { labelName, number } from "frametally/js/shared/format.js";
 import { get } from "frametally/js/shared/api.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /**
- * Names of the sources that a model counts, by slug; of all if it is left out.
+ * Names of the sources that a model counts, by slug; of all sources without a model.
  * @param {string} [model]
  * @returns {Promise<Map<string, string>>}
  */
 export async function sourceNames(model) {
   const asked = new URLSearchParams(model ? { model } : {});
-  const { sources } = await get("catalogue", asked).catch(() => ({ sources: [] })); // it counts nothing any more
+  const { sources } = await get("catalogue", asked).catch(() => ({ sources: [] })); // this model no longer has counts
   return new Map(sources.map(({ source, name }) => [source, name]));
 }
 
@@ -21,14 +21,15 @@ export const wide = (width) =>
 
 /** @typedef {Api.CheckSummary["metric"]} Metric */
 
-/** Whether single frames are judged, and not pieces of footage. @param {Metric} metric */
+/** Whether people check single frames, not clips of footage. @param {Metric} metric */
 export const isOfFrames = (metric) => metric === "detections";
 
-/** What skipped units mean for the intervals; empty without any. @param {number} count */
+/** How skipped units affect the intervals; empty if there are none. @param {number} count */
 export const missingWords = (count) => (count ? t("accuracy.count_missing", { count }) : "");
 
 /**
- * Why answers are not in the estimate yet, where earlier units of the sample are still open; empty otherwise.
+ * Why the estimate does not include some answers yet (earlier units of the sample are open); empty if it includes
+ * all.
  * @param {Pick<Api.NextUnits, "answered"|"missing"|"used"|"next_at">} progress
  * @param {Metric} metric
  */
@@ -39,17 +40,17 @@ export function waitingWords({ answered, missing, used, next_at: nextAt }, metri
     : "";
 }
 
-/** "frame", within a sentence. @param {Metric} metric */
+/** "frame", for use within a sentence. @param {Metric} metric */
 export const unitName = (metric) => (isOfFrames(metric) ? t("accuracy.frame") : t("accuracy.piece"));
 
-/** "frames", within a sentence. @param {Metric} metric */
+/** "frames", for use within a sentence. @param {Metric} metric */
 export const unitNames = (metric) => (isOfFrames(metric) ? t("accuracy.frames") : t("accuracy.pieces"));
 
 /** "2 frames" @param {number} count @param {Metric} metric */
 export const countUnits = (count, metric) =>
   isOfFrames(metric) ? t("web.count_frames", { count }) : t("accuracy.count_pieces", { count });
 
-/** What is counted, within a sentence. @param {Pick<Api.CheckSummary, "metric"|"place">} check */
+/** The counted metric, for use within a sentence. @param {Pick<Api.CheckSummary, "metric"|"place">} check */
 export const countedWords = ({ metric, place }) =>
   place
     ? t("accuracy.crossings_of_the_line", { name: place.name })
@@ -58,7 +59,7 @@ export const countedWords = ({ metric, place }) =>
       : t("web.detections");
 
 /**
- * A label as people read it: of crossings, with the name of the direction.
+ * The display name of a label; for crossings, with the direction's name.
  * @param {string} label
  * @param {Api.EventPlace|null} place
  */
