@@ -1,4 +1,4 @@
-// Alerts: the server makes the page; its forms are filled, tried and sent here.
+// Alerts: the server renders the page; this script fills, tries and sends its forms.
 
 import { startChannels } from "./channels.js";
 import { startForms } from "./forms.js";

@@ -1,4 +1,4 @@
-// The form of channels: adds one, or replaces the address of one; addresses are only sent, never shown.
+// The channel form: it adds a channel or replaces its address. It sends addresses but never shows them.
 
 import { send } from "frametally/js/shared/api.js";
 import { control } from "frametally/js/shared/dom.js";
@@ -9,13 +9,13 @@ export function startChannels() {
   if (!(form instanceof HTMLFormElement)) return;
   onSave(form, "channels", () => {
     const text = textsIn(form);
-    // The name of one that is there stands in its address.
+    // An existing channel's name is part of the URL.
     return { url: text("url"), ...(form.dataset.name ? {} : { name: text("name") }) };
   });
 }
 
 /**
- * Adds what a form says, or changes what was put into it; then the page is shown anew.
+ * Adds or changes an entry from a form, then reloads the page.
  * @param {HTMLFormElement} form
  * @param {"rules"|"reports"|"channels"} kind
  * @param {() => object} read
@@ -36,7 +36,7 @@ export function openBox(form) {
   if (box) box.open = true;
 }
 
-/** Opens the form for another address of a channel. @param {string} name */
+/** Opens the form that replaces a channel's address. @param {string} name */
 export function replaceChannel(name) {
   const form = control("channel-form", HTMLFormElement);
   const field = control("channel-name", HTMLInputElement);

@@ -1,4 +1,4 @@
-// The chart on Answers: an alert's threshold is drawn in it and dragged, and the bars that would have fired are marked.
+// An alert in the chart on Answers: you drag its threshold, and the chart marks the bars that would have fired.
 
 import { send } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";
@@ -59,7 +59,7 @@ function start(opener) {
     const layout = shown?.chart.layout;
     if (panel.hidden || !shown || !layout || !trial) return;
     const { intervals } = trial;
-    // A rule looks at each source by itself: of several together there is no bar to mark.
+    // A rule evaluates each source separately, so with several sources there is no bar to mark.
     const isOne = new Set(intervals.map(({ source }) => source)).size === 1;
     if (isOne) {
       const { left, top, bottom, right } = layout.area;
@@ -97,7 +97,7 @@ function start(opener) {
       if (mine !== trials || panel.hidden) return;
       trial = answer;
       draw();
-      // Alerts look at counted intervals: the chart shows those, too.
+      // Alerts use stored intervals, so the chart shows those too.
       if (answer.interval_s && answer.interval_s !== state.interval) {
         field.value = "";
         shown.change({ interval: answer.interval_s });
@@ -129,14 +129,18 @@ function start(opener) {
   byId("chart").addEventListener("drawn", draw);
 }
 
-/** The highest bar of a chart. @param {Page.ShownChart|null} shown */
+/** The highest value of a chart. @param {Page.ShownChart|null} shown */
 function highestOf(shown) {
   if (!shown?.view) return 0;
   const { rows, metric } = shown.view;
   return Math.max(0, ...rows.map((row) => totalIn(row, metric) ?? 0));
 }
 
-/** The chart's question as a rule. @param {Page.State} state  that leaves nothing open @param {number} threshold */
+/**
+ * The chart's question as a rule.
+ * @param {Page.State} state  a resolved state, without open choices
+ * @param {number} threshold
+ */
 const ruleOf = ({ sources, labels, zone, interval, metric, model, timezone }, threshold) => ({
   ...{ name: "chart", what: "count", channels: [], threshold, sources, labels, timezone },
   ...{ zone: zone ?? "", model: model ?? "", measure: metric, interval: period(interval ?? 900) },

@@ -78,7 +78,7 @@ async function edit(kind, name) {
   form.dataset.name = name;
   const { interval_s, duration_s, below, ...rest } = /** @type {any} */ (found);
   const of = kind === "rules" ? { interval: period(interval_s), lasting: period(duration_s) } : {};
-  // What the form has no field for stays as it is.
+  // Keep the values that the form has no field for.
   form.dataset.kept = JSON.stringify({
     model: rest.model,
     ...(kind === "reports" ? { interval_s } : { timezone: rest.timezone }),
@@ -127,7 +127,7 @@ function fill(form, values) {
       continue;
     }
     const text = Array.isArray(value) ? value.join(", ") : `${value ?? ""}`;
-    // An interval that the list has not is one of the rule's own.
+    // Add an interval of the rule that is not in the list.
     if (one instanceof HTMLSelectElement && ![...one.options].some((option) => option.value === text))
       one.append(el("option", { value: text }, text));
     one.value = text;
@@ -174,13 +174,13 @@ let trials = 0;
 /** @param {HTMLFormElement} form @param {string} name */
 const fieldOf = (form, name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 
-/** What the rule would have sent last week. @param {HTMLFormElement} form */
+/** Shows what the rule would have sent last week. @param {HTMLFormElement} form */
 async function tryRule(form) {
   const area = byId("trial");
   const mine = ++trials;
   const threshold = fieldOf(form, "threshold");
   if (threshold.checkVisibility() && !threshold.value) {
-    area.replaceChildren(); // nothing to try yet, and no mistake
+    area.replaceChildren(); // the form is incomplete, which is not an error
     return;
   }
   try {

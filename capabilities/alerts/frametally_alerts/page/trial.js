@@ -1,5 +1,5 @@
-// The alerts that a rule would have sent, in words and drawn: its intervals, and its threshold, which you can
-// drag. The form of a rule and the chart on Answers show it.
+// The alerts that a rule would have sent, in words and as a chart: its intervals, and its threshold, which you can
+// drag. The rule's form and the chart on Answers show it.
 
 import { el, svg } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
@@ -13,7 +13,7 @@ const [WIDTH, HEIGHT] = [600, 90];
  * @param {Api.RuleTrial} trial
  * @param {number} threshold
  * @param {(threshold: number) => void} onThreshold
- * @param {boolean} [isDrawn]  the chart shows the intervals already
+ * @param {boolean} [isDrawn]  whether the chart already shows the intervals
  */
 export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
   const { from_ms: from, to_ms: to, total, alerts, tried, fulfilled } = trial;
@@ -37,19 +37,19 @@ export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
 }
 
 /**
- * Where times and values lie in a picture, in its units.
+ * Positions of times and values, in the picture's units.
  * @typedef {Object} Scale
  * @property {number} width
  * @property {number} height
- * @property {number} left  where the threshold begins
- * @property {number} bottom  where bars begin
+ * @property {number} left  where the threshold line starts
+ * @property {number} bottom  where bars start
  * @property {(ms: number) => number} x
  * @property {(value: number) => number} y
  * @property {(y: number) => number} value
  */
 
 /**
- * The intervals of a trial, those that fulfil the rule marked, and the threshold, which can be dragged.
+ * The intervals of a trial, with those that meet the rule marked, and the threshold, which you can drag.
  * @param {Scale} scale
  * @param {Api.RuleTrial["intervals"]} intervals
  * @param {number} threshold
@@ -110,7 +110,7 @@ function charts({ intervals, from_ms, to_ms }, threshold, onThreshold) {
     y: (value) => HEIGHT * (1 - value / top),
     value: (y) => top * (1 - y / HEIGHT),
   };
-  // Those that come nearest to the threshold, or go beyond it.
+  // The intervals closest to the threshold, or beyond it.
   const highest = intervals.toSorted((one, other) => other.value - one.value);
   const names = [...new Map(highest.map((one) => [one.source, one.source_name]))].slice(0, MOST_CHARTS);
   return names.map(([source, name]) => {
