@@ -1,4 +1,4 @@
-// What a socket to what is live tells, as `WS /ws/stream` of the manual has it.
+// The messages of a live socket; the manual describes them under `WS /ws/stream`.
 
 declare namespace Page {
   type ShownBox = [
@@ -18,10 +18,10 @@ declare namespace Page {
     n: number;
     image_path: string;
     captured_at_ms: number;
-    /** Of a video. */
+    /** Only for videos. */
     position_s: number | null;
     sent_at_ms: number;
-    /** null: not known. */
+    /** `null` if unknown. */
     due_at_ms: number | null;
     width_px: number;
     height_px: number;

@@ -1,4 +1,4 @@
-// Live: all cameras with their states, one of them large; you can add, start, stop and remove cameras here.
+// Live: all cameras with their states, one of them large; here you can add, start, stop and delete cameras.
 
 import { startWall } from "./feeds/wall.js";
 import { useAskedZone } from "frametally/js/shared/state.js";

@@ -1,4 +1,4 @@
-// The stream on a video's page, in the place that the page has for it.
+// Adds the stream to a video's page.
 
 import { VideoStream } from "./feeds/stream.js";
 

@@ -19,7 +19,7 @@ import { inSentence, t } from "frametally/js/shared/texts.js";
 
 const MINUTE_MS = 60_000;
 const SHOWN_MS = 60 * MINUTE_MS;
-/** Of so long the words are that stand beside one that is large. */
+/** The period that the words next to a large camera cover. */
 const LATELY_MS = 10 * MINUTE_MS;
 const SMALL_PX = 400;
 
@@ -34,13 +34,13 @@ const SMALL_PX = 400;
  */
 
 /**
- * What was counted of all sources in the last hour; of one that is not in it, nothing was.
+ * Requests the counts of all sources in the last hour; a source that is missing in them has no detections.
  * @returns {Promise<(source: string) => Counted>}
  */
 export async function askCounted() {
   const to = (Math.floor(Date.now() / MINUTE_MS) + 1) * MINUTE_MS;
   const range = { from_ms: to - SHOWN_MS, to_ms: to };
-  forgetAnswers(); // of the hour that was the last one before
+  forgetAnswers(); // they are from the previous hour
   const asked = { by: "source", metric: "detections", timezone: zoneInUse(), from: range.from_ms, to };
   const counts = await get("counts", withValues("", asked));
   return (source) => {
@@ -49,7 +49,7 @@ export async function askCounted() {
   };
 }
 
-/** The small chart of a camera's last hour, which leads to the large one. */
+/** The small chart of a camera's last hour; it links to the full chart. */
 export class LastHour {
   /** @param {Api.LiveCamera} camera */
   constructor({ source, name }) {
@@ -59,7 +59,7 @@ export class LastHour {
     this.element = el("div.live-hour", { hidden: true }, this.chart, this.words);
   }
 
-  /** @param {Counted} counted @param {boolean} isLarge  whether the words are of what was counted just now */
+  /** @param {Counted} counted @param {boolean} isLarge  whether the words describe the most recent counts */
   show(counted, isLarge) {
     const { from_ms: from, to_ms: to, rows, notAnalysed, nothing } = counted;
     const metric = METRICS.detections;
@@ -78,7 +78,8 @@ export class LastHour {
 }
 
 /**
- * How long nothing was filmed since the first frame; what is counted of this very minute comes yet.
+ * How much of the time since the first frame has no footage; this excludes the current minute, whose counts are not
+ * ready.
  * @param {Counted} counted
  */
 function holeWords({ rows, notAnalysed, nothing, to_ms: to }) {
@@ -105,8 +106,8 @@ const blankWords = ({ leftOut }) =>
   });
 
 /**
- * What minutes come to: a sum, or the most of one.
- * @param {(number|null)[]} values  null: not known
+ * The total of some minutes: their sum or their maximum.
+ * @param {(number|null)[]} values  `null` if unknown
  * @param {boolean} isSum
  * @returns {Page.Known}
  */
@@ -117,7 +118,8 @@ function overTime(values, isSum) {
 }
 
 /**
- * "The last 10 minutes, unique objects: car 12 · person 3": of what was followed all the time; else the most in one frame.
+ * "The last 10 minutes, unique objects: car 12 · person 3": objects if tracking covers the whole period; otherwise
+ * the peak in one frame.
  * @param {Page.Row[]} rows
  * @param {string} when
  */
@@ -139,8 +141,8 @@ export function countedWords(rows, when) {
 export class CameraCard {
   /**
    * @param {Api.LiveCamera} camera
-   * @param {() => void} onChange  something was changed here
-   * @param {(source: string) => void} onOpen  it is to be seen large
+   * @param {() => void} onChange  called after a change here
+   * @param {(source: string) => void} onOpen  called to show the camera large
    */
   constructor(camera, onChange, onOpen) {
     this.onChange = onChange;
@@ -183,7 +185,7 @@ export class CameraCard {
     this.element = el("li.live-camera.stack", ...head, ...acts);
   }
 
-  /** @param {Api.LiveCamera} camera @param {boolean} isAllowed  whether it may be changed */
+  /** @param {Api.LiveCamera} camera @param {boolean} isAllowed  whether you may change it */
   show(camera, isAllowed) {
     const before = this.camera;
     this.camera = camera;
@@ -208,7 +210,7 @@ export class CameraCard {
     this.#arrange();
   }
 
-  /** The buttons give way to what one of them has opened. */
+  /** Shows the buttons, or the form that one of them opened. */
   #arrange() {
     this.tools.hidden = !this.isAllowed || !this.form.hidden || !this.sure.hidden;
   }
@@ -217,7 +219,7 @@ export class CameraCard {
     return el("button.button", { type: "button", onclick: () => this.#close() }, t("live.cancel"));
   }
 
-  /** @param {HTMLElement} part  the form of the address, or the question whether to delete */
+  /** @param {HTMLElement} part  the address form, or the question whether to delete the camera */
   #open(part) {
     this.fault.hidden = this.said.hidden = true;
     part.hidden = false;
@@ -255,7 +257,7 @@ export class CameraCard {
     else this.address.focus();
   }
 
-  /** Tries the camera, at another address if there is one. @param {{address?: string}} change */
+  /** Tests the camera, at a new address if there is one. @param {{address?: string}} change */
   #try(change = {}) {
     this.said.textContent = t("live.trying_the_camera_for_up_to");
     this.said.hidden = false;

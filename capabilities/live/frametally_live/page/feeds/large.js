@@ -1,4 +1,4 @@
-// One camera, large: its frames as they come, with their boxes, lines and zones, and the last minutes' counts.
+// One large camera: its frames as they arrive, with boxes, lines and zones, and the counts of the last minutes.
 
 import { get } from "frametally/js/shared/api.js";
 import { isHere } from "frametally/js/shell/navigation.js";
@@ -11,7 +11,7 @@ import { Watched } from "./picture.js";
 import { lateWhy, overWords, standing, stateWords } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** "In this picture: car 5 · truck 1", the most of a label first. @param {Page.LiveFrame["boxes"]} boxes */
+/** "In this picture: car 5 · truck 1", most frequent label first. @param {Page.LiveFrame["boxes"]} boxes */
 function seenWords(boxes) {
   /** @type {Record<string, number>} */
   const counts = {};
@@ -45,7 +45,7 @@ export class LargeCamera extends Watched {
     this.#drawShapes();
   }
 
-  /** It may be started again since. @param {Api.LiveCamera} camera */
+  /** Shows the camera's state and connects again if the camera was restarted. @param {Api.LiveCamera} camera */
   show(camera) {
     this.camera = camera;
     this.#showState();
@@ -69,12 +69,12 @@ export class LargeCamera extends Watched {
     this.watch({ source: this.source }, on);
   }
 
-  /** What comes may be late though all runs. */
+  /** Shows the state; frames may be late even if every part is running. */
   #showState() {
     if (!this.told) return;
     const isLate = this.told.state === "running" && standing(this.camera) === "late";
     const words = isLate ? t("live.late_3") : stateWords(this.told);
-    if (this.words.textContent !== words) this.words.textContent = words; // who hears it hears changes
+    if (this.words.textContent !== words) this.words.textContent = words; // screen readers announce each change
     this.element.dataset.state = isLate ? "late" : this.told.state;
   }
 
@@ -87,7 +87,7 @@ export class LargeCamera extends Watched {
       const [first] = [...lines, ...zones];
       if (first) this.shapes.append(over({ width: first.width_px, height: first.height_px }));
     } catch {
-      // Nothing is drawn over it.
+      // Show the picture without lines and zones.
     }
   }
 

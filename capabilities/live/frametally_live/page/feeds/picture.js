@@ -1,4 +1,5 @@
-// The live picture and the socket by which it comes: it draws each frame as it comes, with its boxes, and shows the rate and the delay.
+// The live picture and its socket: it draws each frame with its boxes as it arrives, and shows the frame rate and the
+// delay.
 
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";
@@ -7,17 +8,17 @@ import { HeldSocket } from "frametally/js/shared/socket.js";
 import { cutWords, paceWords } from "./words.js";
 import { joined, t } from "frametally/js/shared/texts.js";
 
-/** The server says every 5 s how it stands. */
+/** The server reports its state every 5 s. */
 const SILENCE_MS = 15_000;
-/** What is watched has ended, may not be watched, or is not there. */
+/** The stream ended, does not exist, or you may not watch it. */
 const OVER = [1000, 1008, 4404, 4409];
 
 /**
  * @typedef {Object} Told
- * @property {(header: Page.LiveFrame, jpeg: Blob) => Promise<void>} frame  resolves once it is drawn
+ * @property {(header: Page.LiveFrame, jpeg: Blob) => Promise<void>} frame  resolves when the frame is drawn
  * @property {(told: Page.LiveState) => void} state
- * @property {(againMs: number) => void} cut  it is cut off, and connects again after so long
- * @property {(code: number) => void} over  it was sent away for good
+ * @property {(againMs: number) => void} cut  the connection was lost; it reconnects after this time
+ * @property {(code: number) => void} over  the server closed the connection for good
  */
 
 class LiveSocket extends HeldSocket {
@@ -42,7 +43,7 @@ async function draw(socket, data, show) {
   if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", n: header.n }));
 }
 
-/** @param {HTMLCanvasElement} canvas  gets the size of the image @param {ImageBitmap} image */
+/** @param {HTMLCanvasElement} canvas  takes the size of the image @param {ImageBitmap} image */
 export function drawImage(canvas, image) {
   const { width, height } = image;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -50,11 +51,11 @@ export function drawImage(canvas, image) {
   image.close();
 }
 
-/** How far back the rate and the delay look. */
+/** The period over which rate and delay are measured. */
 const LOOK_BACK_MS = 5000;
 
 class LivePicture {
-  /** @param {string} name  what is seen */
+  /** @param {string} name  of the camera or video */
   constructor(name) {
     this.canvas = el("canvas.video-picture.live-canvas.fills", { role: "img", "aria-label": name });
     this.overlay = el("div.video-overlay");
@@ -62,17 +63,17 @@ class LivePicture {
     this.element = el("div.picture.loaded.video-stage", this.canvas, this.overlay, this.stamp);
     this.withBoxes = el("input", { type: "checkbox", checked: true, onchange: () => this.#drawBoxes() });
     this.choice = el("label.check", this.withBoxes, t("web.boxes"));
-    /** The frame that is drawn. @type {Page.LiveFrame|null} */
+    /** The frame on the canvas. @type {Page.LiveFrame|null} */
     this.frame = null;
-    /** Labels as they came: each keeps its colour. @type {Set<string>} */
+    /** Labels in order of appearance, so that each keeps its colour. @type {Set<string>} */
     this.labels = new Set();
-    /** When the last frames were drawn, and how late. @type {{at: number, lateMs: number|null}[]} */
+    /** When the last frames were drawn, and their delays. @type {{at: number, lateMs: number|null}[]} */
     this.drawn = [];
     this.order = 0;
   }
 
   /**
-   * Draws a frame, unless one that came later was drawn first.
+   * Draws a frame, unless a later one is already drawn.
    * @param {Page.LiveFrame} header
    * @param {Blob} jpeg
    */
@@ -112,19 +113,19 @@ class LivePicture {
     while (this.drawn[0].at < at - LOOK_BACK_MS) this.drawn.shift();
   }
 
-  /** Frames drawn a second, of late; null before it can be told. */
+  /** Recent frames drawn per second; `null` until it can be measured. */
   get rate() {
     const spanMs = performance.now() - (this.drawn[0]?.at ?? 0);
     return this.drawn.length < 2 || spanMs < 500 ? null : (1000 * this.drawn.length) / spanMs;
   }
 
-  /** By how much what is seen is late, in ms: the median of late; null where nothing tells. */
+  /** The median of recent delays, in ms; `null` if unknown. */
   get delayMs() {
     const known = this.drawn.flatMap(({ lateMs }) => (lateMs === null ? [] : [lateMs])).sort((a, b) => a - b);
     return known.length ? known[known.length >> 1] : null;
   }
 
-  /** What was drawn before says nothing of what comes. */
+  /** Discards the measurements, because they do not apply to the next stream. */
   forget() {
     this.drawn = [];
   }
@@ -132,14 +133,17 @@ class LivePicture {
 
 const TELL_EVERY_MS = 500;
 
-/** What is watched: its picture, and the words of how it stands. */
+/** A live stream: its picture, and the words about its state. */
 export class Watched {
-  /** @param {"div.live-stream.stack"|"section.card.live-stream.stack"} kind  its element @param {string} name  of what is seen */
+  /**
+   * @param {"div.live-stream.stack"|"section.card.live-stream.stack"} kind  its element
+   * @param {string} name  of the camera or video
+   */
   constructor(kind, name) {
     this.element = el(kind);
     /** @type {LiveSocket|null} */
     this.socket = null;
-    /** How it is; null: nothing is known. @type {Page.LiveState|null} */
+    /** The stream's state; `null` if unknown. @type {Page.LiveState|null} */
     this.told = null;
     this.picture = new LivePicture(name);
     this.words = el("p.live-words", { role: "status" });
@@ -147,7 +151,7 @@ export class Watched {
     this.timer = setInterval(() => this.showPace(), TELL_EVERY_MS);
   }
 
-  /** Nothing of it is asked for any more; what is watched goes on. */
+  /** Stops watching; the stream itself continues. */
   end() {
     clearInterval(this.timer);
     this.socket?.end();
@@ -164,7 +168,7 @@ export class Watched {
     this.socket = new LiveSocket(query, { ...on, cut });
   }
 
-  /** @param {string} [more]  behind the rate and the delay */
+  /** @param {string} [more]  added after the rate and the delay */
   showPace(more = "") {
     const { frame, rate, delayMs } = this.picture;
     const pace = this.socket && frame ? paceWords(rate, delayMs, frame.left_out) : "";

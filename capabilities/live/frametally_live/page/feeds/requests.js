@@ -25,7 +25,7 @@ export const askSearch = () => send("POST", "cameras/search", {});
 export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});
 
 /**
- * Changes a camera's address, if there is one, and tries it for up to 10 s.
+ * Changes a camera's address, if one is given, and tests the camera for up to 10 s.
  * @param {string} source
  * @param {{address?: string}} change
  * @returns {Promise<Api.LiveCamera>}

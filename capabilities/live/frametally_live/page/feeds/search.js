@@ -1,4 +1,4 @@
-// A search for ONVIF cameras on the local network; a click puts a camera into the form.
+// A search for ONVIF cameras on the local network; click a camera to put it into the form.
 
 import { visible } from "frametally_videos/library/words.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";

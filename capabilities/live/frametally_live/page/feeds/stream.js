@@ -1,5 +1,4 @@
-// A video as a stream, on its page: you can start, watch, steer and stop it. It runs on when you leave the
-// page.
+// A video as a stream, on its page: you can start, watch, seek and stop it. It continues when you leave the page.
 
 import { get } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
@@ -59,15 +58,15 @@ export class VideoStream extends Watched {
     this.asking.abort();
   }
 
-  /** What there is of it by now. */
+  /** Requests the video's stream. */
   async #look() {
     try {
-      const query = new URLSearchParams({ video_id: this.video.id }); // the one that is not over comes first
+      const query = new URLSearchParams({ video_id: this.video.id }); // the active stream comes first
       const { streams, live_allowed: isAllowed } = await get("streams", query, this.asking.signal);
       this.isAllowed = isAllowed;
       this.#take(streams[0] ?? null);
     } catch {
-      // Asked again with the next news; what is watched tells itself that the server is away.
+      // The next update requests it again; the live picture reports a lost connection itself.
     }
   }
 

@@ -1,4 +1,4 @@
-// The wall: all cameras, requested repeatedly while the page is visible; one of them may be open, large.
+// The wall: all cameras, requested repeatedly while the page is visible; one of them may be open and large.
 
 import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, get } from "frametally/js/shared/api.js";
@@ -15,7 +15,7 @@ import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const LOOK_EVERY_MS = 2000;
-/** New counts are told of; that time goes by without any is not. */
+/** The server announces new counts, but not that time passes without any. */
 const COUNT_EVERY_MS = 30_000;
 const OPEN = "camera";
 
@@ -31,19 +31,19 @@ const fields = {
 };
 
 const ADD = { words: t("live.add_a_camera"), onclick: () => openForm(true), primary: true };
-/** By source. @type {Map<string, CameraCard>} */
+/** @type {Map<string, CameraCard>} */
 const cards = new Map();
 /** @type {LargeCamera|null} */
 let large = null;
-/** As they were last told. @type {Api.LiveCamera[]} */
+/** The cameras of the last answer. @type {Api.LiveCamera[]} */
 let cameras = [];
-/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./card.js").Counted)|null} */
+/** The last requested counts of a source. @type {((source: string) => import("./card.js").Counted)|null} */
 let counted = null;
-/** When what is shown was loaded. @type {number|null} */
+/** When the cameras in view were loaded. @type {number|null} */
 let since = null;
 let isAsking = false;
 
-/** @returns {{look: () => void, count: () => void}} to look at once, at all or at what was counted */
+/** @returns {{look: () => void, count: () => void}}  requests everything again, or only the counts */
 export function startWall() {
   byId("add-open").addEventListener("click", () => openForm(form.hidden));
   startSearch((source, address) => {
@@ -54,7 +54,7 @@ export function startWall() {
   });
   form.addEventListener("submit", add);
   byId("add-preview").addEventListener("click", preview);
-  // Pictures and rates move while a camera runs; all else is news, which the stream brings.
+  // Rates and pictures change while a camera runs; the event stream announces all other changes.
   const isAsked = () => !document.hidden && (cameras.some(isRunning) || !isStreaming());
   setInterval(() => isAsked() && look(), LOOK_EVERY_MS);
   setInterval(() => isAsked() && count(), COUNT_EVERY_MS);
@@ -78,7 +78,7 @@ async function count() {
     counted = await askCounted();
     showCounted();
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error; // what is shown stays; the page's notice speaks of who is away
+    if (!(error instanceof ApiError)) throw error; // keep the cameras in view; the page's notice names the part that is not responding
   }
 }
 
@@ -130,17 +130,17 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
     return card.element;
   });
   arrange(wall, elements);
-  // The only camera is what the page is opened for.
+  // Open the only camera.
   if (since === null && cameras.length === 1 && !new URLSearchParams(location.search).has(OPEN))
     history.replaceState(null, "", addressOf(cameras[0].source));
   showLarge();
   if (isMore) count();
 }
 
-/** @param {string|null} source  null: none is open */
+/** @param {string|null} source  `null` if none is open */
 const addressOf = (source) => `?${withValues(location.search, { [OPEN]: source })}`;
 
-/** Which one is open stands in the address. */
+/** The address names the open camera. */
 function showLarge() {
   const source = new URLSearchParams(location.search).get(OPEN);
   const camera = cameras.find((one) => one.source === source);
@@ -157,7 +157,7 @@ function showLarge() {
   } else if (camera) large?.show(camera);
 }
 
-/** @param {string|null} source  null: none */
+/** @param {string|null} source  `null` for none */
 function open(source) {
   const before = new URLSearchParams(location.search).get(OPEN);
   history.pushState(null, "", addressOf(source));
@@ -168,7 +168,7 @@ function open(source) {
   } else cards.get(before ?? "")?.open.focus();
 }
 
-/** Sends what the form says, and says how that goes. @param {() => Promise<string>} ask  returns what came of it */
+/** Sends a form and shows the result. @param {() => Promise<string>} ask  returns the result in words */
 async function trying(ask) {
   const tried = byId("add-tried");
   picture.hidden = true;

@@ -25,7 +25,7 @@ export const stateWords = ({ state, reason }) => joined([STATES[state] ?? state,
 export const cutWords = (againMs) =>
   t("live.the_server_does_not_answer_this", { againMs: Math.round(againMs / 1000) });
 
-/** Why a socket was closed for good. @param {number} code */
+/** Why the server closed a socket for good. @param {number} code */
 export const overWords = (code) =>
   ({
     1008: t("live.it_may_not_be_watched_from"),
@@ -56,7 +56,7 @@ const behindWords = (ms) => (ms < 60_000 ? `${tenths(ms / 1000)} s` : roughly(ms
 /** @param {Api.LiveCamera} camera */
 export const isRunning = ({ state }) => state !== "ended" && state !== "failed";
 
-/** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
+/** A camera's state in one word, for its icon. @param {Api.LiveCamera} camera */
 export function standing({ state, away_since_ms: away, late }) {
   if (state === "ended" || state === "failed" || state === "stopping") return state;
   if (away !== null) return "gone";
@@ -84,7 +84,7 @@ export function cameraWords(camera) {
 }
 
 /**
- * Which of both it is: "captured 0.1 s behind, shown 25.2 s behind". Empty of one that is not late.
+ * Which part is late: "captured 0.1 s behind, shown 25.2 s behind". Empty if the camera is on time.
  * @param {Api.LiveCamera} camera
  */
 export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
