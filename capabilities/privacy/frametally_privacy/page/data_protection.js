@@ -1,4 +1,4 @@
-// Data protection: the server makes the page, with times in UTC, as it is printed and filed.
+// Data protection: the server renders the page, with times in UTC, because people print and file it.
 
 import { askForStrip } from "frametally/js/status/live.js";
 

@@ -1,4 +1,4 @@
-// The forms of rules and holds; a rule is saved only after its dry run was shown.
+// The forms of rules and holds; they save a rule only after showing its dry run.
 
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 400;
 
 /** @typedef {Partial<Api.KeptRule> & {kind: string, source: string, never?: boolean}} Rule */
 
-/** Of each dry run the last one is shown. */
+/** The page shows only the result of the last dry run. */
 let planNumber = 0;
 
 export function startForms() {
@@ -108,7 +108,11 @@ function forgetPlan() {
   byId("plan").replaceChildren();
 }
 
-/** Shows what would go, with the button that saves the rule. @param {Rule} rule @param {HTMLElement} fault */
+/**
+ * Shows what the rule would delete, with the button that saves the rule.
+ * @param {Rule} rule
+ * @param {HTMLElement} fault
+ */
 async function plan(rule, fault) {
   forgetPlan();
   const mine = planNumber;

@@ -1,4 +1,4 @@
-// Retention: the server makes the page; its forms change rules and holds.
+// Retention: the server renders the page; its forms change rules and holds.
 
 import { writeTimes } from "frametally/js/shared/format.js";
 import { useAskedZone } from "frametally/js/shared/state.js";
