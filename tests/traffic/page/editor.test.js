@@ -50,7 +50,7 @@ test("steps are undone and done again, and those of one key are one", () => {
   assert.equal(history.now, 1);
   history.redo();
   assert.equal(history.now, 3);
-  history.put(5, "arrow"); // another stroke than before
+  history.put(5, "arrow"); // a separate key press
   assert.deepEqual(history.future, []);
   history.undo();
   assert.equal(history.now, 3);

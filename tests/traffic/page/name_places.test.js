@@ -1,4 +1,4 @@
-// The places of names: at their box, inside the picture, clear of each other where they can be.
+// The positions of names: at their boxes, inside the picture, and without overlaps if possible.
 
 import "../../../simple_frontend/tests/browser.js";
 import assert from "node:assert/strict";

@@ -46,7 +46,7 @@ test("a time that the clocks skip lies after the gap, of two the first is meant"
   useZone("Europe/Berlin");
   assert.equal(at(2026, 3, 29, 2, 30), Date.UTC(2026, 2, 29, 1, 30));
   assert.equal(at(2026, 10, 25, 2, 30), Date.UTC(2026, 9, 25, 0, 30));
-  useZone("Pacific/Apia"); // it had no 30 December
+  useZone("Pacific/Apia"); // this zone had no 30 December
   assert.equal(at(2011, 12, 30), at(2011, 12, 31));
 });
 

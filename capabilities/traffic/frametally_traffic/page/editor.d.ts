@@ -1,29 +1,29 @@
-// What the editor of lines and zones hands from script to script.
+// The types that the scripts of the line and zone editor share.
 
 declare namespace Page {
   type ShapeKind = "line" | "zone" | "calibration";
 
-  /** Something that is drawn, as the editor has it; what is of other kinds is empty. */
+  /** A shape in the editor; fields of other kinds are empty. */
   interface Shape {
-    /** Of this page alone. */
+    /** Unique on this page only. */
     id: number;
     kind: ShapeKind;
     name: string;
-    /** Event time from which on it holds; null: from the first. */
+    /** Event time from which the shape is valid; `null` means from the beginning. */
     from_ms: number | null;
     to_ms: number | null;
-    /** Size of the picture that it was drawn over, of whose pixels its points are. */
+    /** Size of the picture that you drew it over; the points are in its pixels. */
     width_px: number;
     height_px: number;
-    /** Of a calibration by rectangles: four of each in turn. */
+    /** For a calibration with rectangles: four points per rectangle. */
     points: [x: number, y: number][];
     to_right: string;
     to_left: string;
     inward: "to_right" | "to_left" | null;
     side: Api.DrawnLine["side"];
-    /** Of a calibration by points: where each lies; null: not said yet. */
+    /** For a calibration with points: their coordinates in metres; `null` until you enter them. */
     metres: [x: number | null, y: number | null][];
-    /** Of a calibration by rectangles: both sides of each. */
+    /** For a calibration with rectangles: both sides of each. */
     sides_m: [first: number | null, second: number | null][];
     distance_m: number | null;
   }

@@ -1,4 +1,4 @@
-// The editor: lines, zones and calibration, drawn over a picture of a source.
+// The editor: you draw lines, zones and calibrations over a picture of a source.
 
 import { areSame, askDrawing, askPicture, Calibrating, save } from "./editor/saving.js";
 import { Details } from "./editor/details.js";
@@ -36,7 +36,7 @@ const TOOLS = { line: "draw-line", zone: "draw-zone", calibration: "draw-calibra
 
 /** @type {History<Page.Shape[]>} */
 let history = new History(/** @type {Page.Shape[]} */ ([]));
-/** What the store has, and what was drawn is made of. */
+/** The stored drawing, from which the current one was made. */
 let stored = { shapes: /** @type {Page.Shape[]} */ ([]), revision: 0 };
 let source = "";
 /** @type {number|null} */
@@ -49,7 +49,7 @@ let isSaving = false;
 const chosen = () => history.now.find(({ id }) => id === chosenId) ?? null;
 const isChanged = () => !areSame(history.now, stored.shapes);
 
-/** @param {string} words  for those who do not see it */
+/** @param {string} words  for screen readers */
 const say = (words) => (byId("spoken").textContent = words);
 
 /** @param {Page.Shape[]} shapes @param {string} [key] */
@@ -89,7 +89,7 @@ const stage = new Stage({
     chosenId = shape.id;
     put([...history.now, shape]);
     say(t("traffic.is_drawn_give_it_a_name", { name: shape.name }));
-    // A finger's keyboard would cover what it has just drawn.
+    // On a touch screen, the keyboard would cover the new shape.
     if (!matchMedia("(pointer: coarse)").matches) details.focus();
   },
   drafted: renderTools,
@@ -136,7 +136,7 @@ function renderTools() {
     (isSaving && t("traffic.saving")) || (isSame ? saved : t("traffic.not_saved_yet"));
 }
 
-/** A zone that is stored leads to the chart of what is in it. @param {Page.Shape|null} shape */
+/** Links a stored zone to its chart. @param {Page.Shape|null} shape */
 function showZoneChart(shape) {
   const link = byId("zone-chart");
   link.hidden = shape?.kind !== "zone" || !has("all");
@@ -213,7 +213,7 @@ async function load() {
   setStored(drawing);
   history = new History(stored.shapes);
   await showPicture(state.at ?? state.from);
-  byId("desk").hidden = false; // not before: whoever draws has a picture to draw over
+  byId("desk").hidden = false; // only now is there a picture to draw over
   byId("editor").dataset.state = "ready";
 }
 

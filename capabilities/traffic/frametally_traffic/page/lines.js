@@ -26,7 +26,7 @@ import { joined, t } from "frametally/js/shared/texts.js";
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
 const MOST_NAMED = 10;
-// A phone's two pixels a point need not be met to the last: its picture is wider.
+// Slightly narrow for phones with two pixels per point, because an exact match would load a much larger picture.
 const PICTURE_SIZES = "(max-width: 900px) 80vw, 760px";
 
 let state = parseWhole(location.search, history.state);
@@ -76,7 +76,7 @@ async function load() {
   }
 }
 
-/** Loads again what is older than the server's counts; what is under way is compared when it is there. */
+/** Loads again if the answers are older than the server's counts; a load in progress checks this at its end. */
 function follow() {
   if (byId("lines-page").ariaBusy !== "true" && counts.isNews()) load();
 }
@@ -102,8 +102,8 @@ async function show(signal) {
   edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
   byId("footer-model").textContent = t("web.counted_with_the_model", { model: catalogue.model });
   const query = queryOf(state);
-  const frame = byId("drawn").dataset.of ? null : askFrame(signal); // else the one there may do
-  // One after the other: the first has the days counted that the others take.
+  const frame = byId("drawn").dataset.of ? null : askFrame(signal); // otherwise keep the one that is there
+  // First wait for one answer, because the server counts the days for it that the others need.
   const crossed = await get("crossings", query, signal);
   const [stays, turns, speeds] = await Promise.all([
     get("zones", query, signal),
@@ -169,7 +169,7 @@ function showNotes({ bars, note }) {
   byId("lines-note").hidden = !byId("lines-note").textContent;
 }
 
-/** The fullest frame of the source, that everything is drawn over. @param {AbortSignal} signal */
+/** Requests the fullest frame of the source, to draw everything over it. @param {AbortSignal} signal */
 const askFrame = (signal) =>
   get("frames", queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" }), signal).then(
     ({ frames: [frame] }) => {

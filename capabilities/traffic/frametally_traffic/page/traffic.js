@@ -1,4 +1,4 @@
-// The traffic report: movements over a junction by quarter-hour and class, on the screen, on paper and as files.
+// The traffic report: movements at a junction by quarter-hour and class, on screen, on paper and as files.
 
 import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
@@ -17,7 +17,7 @@ import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.
 import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsPart } from "./report/tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** Data of so many days are shown as a whole; of more, the last day. */
+/** If the footage covers more days than this, the report shows only the last day. */
 const MOST_DAYS = 7;
 const DAY_MS = 86_400_000;
 
@@ -30,12 +30,12 @@ const fields = {
   shown: control("shown-class", HTMLSelectElement),
 };
 let state = parseState(location.search);
-/** What was asked last: an answer to something older is not shown. */
+/** The number of the last request; the page ignores older answers. */
 let asked = 0;
 
 useZone(zoneOf(state));
 
-/** The report that the form asks for, as a query. */
+/** The query of the report that the form asks for. */
 function query() {
   const [from, to] = [fields.from, fields.to].map(({ value }) => {
     const ms = format.fromInput(value);
@@ -53,7 +53,7 @@ async function load() {
   try {
     const report = await get("traffic", wanted);
     if (turn === asked) show(report, wanted);
-    // What people have checked is beside the report, which is whole without it.
+    // Accuracy checks are an addition; the report is complete without them.
     crossingsOf(report).then(
       (crossings) => turn === asked && showChecked(report, crossings),
       () => (byId("checked-card").hidden = true),
@@ -65,7 +65,7 @@ async function load() {
 }
 
 /**
- * Says what is wrong, and tries again where that may pass: the server is away, or still counts behind its answer.
+ * Shows an error, and retries if it may pass: the server is unavailable or still counting.
  * @param {unknown} error
  * @param {() => void} again
  */
@@ -115,7 +115,7 @@ function show(report, wanted) {
   page.dataset.state = "ready";
 }
 
-/** The crossings of all legs, with what people have checked of them. @param {Api.Traffic} report */
+/** Requests the crossings of all legs, with their accuracy checks. @param {Api.Traffic} report */
 function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
   const line = legs.map(({ name }) => name);
   return get("crossings", withValues("", { source, timezone: zoneInUse(), model, from, to, line }));
@@ -151,7 +151,7 @@ function showQuarters(report) {
   put();
 }
 
-/** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */
+/** Fills the form from the address, and the rest from the source. @param {Api.SourceRange[]} sources */
 function fillForm(sources) {
   const named = state.sources[0] ?? sources[0].source;
   const options = sources.map(({ source, name }) => [source, name]);

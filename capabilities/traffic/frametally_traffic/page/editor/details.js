@@ -1,5 +1,5 @@
-// The chosen shape: its name, its directions, its validity, its points. Fields are kept while you type, so
-// that you can go from one to the next with the keyboard.
+// The chosen shape: its name, directions, validity and points. The fields stay in place while you type, so that you
+// can move between them with the keyboard.
 
 import { el } from "frametally/js/shared/dom.js";
 import { fromInput, toInput } from "frametally/js/shared/format.js";
@@ -20,7 +20,7 @@ import { t } from "frametally/js/shared/texts.js";
  * @typedef {Object} Hands
  * @property {(shape: Page.Shape, key?: string) => void} change
  * @property {(shape: Page.Shape) => void} remove
- * @property {() => number|null} pictureMs  when the picture that is shown is of
+ * @property {() => number|null} pictureMs  event time of the picture in view
  */
 /** @typedef {{form: string, element: HTMLElement, show: (shape: Page.Shape) => void}} Made */
 
@@ -54,7 +54,7 @@ export class Details {
     this.made.show(shape);
   }
 
-  /** Gives the keyboard to the name. */
+  /** Moves the focus to the name. */
   focus() {
     const name = this.area.querySelector("input");
     name?.focus();
@@ -264,7 +264,8 @@ function numberIn(text) {
 }
 
 /**
- * Shows what a control is about, unless something is being typed there: that is taken when the keyboard goes on.
+ * Updates a control from the shape, unless you are typing in it; the shape takes that text when the field loses
+ * focus.
  * @param {HTMLInputElement|HTMLSelectElement} control
  * @param {(now: Page.Shape) => string} read
  * @returns {(now: Page.Shape) => void}

@@ -1,5 +1,4 @@
-// The drawing, as SVG over the picture. Signs have a fixed size on the screen, whatever the size of the
-// picture.
+// The drawing, as SVG over the picture. Symbols have a fixed size on the screen, whatever the size of the picture.
 
 import { svg } from "frametally/js/shared/dom.js";
 import { directionOf, LIMITS, mayGrow, middleBehind } from "./shapes.js";
@@ -11,11 +10,11 @@ import { t } from "frametally/js/shared/texts.js";
 const HANDLE_PX = 7;
 const TOUCH_PX = 20;
 const ARROW_PX = 26;
-/** About the width of a letter, and half the height of a line of words. */
+/** Roughly the width of a letter, and half the height of a line of text. */
 const LETTER_PX = 9.5;
 
 /**
- * From pixels of the picture that a shape was drawn over to those of the one that is shown.
+ * Converts pixels of the picture that you drew a shape over to pixels of the picture in view.
  * @param {Page.Shape} shape
  * @param {Size} size
  * @returns {(point: Point) => Point}
@@ -28,7 +27,7 @@ const onPicture =
  * A shape with its name and its directions.
  * @param {Page.Shape} shape
  * @param {Size} size
- * @param {number} unit  pixels of the picture in one of the screen
+ * @param {number} unit  picture pixels per screen pixel
  * @param {boolean} isChosen
  * @param {number[]|null} errorsPx  of a calibration's points
  */
@@ -49,11 +48,11 @@ export function markOf(shape, size, unit, isChosen, errorsPx) {
 }
 
 /**
- * What one takes hold of: points, and the middles between them, where new ones come from.
+ * Handles that you can drag: points, and the middles between them, which add new points.
  * @param {Page.Shape} shape
  * @param {Size} size
  * @param {number} unit
- * @param {number} focused  the point that has the keyboard
+ * @param {number} focused  the point with the keyboard focus
  */
 export function handlesOf(shape, size, unit, focused) {
   const place = onPicture(shape, size);
@@ -83,7 +82,7 @@ export function handlesOf(shape, size, unit, focused) {
 }
 
 /**
- * What is being drawn, and the cross by which the keyboard draws.
+ * The shape that you are drawing, and the cross that you move with the keyboard.
  * @param {Page.ShapeKind} kind
  * @param {Point[]} points
  * @param {Point} cross
@@ -100,14 +99,18 @@ export function draftOf(kind, points, cross, unit) {
   );
 }
 
-/** A path that is seen over any picture. @param {string} d @param {string} [kind] */
+/** A path that is visible on any picture. @param {string} d @param {string} [kind] */
 const inked = (d, kind = "") =>
   ["halo", "ink"].map((layer) => svg("path", { class: `${layer} ${kind}`.trim(), d }));
 
-/** @param {Point} point @param {number} arm  its half width */
+/** @param {Point} point @param {number} arm  half its width */
 const crossAt = ([x, y], arm) => `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
 
-/** Rectangles one by one; all else is one. @param {Page.Shape} shape @param {Point[]} points */
+/**
+ * The parts of a shape: one for each rectangle; other shapes have a single part.
+ * @param {Page.Shape} shape
+ * @param {Point[]} points
+ */
 function partsOf({ sides_m }, points) {
   return sides_m.length ? sides_m.map((_, at) => points.slice(4 * at, 4 * at + 4)) : [points];
 }
@@ -121,7 +124,7 @@ function arrows({ to_right, to_left }, points, { width_px, height_px }, unit) {
     const [x, y] = [at[0] + dx * ARROW_PX, at[1] + dy * ARROW_PX];
     const head = [-1, 1].map((turn) => `M${x} ${y}l${-8 * dx + turn * 6 * dy} ${-8 * dy - turn * 6 * dx}`);
     const d = `M${at.join(" ")}L${x} ${y}${head.join("")}`;
-    // Beside a level arrow the word begins, or ends, at its tip: centred, it would cover the arrow.
+    // Next to a horizontal arrow, the name starts or ends at its tip; centred text would cover the arrow.
     const side = Math.abs(right[0]) < 0.7 ? "middle" : right[0] * sign > 0 ? "start" : "end";
     const reach = ARROW_PX + (side === "middle" ? 14 : 6);
     const long = name.length * LETTER_PX * unit;
@@ -130,7 +133,7 @@ function arrows({ to_right, to_left }, points, { width_px, height_px }, unit) {
       clamp(at[0] + dx * reach, before, width_px - long + before),
       clamp(at[1] + dy * reach, LETTER_PX * unit, height_px - LETTER_PX * unit),
     ]);
-    // Where the picture has no room beyond the arrow, the word is above it.
+    // If the picture has no room beyond the arrow, put the name above it.
     if (side !== "middle" && beyond[0] !== at[0] + dx * reach) beyond[1] -= 14 * unit;
     const word = words(name, beyond, unit, "way");
     word.dataset.side = side;

@@ -1,4 +1,4 @@
-// The surroundings of the drawing: the picture under it, the paths of a day, and the list of shapes.
+// The surroundings of the drawing: the picture under it, a day's paths, and the list of shapes.
 
 import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { withValues } from "frametally/js/shared/address.js";
@@ -49,7 +49,7 @@ const DAY_MS = 86_400_000;
 const MOST = 250;
 
 /**
- * The paths of the day that holds a moment.
+ * Requests the paths of the day that contains a moment.
  * @param {string} source
  * @param {number} ms
  * @param {string|null} model
@@ -60,10 +60,10 @@ export function askPaths(source, ms, model) {
 }
 
 /**
- * The layer, in pixels of the picture that is shown.
+ * The paths, in pixels of the picture in view.
  * @param {Api.Paths} paths
  * @param {{width_px: number, height_px: number}} size
- * @param {number} unit  pixels of the picture in one of the screen
+ * @param {number} unit  picture pixels per screen pixel
  * @param {Page.ColorOf} colorOf
  */
 export function layerOf(paths, size, unit, colorOf) {
@@ -79,13 +79,13 @@ export function layerOf(paths, size, unit, colorOf) {
       const fill = kind === "ended" ? color : "none";
       return svg("circle", { class: kind, cx, cy, r: 3.5 * unit, stroke: color, fill });
     };
-    // Of one that goes on beyond the day, that end is none.
+    // A path that continues into another day does not have that end.
     return [way, began === "hour" ? null : end(0, "began"), ended === "hour" ? null : end(-1, "ended")];
   });
   return svg("g", { class: "paths", "aria-hidden": "true" }, ...parts);
 }
 
-/** What of them is shown, in words. @param {Api.Paths} paths */
+/** Which of the paths are shown, in words. @param {Api.Paths} paths */
 export function pathsWords({ paths, paths_left_out: left, note, model }) {
   if (note) return note;
   if (model === null) return t("traffic.nothing_is_counted_yet_there_are");
@@ -102,7 +102,7 @@ const SIGNS = { line: "/", zone: "▱", calibration: "+" };
 /**
  * @param {Page.Shape[]} shapes
  * @param {Page.Shape|null} chosen
- * @param {{atMs: number|null, width_px: number, height_px: number}} picture  when it is of, and its size
+ * @param {{atMs: number|null, width_px: number, height_px: number}} picture  its event time and size
  * @param {(id: number) => void} choose
  */
 export function shapeList(shapes, chosen, picture, choose) {

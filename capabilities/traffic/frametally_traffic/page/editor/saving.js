@@ -1,4 +1,4 @@
-// Saving the drawing: it names each invalid shape, and two people who draw at one time lose nothing.
+// Saves the drawing: it names each invalid shape, and merges changes if two people draw at the same time.
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
@@ -13,20 +13,23 @@ const routeOf = (source) => `sources/${encodeURIComponent(source)}`;
 export const askDrawing = (source) => getFrom(`${routeOf(source)}/drawing`);
 
 /**
- * The first stored picture from a time on, or the last one.
+ * The first stored picture from a time onwards, or the last one.
  * @type {(source: string, ms: number|null) => Promise<Api.StoredPicture>}
  */
 export const askPicture = (source, ms) =>
   getFrom(`${routeOf(source)}/frame`, new URLSearchParams(ms === null ? {} : { at: String(ms) }));
 
 /**
- * Stores all that is drawn, if it is still of that revision.
+ * Saves the whole drawing, unless someone else has changed that revision.
  * @type {(source: string, shapes: Page.Shape[], revision: number) => Promise<Api.SourceDrawing>}
  */
 const sendDrawing = (source, shapes, revision) =>
   send("PUT", `${routeOf(source)}/drawing`, drawingOf(shapes), { "If-Match": `"${revision}"` });
 
-/** What a calibration would be. @type {(shape: Page.Shape, signal: AbortSignal) => Promise<Api.CalibrationTry>} */
+/**
+ * Requests the result of a calibration, without saving it.
+ * @type {(shape: Page.Shape, signal: AbortSignal) => Promise<Api.CalibrationTry>}
+ */
 const tryCalibration = (shape, signal) => send("POST", "calibrations/try", bodyOf(shape), {}, signal);
 
 const REST_MS = 150;
@@ -34,7 +37,7 @@ const REST_MS = 150;
 /** @typedef {{shape: string, answer: Api.CalibrationTry|null}} Tried */
 
 export class Calibrating {
-  /** @param {() => void} changed  there is another answer */
+  /** @param {() => void} changed  called when there is a new result */
   constructor(changed) {
     this.changed = changed;
     this.area = byId("calibration");
@@ -45,7 +48,7 @@ export class Calibrating {
     this.timer = 0;
   }
 
-  /** Of its points in turn; null where they are not known. */
+  /** The errors of its points, in order; `null` if unknown. */
   get errorsPx() {
     return this.tried?.answer?.errors_px ?? null;
   }
@@ -98,11 +101,11 @@ function errorsOf({ verdict, error_px: px, error_m: m, scale_error: part }) {
 /** @typedef {{shapes: Page.Shape[], both: string[]}} Merged */
 
 /**
- * Their drawing with what I have changed in it.
- * @param {Page.Shape[]} base  what both began with
+ * Merges my changes into another person's drawing.
+ * @param {Page.Shape[]} base  the drawing that both started from
  * @param {Page.Shape[]} mine
  * @param {Page.Shape[]} theirs
- * @returns {Merged}  `both` has the names of what both have changed, each to something else: there it is mine
+ * @returns {Merged}  `both` lists shapes that both people changed differently; mine wins
  */
 export function merged(base, mine, theirs) {
   const [before, own, other] = [base, mine, theirs].map(byKey);
@@ -122,7 +125,7 @@ export function merged(base, mine, theirs) {
 }
 
 /**
- * Whether two drawings are the same, in whatever order.
+ * Whether two drawings are the same, in any order.
  * @param {Page.Shape[]} one
  * @param {Page.Shape[]} other
  */
@@ -138,9 +141,9 @@ const byKey = (shapes) => new Map(shapes.map((one) => [`${one.kind} ${one.from_m
 const textOf = (shape) => (shape ? `${shape.kind} ${JSON.stringify(bodyOf(shape))}` : "");
 
 /**
- * @typedef {Object} Desk  what is drawn at
+ * @typedef {Object} Desk  the editor, as saving sees it
  * @property {() => Page.Shape[]} shapes
- * @property {() => {shapes: Page.Shape[], revision: number}} stored  what it was made of
+ * @property {() => {shapes: Page.Shape[], revision: number}} stored  the drawing it was made from
  * @property {(stored: Api.SourceDrawing) => void} saved
  * @property {(stored: Api.SourceDrawing, shapes: Page.Shape[]) => void} merge
  * @property {(id: number) => void} choose
@@ -172,7 +175,7 @@ export async function save(source, desk) {
 }
 
 /**
- * Which shape an error is about: it names the kind and the name first.
+ * Finds the shape that an error is about: the message begins with its kind and name.
  * @param {string} message
  * @param {Page.Shape[]} shapes
  */
@@ -181,7 +184,7 @@ export function namedIn(message, shapes) {
   return shapes.find(({ kind, name }) => begun.includes(kind) && message.includes(`'${name}'`)) ?? null;
 }
 
-/** Another has drawn meanwhile. @param {string} source @param {Desk} desk */
+/** Someone else has changed the drawing. @param {string} source @param {Desk} desk */
 async function showOthers(source, desk) {
   let theirs;
   try {

@@ -1,4 +1,4 @@
-// The drawing in the editor: one flat form for lines, zones and calibrations, and its changes.
+// The drawing in the editor: one flat form for lines, zones and calibrations, and functions that change it.
 
 import { t } from "frametally/js/shared/texts.js";
 
@@ -17,7 +17,7 @@ export class History {
   }
 
   /**
-   * A next step. Steps of one key that follow each other, such as a point that is moved by arrow keys, are undone as one.
+   * Adds a step. Undo treats consecutive steps with the same key as one, for example a point moved with arrow keys.
    * @param {T} next
    * @param {string} [key]
    */
@@ -51,7 +51,7 @@ export class History {
 /** @typedef {{width_px: number, height_px: number}} Size */
 
 export const KINDS = /** @type {const} */ (["line", "zone", "calibration"]);
-/** What a kind is called in a sentence. */
+/** The name of a kind, for use within a sentence. */
 export const KIND_NAMES = {
   line: t("traffic.kind_line"),
   zone: t("traffic.zone"),
@@ -92,7 +92,7 @@ export const newShape = (kind, name, points, { width_px, height_px }) => ({
   distance_m: null,
 });
 
-/** The shapes of an answer. @param {Api.SourceDrawing} drawing @returns {Page.Shape[]} */
+/** Converts an API answer to shapes. @param {Api.SourceDrawing} drawing @returns {Page.Shape[]} */
 export function shapesOf({ lines, zones, calibrations }) {
   /** @param {Page.ShapeKind} kind @param {any} one */
   const made = (kind, one) => ({ ...newShape(kind, one.name, [], one), ...one, kind });
@@ -107,14 +107,14 @@ export function shapesOf({ lines, zones, calibrations }) {
   ];
 }
 
-/** The drawing as the API takes it. @param {Page.Shape[]} shapes */
+/** Converts shapes to the API's form of a drawing. @param {Page.Shape[]} shapes */
 export function drawingOf(shapes) {
   /** @param {Page.ShapeKind} kind */
   const of = (kind) => shapes.filter((one) => one.kind === kind).map(bodyOf);
   return { lines: of("line"), zones: of("zone"), calibrations: of("calibration") };
 }
 
-/** One shape as the API takes it. @param {Page.Shape} shape */
+/** Converts a shape to the API's form. @param {Page.Shape} shape */
 export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points, ...rest }) {
   const common = { name, from_ms, to_ms, width_px, height_px };
   const { to_right, to_left, inward, side, metres, sides_m, distance_m } = rest;
@@ -128,7 +128,7 @@ export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points
   return { ...common, rectangles };
 }
 
-/** What is not filled in yet, as a sentence; empty where nothing is. @param {Page.Shape} shape */
+/** The fields that are still missing, as a sentence; empty if the shape is complete. @param {Page.Shape} shape */
 export function lackOf({ kind, name, metres, sides_m }) {
   if (!name.trim()) return t("traffic.a_has_no_name_give_it", { kind: KIND_NAMES[kind] });
   const empty = [...metres, ...sides_m].findIndex((pair) => pair.some((value) => value === null));
@@ -139,14 +139,14 @@ export function lackOf({ kind, name, metres, sides_m }) {
   return t("traffic.lacks_the_fill_them_in_or", { kind: KIND_NAMES[kind], name, what });
 }
 
-/** The first name of a kind that is free. @param {Page.ShapeKind} kind @param {Page.Shape[]} shapes */
+/** The first unused name of a kind. @param {Page.ShapeKind} kind @param {Page.Shape[]} shapes */
 export function freeName(kind, shapes) {
   const names = new Set(shapes.map(({ name }) => name));
   for (let number = 1; ; number += 1) if (!names.has(`${kind} ${number}`)) return `${kind} ${number}`;
 }
 
 /**
- * With one point elsewhere, within the picture and in whole pixels.
+ * Moves one point, within the picture and to whole pixels.
  * @param {Page.Shape} shape
  * @param {number} at
  * @param {Point} point
@@ -157,7 +157,7 @@ export const withPoint = (shape, at, point) => ({
 });
 
 /**
- * Moved as a whole, as far as it stays within the picture.
+ * Moves the whole shape, as far as it stays within the picture.
  * @param {Page.Shape} shape
  * @param {Point} by
  * @returns {Page.Shape}
@@ -170,30 +170,30 @@ export function movedBy(shape, [dx, dy]) {
   return { ...shape, points: shape.points.map(([px, py]) => [px + x, py + y]) };
 }
 
-/** Whether a point may come, or go: rectangles keep their four corners. @param {Page.Shape} shape */
+/** Whether you can add or delete points: rectangles keep their four corners. @param {Page.Shape} shape */
 export const mayGrow = (shape) => !shape.sides_m.length && shape.points.length < LIMITS[shape.kind].most;
 
 /** @param {Page.Shape} shape */
 export const mayShrink = (shape) => !shape.sides_m.length && shape.points.length > LIMITS[shape.kind].fewest;
 
 /**
- * With a new point behind another; a calibration's is its last one.
+ * Adds a point after another one; a calibration adds it at the end.
  * @param {Page.Shape} shape
  * @param {number} behind
- * @param {Point} [point]  without it, half way to the next one
+ * @param {Point} [point]  by default, halfway to the next one
  * @returns {Page.Shape}
  */
 export function withNewPoint(shape, behind, point = middleBehind(shape, behind)) {
   const points = shape.points.toSpliced(behind + 1, 0, within(point, shape));
   if (shape.kind !== "calibration") return { ...shape, points };
-  // Two points and a distance are a scale; a third one makes it points with metres.
+  // Two points with a distance are a scale; a third point turns it into points with metres.
   const metres = points.map((_, at) => shape.metres[at <= behind ? at : at - 1] ?? [null, null]);
   metres[behind + 1] = [null, null];
   return { ...shape, points, metres, distance_m: null };
 }
 
 /**
- * Without one of its points.
+ * Deletes one of the points.
  * @param {Page.Shape} shape
  * @param {number} at
  * @returns {Page.Shape}
@@ -205,7 +205,7 @@ export function withoutPoint(shape, at) {
 }
 
 /**
- * The place half way from a point to the next one, or beside the last one.
+ * The point halfway to the next one, or next to the last one.
  * @param {Page.Shape} shape
  * @param {number} behind
  * @returns {Point}
@@ -219,8 +219,8 @@ export function middleBehind({ kind, points, width_px }, behind) {
 }
 
 /**
- * Where the sign of a line's directions stands, and which way `to_right` goes: who walks from its first point to its
- * last has that on the right hand.
+ * Where a line's direction arrows are, and which way `to_right` points: to the right of someone who walks from its
+ * first point to its last.
  * @param {Point[]} points
  * @returns {{at: Point, right: Point}}
  */
@@ -240,8 +240,8 @@ export function directionOf(points) {
 }
 
 /**
- * Whether a picture has the shape of the one that something was drawn over: counted is it in no other. As `has_one_shape` of
- * frametally/rules/places.py.
+ * Whether a picture has the proportions of the one that you drew over; otherwise the shape is not counted. Same as
+ * `has_one_shape` in frametally/rules/places.py.
  * @param {Size} drawn
  * @param {Size} picture
  */
@@ -254,8 +254,8 @@ export function fits(drawn, picture) {
 }
 
 /**
- * Whether all of a line is so near to one side of the picture that boxes are cut there. As `runs_along_border` of
- * frametally_traffic/drawings/drawing_checks.py.
+ * Whether a whole line is so close to one side of the picture that boxes are cut off there. Same as
+ * `runs_along_border` in frametally_traffic/drawings/drawing_checks.py.
  * @param {Page.Shape} shape
  */
 export function runsAlongBorder({ kind, points, width_px, height_px }) {
@@ -264,7 +264,7 @@ export function runsAlongBorder({ kind, points, width_px, height_px }) {
   return sides.some((along) => Math.max(...along) < 1 / 20 || Math.min(...along) > 1 - 1 / 20);
 }
 
-/** In whole pixels of a picture. @param {Point} point @param {Size} size @returns {Point} */
+/** A point clamped to the picture, in whole pixels. @param {Point} point @param {Size} size @returns {Point} */
 export const within = ([x, y], { width_px, height_px }) => [
   Math.min(Math.max(Math.round(x), 0), width_px),
   Math.min(Math.max(Math.round(y), 0), height_px),

@@ -1,4 +1,4 @@
-// The picture to draw on: by mouse, by touch, by keyboard.
+// The picture to draw on, with mouse, touch or keyboard.
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { draftOf, handlesOf, markOf } from "./marks.js";
@@ -7,19 +7,19 @@ import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {import("./shapes.js").Point} Point */
 /**
- * @typedef {Object} Shown  all that the stage shows
+ * @typedef {Object} Shown  everything that the stage shows
  * @property {Page.Shape[]} shapes
  * @property {Page.Shape|null} chosen
  * @property {{url: string|null, alt: string, width_px: number, height_px: number}} picture
- * @property {number[]|null} errorsPx  of the chosen calibration's points
+ * @property {number[]|null} errorsPx  errors of the chosen calibration's points
  */
 /**
- * @typedef {Object} Hands  what people do there
+ * @typedef {Object} Hands  callbacks for what people do on the stage
  * @property {(id: number|null) => void} choose
  * @property {(shape: Page.Shape, key: string) => void} change
  * @property {(at: number) => void} removePoint
  * @property {(kind: Page.ShapeKind, points: Point[]) => void} finish
- * @property {() => void} drafted  what is being drawn has changed
+ * @property {() => void} drafted  the unfinished shape has changed
  * @property {(words: string) => void} say
  */
 
@@ -55,7 +55,7 @@ export class Stage {
     this.area.replaceChildren(this.image, this.empty, this.drawing);
     /** @type {Shown|null} */
     this.shown = null;
-    /** What is being drawn. @type {{kind: Page.ShapeKind, points: Point[]}|null} */
+    /** The unfinished shape. @type {{kind: Page.ShapeKind, points: Point[]}|null} */
     this.draft = null;
     /** @type {Point} */
     this.cross = [0, 0];
@@ -85,7 +85,7 @@ export class Stage {
     this.render();
   }
 
-  /** @param {((unit: number) => Node)|null} make  the layer of paths, if there is one */
+  /** @param {((unit: number) => Node)|null} make  returns the layer of paths, if there is one */
   showPaths(make) {
     this.makePaths = make;
     this.render();
@@ -125,7 +125,7 @@ export class Stage {
     this.#drafted();
   }
 
-  /** Gives the keyboard to the picture, or to a point of the chosen shape. */
+  /** Moves the focus to the picture, or to a point of the chosen shape. */
   focus() {
     const handle = this.drawing.querySelector(`[data-point="${this.focused}"]`);
     if (handle instanceof SVGElement) handle.focus();
@@ -174,7 +174,7 @@ export class Stage {
     if (at !== null) this.focused = at;
   }
 
-  /** Where in the picture a pointer is, in its pixels. @param {MouseEvent} event @returns {Point} */
+  /** The pointer's position in the picture, in its pixels. @param {MouseEvent} event @returns {Point} */
   #at({ clientX, clientY }) {
     const { left, top, width, height } = this.drawing.getBoundingClientRect();
     const size = this.shown?.picture ?? { width_px: 1, height_px: 1 };
@@ -247,12 +247,12 @@ export class Stage {
     const unit = (this.shown?.picture.width_px ?? 1) / this.area.clientWidth;
     /** @param {Point|undefined} other */
     const isAt = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= 8 * unit;
-    if (isAt(points.at(-1))) return; // the second click of a double one
+    if (isAt(points.at(-1))) return; // the second click of a double-click
     if (LIMITS[kind].closed && this.mayFinish && isAt(points[0])) return this.finish();
     this.#put(point);
   }
 
-  /** Draws all of a shape by one drag, where nothing of it is there yet. @param {Point} begun @param {Point} ended */
+  /** Draws a whole shape with one drag, if it has no points yet. @param {Point} begun @param {Point} ended */
   #sweep(begun, ended) {
     const points = this.draft && sweptOf(this.draft, begun, ended);
     if (!this.draft || !points) return this.render();
@@ -260,7 +260,12 @@ export class Stage {
     this.finish();
   }
 
-  /** In pixels of the picture that a shape was drawn over. @param {Page.Shape} shape @param {Point} point @returns {Point} */
+  /**
+   * Converts a point to pixels of the picture that a shape was drawn over.
+   * @param {Page.Shape} shape
+   * @param {Point} point
+   * @returns {Point}
+   */
   #of({ width_px, height_px }, [x, y]) {
     const size = this.shown?.picture ?? { width_px, height_px };
     return [(x * width_px) / size.width_px, (y * height_px) / size.height_px];
@@ -273,7 +278,7 @@ export class Stage {
     if (done) event.preventDefault();
   }
 
-  /** @param {KeyboardEvent} event @returns {boolean} whether it meant something */
+  /** @param {KeyboardEvent} event @returns {boolean}  whether the key did something */
   #keyOfDraft({ key, shiftKey }) {
     if (!this.draft || !this.shown) return false;
     if (key in ARROWS) {
@@ -287,7 +292,7 @@ export class Stage {
     return true;
   }
 
-  /** @param {KeyboardEvent} event @returns {boolean} whether it meant something */
+  /** @param {KeyboardEvent} event @returns {boolean}  whether the key did something */
   #keyOfShape({ key, shiftKey }) {
     const chosen = this.shown?.chosen;
     if (!chosen) return false;
@@ -310,11 +315,11 @@ export class Stage {
 }
 
 /**
- * A line from one end of a drag to the other, or a zone with both as corners; null: a drag draws nothing here.
+ * A line along a drag, or a zone with the drag as its diagonal; `null` if a drag does not draw this shape.
  * @param {{kind: Page.ShapeKind, points: Point[]}} draft
  * @param {Point} begun
  * @param {Point} ended
- * @returns {Point[]|null}  the last of them is where the drag ended
+ * @returns {Point[]|null}  the last point is where the drag ended
  */
 function sweptOf({ kind, points }, begun, ended) {
   if (points.length || kind === "calibration") return null;
@@ -322,13 +327,23 @@ function sweptOf({ kind, points }, begun, ended) {
   return kind === "line" ? [begun, ended] : [[x, toY], begun, [toX, y], ended];
 }
 
-/** A point moved by an arrow key, farther with shift. @param {Point} point @param {string} key @param {boolean} isFast @returns {Point} */
+/**
+ * Moves a point with an arrow key, farther with Shift.
+ * @param {Point} point
+ * @param {string} key
+ * @param {boolean} isFast
+ * @returns {Point}
+ */
 function stepped([x, y], key, isFast) {
   const [dx, dy] = ARROWS[key].map((by) => by * (isFast ? FAST : 1));
   return [x + dx, y + dy];
 }
 
-/** The number that an element, or what it is in, has. @param {Element} element @param {string} name */
+/**
+ * The number in an attribute of an element or of its nearest ancestor that has it.
+ * @param {Element} element
+ * @param {string} name
+ */
 function attributeAt(element, name) {
   const value = element.closest(`[${name}]`)?.getAttribute(name) ?? null;
   return value === null ? null : Number(value);

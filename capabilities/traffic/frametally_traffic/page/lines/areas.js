@@ -1,4 +1,4 @@
-// Zones: how many objects were there over time, how many came and went, and how long they stayed.
+// Zones: how many objects were in them over time, how many entered and left, and how long they stayed.
 
 import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { labelName, mean, number, span } from "frametally/js/shared/format.js";
@@ -9,7 +9,7 @@ import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {"at_start"|"entered"|"appeared"|"from_start"|"left"|"vanished"|"to_end"} Field */
 
-/** What changes how many are there, as columns of the table. @type {[Field, string, string][]} */
+/** Changes in the number of objects, as columns of the table. @type {[Field, string, string][]} */
 const COLUMNS = [
   ["at_start", t("traffic.at_start"), t("traffic.there_just_before_the_interval")],
   ["entered", t("traffic.entered"), t("traffic.came_over_the_zones_rim_or")],
@@ -58,7 +58,11 @@ export class ZonesCard extends ChosenCard {
   }
 }
 
-/** What is known of a zone's stays, in sentences. @param {string} name @param {Api.ZoneStays["zones"][number]} [zone] */
+/**
+ * What is known about a zone's stays, in sentences.
+ * @param {string} name
+ * @param {Api.ZoneStays["zones"][number]} [zone]
+ */
 export function wordsOf(name, zone) {
   const words = [t("traffic.how_many_were_in_on_average", { chosen: name, stay: stayOf(zone) })];
   if (!zone) return words[0];
@@ -82,7 +86,7 @@ function stayOf(zone) {
 }
 
 /**
- * A row per interval and label: what was there, came and went is what is there at the end.
+ * A row per interval and label: objects at the start, plus entered, minus left, equals objects at the end.
  * @param {Api.ZoneBucket[]} stays
  * @param {Api.ZoneStays} answer
  */
@@ -120,7 +124,7 @@ function tableOfStays(stays, { bars }) {
   );
 }
 
-/** @param {number|null} value  null: not measured */
+/** @param {number|null} value  `null` if not measured */
 const whole = (value) => (value === null ? "–" : number(value));
 
 /** @param {number|null} value */

@@ -1,4 +1,4 @@
-// Crossings: a chart of one line in its two directions, a table of all, and the objects behind each number.
+// Crossings: a chart of one line's two directions, a table of all lines, and the objects behind each number.
 
 import { get } from "frametally/js/shared/api.js";
 import { rangeWords, showChecks } from "frametally/js/shared/checked.js";
@@ -210,7 +210,7 @@ function sums({ crossings }, line, way) {
 }
 
 /**
- * Why the crossings of a line are not known, or not all, by start of the bar.
+ * Why the crossings of a line are unknown or incomplete, by start of the bar.
  * @param {Api.LineCrossings} answer
  * @param {string} line
  */
@@ -218,11 +218,11 @@ const missingOf = ({ unknown, crossings }, line) =>
   missingIn([...unknown, ...crossings.filter((one) => one.line === line)]);
 
 /**
- * Where the truth is, by start of the bar; null: of the whole range.
+ * Intervals from accuracy checks, by start of the bar; `null` is the whole range.
  * @param {Api.LineCrossings} answer
  * @param {string} line
  * @param {Way} way
- * @param {string|null} label  null: all together
+ * @param {string|null} label  `null` for all labels together
  * @returns {Map<number|null, Page.Interval>}
  */
 const intervalsOf = ({ intervals = [] }, line, way, label) =>
@@ -232,5 +232,8 @@ const intervalsOf = ({ intervals = [] }, line, way, label) =>
       .map((one) => [one.start_ms, one]),
   );
 
-/** " (12 to 15)" of the whole range; nothing where no check covers it. @param {Map<number|null, Page.Interval>} intervals */
+/**
+ * " (12 to 15)" for the whole range; empty if no check covers it.
+ * @param {Map<number|null, Page.Interval>} intervals
+ */
 const rangeOfTruth = (intervals) => rangeWords(OBJECTS, intervals.get(null) ?? null);

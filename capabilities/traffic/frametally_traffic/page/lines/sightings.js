@@ -1,4 +1,4 @@
-// Single crossings and visits behind a number: pictures with line, path and box, page by page, up to the number.
+// The crossings and visits behind a number: pictures with line, path and box, page by page, until they add up to it.
 
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
@@ -8,12 +8,13 @@ import { wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
- * @typedef {import("frametally/js/frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[],
- *   small: (size: import("frametally/js/frames/shapes_over.js").Size) => SVGElement}} Large  `small` is drawn over it where it is small
+ * @typedef {import("frametally/js/frames/boxed_picture.js").Picture & {title: string, caption: string, remarks:
+ *   string[], small: (size: import("frametally/js/frames/shapes_over.js").Size) => SVGElement}} Large  `small` is the
+ *   drawing over its thumbnail
  */
 /**
  * @typedef {Object} Sighting
- * @property {string[]} words  a line each
+ * @property {string[]} words  one per line
  * @property {Large[]} pictures
  */
 /**
@@ -38,7 +39,7 @@ export class Sightings {
   }
 
   /**
-   * Shows what stands behind a number, and goes there.
+   * Shows the sightings behind a number, and scrolls to them.
    * @param {string} title
    * @param {(cursor: string|null) => Promise<Answered>} load
    */
@@ -103,11 +104,11 @@ export class Sightings {
 }
 
 /**
- * A picture of somebody on its path.
+ * A picture of an object on its path.
  * @param {Api.PathFrame|null} frame
  * @param {import("frametally/js/frames/shapes_over.js").Shown} shown
  * @param {{title: string, caption: string}} words
- * @returns {Large[]} none where the frame is gone
+ * @returns {Large[]}  `null` if the frame was deleted
  */
 export function pictureOf(frame, shown, { title, caption }) {
   if (!frame) return [];

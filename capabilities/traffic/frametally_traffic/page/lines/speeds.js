@@ -1,11 +1,11 @@
-// Speeds: median, 85th percentile and their error by label, and how they are spread.
+// Speeds: median, 85th percentile and their error by label, and their distribution.
 
 import { byId, el, refill, svg } from "frametally/js/shared/dom.js";
 import { labelName, number, tenths } from "frametally/js/shared/format.js";
 import { t } from "frametally/js/shared/texts.js";
 import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 
-/** Why a speed is not known. @type {Record<Api.SpeedReason["reason"], string>} */
+/** Why a speed is unknown. @type {Record<Api.SpeedReason["reason"], string>} */
 const WHY_NO_SPEED = {
   out_of_reach: t("traffic.out_of_the_calibrations_reach"),
   too_few_boxes: t("traffic.too_few_boxes"),
@@ -19,7 +19,7 @@ const SIZE = { width: 640, height: 120, foot: 18 };
 /** @param {number|null} value */
 const known = (value) => (value === null ? "–" : tenths(value));
 
-/** ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known. @param {Api.ShownVisit} one */
+/** ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why the speed is unknown. @param {Api.ShownVisit} one */
 export function speedWords(one) {
   const way = one.length_m === null ? "" : `${known(one.length_m)} ± ${known(one.length_error_m)} m`;
   const why = WHY_NO_SPEED[one.speed_missing ?? "no_calibration"];

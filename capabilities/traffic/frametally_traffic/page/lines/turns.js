@@ -1,4 +1,4 @@
-// Movements: from which leg to which, and the books of all visits; each number opens the visits behind it.
+// Movements: from which leg to which, and the balance of all visits; each number opens the visits behind it.
 
 import { get } from "frametally/js/shared/api.js";
 import { byId, el, refill } from "frametally/js/shared/dom.js";
@@ -29,7 +29,10 @@ const ENDED = {
 
 /** @typedef {{outcome: "assigned"|"unassigned"|"never_at_a_leg", from_leg?: string, to_leg?: string}} Wanted */
 
-/** Without legs the card is hidden. @param {Api.VisitBooks["missing"]} missing */
+/**
+ * Why there are no movements; empty without legs, because the card is hidden then.
+ * @param {Api.VisitBooks["missing"]} missing
+ */
 const whyNot = (missing) => (missing && missing !== "no_legs" ? WHY_NOT[missing] : "");
 
 export class MovementsCard {

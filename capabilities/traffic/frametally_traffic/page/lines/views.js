@@ -15,15 +15,19 @@ import { t } from "frametally/js/shared/texts.js";
  * @typedef {Object} Column  what one colour stands for
  * @property {string} name
  * @property {string} color
- * @property {Map<number, number>} values  by start of the bar; absent is 0
- * @property {Map<number, Api.Missing>} [missing]  by start of the bar: why the value is not known
- * @property {Map<number|null, Page.Interval>} [intervals]  by start of the bar, where people checked; null: of all
+ * @property {Map<number, number>} values  by start of the bar; 0 if absent
+ * @property {Map<number, Api.Missing>} [missing]  why a value is unknown, by start of the bar
+ * @property {Map<number|null, Page.Interval>} [intervals]  from accuracy checks, by start of the bar; `null` is the
+ *   whole range
  */
 
-/** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s"|"not_analysed">} Head */
+/**
+ * The common part of all answers on lines and zones.
+ * @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s"|"not_analysed">} Head
+ */
 
 /**
- * @typedef {Object} On  what is done where a card is used
+ * @typedef {Object} On  callbacks of the page that uses a card
  * @property {Page.ColorOf} colorOf
  * @property {(pictures: import("./sightings.js").Large[], position: number) => void} open
  * @property {(from: number, to: number) => void} zoom
@@ -33,13 +37,13 @@ import { t } from "frametally/js/shared/texts.js";
 /** @param {Api.FlowBar} bar @returns {Page.Span} */
 const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
 
-/** What no chart of lines and zones has. */
+/** Fields of a view that charts of lines and zones do not use. */
 const PLAIN = { nothing: [], leftOut: [], cut: [], measuredInPart: [], fileTimes: [], overlaps: [], at: null, other: null }; // prettier-ignore
 
 /**
- * @param {Head} answer  that has footage
+ * @param {Head} answer  with footage
  * @param {Column[]} columns
- * @param {{from_ms: number|null, to_ms: number|null}[]} shapes  that are counted: when they hold
+ * @param {{from_ms: number|null, to_ms: number|null}[]} shapes  the counted shapes, with their validity
  * @param {Pick<Page.Metric, "title"|"axis"|"perInterval"|"format"|"stacks">} words
  * @returns {Page.View}
  */
@@ -47,7 +51,7 @@ function viewOf(answer, columns, shapes, words) {
   const from = answer.from_ms ?? answer.bars[0].start_ms;
   const to = answer.to_ms ?? answer.bars[answer.bars.length - 1].end_ms;
   const outside = notHolding(shapes, from, to);
-  // Before there was a line nobody did not cross it.
+  // There are no crossings before a line exists.
   const isHeld = (/** @type {Api.FlowBar} */ bar) =>
     !outside.some(([first, end]) => first <= bar.start_ms && bar.end_ms <= end);
   const bars = answer.bars.filter(isHeld);
@@ -80,7 +84,7 @@ function viewOf(answer, columns, shapes, words) {
 }
 
 /**
- * A column's sum; where some bars are not known, what is known of it.
+ * A column's sum; if some bars are unknown, the sum of the others.
  * @param {Map<number, number>} values
  * @param {Map<number, unknown>} [missing]
  * @returns {Page.Known}
@@ -91,7 +95,7 @@ export function sumOf(values, missing) {
 }
 
 /**
- * Why values are not known, by start of the bar.
+ * Why values are unknown, by start of the bar.
  * @param {{start_ms: number, missing: Api.Missing|null}[]} some
  * @returns {Map<number, Api.Missing>}
  */
@@ -102,7 +106,7 @@ export const missingIn = (some) =>
 const totalOf = (values) => [...values].reduce((total, value) => total + value, 0);
 
 /**
- * Stretches in which none of some shapes holds.
+ * Stretches in which none of the shapes is valid.
  * @param {{from_ms: number|null, to_ms: number|null}[]} shapes
  * @param {number} from
  * @param {number} to
@@ -117,7 +121,7 @@ function notHolding(shapes, from, to) {
 function rowOf(bar, columns, [from, to]) {
   const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
   /**
-   * As of objects, followed or not.
+   * Measures in the form of objects, whether tracked or not.
    * @param {string|null} label
    * @param {number} value
    * @param {Api.Missing|null} why
@@ -166,7 +170,7 @@ function rowOf(bar, columns, [from, to]) {
 /**
  * The question as the API's query parameters.
  * @param {Page.State} state  with one source
- * @param {Record<string, string|number|null>} [more]  in place of the state's
+ * @param {Record<string, string|number|null>} [more]  replaces the state's values
  */
 export function queryOf(state, more = {}) {
   const { sources, labels: label, from, to, model, interval } = state;
@@ -191,7 +195,7 @@ export class AskedForm {
     this.interval = control("asked-interval", HTMLSelectElement);
     this.label = control("asked-label", HTMLSelectElement);
     byId("asked").addEventListener("submit", (event) => event.preventDefault());
-    // Of another source neither the range nor the interval may be right.
+    // The range and the interval may not suit another source.
     this.source.addEventListener("change", () =>
       onChange({ sources: [this.source.value], from: null, to: null, interval: null }),
     );
@@ -229,10 +233,10 @@ export class AskedForm {
   }
 }
 
-/** A card for one of several shapes, with its chart. */
+/** A card with a chart that shows one of several shapes. */
 export class ChosenCard {
   /**
-   * @param {"crossings"|"zones"} kind  of its elements' ids
+   * @param {"crossings"|"zones"} kind  prefix of its elements' IDs
    * @param {On} on
    * @param {(start: number) => void} [bar]  opens a bar
    */
@@ -244,10 +248,10 @@ export class ChosenCard {
   }
 
   /**
-   * Shows buttons of which one is chosen, or none where there is only one thing to choose.
+   * Shows a button for each shape, with one of them chosen; no buttons if there is only one shape.
    * @param {{name: string}[]} shapes
    * @param {() => void} onChoose
-   * @returns {boolean} whether there is anything to show
+   * @returns {boolean}  whether there is anything to show
    */
   choose(shapes, onChoose) {
     const names = [...new Set(shapes.map(({ name }) => name))];

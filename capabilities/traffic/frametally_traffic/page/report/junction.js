@@ -1,4 +1,4 @@
-// The junction: its legs over a frame, and a diagram of its movements with north on top.
+// The junction: its legs over a frame, and a diagram of its movements with north at the top.
 
 import { svg } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
@@ -18,11 +18,11 @@ const ROAD = { from: 20, to: 128 };
 const LANE = 10;
 const WIDEST = 13;
 const COLORS = 6;
-/** For the names on both sides of the diagram. */
+/** Room for the names on both sides of the diagram. */
 const MARGIN = 90;
 
 /**
- * A frame with the legs' lines, their names, and arrows that lead into the junction; null where there is no frame.
+ * A frame with the legs' lines, their names, and arrows that point into the junction; `null` if there is no frame.
  * @param {Report} report
  */
 export function junctionPicture({ image_url: url, legs, name }) {
@@ -38,11 +38,11 @@ export function junctionPicture({ image_url: url, legs, name }) {
   return framePicture(frame, () => "", { alt, sizes: "480px" });
 }
 
-/** Whether each leg lies on a side of its own: only then north is known. @param {Report} report */
+/** Whether each leg is on a different side: only then is north known. @param {Report} report */
 export const knowsNorth = ({ legs }) =>
   legs.every(({ side }) => side) && new Set(legs.map(({ side }) => side)).size === legs.length;
 
-/** Motor vehicles by movement, as wide as they are many. @param {Report} report */
+/** Motor vehicles by movement; the width shows their number. @param {Report} report */
 export function junctionDiagram(report) {
   const { legs, movements } = report;
   const isNorthUp = knowsNorth(report);
@@ -85,7 +85,7 @@ export function junctionDiagram(report) {
 
 /** @param {Api.JunctionLeg} leg @param {number} angle */
 function nameOf({ name, came_over: came, went_over: went, missing }, angle) {
-  // Names are wider than high.
+  // Names are wider than they are high.
   const [x, y] = at(angle, ROAD.to + 30 + 52 * Math.abs(Math.sin(angle)));
   const shown = name.length > 18 ? `${name.slice(0, 17)}…` : name;
   const counts = t("traffic.in_out", { came: sumWords(came, missing), went: sumWords(went, missing) });
@@ -96,7 +96,7 @@ function nameOf({ name, came_over: came, went_over: went, missing }, angle) {
 }
 
 /**
- * From the end of a leg over the middle to the end of another; both ways over a leg keep apart.
+ * The path from one leg through the centre to another; both directions of a leg keep apart.
  * @param {number} from  clockwise from north
  * @param {number} to
  */
@@ -109,7 +109,7 @@ function wayOf(from, to) {
 }
 
 /**
- * A place so far out from the middle, and so far to the right of who looks outward.
+ * A point at a distance from the centre, and a distance to the right of someone who looks outwards.
  * @param {number} angle
  * @param {number} out
  * @param {number} [right]

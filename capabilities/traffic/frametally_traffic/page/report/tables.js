@@ -20,39 +20,39 @@ const TURN_WORDS = {
   r2: t("traffic.sharp_right"),
   u: t("traffic.u_turn"),
 };
-/** Shows the columns of all motor vehicles together. */
+/** Chooses all motor vehicles together. */
 export const MOTOR = "";
 
 /**
- * Positions of the columns that are shown: one class by its name, or all motor vehicles.
+ * Positions of the chosen columns: one class by name, or all motor vehicles.
  * @param {Report} report
  * @param {string} shown
  */
 export const columnsOf = ({ columns }, shown) =>
   columns.flatMap((column, at) => ((shown === MOTOR ? column.is_motor : column.name === shown) ? [at] : []));
 
-/** A sum of what is known; null where some is not, and the rest is 0. @param {(number|null)[]} counts */
+/** The sum of the known counts; `null` if some are unknown and the rest are 0. @param {(number|null)[]} counts */
 function sumOf(counts) {
   const sum = counts.reduce((/** @type {number} */ all, count) => all + (count ?? 0), 0);
   return sum || !counts.includes(null) ? sum : null;
 }
 
 /**
- * A quarter's counts by movement, of some columns; null where nothing is known.
+ * A quarter-hour's counts by movement, for some columns; `null` if nothing is known.
  * @param {Api.TrafficQuarter} quarter
  * @param {number[]} columns
  */
 export const countsOf = ({ counts }, columns) =>
   counts && counts.map((byClass) => sumOf(columns.map((column) => byClass[column])));
 
-/** Movements of the whole report, in their order. @param {Report} report @param {number[]} columns */
+/** Totals of the whole report by movement. @param {Report} report @param {number[]} columns */
 export const totalsOf = ({ quarters, movements }, columns) =>
   movements.map((_, at) => sumOf(quarters.flatMap((one) => countsOf(one, columns)?.slice(at, at + 1) ?? [])));
 
 /**
- * Why a quarter cannot stand beside others; null where all of it was seen, and all these classes followed.
+ * Why a quarter-hour is not comparable with others; `null` if it was fully observed and all classes were tracked.
  * @param {Api.TrafficQuarter} quarter
- * @param {Api.TrafficClass[]} [classes]  that its counts are of
+ * @param {Api.TrafficClass[]} [classes]  the classes of its counts
  */
 export function lackOf({ missing, is_whole: isWhole, seen_ms: seen, counts }, classes = []) {
   if (missing) return WHY_NOT[missing];
@@ -66,11 +66,11 @@ export function lackOf({ missing, is_whole: isWhole, seen_ms: seen, counts }, cl
   return words.filter(Boolean).join("; ") || null;
 }
 
-/** A sum that may be the least number. @param {number|null} sum @param {Api.Missing|null} missing */
+/** A sum, which may be a minimum. @param {number|null} sum @param {Api.Missing|null} missing */
 export const sumWords = (sum, missing) =>
   sum === null ? t("web.not_measured") : missing ? t("web.at_least", { part: number(sum) }) : number(sum);
 
-/** The legs that movements come over, each with the positions of its movements. @param {Report} report */
+/** The legs by which vehicles arrive, each with the positions of its movements. @param {Report} report */
 function approachesOf({ legs, movements }) {
   return legs.map(({ name }) => ({
     name,
@@ -102,7 +102,7 @@ export function legsTable({ legs }) {
 }
 
 /**
- * How many crossed each leg, where people have checked that.
+ * Crossings of each leg, if an accuracy check covers them.
  * @param {Report} report
  * @param {Api.LineCrossings} crossings
  */
@@ -168,7 +168,7 @@ export function peaksTable({ peaks }) {
 const minute = (ms) => format.tickParts(ms).time;
 
 /**
- * Quarter-hours by movement, of a class or of all motor vehicles.
+ * Quarter-hours by movement, for one class or all motor vehicles.
  * @param {Report} report
  * @param {string} shown
  */
@@ -258,7 +258,7 @@ function movementHeading({ to_leg: to, turn }, isFirst) {
   );
 }
 
-/** The table of visits, and its last row as a sentence. @param {Report} report */
+/** The table of visits, with its last row as a sentence. @param {Report} report */
 export function visitsPart({ columns, totals: { visits: count, left_out: left } }) {
   const names = [
     t("traffic.class"),
