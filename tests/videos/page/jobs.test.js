@@ -1,4 +1,4 @@
-// What pages say of jobs and of what is made of videos, without a browser.
+// The pages' words about jobs and versions of videos, without a browser.
 
 import assert from "node:assert/strict";
 import test from "node:test";

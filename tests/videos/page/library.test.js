@@ -1,4 +1,4 @@
-// The list of videos and what is said of files, without a browser.
+// The list of videos and the words about files, without a browser.
 
 import assert from "node:assert/strict";
 import { Blob } from "node:buffer";
@@ -128,6 +128,6 @@ test("the rest takes as long as the last seconds were fast", () => {
   for (let at = 0; at <= 10; at += 1) speed.note(at * 1000, at * 1_000_000);
   assert.equal(speed.rate, 1_000_000);
   assert.equal(speed.left(15_000_000), 5000);
-  speed.note(11_000, 5_000_000); // after a cut, from where the server stands
+  speed.note(11_000, 5_000_000); // after an interruption, from the server's position
   assert.equal(speed.rate, null);
 });

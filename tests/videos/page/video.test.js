@@ -48,7 +48,7 @@ test("boxes are those of the last frame up to a place that was analysed, for a s
     return seen && [seen.frame.position_s, seen.isExact];
   };
   assert.deepEqual(at(0), [0, true]);
-  assert.deepEqual(at(0.1999), [0.2, true]); // rounded in another place
+  assert.deepEqual(at(0.1999), [0.2, true]); // rounded differently
   assert.deepEqual(at(0.16), [0, false]);
   assert.deepEqual(at(0.24), [0.2, false]);
   assert.deepEqual(at(1.4), [0.4, false]);
@@ -110,7 +110,7 @@ test("only what was changed is sent", () => {
   assert.deepEqual(changeOf(video, typed), {});
   assert.deepEqual(changeOf(video, { ...typed, name: "Door" }), { name: "Door" });
   assert.deepEqual(changeOf(video, { ...typed, source: "West" }), { source: "West" });
-  assert.deepEqual(changeOf(video, { ...typed, time: "" }), {}); // a time is never taken away
+  assert.deepEqual(changeOf(video, { ...typed, time: "" }), {}); // a time is never removed
   assert.deepEqual(changeOf(video, { ...typed, time: "2024-05-01T11:00:00" }), {
     start_time: "2024-05-01T09:00:00.000Z",
     timezone: "Europe/Berlin",

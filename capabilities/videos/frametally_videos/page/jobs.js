@@ -1,4 +1,4 @@
-// Jobs: processing of videos that waits, runs or failed, and why; each can be tried again or cancelled.
+// Jobs: video processing that is waiting, running or failed, and why; you can retry or cancel each job.
 
 import { startJobs } from "./jobs/list.js";
 import { useAskedZone } from "frametally/js/shared/state.js";
@@ -10,7 +10,7 @@ useAskedZone();
 leadThere();
 const jobs = startJobs();
 listen({
-  index: () => {}, // no number here is of the counts
+  index: () => {}, // this page does not show counts
   status: showStrip,
   videos: tellNews,
   away: jobs.away,

@@ -1,14 +1,14 @@
-// What the pages of videos hand to each other, and what `WS /ws/{client_id}` of the manual tells.
+// The types that the scripts of videos share, and the messages of `WS /ws/{client_id}` in the manual.
 
 declare namespace Page {
-  /** Where a video's page shows what other capabilities have of it. */
+  /** A place on a video's page where other capabilities add their parts. */
   interface VideoPlace {
     video: Api.LibraryVideo;
     slot: HTMLElement;
     end: () => void;
   }
 
-  /** What a socket tells of one job. */
+  /** A socket's message about one job. */
   interface ToldJob extends Pick<Api.JobOfVideo, "video_id" | "kind" | "state" | "progress" | "reason"> {
     job_id: string;
     attempt: number;

@@ -1,4 +1,4 @@
-// Videos: the library with the state of each; you can upload new ones and open one.
+// Videos: the library with the state of each; you can upload and open videos.
 
 import { useAskedZone } from "frametally/js/shared/state.js";
 import { leadThere } from "frametally/js/shell/navigation.js";
@@ -18,11 +18,11 @@ const list = startList((videos) => {
 });
 startPanel();
 listen({
-  index: () => {}, // the strip's numbers come with the books, the videos' with the videos
+  index: () => {}, // `status` updates the strip, and `videos` updates the list
   status: showStrip,
   videos: tellNews,
   away: list.away,
   back: list.back,
 });
-// What it has uploaded itself it is told of oftener, and where there are too many streams.
+// The socket reports this browser's own uploads more often, and also if there are too many event streams.
 onClient(holdSocket);

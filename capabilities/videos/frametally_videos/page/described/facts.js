@@ -1,4 +1,4 @@
-// The facts about a video's file: its record, and what was found in its bytes.
+// The facts about a video's file: its record, and what the worker found in the file.
 
 import { el } from "frametally/js/shared/dom.js";
 import { bytes, moment, number, toTheMinute } from "frametally/js/shared/format.js";
@@ -10,8 +10,8 @@ import { calibrationWords, regionWords } from "../uploads/checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
- * Why what a worker finds out about a video is not there.
- * @param {Api.VideoJob[]} jobs  of the video
+ * Why a worker's result for a video is missing.
+ * @param {Api.VideoJob[]} jobs  the video's jobs
  * @param {Api.VideoJob["kind"]} kind
  * @param {{coming: string, failed: string, missing: string}} words
  */
@@ -22,13 +22,13 @@ export function whyMissing(jobs, kind, { coming, failed, missing }) {
 }
 
 /**
- * What a part of the page shows of a video, asked for anew only when it may be another.
+ * A video's answer for one part of the page; it is requested again only if it may have changed.
  * @template Answer
  */
 export class Kept {
   /**
    * @param {(id: string, signal: AbortSignal) => Promise<Answer>} ask
-   * @param {(answer: Answer|null) => void} onAnswer  null: there is none yet
+   * @param {(answer: Answer|null) => void} onAnswer  called with `null` if there is no answer yet
    */
   constructor(ask, onAnswer) {
     this.ask = ask;
@@ -39,7 +39,7 @@ export class Kept {
 
   /**
    * @param {string} id
-   * @param {string|null} version  what it hangs on; null: there is none yet
+   * @param {string|null} version  identifies the answer; `null` if there is none yet
    */
   async show(id, version) {
     const key = JSON.stringify([id, version]);
@@ -53,12 +53,12 @@ export class Kept {
       const answer = await this.ask(id, signal);
       if (!signal.aborted) this.onAnswer(answer);
     } catch {
-      // Away, or not there yet: asked again with the next news.
+      // The server is unavailable or the answer does not exist yet: the next update requests it again.
       if (this.key === key) this.key = "";
     }
   }
 
-  /** What is shown next is asked for, whatever was before. */
+  /** Requests the next answer in any case. */
   forget() {
     this.key = "";
   }
@@ -75,7 +75,7 @@ export class Kept {
 const isKnown = (value) => value !== null && value !== undefined && value !== "";
 
 /**
- * What is known, as it is written.
+ * A known value as text.
  * @template T
  * @param {T|null} value
  * @param {(value: T) => string} write
@@ -88,7 +88,7 @@ const yesOrNo = (is) => (is ? t("videos.yes") : t("videos.no"));
 /**
  * @param {string} title
  * @param {Fact[]} facts  those without a value are left out
- * @returns {HTMLElement|null} null: none has one
+ * @returns {HTMLElement|null}  `null` if no fact has a value
  */
 function factGroup(title, facts) {
   const known = facts.filter(([, value]) => isKnown(value));
@@ -100,7 +100,7 @@ function factGroup(title, facts) {
   );
 }
 
-/** What is longer has a line of its own where two facts stand side by side. */
+/** A longer value gets its own line where two facts are side by side. */
 const MOST_CHARS = 40;
 
 /** @param {string} name @param {string} value */
@@ -110,10 +110,10 @@ const pair = (name, value) => [
 ];
 
 /**
- * A table with a column for each of several, and a row for each fact that one of them has.
+ * A table with a column for each item, and a row for each fact that at least one item has.
  * @param {string} title
- * @param {string[]} names  of the columns
- * @param {Fact[][]} columns  the same names in each, in the same order
+ * @param {string[]} names  column names
+ * @param {Fact[][]} columns  facts with the same names in the same order
  */
 function factTable(title, names, columns) {
   if (!columns.length) return null;
@@ -146,12 +146,12 @@ export class About {
     this.turn(this.isShown);
   }
 
-  /** What its bytes say is asked for when it is opened. @param {boolean} isShown */
+  /** Requests the file's metadata when you open the tab. @param {boolean} isShown */
   turn(isShown) {
     this.isShown = isShown;
     if (!this.video || !isShown) return;
     this.kept.show(this.video.id, this.video.links.metadata ?? null);
-    if (!this.video.links.metadata) this.#showFound(null); // why, may be another each time
+    if (!this.video.links.metadata) this.#showFound(null); // always, because the reason may have changed
   }
 
   end() {
@@ -220,7 +220,7 @@ function usualParts(video) {
 }
 
 /**
- * What came with the video, in the words of its upload.
+ * A drawing that was uploaded with the video, in words.
  * @param {string} name
  * @param {object|null} value
  * @param {(value: object) => string|null} wordsFor
@@ -273,7 +273,7 @@ function partsOf(found) {
   ];
 }
 
-/** Where the index of a file is. */
+/** Position of a file's index. */
 const MOOV = { first: t("videos.first_it_plays_while_it_loads"), last: t("videos.last") };
 /** @type {Record<string, string>} */
 const COLOR_RANGES = { tv: t("videos.limited_tv"), pc: t("videos.full_pc") };
@@ -332,7 +332,7 @@ function rateWords({ is_variable_rate: varies, shortest_step_s: shortest, longes
   return t("videos.varies_to_ms_a_frame", { shortest: ms(shortest), longest: ms(longest) });
 }
 
-/** To the thousandth. @param {number} value */
+/** Rounded to three decimals. @param {number} value */
 const rate = (value) => number(Math.round(value * 1000) / 1000);
 
 /** @param {number} value */

@@ -1,4 +1,4 @@
-// The checks of a video: each result next to its limit, and its place in the video.
+// The checks of a video: each result with its limit and its position in the video.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, roughly } from "frametally/js/shared/format.js";
@@ -22,13 +22,13 @@ const NAMES = {
   repeated: t("videos.frames_twice"),
   dropped: t("videos.frames_left_out"),
 };
-/** Where it is, as buttons; of more, how many there are. */
+/** The most positions that are buttons; the page only counts the others. */
 const MOST_SPANS = 12;
 
 export class Quality {
   /**
    * @param {(positionS: number) => void} onSeek
-   * @param {(failed: number) => void} onFound  how many checks failed
+   * @param {(failed: number) => void} onFound  called with the number of failed checks
    */
   constructor(onSeek, onFound) {
     this.onSeek = onSeek;
@@ -43,7 +43,7 @@ export class Quality {
   show(video) {
     this.video = video;
     this.kept.show(video.id, video.links.quality ?? null);
-    if (!video.links.quality) this.#show(null); // why, may be another each time
+    if (!video.links.quality) this.#show(null); // always, because the reason may have changed
   }
 
   end() {
@@ -111,7 +111,7 @@ const spanWords = (from, to) => `${playTime(Math.floor(from))} – ${playTime(Ma
 const measuredWords = (measured, limit, unit) =>
   t("videos.measured_limit", { measured: valueWords(measured, unit), limit: valueWords(limit, unit) });
 
-/** Seconds beyond this are told in minutes, hours or days. */
+/** Longer durations are shown in minutes, hours or days. */
 const MOST_S = 600;
 
 /** @param {number} value @param {string} unit */

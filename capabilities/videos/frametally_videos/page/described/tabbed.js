@@ -1,4 +1,4 @@
-// The tabs below the picture of a video: counts, its file, processing, versions, checks.
+// The tabs below a video's picture: counts, file, processing, versions, checks.
 
 import { EnhancePanel } from "../enhance/panel.js";
 import { keepRows } from "../jobs/row.js";
@@ -12,9 +12,9 @@ import { t } from "frametally/js/shared/texts.js";
 
 export class VideoTabs {
   /**
-   * @param {HTMLElement} counts  what the first tab shows
-   * @param {{choose: (recipe: string) => void, showMade: (made: Api.VideoDerivative[]) => void,
-   *   onMove: (positionS: number) => void, screen: {seek: (positionS: number) => void}}} player
+   * @param {HTMLElement} counts  content of the first tab
+   * @param {{choose: (recipe: string) => void, showMade: (made: Api.VideoDerivative[]) => void, onMove: (positionS:
+   *   number) => void, screen: {seek: (positionS: number) => void}}} player
    */
   constructor(counts, player) {
     /** @type {Api.LibraryVideo|null} */
@@ -62,7 +62,7 @@ export class VideoTabs {
 
   /**
    * @param {Api.LibraryVideo} video
-   * @param {boolean} leave  whether it may be changed
+   * @param {boolean} leave  whether you may change it
    */
   show(video, leave) {
     this.video = video;
@@ -80,7 +80,7 @@ export class VideoTabs {
     this.about.show(video);
     this.quality.show(video);
     const done = newest.filter((job) => job.state === "done" && makesVersion(job));
-    // Nothing else brings one.
+    // No other event requests them.
     const version = done.length ? JSON.stringify([done.map(({ id }) => id), video.links]) : null;
     this.derivatives.show(video.id, version);
     this.enhance.show(video, this.made, leave);

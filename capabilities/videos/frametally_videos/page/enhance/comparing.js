@@ -1,4 +1,4 @@
-// One frame before and after: the second covers the first up to a slider.
+// One frame before and after: the second picture covers the first up to a slider.
 
 import { problemOf } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
@@ -6,7 +6,7 @@ import { wordsOf } from "frametally/js/status/notices.js";
 import { frameUrl } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** While somebody pulls at a slider, not every place of it is asked for. */
+/** While you drag a slider, the page does not request every position. */
 const PULLING_MS = 120;
 
 export class Comparing {
@@ -36,7 +36,7 @@ export class Comparing {
     this.element = el("div.comparing", this.stage, this.said);
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
-    /** Which pictures are wanted: what comes late is of before. */
+    /** Number of the current request; late pictures of earlier ones are ignored. */
     this.turn = 0;
     this.shown = "";
     this.#showSplit();
@@ -45,7 +45,7 @@ export class Comparing {
   /** @param {Api.LibraryVideo} video @param {number} positionS @param {Partial<Api.Enhancement>} options */
   show({ id, width_px: width, height_px: height }, positionS, options) {
     this.stage.style.setProperty("--ratio", String(width / height));
-    const still = { ...options, fps: undefined }; // no picture tells how many there are
+    const still = { ...options, fps: undefined }; // the frame rate does not change a picture
     const [before, after] = [frameUrl(id, positionS, {}), frameUrl(id, positionS, still)];
     if (this.shown === before + after) return;
     this.shown = before + after;
@@ -88,10 +88,10 @@ export class Comparing {
   }
 }
 
-/** Once it is here, it is shown at once. @param {string} url */
+/** Loads a picture before the page shows it. @param {string} url */
 const load = (url) => Object.assign(new Image(), { src: url }).decode();
 
-/** Why a picture did not come. @param {string} url */
+/** Why a picture failed to load. @param {string} url */
 async function faultOf(url) {
   try {
     const answer = await fetch(url, { headers: { Accept: "application/json" } });

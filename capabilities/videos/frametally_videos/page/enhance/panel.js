@@ -1,4 +1,4 @@
-// Enhancing a video: the settings with a preview on the current frame, and the versions so far.
+// Enhancing a video: the settings with a preview of the current frame, and the versions so far.
 
 import { el, refill } from "frametally/js/shared/dom.js";
 import { keepRows } from "../jobs/row.js";
@@ -12,12 +12,12 @@ import { Settings } from "./settings.js";
 import { sendEnhance } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** The player goes on meanwhile: its frames are not all asked for. */
+/** While the video plays, the page does not request every frame. */
 const STANDING_MS = 300;
 const COMING = t("videos.it_is_being_made");
 
 export class EnhancePanel {
-  /** @param {{play: (recipe: string) => void, removed: () => void}} on  what is done with a video that was made */
+  /** @param {{play: (recipe: string) => void, removed: () => void}} on  actions for finished videos */
   constructor(on) {
     this.on = on;
     /** @type {Api.LibraryVideo|null} */
@@ -65,7 +65,7 @@ export class EnhancePanel {
   /**
    * @param {Api.LibraryVideo} video
    * @param {Api.VideoDerivative[]} made
-   * @param {boolean} leave  whether anything may be made here
+   * @param {boolean} leave  whether you may start jobs here
    */
   show(video, made, leave) {
     if (this.video && this.video.id !== video.id) this.settings.clear();
@@ -87,13 +87,13 @@ export class EnhancePanel {
     this.#showFrame();
   }
 
-  /** Whether it is looked at: pictures are asked for only then. @param {boolean} isShown */
+  /** Requests pictures only while the tab is open. @param {boolean} isShown */
   turn(isShown) {
     this.isShown = isShown;
     this.#showFrame();
   }
 
-  /** Where the player stands. @param {number} positionS */
+  /** Follows the player's position. @param {number} positionS */
   move(positionS) {
     this.positionS = positionS;
     if (!this.isShown) return;

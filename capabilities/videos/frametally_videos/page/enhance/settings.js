@@ -1,4 +1,4 @@
-// The change of each property of the picture: a slider and a number, which follow each other.
+// The settings of an enhancement: each has a slider and a number, which follow each other.
 
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
@@ -8,9 +8,9 @@ import { inSentence, t } from "frametally/js/shared/texts.js";
  * @property {"brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast"} name
  * @property {string} title
  * @property {number} min
- * @property {number} max  of the number; the slider may end before
- * @property {number} far  where the slider ends: beyond, hardly anybody goes
- * @property {number} usual  changes nothing
+ * @property {number} max  of the number; the slider may end earlier
+ * @property {number} far  end of the slider; few people need higher values
+ * @property {number} usual  the value that changes nothing
  */
 
 /** @type {Scale[]} */
@@ -32,7 +32,6 @@ const DEINTERLACE = [
 const STEP = 0.05;
 let made = 0;
 
-/** The controls of an enhancement. */
 export class Settings {
   /** @param {() => void} onChange */
   constructor(onChange) {
@@ -57,7 +56,7 @@ export class Settings {
     this.#showResets();
   }
 
-  /** What differs from the video as it is; null: a number cannot be. */
+  /** The changes to the video; `null` if a number is invalid. */
   read() {
     if ([...this.element.querySelectorAll("input")].some((one) => !one.validity.valid)) return null;
     /** @type {Partial<Api.Enhancement>} */
@@ -71,7 +70,7 @@ export class Settings {
     return options;
   }
 
-  /** Back to the video as it is. */
+  /** Resets all settings. */
   clear() {
     for (const { clear } of this.rows) clear();
     this.#changed();
@@ -82,7 +81,7 @@ export class Settings {
     this.onChange();
   }
 
-  /** Each leads back only where there is somewhere to go back to. */
+  /** Shows a reset button only next to a changed setting. */
   #showResets() {
     for (const { showReset } of this.rows) showReset();
   }
@@ -115,8 +114,8 @@ export class Settings {
   /**
    * @param {string} name
    * @param {string} title
-   * @param {string} usual  changes nothing
-   * @param {...(HTMLSelectElement|HTMLInputElement)} controls  of the same value
+   * @param {string} usual  the value that changes nothing
+   * @param {...(HTMLSelectElement|HTMLInputElement)} controls  all controls of this value
    */
   #row(name, title, usual, ...controls) {
     controls[0].id = `enhance-${made}-${name}`;

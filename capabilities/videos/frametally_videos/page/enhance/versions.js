@@ -1,4 +1,4 @@
-// The versions of a video, with their buttons, and the choice of the version to watch.
+// The versions of a video with their buttons, and the choice of the version to watch.
 
 import { el, fillSelect } from "frametally/js/shared/dom.js";
 import { bytes } from "frametally/js/shared/format.js";
@@ -9,7 +9,7 @@ import { playTime, visible } from "../library/words.js";
 import { sendDerivativeRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** What one is called. @param {Api.VideoDerivative} made */
+/** The name of a version. @param {Api.VideoDerivative} made */
 export const nameOf = ({ kind, enhancement, recipe }) =>
   kind === "playable"
     ? t("videos.for_browsers")
@@ -39,7 +39,7 @@ function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, dur
 
 /**
  * @param {Api.VideoDerivative} made
- * @param {boolean} leave  whether it may be removed
+ * @param {boolean} leave  whether you may delete it
  * @param {{play: (recipe: string) => void, removed: () => void}} on
  */
 export function madeRow(made, leave, on) {
@@ -85,7 +85,7 @@ export function madeRow(made, leave, on) {
 /** @typedef {{name: string, title: string, url: string, fps: number|null}} Version */
 
 /**
- * Those that browsers play, the usual one first.
+ * The versions that browsers can play, default first.
  * @param {Api.LibraryVideo} video
  * @param {Api.VideoDerivative[]} made
  * @returns {Version[]}
@@ -97,13 +97,12 @@ export function versionsOf({ plays_in_browsers: plays, links: { playable }, fps 
     .map((one) => ({ name: one.recipe, title: nameOf(one), url: one.url, fps: one.enhancement?.fps ?? fps }));
   if (playable && plays)
     others.unshift({ name: "original", title: t("videos.original"), url: playable, fps });
-  // What is made for browsers may be told before the list of what was made comes.
+  // The video may link the browser version before the list of versions contains it.
   else if (playable && !made.some(isPlayable))
     others.unshift({ name: "playable", title: t("videos.for_browsers"), url: playable, fps });
   return others;
 }
 
-/** Chooses one of them. */
 export class VersionChooser {
   /** @param {() => void} onChange */
   constructor(onChange) {
@@ -125,7 +124,7 @@ export class VersionChooser {
     );
   }
 
-  /** The one that is watched; null: there is none. @returns {Version|null} */
+  /** The chosen version; `null` if there is none. @returns {Version|null} */
   get now() {
     return this.versions.find(({ name }) => name === this.chosen) ?? this.versions[0] ?? null;
   }
@@ -141,7 +140,7 @@ export class VersionChooser {
     );
   }
 
-  /** Another video: the usual one again. */
+  /** Returns to the default version, for another video. */
   forget() {
     this.chosen = "";
   }

@@ -1,4 +1,4 @@
-// The page of jobs: running, waiting, failed and finished ones.
+// The jobs page: running, waiting, failed and finished jobs.
 
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
@@ -19,7 +19,7 @@ const fields = {
 const againAll = el("button.button", t("videos.try_all_of_them_again"));
 const sections = SECTIONS.map(([name, title, states]) => new Section(name, title, states, () => list.now()));
 
-/** Those that failed and are shown. @type {Api.JobOfVideo[]} */
+/** The failed jobs on the page. @type {Api.JobOfVideo[]} */
 let failed = [];
 
 /** @type {Refreshing<{asked: Section[], answers: Awaited<ReturnType<Section["ask"]>>[]}>} */
@@ -95,7 +95,7 @@ const countOf = (kinds, kind, states) =>
     .flatMap(([, of]) => states.map((state) => of[state] ?? 0))
     .reduce((sum, one) => sum + one, 0);
 
-/** @param {Api.JobList} now @param {Api.JobOfVideo[]|undefined} running  where they are asked for */
+/** @param {Api.JobList} now @param {Api.JobOfVideo[]|undefined} running  if they were requested */
 function showOverview(now, running) {
   byId("jobs-overview").replaceChildren(overview(now));
   byId("jobs-working").hidden = !running;
@@ -112,7 +112,7 @@ function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancell
   ].join(" · ");
 }
 
-/** @param {Api.JobList["kinds"]} [kinds]  that there are, once that is known */
+/** @param {Api.JobList["kinds"]} [kinds]  existing kinds, once they are known */
 function showAsked(kinds) {
   const { state, kind } = question();
   const states = SECTIONS.map(([name, title, of]) => [

@@ -11,8 +11,8 @@ import { t } from "frametally/js/shared/texts.js";
 /** @typedef {{element: HTMLLIElement, show: (job: Api.VideoJob, leave: boolean) => void}} Row */
 
 /**
- * A row that stays the same element while what it says changes: the keyboard stays where it is.
- * @param {boolean} namesVideo  whether it leads to the job's video
+ * A row keeps its element when its words change, so that it keeps the focus.
+ * @param {boolean} namesVideo  whether it links to the job's video
  * @returns {Row}
  */
 function makeRow(namesVideo) {
@@ -39,7 +39,11 @@ function makeRow(namesVideo) {
   let shown = null;
   let text = "";
 
-  /** @param {HTMLButtonElement} button @param {typeof sendAgain} request @param {string} done  what is spoken then */
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {typeof sendAgain} request
+   * @param {string} done  what a screen reader says then
+   */
   const sends = (button, request, done) =>
     button.addEventListener("click", async () => {
       await press(button, said, async () => {
@@ -51,7 +55,7 @@ function makeRow(namesVideo) {
   sends(again, sendAgain, t("videos.it_is_tried_again"));
   sends(cancel, sendCancel, t("videos.it_is_cancelled"));
 
-  /** @param {Api.VideoJob} job @param {boolean} leave  whether it may be changed */
+  /** @param {Api.VideoJob} job @param {boolean} leave  whether you may change it */
   function show(job, leave) {
     const now = JSON.stringify([job, leave]);
     if (now === text) return;
@@ -74,7 +78,7 @@ function makeRow(namesVideo) {
     again.setAttribute("aria-label", t("videos.try_again", { name }));
     cancel.hidden = !leave || !isOpen(job) || job.kind === "removal";
     cancel.setAttribute("aria-label", t("videos.cancel", { name }));
-    // Who has just cancelled it can take that back by the same key.
+    // Move the focus to the next action, so that the same key undoes a cancellation.
     if (hadFocus && document.activeElement === document.body) {
       [again, cancel].find((one) => !one.hidden)?.focus();
     }
@@ -90,11 +94,11 @@ function makeRow(namesVideo) {
   return { element, show };
 }
 
-/** Who is at it, where the server says so. @param {Api.VideoJob & {worker?: string}} job */
+/** The worker that runs the job, if the server names it. @param {Api.VideoJob & {worker?: string}} job */
 const workerWords = ({ state, worker }) =>
   worker && state === "running" ? [t("videos.by_2", { worker: visible(worker) })] : [];
 
-/** Rows that stay while jobs change their places. @param {HTMLElement} list @param {boolean} namesVideo */
+/** Keeps rows when jobs change places. @param {HTMLElement} list @param {boolean} namesVideo */
 export function keepRows(list, namesVideo) {
   /** @type {Map<string, Row>} */
   const rows = new Map();

@@ -1,4 +1,4 @@
-// The parts of the page of jobs: the work and the workers of each kind, and groups of jobs.
+// The parts of the jobs page: the queues and workers of each kind, and groups of jobs.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, toTheMinute } from "frametally/js/shared/format.js";
@@ -9,11 +9,11 @@ import { KINDS, queryOf, QUEUES } from "./words.js";
 import { askJobs } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** They are named; those that there are more stand below, each at its job. */
+/** The most workers that are named; further down, each job names its worker. */
 const MOST_WORKERS = 8;
 
 /**
- * A table: a row for each queue, with how many of its jobs run, wait, and failed with no newer one, and since when.
+ * A row for each queue: how many jobs are running, waiting, or failed without a newer job, and since when.
  * @param {Pick<Api.JobList, "kinds"|"failures">} jobs
  */
 export function overview({ kinds, failures }) {
@@ -34,7 +34,7 @@ export function overview({ kinds, failures }) {
   return namedTable(t("videos.jobs_by_queue"), names, 1, rows, { kind: "jobs-overview" });
 }
 
-/** Who is at what. @param {Api.JobOfVideo[]} running */
+/** Which worker runs which job. @param {Api.JobOfVideo[]} running */
 export function workers(running) {
   if (!running.length) return el("p.muted", t("videos.nobody_is_at_work_now"));
   const rows = running.slice(0, MOST_WORKERS).map(({ worker, kind, video_name: name, progress }) => {
@@ -54,7 +54,7 @@ export class Section {
    * @param {string} name
    * @param {string} title
    * @param {Api.VideoJob["state"][]} states
-   * @param {() => void} onMore  another page of it is wanted
+   * @param {() => void} onMore  called to request another page
    */
   constructor(name, title, states, onMore) {
     this.name = name;
@@ -78,7 +78,7 @@ export class Section {
     this.showRows = keepRows(this.list, true);
   }
 
-  /** Asks for as many pages of it as are open. @param {string} kind @param {AbortSignal} signal */
+  /** Requests as many pages as are open. @param {string} kind @param {AbortSignal} signal */
   async ask(kind, signal) {
     /** @type {Api.JobOfVideo[]} */
     const jobs = [];
@@ -95,8 +95,8 @@ export class Section {
   /**
    * @param {Api.JobOfVideo[]} jobs
    * @param {boolean} hasMore
-   * @param {number} all  in these states, of this kind
-   * @param {boolean} leave  whether they may be changed
+   * @param {number} all  number of jobs in these states, of this kind
+   * @param {boolean} leave  whether you may change them
    */
   show(jobs, hasMore, all, leave) {
     this.element.hidden = !jobs.length;

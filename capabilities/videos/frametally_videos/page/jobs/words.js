@@ -1,4 +1,4 @@
-// The pages' words about jobs, and the choice of jobs in the page's address.
+// The pages' words about jobs, and the filter of jobs in the page's address.
 
 import { withValues } from "frametally/js/shared/address.js";
 import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
@@ -25,7 +25,7 @@ export const STATES = {
   cancelled: t("videos.state_cancelled"),
 };
 
-/** Which workers take which kinds. @type {[name: string, kinds: Api.VideoJob["kind"][]][]} */
+/** The job kinds of each worker. @type {[name: string, kinds: Api.VideoJob["kind"][]][]} */
 export const QUEUES = [
   [t("web.frames"), ["frames"]],
   [t("videos.metadata_and_checks"), ["metadata", "checks"]],
@@ -39,7 +39,7 @@ export const isOpen = ({ state }) => state === "queued" || state === "running";
 /** @template {Api.VideoJob} Job @param {Job[]} jobs */
 export const newestFirst = (jobs) => jobs.toSorted((one, other) => other.created_at_ms - one.created_at_ms);
 
-/** Whether a job makes another version of its video. @param {Pick<Api.VideoJob, "kind">} job */
+/** Whether a job creates another version of its video. @param {Pick<Api.VideoJob, "kind">} job */
 export const makesVersion = ({ kind }) => kind === "enhance" || kind === "playable";
 
 /** @type {[name: "brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast", words: string][]} */
@@ -54,7 +54,7 @@ const CHANGES = [
 ];
 
 /**
- * "brightness 0.2, contrast 1.3, 10 frames a second"; empty: nothing is changed.
+ * "brightness 0.2, contrast 1.3, 10 frames a second"; empty without changes.
  * @param {Api.Enhancement|null|undefined} options
  */
 export function enhancementWords(options) {
@@ -103,11 +103,11 @@ const toTheSecond = (ms) => Math.floor(ms / 1000) * 1000;
 
 /**
  * @typedef {Object} Question
- * @property {string} state  one of SECTIONS; empty: all
- * @property {string} kind  empty: all
+ * @property {string} state  one of `SECTIONS`; empty means all
+ * @property {string} kind  empty means all
  */
 
-/** What stands together, in this order. @type {[name: string, title: string, states: Api.VideoJob["state"][]][]} */
+/** The groups of states, in order. @type {[name: string, title: string, states: Api.VideoJob["state"][]][]} */
 export const SECTIONS = [
   ["running", t("videos.running_2"), ["running"]],
   ["failed", t("videos.failed_5"), ["failed"]],
@@ -115,7 +115,7 @@ export const SECTIONS = [
   ["ended", t("videos.ended_2"), ["done", "cancelled"]],
 ];
 
-/** Jobs that a section shows before more are asked for. */
+/** Jobs in a section before you request more. */
 export const PAGE_SIZE = 50;
 
 /** @param {string} search @returns {Question} */
@@ -130,16 +130,16 @@ export function parseQuestion(search) {
 }
 
 /**
- * The address of a question; what else stands in the address stays.
+ * The address of a filter; it keeps the other parameters.
  * @param {Question} question
  * @param {string} search
  */
 export const addressOf = ({ state, kind }, search) => `?${withValues(search, { state, kind })}`;
 
 /**
- * The same as the API's query.
+ * The filter as the API's query.
  * @param {string} kind
- * @param {Api.VideoJob["state"][]} state  any of them
- * @param {string} cursor  empty: the first page
+ * @param {Api.VideoJob["state"][]} state  any job state
+ * @param {string} cursor  empty for the first page
  */
 export const queryOf = (kind, state, cursor) => withValues("", { limit: PAGE_SIZE, state, kind, cursor });

@@ -23,7 +23,7 @@ const WIDTH_PX = 320;
 /** @typedef {{x: number, y: number, width: number, height: number}} Tile */
 
 /**
- * Where the small pictures lie, by what leads to them (WebVTT: a line `…#xywh=x,y,width,height` each).
+ * Positions of the thumbnails in a sprite, from its WebVTT file (each has a line `…#xywh=x,y,width,height`).
  * @param {string} text
  * @returns {Tile[]}
  */
@@ -33,14 +33,15 @@ export const tilesIn = (text) =>
     return { x, y, width, height };
   });
 
-/** The browser keeps them: what is at such an address never changes. @param {string} url */
+/** Relies on the browser cache, because the content at such an address never changes. @param {string} url */
 async function tilesAt(url) {
   const answer = await fetch(url);
   return answer.ok ? tilesIn(await answer.text()) : [];
 }
 
 /**
- * Plays over a poster, as long as `area` is pointed at or has the keyboard; not for whom motion is too much.
+ * Plays the thumbnails over a poster while you point at `area` or it has the focus, unless the viewer prefers reduced
+ * motion.
  * @param {HTMLElement} area
  * @param {HTMLCanvasElement} canvas
  * @param {() => Api.LibraryVideo["links"]} linksNow
@@ -60,7 +61,7 @@ function playSprite(area, canvas, linksNow) {
       const [tiles] = await Promise.all([tilesAt(vtt), sheet.decode()]);
       if (mine === turn && tiles.length) play(sheet, tiles);
     } catch {
-      // Without it the poster stands there as before.
+      // Without the sprite, the poster stays.
     }
   }
 
@@ -97,11 +98,10 @@ function playSprite(area, canvas, linksNow) {
 }
 
 /** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Api.LibraryVideo) => void,
- *   move: (progress: number|null) => void}} Card  move: what is under way is so far now */
+ *   move: (progress: number|null) => void}} Card  move: updates its progress */
 
 /**
- * A card that stays the same element while what it says changes: the keyboard stays where it is, and no picture is
- * asked for twice.
+ * A card keeps its element when its words change, so that it keeps the focus and loads no picture twice.
  * @param {Api.LibraryVideo} video
  * @returns {Card}
  */
@@ -125,7 +125,7 @@ export function makeCard(video) {
     el("div.video-words", el("p.strong.ellipsis", link), place, time, counted, state),
   );
   let said = "";
-  /** Where the poster is that is shown, or will be. @type {string|null} */
+  /** URL of the current or next poster. @type {string|null} */
   let wanted = null;
   let { links } = video;
   let shown = video;
@@ -148,7 +148,7 @@ export function makeCard(video) {
     element.dataset.id = now.id;
     element.dataset.state = now.state;
     name.textContent = link.title = visible(now.name);
-    // Of a name from right to left, too, the size stands behind it.
+    // Isolate the name, so that the size stays after a right-to-left name.
     place.replaceChildren(el("bdi", visible(now.source_name)), ` · ${bytes(now.size_bytes)}`);
     place.title = visible(now.source_name);
     time.replaceChildren(...timeWords(now));
@@ -186,7 +186,7 @@ export function makeCard(video) {
   return { element, link, show, move };
 }
 
-/** When it was filmed, and who says so. @param {Api.LibraryVideo} video */
+/** When it was filmed, and the source of that time. @param {Api.LibraryVideo} video */
 export function timeWords(video) {
   const { time_source: from } = video;
   const when = filmed(video);

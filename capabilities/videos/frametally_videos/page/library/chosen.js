@@ -1,4 +1,4 @@
-// Which video is open: `v` in the page's address, so that "back" works and a link leads there.
+// The open video: `v` in the page's address, so that "Back" works and you can share a link.
 
 import { withValues } from "frametally/js/shared/address.js";
 
@@ -9,16 +9,16 @@ const listeners = new Set();
 /** @type {string|null} */
 let told = null;
 
-/** The id of the video that is open; null: none. */
+/** The ID of the open video, or `null`. */
 export const chosen = () => new URLSearchParams(location.search).get(NAME) || null;
 
 /**
- * The address at which a video is open, as a query; all else of the address stays.
- * @param {string|null} id  null: none is
+ * The query that opens a video; it keeps the other parameters.
+ * @param {string|null} id  `null` for none
  */
 export const addressOf = (id) => `?${withValues(location.search, { [NAME]: id })}`;
 
-/** Opens a video, or closes the one that is open. @param {string|null} id */
+/** Opens a video, or closes the open one. @param {string|null} id */
 export function choose(id) {
   if (id === chosen()) return;
   history.pushState(history.state, "", addressOf(id));
@@ -26,7 +26,7 @@ export function choose(id) {
 }
 
 /**
- * Listens: at once if a video is open, and whenever another one is.
+ * Calls the listener whenever a video opens, and at once if one is open.
  * @param {(id: string|null) => void} listener
  */
 export function onChosen(listener) {

@@ -1,4 +1,4 @@
-// The surroundings of the list of videos: the form above it, the steps from page to page, and the text of an empty list.
+// The surroundings of the list of videos: the form above it, the page buttons, and the text for an empty list.
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
@@ -8,7 +8,7 @@ import { STATES, visible } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const TYPING_MS = 250;
-const SEVERAL = "*"; // of several sources; no slug has it
+const SEVERAL = "*"; // several sources; no slug contains it
 /** @type {Record<string, string>} */
 const GROUP_NAMES = { work: t("videos.in_work"), ...STATES };
 
@@ -49,7 +49,7 @@ export function startAsked(questionNow, onChange) {
 /**
  * @param {Question} question
  * @param {Api.LibraryPage["states"]} states
- * @param {Map<string, string>} sources  their names by slug
+ * @param {Map<string, string>} sources  names by slug
  */
 export function showAsked({ text, sources: asked, state, order }, states, sources) {
   if (document.activeElement !== fields.text) fields.text.value = text;
@@ -65,7 +65,7 @@ export function showAsked({ text, sources: asked, state, order }, states, source
 }
 
 /**
- * The states that there are, with how many videos are in each.
+ * The existing states, with the number of videos in each.
  * @param {Api.LibraryPage["states"]} states
  * @param {string} asked
  */
@@ -80,7 +80,7 @@ function stateOptions(states, asked) {
   ];
 }
 
-/** There are no videos at all. @param {Api.LibraryPage} answer */
+/** Explains that there are no videos at all. @param {Api.LibraryPage} answer */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   const opener = byId("upload-open");
   const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
@@ -90,7 +90,7 @@ export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   showNothing(title, t("videos.drop_videos_here_or_choose_them"), act);
 }
 
-/** Cursors of the pages up to this one; the first page has none. */
+/** Cursors of the pages up to this one; the first page does not have one. */
 export function cursorsNow() {
   const kept = history.state?.cursors;
   return Array.isArray(kept) && kept.every((one) => typeof one === "string") ? kept : [];

@@ -17,7 +17,7 @@ const page = byId("videos-page");
 const grid = byId("videos-grid");
 /** @type {Map<string, import("./card.js").Card>} */
 const cards = new Map();
-/** Names of sources by slug, as far as they are known. @type {Map<string, string>} */
+/** Known source names by slug. @type {Map<string, string>} */
 const sources = new Map();
 
 /** @type {Refreshing<Api.LibraryPage>} */
@@ -30,12 +30,11 @@ const list = new Refreshing(
 /** @type {(answer: Api.LibraryPage) => void} */
 let onAnswer = () => {};
 
-/** The names of the sources that the page knows of. */
 export const sourcesSeen = () => sources.values();
 
 const question = () => parseQuestion(location.search);
 
-/** @param {(answer: Api.LibraryPage) => void} then  is told of every answer */
+/** @param {(answer: Api.LibraryPage) => void} then  called with every answer */
 export function startList(then) {
   onAnswer = then;
   showAsked(question(), {}, sources);
@@ -45,13 +44,13 @@ export function startList(then) {
   rove(grid, "a.video-link");
   onChosen(markCards);
   onJob(({ video_id: id, kind, state, progress }) => {
-    // Of the jobs, the card tells of the one that the counts wait for.
+    // The card shows the progress of the job that the counts wait for.
     if (kind === "frames" && state === "running") cards.get(id)?.move(progress);
   });
   return list.start();
 }
 
-/** Puts another question, from its first page on. @param {import("./question.js").Question} wanted */
+/** Applies another filter, from the first page. @param {import("./question.js").Question} wanted */
 function ask(wanted) {
   history.pushState(keepCursors([]), "", addressOf(wanted, location.search));
   list.now();
@@ -63,7 +62,7 @@ async function askPage(signal) {
     return await get("videos", queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 400 && cursorsNow().length)) throw error;
-    // Of a list that is ordered otherwise by now: from its beginning.
+    // The list has a new order since: start again.
     history.replaceState(keepCursors([]), "");
     return get("videos", queryOf(question(), ""), signal);
   }
@@ -97,7 +96,7 @@ function show(answer) {
 
 /**
  * "1,234 videos · 3 need a time · 1 failed"
- * @param {number} total  that match
+ * @param {number} total  number of matches
  * @param {number} all
  * @param {Api.LibraryPage["states"]} states
  */
@@ -124,17 +123,17 @@ function showCards(videos) {
   arrange(grid, wanted);
 }
 
-/** The names of sources that are not on this page. Without them those on it can be chosen. */
+/** Requests the names of sources that are not on this page; without them you can only choose those on it. */
 async function askSources() {
   try {
     const answer = await get("sources");
     for (const { source, name } of answer.sources) if (!sources.has(source)) sources.set(source, name);
   } catch {
-    // The counts are away, or there are none yet.
+    // The counts are unavailable, or there are none yet.
   }
 }
 
-/** A plain click on a card opens it on this page. @param {MouseEvent} event */
+/** Opens a video on this page after a plain click on its card. @param {MouseEvent} event */
 function openInstead(event) {
   const link =
     event.target instanceof Element ? event.target.closest(".video-card")?.querySelector("a") : null;

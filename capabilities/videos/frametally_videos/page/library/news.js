@@ -1,5 +1,4 @@
-// News of the videos: from the server's stream, from a socket for this browser's own uploads, or requested
-// again.
+// Updates about videos: from the server's event stream, from a socket for this browser's own uploads, or by polling.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";
@@ -13,7 +12,7 @@ import { t } from "frametally/js/shared/texts.js";
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
-/** @param {() => void} listener @returns {() => void} ends it */
+/** @param {() => void} listener @returns {() => void}  stops listening */
 export function onNews(listener) {
   listeners.add(listener);
   return () => {
@@ -21,7 +20,7 @@ export function onNews(listener) {
   };
 }
 
-/** A video was changed, removed or brought in: all that show videos ask anew. */
+/** Announces that a video was added, changed or deleted, so that all parts of the page request it again. */
 export function tellNews() {
   for (const listener of listeners) listener();
 }
@@ -30,25 +29,25 @@ export function tellNews() {
 const jobListeners = new Set();
 
 /**
- * Listens for how far single jobs are, which is told oftener than all else.
+ * Listens to the progress of single jobs, which arrives more often than other updates.
  * @param {(job: Page.ToldJob) => void} listener
  */
 export function onJob(listener) {
   jobListeners.add(listener);
 }
 
-/** A job is so far now; one that is no more under way has changed its video, too. @param {Page.ToldJob} job */
+/** Announces a job's progress; a job that has ended has changed its video too. @param {Page.ToldJob} job */
 function tellJob(job) {
   for (const listener of jobListeners) listener(job);
   if (job.state !== "running") tellNews();
 }
 
-/** The server speaks every 20 s. */
+/** The server sends a message every 20 s. */
 const SILENCE_MS = 45_000;
-/** The server takes no socket of this browser. */
+/** The server refuses sockets from this browser. */
 const REFUSED = 1008;
 
-/** Holds a socket while the page is seen. @param {string} clientId */
+/** Keeps a socket open while the page is visible. @param {string} clientId */
 export function holdSocket(clientId) {
   const path = `/ws/${encodeURIComponent(clientId)}`;
   const message = (/** @type {any} */ data) => typeof data === "string" && take(JSON.parse(data));
@@ -61,18 +60,18 @@ function take(message) {
   if (message.type === "hello" || message.type === "video") tellNews();
 }
 
-/** News may come with every frame that is detected, and every step of a job. */
+/** Limits requests, because an update may arrive with every detected frame and every step of a job. */
 const LEAST_BETWEEN_MS = 1000;
 
 /**
- * Asks for what a part of the page shows; of several answers only that of the last request is shown.
+ * Requests the content of one part of the page; it shows only the answer to the last request.
  * @template Answer
  */
 export class Asking {
   /**
-   * @param {HTMLElement} area  is busy while it is asked
-   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void,
-   *   fail: (error: unknown) => void}} on
+   * @param {HTMLElement} area  marked as busy during requests
+   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void, fail: (error: unknown) =>
+   *   void}} on
    */
   constructor(area, on) {
     this.area = area;
@@ -86,14 +85,14 @@ export class Asking {
     this.soon = this.soon.bind(this);
   }
 
-  /** Asks again. @param {number} [afterMs]  at least, since it was asked last */
+  /** Requests again soon. @param {number} [afterMs]  at least this long after the last request */
   soon(afterMs = LEAST_BETWEEN_MS) {
     if (this.due !== undefined) return;
     this.due = setTimeout(
       () => {
         this.due = undefined;
         if (!this.asking) this.now();
-        else this.soon(); // an answer that is on its way may be of before
+        else this.soon(); // the answer to the current request may be older than the update
       },
       Math.max(this.askedAt + afterMs - Date.now(), 0),
     );
@@ -116,7 +115,7 @@ export class Asking {
     this.area.removeAttribute("aria-busy");
   }
 
-  /** What is on its way is not shown any more. */
+  /** Cancels the current request. */
   stop() {
     this.asking?.abort();
     this.asking = null;
@@ -126,18 +125,17 @@ export class Asking {
 }
 
 /**
- * A page's list, asked for again with all news.
- * @template Answer
- * @extends {Asking<Answer>}
+ * A page's list; every update requests it again.
+ * @template Answer  @extends {Asking<Answer>}
  */
 export class Refreshing extends Asking {
   /**
    * @param {HTMLElement} page
    * @param {string} name  "The videos"
-   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void, nothing: string}} on
-   *   nothing: that it cannot be shown, where nothing is shown yet
-   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams, or a
-   *   job moves on, which no event tells of
+   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void, nothing: string}} on  `nothing`
+   *   is the title if there is nothing to show
+   * @param {number} withoutNewsMs  time between requests without events: if there are too many streams, or while a
+   *   job makes progress, which has no event
    */
   constructor(page, name, { ask, show, nothing }, withoutNewsMs) {
     super(page, {
@@ -158,10 +156,10 @@ export class Refreshing extends Asking {
     this.name = name;
     this.nothing = nothing;
     this.withoutNewsMs = withoutNewsMs;
-    /** The last answer, and whether it was another one than before. */
+    /** The last answer, and whether it differed from the one before. */
     this.text = "";
     this.isMoving = false;
-    /** When what is shown was loaded. @type {number|null} */
+    /** When the current content was loaded. @type {number|null} */
     this.since = null;
   }
 
@@ -174,7 +172,7 @@ export class Refreshing extends Asking {
       if (isDue && (this.isMoving || !isStreaming())) look();
     }, this.withoutNewsMs);
     this.now();
-    // The heart beats for the counts' index, which a list can do without: it is asked itself.
+    // The heartbeat is about the count index, which the list does not need, so request the list itself.
     return { away: look, back: look };
   }
 

@@ -1,4 +1,4 @@
-// The question of the list, and its form in the page's address: a link shows others the same videos.
+// The filter of the list, in its form and in the page's address: a link shows the same videos.
 
 import { withValues } from "frametally/js/shared/address.js";
 import { IN_WORK } from "./words.js";
@@ -9,10 +9,10 @@ export const PAGE_SIZE = 48;
 
 /**
  * @typedef {Object} Question
- * @property {string} text  found in names; empty: all
- * @property {string[]} sources  slugs; empty: all
- * @property {string} state  one of STATE_GROUPS; empty: all
- * @property {string} order  one of ORDERS
+ * @property {string} text  part of a name; empty means all
+ * @property {string[]} sources  slugs; empty means all
+ * @property {string} state  one of `STATE_GROUPS`; empty means all
+ * @property {string} order  one of `ORDERS`
  */
 
 /** @type {Record<string, Api.LibraryVideo["state"][]>} */
@@ -24,7 +24,10 @@ export const STATE_GROUPS = {
   deleting: ["deleting"],
 };
 
-/** By what, which way, and how that is called; the first is the usual one. @type {[order: string, direction: string, name: string][]} */
+/**
+ * Sort keys with their direction and name, default first.
+ * @type {[order: string, direction: string, name: string][]}
+ */
 export const ORDERS = [
   ["uploaded", "desc", t("videos.newest_upload_first")],
   ["uploaded", "asc", t("videos.oldest_upload_first")],
@@ -54,7 +57,7 @@ export function parseQuestion(search) {
 }
 
 /**
- * The address of a question; what else stands in the address stays, so that other pages are asked for the same.
+ * The address of a filter; it keeps the other parameters, so that links to other pages keep the selection.
  * @param {Question} question
  * @param {string} search
  */
@@ -64,9 +67,9 @@ export function addressOf({ text, sources, state, order }, search) {
 }
 
 /**
- * The same as the API's query.
+ * The filter as the API's query.
  * @param {Question} question
- * @param {string} cursor  empty: the first page
+ * @param {string} cursor  empty for the first page
  */
 export function queryOf({ text, sources, state, order }, cursor) {
   const [by, direction] = order.split(":");
@@ -74,5 +77,5 @@ export function queryOf({ text, sources, state, order }, cursor) {
   return withValues("", { ...asked, state: STATE_GROUPS[state], cursor });
 }
 
-/** Whether it leaves anything out. @param {Question} question */
+/** Whether the filter excludes any videos. @param {Question} question */
 export const isNarrow = ({ text, sources, state }) => Boolean(text || sources.length || state);

@@ -12,7 +12,7 @@ import { BASE, getFrom, send } from "frametally/js/shared/api.js";
 /** @param {string} id */
 const routeOf = (id) => `videos/${encodeURIComponent(id)}`;
 
-/** One video with all that is known of it, its jobs included. @type {AskOfVideo<Api.LibraryVideo>} */
+/** Requests a video with everything known about it, including its jobs. @type {AskOfVideo<Api.LibraryVideo>} */
 export const askVideo = (id, signal) => getFrom(routeOf(id), undefined, signal);
 
 /** @type {AskOfVideo<Api.VideoMetadata>} */
@@ -24,11 +24,11 @@ export const askQuality = (id, signal) => getFrom(`${routeOf(id)}/quality`, unde
 /** @type {AskOfVideo<Api.VideoDerivatives>} */
 export const askDerivatives = (id, signal) => getFrom(`${routeOf(id)}/derivatives`, undefined, signal);
 
-/** Most seconds of detections that one answer has. */
+/** The most seconds of detections in one answer. */
 export const MOST_S = 60;
 
 /**
- * What was found in a stretch of a video, at most `MOST_S` long.
+ * Requests the detections in a stretch of a video, at most `MOST_S` long.
  * @param {string} id
  * @param {number} fromS
  * @param {number} toS
@@ -41,10 +41,10 @@ export function askDetections(id, fromS, toS, signal) {
 }
 
 /**
- * Where the server has one frame as a picture.
+ * The URL of one frame as a picture.
  * @param {string} id
  * @param {number} positionS
- * @param {Partial<Api.Enhancement>} options  empty: as it is
+ * @param {Partial<Api.Enhancement>} options  empty for the unchanged picture
  */
 export function frameUrl(id, positionS, options) {
   const query = withValues("", { position_s: Math.round(positionS * 1000) / 1000, ...options });
@@ -52,21 +52,21 @@ export function frameUrl(id, positionS, options) {
 }
 
 /**
- * @param {Api.LibraryVideo} video  as it was shown when the change was made
+ * @param {Api.LibraryVideo} video  the video as it was when you made the change
  * @param {Api.VideoEdit} change
  * @returns {Promise<Api.LibraryVideo>}
  */
 export const sendChange = ({ id, revision }, change) =>
   send("PATCH", routeOf(id), change, { "If-Match": `"${revision}"` });
 
-/** Has a video and all of its frames and counts removed. @param {string} id */
+/** Deletes a video with all its frames and counts. @param {string} id */
 export const sendRemoval = (id) => send("DELETE", routeOf(id), undefined);
 
-/** Has done again what failed. @type {AskOfVideo<Api.LibraryVideo>} */
+/** @type {AskOfVideo<Api.LibraryVideo>} */
 export const sendRetry = (id) => send("POST", `${routeOf(id)}/retry`, {});
 
 /**
- * Has a better version made; the job says whether it was made already.
+ * Creates an enhanced version; the job says whether it already exists.
  * @type {(id: string, options: Partial<Api.Enhancement>) => Promise<Api.VideoJob>}
  */
 export const sendEnhance = (id, options) => send("POST", `${routeOf(id)}/jobs`, { kind: "enhance", options });
@@ -78,7 +78,7 @@ export const sendDerivativeRemoval = (id, recipe) =>
 /** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Api.JobList>} */
 export const askJobs = (query, signal) => getFrom("jobs", query, signal);
 
-/** Has a failed or cancelled job done again. @type {SendJob} */
+/** Retries a failed or cancelled job. @type {SendJob} */
 export const sendAgain = (id) => send("POST", `jobs/${encodeURIComponent(id)}/retry`, {});
 
 /** @type {SendJob} */

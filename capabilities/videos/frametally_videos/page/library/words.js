@@ -1,4 +1,4 @@
-// The page's words about a video: its state, its size, when it was filmed. All of it is text.
+// The page's words about a video: its state, its size, when it was filmed. All of them are plain text.
 
 import { labelName, number, percent, span } from "frametally/js/shared/format.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -15,13 +15,16 @@ export const STATES = {
   deleting: t("videos.being_removed"),
 };
 
-/** States in which something is under way, in their order. @type {Api.LibraryVideo["state"][]} */
+/** States of videos in progress, in order. @type {Api.LibraryVideo["state"][]} */
 export const IN_WORK = ["received", "producing", "detecting", "counting"];
 
 /** @param {Pick<Api.LibraryVideo, "state">} video */
 export const isInWork = ({ state }) => IN_WORK.includes(state);
 
-/** Where a time is from, and whether it may be wrong. @type {Record<NonNullable<Api.LibraryVideo["time_source"]>, string>} */
+/**
+ * The source of a video's time, and whether it may be wrong.
+ * @type {Record<NonNullable<Api.LibraryVideo["time_source"]>, string>}
+ */
 export const TIME_SOURCES = {
   start_time: t("videos.time_as_it_was_given"),
   exif: t("videos.time_from_the_camera"),
@@ -33,7 +36,7 @@ export const TIME_SOURCES = {
 };
 
 /**
- * How much of what is under way is done, 0 to 1; null where it cannot be told.
+ * The finished share of the work, 0 to 1; `null` if unknown.
  * @param {Api.LibraryVideo} video
  */
 export function shareDone({ state, progress, frames }) {
@@ -45,7 +48,7 @@ export function shareDone({ state, progress, frames }) {
   return done === undefined || done === null || !all ? null : Math.min(done / all, 1);
 }
 
-/** Frames that the detector is done with. @param {Api.LibraryVideo["frames"]} frames */
+/** Frames that the detector has finished. @param {Api.LibraryVideo["frames"]} frames */
 export const detectedOf = ({ detected, dead_lettered: dead }) =>
   detected === null ? null : detected + (dead ?? 0);
 
@@ -67,7 +70,7 @@ export function stateWords(video) {
   return word;
 }
 
-/** What is not as it should be in a video that is done with. @param {Api.LibraryVideo} video */
+/** Problems of a processed video. @param {Api.LibraryVideo} video */
 function flaws({ frames, damage }) {
   const dead = frames.dead_lettered ?? 0;
   return [
@@ -76,7 +79,7 @@ function flaws({ frames, damage }) {
   ];
 }
 
-/** When it was filmed, to the second; null where nothing tells. @param {Api.LibraryVideo} video */
+/** When it was filmed, to the second; `null` if unknown. @param {Api.LibraryVideo} video */
 export function filmed({ started_at_ms: from, ended_at_ms: until, duration_s: length }) {
   if (from === null) return null;
   const begun = Math.floor(from / 1000) * 1000;
@@ -85,7 +88,7 @@ export function filmed({ started_at_ms: from, ended_at_ms: until, duration_s: le
 }
 
 /**
- * A length as players write it: 1:19, 1:02:03
+ * A duration as players show it: 1:19, 1:02:03
  * @param {number} seconds
  */
 export function playTime(seconds) {
@@ -96,7 +99,7 @@ export function playTime(seconds) {
 }
 
 /**
- * "1,234 detections: car 900, person 300, …"; null before anything is counted.
+ * "1,234 detections: car 900, person 300, …"; `null` before anything is counted.
  * @param {Api.LibraryVideo} video
  */
 export function countedWords({ state, detections_counted: all, labels }) {
@@ -112,14 +115,14 @@ export function countedWords({ state, detections_counted: all, labels }) {
   return `${t("videos.count_detections", { count: all })}: ${labelled}`;
 }
 
-/** Labels with their counts, the most first. @param {Api.LibraryVideo["labels"]} labels */
+/** Labels with their counts, highest first. @param {Api.LibraryVideo["labels"]} labels */
 export const rankedLabels = (labels) => Object.entries(labels).sort((one, other) => other[1] - one[1]);
 
 const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
- * A name with signs in place of what nobody sees: control characters, and those that turn the direction of writing,
- * by which "gpj.exe" can be made to look like "exe.jpg".
+ * A name with symbols instead of invisible characters: control characters, and those that change the writing
+ * direction, which can make "gpj.exe" look like "exe.jpg".
  * @param {string} name
  */
 export const visible = (name) =>
@@ -129,12 +132,12 @@ export const visible = (name) =>
     return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
   });
 
-/** Where a poster is, so many pixels wide. @param {string} url @param {320|640} width */
+/** The URL of a poster of this width in pixels. @param {string} url @param {320|640} width */
 export const smallerPoster = (url, width) => `${url}&w=${width}`;
 
 /**
  * The corners of each region of interest.
- * @param {Record<string, any>|null} roi  as it was uploaded
+ * @param {Record<string, any>|null} roi  as uploaded
  * @returns {[x: number, y: number][][]}
  */
 export function cornersOf(roi) {

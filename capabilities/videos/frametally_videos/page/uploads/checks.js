@@ -1,26 +1,26 @@
-// What is known of a file before and during its upload: the time in its container, what its region and
-// calibration are, how it is recognised after a reload, and its speed.
+// Facts about a file before and during its upload: the time in its container, its region and calibration, its
+// fingerprint after a reload, and its speed.
 
 import { t } from "frametally/js/shared/texts.js";
 
-/** What says the time stands within so many bytes. */
+/** The creation time is within this many bytes. */
 const HEAD_BYTES = 256 * 1024;
 const MOST_BOXES = 1000;
 const MS_1904 = Date.UTC(1904, 0, 1);
 const MS_2001 = Date.UTC(2001, 0, 1);
-/** Before that, a clock was not set. */
+/** An earlier time means that a clock was not set. */
 const FIRST_MS = Date.UTC(1990, 0, 1);
 
 /**
  * @param {Blob} file
- * @returns {Promise<number|null>} ms since 1970; null: it does not say, or not in a way known here
+ * @returns {Promise<number|null>}  ms since 1970; `null` if the file does not contain it in a supported form
  */
 export async function containerTime(file) {
   try {
     const ms = (await isMatroska(file)) ? await timeOfMatroska(file) : await timeOfMovie(file);
     return ms !== null && ms >= FIRST_MS && ms < Date.now() + 86_400_000 ? ms : null;
   } catch {
-    return null; // cut, or no such file at all
+    return null; // truncated, or not a video file
   }
 }
 
@@ -30,7 +30,7 @@ const read = async (file, from, length) => new DataView(await file.slice(from, f
 /** @param {Blob} file */
 const isMatroska = async (file) => (await read(file, 0, 4)).getUint32(0) === 0x1a45dfa3;
 
-/** MP4 and MOV: `moov`, wherever in the file it lies, begins with `mvhd`. @param {Blob} file */
+/** MP4 and MOV: `moov`, anywhere in the file, begins with `mvhd`. @param {Blob} file */
 async function timeOfMovie(file) {
   let at = 0;
   for (let count = 0; count < MOST_BOXES && at + 16 <= file.size; count += 1) {
@@ -72,12 +72,12 @@ const nameAt = (data, at) => String.fromCharCode(...[0, 1, 2, 3].map((offset) =>
 const LEAST_FOR_SPEED = 4;
 const RECTANGLE = ["x", "y", "width", "height"];
 
-/** Whether it is a list of [x, y]. @param {any} points */
+/** Whether this is a list of [x, y]. @param {any} points */
 const arePoints = (points) =>
   Array.isArray(points) &&
   points.every((one) => Array.isArray(one) && one.length === 2 && one.every(Number.isFinite));
 
-/** What a region, or a list of them, is; null: it is none. @param {any} value @returns {string|null} */
+/** A region, or a list of regions, in words; `null` if invalid. @param {any} value @returns {string|null} */
 export function regionWords(value) {
   const { regions, points, width, height } = value ?? {};
   if (Array.isArray(regions)) {
@@ -89,7 +89,7 @@ export function regionWords(value) {
   return isRectangle ? t("videos.a_rectangle_of_pixels", { width, height }) : null;
 }
 
-/** What a calibration can do; null: it is none. @param {any} value */
+/** What a calibration provides, in words; `null` if invalid. @param {any} value */
 export function calibrationWords(value) {
   const { points, metres = [] } = value ?? {};
   if (!arePoints(points) || !arePoints(metres)) return null;
@@ -103,7 +103,7 @@ export function calibrationWords(value) {
  * @param {string} text
  * @param {(value: any) => string|null} wordsFor
  * @param {string} otherwise
- * @returns {[said: string, fault: string]} one of them; neither where nothing is typed
+ * @returns {[said: string, fault: string]}  neither property if nothing was typed
  */
 export function verdictOn(text, wordsFor, otherwise) {
   if (!text.trim()) return ["", ""];
@@ -117,15 +117,15 @@ export function verdictOn(text, wordsFor, otherwise) {
 
 const FIRST_BYTES = 1024 * 1024;
 
-/** Of its name, its size, when it was changed last, and its first MiB. @param {File} file */
+/** Identifies a file by its name, size, modification time and first MiB. @param {File} file */
 export async function fingerprint(file) {
   const first = new Uint8Array(await file.slice(0, FIRST_BYTES).arrayBuffer());
   return ["frametally", file.name, file.size, file.lastModified, hash(first)].join("-");
 }
 
 /**
- * FNV-1a twice, from two beginnings: told apart must be a handful of files, not what somebody makes on purpose. (What
- * browsers have for that they do not have on pages without TLS.)
+ * FNV-1a with two seeds. It only needs to distinguish a handful of files and need not resist attacks; Web Crypto is
+ * not available on pages without TLS.
  * @param {Uint8Array} data
  */
 export function hash(data) {
@@ -146,7 +146,7 @@ export class Speed {
     this.seen = [];
   }
 
-  /** It stood still, or went back: what was before tells nothing. */
+  /** Discards earlier measurements after a pause or a step back. */
   forget() {
     this.seen = [];
   }
@@ -158,14 +158,14 @@ export class Speed {
     while (this.seen.length > 2 && now - this.seen[0][0] > WINDOW_MS) this.seen.shift();
   }
 
-  /** Bytes a second; null while it is too early to tell. */
+  /** Bytes per second; `null` until it can be measured. */
   get rate() {
     const [first, last] = [this.seen[0], this.seen.at(-1)];
     if (!first || !last || last[0] - first[0] < LEAST_MS) return null;
     return ((last[1] - first[1]) * 1000) / (last[0] - first[0]);
   }
 
-  /** Milliseconds until `total` bytes are sent; null while it is too early to tell. @param {number} total */
+  /** Milliseconds until `total` bytes are sent; `null` until it can be estimated. @param {number} total */
   left(total) {
     const { rate } = this;
     return rate ? ((total - (this.seen.at(-1)?.[1] ?? 0)) / rate) * 1000 : null;

@@ -1,13 +1,12 @@
-// The browser's ID at the server, which distinguishes uploads by it and sends news of an upload only to its
-// sender.
+// This browser's ID on the server, which uses it to distinguish uploads and to send updates only to the uploader.
 
 const CLIENT = "frametally-client";
-/** Of a browser that keeps nothing. @type {string|null} */
+/** For a browser that does not store anything. @type {string|null} */
 let kept = null;
 /** @type {Set<(id: string) => void>} */
 const listeners = new Set();
 
-/** The name that this browser has; null: it has uploaded nothing yet. */
+/** This browser's ID; `null` if it has not uploaded anything yet. */
 function knownClient() {
   try {
     return localStorage.getItem(CLIENT) ?? kept;
@@ -16,25 +15,25 @@ function knownClient() {
   }
 }
 
-/** The same; where there is none, one is made. */
+/** This browser's ID; creates it if needed. */
 export function clientId() {
   const known = knownClient();
   if (known) return known;
-  // Not `randomUUID`, which a page has only by HTTPS or on its own machine.
+  // Not `randomUUID`, which needs HTTPS or localhost.
   kept = [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
   try {
     localStorage.setItem(CLIENT, kept);
   } catch {
-    // It is kept as long as the page is open.
+    // The ID lasts as long as the page is open.
   }
   for (const listener of listeners) listener(kept);
   return kept;
 }
 
 /**
- * Listens for the name: at once where there is one, else when one is made.
+ * Calls the listener with the ID, at once or when it is created.
  * @param {(id: string) => void} listener
  */
 export function onClient(listener) {

@@ -8,7 +8,7 @@ import { clientId } from "./client.js";
 import { calibrationWords, containerTime, regionWords, verdictOn } from "./checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** The name without what comes behind its last point. @param {string} name */
+/** The file name without its extension. @param {string} name */
 const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");
 
 export class Fields {
@@ -22,7 +22,7 @@ export class Fields {
     const zone = zoneInput({ placeholder: zoneInUse() });
     const roi = jsonArea('{"x": 100, "y": 100, "width": 500, "height": 300}');
     const calibration = jsonArea('{"points": [[0, 0], [100, 100]]}');
-    /** By the server's names. */
+    /** The fields by their names on the server. */
     this.asked = { name, source, start_time: start, timezone: zone, roi, calibration };
     const needsShape = t("videos.it_has_to_be_a_region");
     const needsPoints = t("videos.it_has_to_have_points_and");
@@ -65,7 +65,7 @@ export class Fields {
     this.hint.hidden = false;
   }
 
-  /** Whether all can be sent as it is; what cannot is shown, and has the keyboard. */
+  /** Whether all fields are valid; moves the focus to the first invalid one. */
   check() {
     const wrong = Object.values(this.asked).find((one) => !one.checkValidity());
     if (wrong instanceof HTMLTextAreaElement) this.drawn.open = true;
@@ -73,11 +73,15 @@ export class Fields {
     return !wrong;
   }
 
-  /** Says why the server does not take a field, until it is another. @param {keyof Fields["asked"]} name @param {string} words */
+  /**
+   * Shows why the server refused a field, until you change it.
+   * @param {keyof Fields["asked"]} name
+   * @param {string} words
+   */
   refuse(name, words) {
     const control = this.asked[name];
     control.setCustomValidity(words);
-    // Before the field says what it is now.
+    // This runs before the field describes its new value.
     const mend = () => control.setCustomValidity((this.doubt.textContent = ""));
     control.addEventListener("input", mend, { once: true, capture: true });
     this.doubt.textContent = words;
@@ -85,8 +89,8 @@ export class Fields {
   }
 
   /**
-   * As the server takes it.
-   * @param {string} source  of those that name none themselves
+   * The fields in the server's form.
+   * @param {string} source  for files that do not name a source
    * @returns {Record<string, string>}
    */
   metadata(source) {
@@ -110,11 +114,11 @@ const input = (type, attributes) => el("input", { type, autocomplete: "off", ...
 const jsonArea = (placeholder) => el("textarea", { rows: "3", spellcheck: "false", placeholder });
 
 /**
- * A field for JSON that says while one types what it is, or that it is none; numbers are checked by the server.
+ * A JSON field that describes its value while you type, or says that it is invalid; the server checks numbers.
  * @param {string} name
  * @param {HTMLTextAreaElement} control
- * @param {(value: any) => string|null} wordsFor  null: it is none
- * @param {string} otherwise  what it has to be
+ * @param {(value: any) => string|null} wordsFor  returns `null` for an invalid value
+ * @param {string} otherwise  the expected form
  */
 function drawnField(name, control, wordsFor, otherwise) {
   const words = el("p.small.muted", { "aria-live": "polite" });

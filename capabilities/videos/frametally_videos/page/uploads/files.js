@@ -11,7 +11,7 @@ import { t } from "frametally/js/shared/texts.js";
 /** @param {() => boolean} isAllowed @param {(files: File[]) => void} onFiles */
 export function takeFiles(isAllowed, onFiles) {
   const veil = byId("drop-veil");
-  let inside = 0; // every element that is entered and left says so
+  let inside = 0; // each element that you drag over fires these events
   const hide = () => {
     inside = 0;
     veil.hidden = true;
@@ -29,7 +29,7 @@ export function takeFiles(isAllowed, onFiles) {
   });
   addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
-    // Where it is not prevented, the browser leaves the page and opens the file.
+    // Otherwise the browser leaves the page and opens the file.
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = isAllowed() ? "copy" : "none";
   });
@@ -49,7 +49,7 @@ export function takeFiles(isAllowed, onFiles) {
 
 /** @param {DataTransfer} dropped @returns {Promise<File[]>} */
 async function filesIn(dropped) {
-  // All of it at once: what was dropped is gone after the first wait.
+  // Read everything at once, because the dropped items are gone after the first wait.
   const entries = [...dropped.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
   const files = [...dropped.files];
   if (!entries.some((entry) => entry?.isDirectory)) return files;
@@ -78,10 +78,10 @@ async function filesOf(entry) {
 /**
  * @typedef {Object} LeftOver
  * @property {import("tus-js-client").PreviousUpload} stored
- * @property {number} offset  bytes that are there
+ * @property {number} offset  bytes on the server
  */
 
-/** Those that the server still has; what it has not is forgotten here, too. @returns {Promise<LeftOver[]>} */
+/** Uploads that the server still has; also forgets those that it does not have. @returns {Promise<LeftOver[]>} */
 export async function findLeftOver() {
   const found = [];
   for (const stored of await storage.findAllUploads()) {
@@ -91,14 +91,14 @@ export async function findLeftOver() {
   return found;
 }
 
-/** @param {import("tus-js-client").PreviousUpload} stored @returns {Promise<number|null>} null: it is over */
+/** @param {import("tus-js-client").PreviousUpload} stored @returns {Promise<number|null>}  `null` if it has ended */
 async function offsetOf({ uploadUrl, urlStorageKey }) {
   const id = uploadUrl?.split("/").at(-1) ?? "";
   try {
     const told = await getFrom(`uploads/${encodeURIComponent(id)}`);
     if (told.state === "receiving") return told.offset;
   } catch (error) {
-    if (!(error instanceof ApiError) || error.passes) return null; // asked again when the page is opened again
+    if (!(error instanceof ApiError) || error.passes) return null; // requested again when the page reloads
   }
   await storage.removeUpload(urlStorageKey);
   return null;
@@ -129,7 +129,7 @@ export function leftOverRow({ stored, offset }, onChoose) {
   return row;
 }
 
-/** @param {string} name  of a file @param {number} size  bytes @param {...HTMLElement} buttons */
+/** @param {string} name  file name @param {number} size  bytes @param {...HTMLElement} buttons */
 export const headOf = (name, size, ...buttons) =>
   el(
     "div.upload-head",
@@ -138,10 +138,10 @@ export const headOf = (name, size, ...buttons) =>
     el("span.upload-buttons", ...buttons),
   );
 
-/** @param {string} text @param {string} name  of the file @param {() => void} onclick */
+/** @param {string} text @param {string} name  file name @param {() => void} onclick */
 export const fileButton = (text, name, onclick) =>
   el("button.button", { "aria-label": `${text}: ${name}`, onclick }, text);
 
-/** @param {string} name  of the file @param {number} share */
+/** @param {string} name  file name @param {number} share */
 export const progressOf = (name, share) =>
   el("progress", { max: "1", value: share, "aria-label": t("videos.progress_of", { name }) });

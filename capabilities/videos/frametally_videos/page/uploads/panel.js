@@ -9,7 +9,7 @@ import { findLeftOver, leftOverRow, takeFiles } from "./files.js";
 import { Row, summaryOf } from "./row.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** One more would only share the line with the others. */
+/** A third upload would only share the bandwidth. */
 const MOST_AT_ONCE = 2;
 
 const panel = byId("upload");
@@ -47,14 +47,14 @@ export function startUploads(namesOfSources) {
   return { allow };
 }
 
-/** Whether uploads are on here, as the server says. @param {Api.LibraryPage} answer */
+/** Shows whether the server allows uploads. @param {Api.LibraryPage} answer */
 function allow({ uploads_allowed: allowed, remedy, states }) {
   const wasAllowed = isAllowed;
   isAllowed = allowed;
   opener.hidden = !allowed;
   const off = byId("uploads-off");
   off.textContent = t("videos.uploads_are_off_here", { remedy: remedy ?? "" });
-  off.hidden = allowed || !Object.keys(states).length; // else the empty page says it
+  off.hidden = allowed || !Object.keys(states).length; // otherwise the empty page says so
   if (!allowed && !rows.length) show(false);
   if (allowed && !wasAllowed) showLeftOver();
 }
@@ -67,7 +67,7 @@ async function showLeftOver() {
   if (fresh.length) show(true);
 }
 
-/** Whether it goes on here already. @param {import("tus-js-client").PreviousUpload} stored */
+/** Whether this upload is already in the list. @param {import("tus-js-client").PreviousUpload} stored */
 const isListed = ({ uploadUrl, urlStorageKey }) =>
   rows.some(
     ({ sending: { upload, stored } }) => upload?.url === uploadUrl || stored?.urlStorageKey === urlStorageKey,
@@ -109,7 +109,7 @@ async function addRow(file) {
   rows.push(row);
   const stored = await row.sending.findEarlier();
   if (stored) {
-    // What was said of it was said when it was begun.
+    // Its fields were filled in when the upload started.
     list.querySelector(`[data-key="${CSS.escape(stored.urlStorageKey)}"]`)?.remove();
     row.sending.queue(stored.metadata);
   }
@@ -142,9 +142,9 @@ function drop(isOver) {
 
 let isRefreshing = false;
 
-/** Gives free places to those that wait, and says how all of them stand. */
+/** Starts queued uploads if there is room, and updates the summary. */
 function refresh() {
-  if (isRefreshing) return; // beginning one changes its state
+  if (isRefreshing) return; // starting an upload calls this again
   isRefreshing = true;
   for (const { sending } of rows) {
     const active = rows.filter((row) => row.sending.isActive).length;
@@ -160,7 +160,7 @@ function refresh() {
   showOnOpener();
 }
 
-/** Closed, the panel's button says how far they are. */
+/** While the panel is closed, its button shows the progress. */
 function showOnOpener() {
   const moving = rows.map(({ sending }) => sending).filter(({ isUnderWay }) => isUnderWay);
   const size = moving.reduce((sum, { file }) => sum + file.size, 0);

@@ -9,13 +9,13 @@ import { Fields } from "./fields.js";
 import { Sending } from "./sending.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** Several times a second is more than one can read. */
+/** People cannot read updates more often than this. */
 const SHOWN_EVERY_MS = 250;
 
 export class Row {
   /**
    * @param {File} file
-   * @param {() => void} onChange  its state
+   * @param {() => void} onChange  called when its state changes
    */
   constructor(file, onChange) {
     this.sending = new Sending(file, () => this.#changed());
@@ -62,7 +62,7 @@ export class Row {
     this.goOn.hidden = state !== "paused";
     this.move.hidden = state !== "refused" || !this.sending.wouldMove;
     this.remove.hidden = state === "checking";
-    // From this list alone: a video that came in stays.
+    // "Clear" only removes the row; the uploaded video stays.
     const action = ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_2");
     this.remove.textContent = action;
     this.remove.ariaLabel = `${action}: ${this.name}`;
@@ -71,7 +71,7 @@ export class Row {
       this.open.href = addressOf(videoId);
       this.open.dataset.id = videoId;
     }
-    // A button that went took the keyboard with it.
+    // Hiding a button takes its focus away.
     const next = this.element.querySelector("button:not([hidden])");
     if (hadKeys && document.activeElement === document.body && next instanceof HTMLElement) next.focus();
   }
@@ -91,7 +91,7 @@ function openHere(event) {
   choose(link.dataset.id ?? null);
 }
 
-/** How it stands, as one line. @param {Sending} sending */
+/** The upload's state in one line. @param {Sending} sending */
 export function wordsOf({ state, sent, file, speed, reason, remedy, known, remark }) {
   const share = percent(file.size ? Math.floor((sent / file.size) * 100) / 100 : 0);
   switch (state) {

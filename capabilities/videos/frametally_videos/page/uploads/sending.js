@@ -1,4 +1,4 @@
-// One file on its way to the server, over tus: it resumes after a lost connection, a reload or a server outage.
+// One file's upload over tus: it resumes after a lost connection, a reload or a server outage.
 
 import { Upload, defaultOptions } from "tus-js-client";
 import { ApiError, BASE, getFrom, send } from "frametally/js/shared/api.js";
@@ -6,17 +6,17 @@ import { fingerprint, Speed } from "./checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const ENDPOINT = `${BASE}/uploads`;
-/** Of one request: proxies end one that takes very long. */
+/** Limits a single request, because proxies interrupt very long ones. */
 const PIECE_BYTES = 64 * 1024 * 1024;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 const MOST_BEGINNINGS = 3;
-/** What passes by itself: no answer, another request that still has it, too many at once, a server that restarts. */
+/** Statuses that pass: no answer, another request still active, rate limits, a restarting server. */
 const PASSING = new Set([0, 408, 409, 423, 425, 429, 500, 502, 503, 504]);
 const GONE = new Set([404, 410]);
 
 /** @typedef {"chosen"|"queued"|"sending"|"waiting"|"paused"|"checking"|"done"|"refused"|"removed"} State */
 
-/** What somebody says of a file, and can say otherwise. */
+/** The fields that you can fill in, and correct if the server refuses them. */
 const SAID = /** @type {const} */ (["name", "source", "start_time", "timezone", "roi", "calibration"]);
 /** @typedef {typeof SAID[number]} Said */
 /** @param {string|undefined} name @returns {name is Said} */
@@ -27,7 +27,7 @@ export const storage = defaultOptions.urlStorage;
 export class Sending {
   /**
    * @param {File} file
-   * @param {() => void} onChange  its state, or how far it is
+   * @param {() => void} onChange  called when its state or progress changes
    */
   constructor(file, onChange) {
     this.file = file;
@@ -36,18 +36,21 @@ export class Sending {
     this.state = "chosen";
     this.sent = 0;
     this.speed = new Speed();
-    /** Why it waits or was refused, and what helps. */
+    /** Why it is waiting or was refused, and the remedy. */
     this.reason = "";
     this.remedy = "";
     /** @type {string|null} */
     this.videoId = null;
-    /** Whether its bytes were there already. */
+    /** Whether the server already had the same bytes. */
     this.known = false;
-    /** What was moved, or what was not taken of what was said. */
+    /** Which counts were moved, or which fields were ignored. */
     this.remark = "";
-    /** The field that was refused before anything was sent, and why. @type {[name: Said, words: string]|null} */
+    /**
+     * The field that the server refused before the upload started, and why.
+     * @type {[name: Said, words: string]|null}
+     */
     this.fault = null;
-    /** Whether it was refused because it would move what is counted: that can be confirmed. */
+    /** Whether it was refused because it would move counts, which you can confirm. */
     this.wouldMove = false;
     /** @type {import("tus-js-client").Upload|null} */
     this.upload = null;
@@ -62,17 +65,17 @@ export class Sending {
     addEventListener("online", () => this.state === "waiting" && this.#go());
   }
 
-  /** Whether leaving the page would cut it. */
+  /** Whether leaving the page would interrupt the upload. */
   get isUnderWay() {
     return ["queued", "sending", "waiting", "checking"].includes(this.state);
   }
 
-  /** Whether it takes one of the places for uploads at once. */
+  /** Whether it counts towards the limit of simultaneous uploads. */
   get isActive() {
     return ["sending", "waiting", "checking"].includes(this.state);
   }
 
-  /** Where an upload of the same file stopped, on this page or in another session; null: nowhere. */
+  /** An earlier upload of the same file that was interrupted, here or in another session, or `null`. */
   async findEarlier() {
     try {
       const [found] = (await storage.findUploadsByFingerprint(await fingerprint(this.file))).filter(
@@ -80,19 +83,19 @@ export class Sending {
       );
       this.stored = found ?? null;
     } catch {
-      this.stored = null; // the file cannot be read: its upload will say so
+      this.stored = null; // the file cannot be read, and its upload reports that
     }
     return this.stored;
   }
 
-  /** Waits for a place. @param {Record<string, string>} metadata  what the server is told of it */
+  /** Queues the upload. @param {Record<string, string>} metadata  its fields, for the server */
   queue(metadata) {
     this.metadata = metadata;
     this.fault = null;
     this.#set("queued");
   }
 
-  /** Begins, or goes on. */
+  /** Starts or resumes. */
   start() {
     this.failures = 0;
     this.#go();
@@ -105,12 +108,12 @@ export class Sending {
     this.#set("paused");
   }
 
-  /** Waits for a place again. */
+  /** Queues the upload again. */
   goOn() {
     this.#set("queued");
   }
 
-  /** Ends it, and removes what the server has of it. */
+  /** Cancels the upload, and deletes what the server has received. */
   async remove() {
     clearTimeout(this.timer);
     const hadEnded = ["done", "refused", "chosen"].includes(this.state) && !this.wouldMove;
@@ -120,11 +123,11 @@ export class Sending {
     try {
       await this.upload.abort(true);
     } catch {
-      // What cannot be told now the server removes by itself, when it expires.
+      // The server is unavailable; it deletes the upload itself when it expires.
     }
   }
 
-  /** Lets it move what is counted of the same bytes. The server has kept them; if not, they are sent again. */
+  /** Confirms that counts of the same bytes move. The server has kept the bytes; otherwise they are uploaded again. */
   async confirmMove() {
     this.metadata = { ...this.metadata, move_counts: "true" };
     this.wouldMove = false;
@@ -146,7 +149,7 @@ export class Sending {
     }
   }
 
-  /** What the server calls the upload. */
+  /** The upload's ID on the server. */
   get #id() {
     return encodeURIComponent(this.upload?.url?.split("/").at(-1) ?? "");
   }
@@ -166,10 +169,10 @@ export class Sending {
       metadata: this.metadata,
       fingerprint,
       chunkSize: PIECE_BYTES,
-      retryDelays: null, // see #fail: it would begin anew where the server is only away
+      retryDelays: null, // see #fail; the client would start again after any outage
       removeFingerprintOnSuccess: true,
       onUploadUrlAvailable: () => {
-        // Without it, it does not begin a second upload where the first one cannot be asked for.
+        // Without an endpoint, the client does not start a second upload if the first is unavailable.
         made.options.endpoint = null;
       },
       onProgress: (sent, total) => this.#progress(sent, total),
@@ -200,7 +203,7 @@ export class Sending {
     else this.#askHowItEnded();
   }
 
-  /** The answer that said what became of it was lost, or it was one to a HEAD, which has no words. */
+  /** The final answer was lost, or it was to a HEAD request and without a body: ask for the outcome. */
   async #askHowItEnded() {
     this.#set("checking");
     try {
@@ -236,7 +239,7 @@ export class Sending {
     const status = answer ? answer.getStatus() : 0;
     const { detail, remedy, parameter } = problemIn(answer);
     const isReadable = answer !== null || (await this.#isReadable());
-    if (!this.isActive) return; // paused or removed meanwhile
+    if (!this.isActive) return; // it was paused or deleted meanwhile
     if (!isReadable) {
       this.#refuse(t("videos.the_file_cannot_be_read_any"), t("videos.choose_it_again"));
     } else if (PASSING.has(status)) this.#wait(status, detail);
@@ -246,26 +249,30 @@ export class Sending {
     else this.#refuse(detail ?? answeredWords(status), remedy, parameter === "move_counts");
   }
 
-  /** It can be sent once one of its fields is another. @param {Said} name @param {string} words */
+  /** You can upload it after you change one of its fields. @param {Said} name @param {string} words */
   #giveBack(name, words) {
     this.#forget();
     this.fault = [name, words];
     this.#set("chosen");
   }
 
-  /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */
+  /**
+   * Pauses the upload, because someone has to fix the cause first.
+   * @param {string} [detail]
+   * @param {string} [remedy]
+   */
   #halt(detail = t("videos.the_server_has_no_room_left"), remedy = "") {
     this.reason = `${detail} ${remedy}`.trim();
     this.#set("paused");
   }
 
-  /** A browser tells a file that it cannot read from a server that does not answer only where it is asked for it. */
+  /** Whether the file can be read: the browser reports an unreadable file and an unavailable server in the same way. */
   #isReadable() {
     const first = this.file.slice(0, 1).arrayBuffer();
     return first.then(() => true).catch(() => false);
   }
 
-  /** The server does not know it any more: it has expired. */
+  /** Starts again, because the upload has expired on the server. */
   #beginAnew() {
     if (this.stored) storage.removeUpload(this.stored.urlStorageKey);
     this.#forget();
@@ -290,12 +297,16 @@ export class Sending {
     this.timer = setTimeout(() => this.#go(), wait);
   }
 
-  /** @param {string} reason @param {string} [remedy] @param {boolean} [wouldMove]  what is counted of these bytes */
+  /**
+   * @param {string} reason
+   * @param {string} [remedy]
+   * @param {boolean} [wouldMove]  whether it would move counts of these bytes
+   */
   #refuse(reason, remedy = "", wouldMove = false) {
     this.reason = reason;
     this.wouldMove = wouldMove;
     this.remedy = wouldMove ? t("videos.move_these_counts_or_choose_the") : remedy;
-    // What was refused once is refused again.
+    // The server would refuse this upload again, so forget it.
     const key = this.stored?.urlStorageKey;
     if (key) storage.removeUpload(key);
     else fingerprint(this.file).then(forget, () => {});
@@ -322,7 +333,7 @@ async function forget(print) {
 }
 
 /**
- * What a problem document says.
+ * Parses a problem document.
  * @param {import("tus-js-client").HttpResponse|null} answer
  * @returns {{detail?: string, remedy?: string, parameter?: string}}
  */

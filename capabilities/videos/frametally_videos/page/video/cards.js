@@ -1,4 +1,4 @@
-// The first cards next to the picture: the counts, and the account of the frames.
+// The first cards next to the picture: the counts, and the balance of the frames.
 
 import { el, swatch } from "frametally/js/shared/dom.js";
 import { labelName, number } from "frametally/js/shared/format.js";
@@ -10,9 +10,10 @@ import { t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {Object} Account
- * @property {{name: string, sign: string, frames: number|null, detail: string}[]} steps  in the order in which frames
- *   take them; sign: how many that are beside the step before
- * @property {"open"|"even"|"odd"|"none"} verdict  frames are on their way; all add up; they do not; there are none yet
+ * @property {{name: string, sign: string, frames: number|null, detail: string}[]} steps  in processing order; `sign`
+ *   relates a step to the one before
+ * @property {"open"|"even"|"odd"|"none"} verdict  open: frames are in progress; even: the numbers add up; odd: they
+ *   do not; none: no frames yet
  * @property {string} words
  */
 
@@ -51,7 +52,7 @@ const evenWords = (detected, dead) =>
     : t("videos.every_frame_is_accounted_for_all", { detected: number(detected) });
 
 /**
- * The first step that has fewer or more frames than the one before; null: none.
+ * The first step whose number of frames differs from the one before; `null` if all agree.
  * @param {Api.LibraryVideo["frames"]} frames
  */
 function difference(frames) {
@@ -73,7 +74,7 @@ const told = (frames) => (frames === null ? t("videos.not_known_how_many_are") :
 const card = (title, ...children) => el("section.card", el("h3", title), ...children);
 
 /**
- * What was found, by label; the whole leads to all charts.
+ * The detections by label; the total links to all charts.
  * @param {Api.LibraryVideo} video
  * @param {Page.ColorOf} colorOf
  */
@@ -105,7 +106,7 @@ export function countsCard(video, colorOf) {
   );
 }
 
-/** A chart's address, in the time zone of this page. @param {string} link */
+/** A chart's address, with this page's time zone. @param {string} link */
 function wholeOf(link) {
   const state = { ...parseState(new URL(link, location.href).search), timezone: null };
   return `/?${formatWhole(state, { timezone: zoneInUse() })}`;

@@ -11,7 +11,7 @@ const SPEEDS = [0.25, 0.5, 1, 2, 4];
 /** @type {Record<number, string>} */
 const SPEED_SIGNS = { 0.25: "¼", 0.5: "½" };
 
-/** Drawn, as not every system has such letters; in 16 × 16. */
+/** Drawn in 16 × 16, because some systems do not have these characters. */
 const SIGNS = {
   start: "M2 3h2v10H2zM13 3v10L5 8z",
   before: "M11 3v10L4 8z",
@@ -23,19 +23,19 @@ const SIGNS = {
   silent: "M2 6h3l4-4v12l-4-4H2zM11 6l4 4M15 6l-4 4",
   full: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
 };
-/** Made of lines, in part. */
+/** Icons with strokes. */
 const LINED = ["sound", "silent", "full"];
 
 /**
  * @typedef {Object} Actions
- * @property {() => void} toggle  plays, or stands
- * @property {(by: -1|1) => void} step  by a frame
- * @property {(by: -1|1) => void} leap  by a bar of the chart
+ * @property {() => void} toggle  plays or pauses
+ * @property {(by: -1|1) => void} step  moves by a frame
+ * @property {(by: -1|1) => void} leap  moves by a bar of the chart
  * @property {(end: "start"|"end") => void} go
  * @property {(times: number) => void} speed
  * @property {() => void} sound
  * @property {() => void} boxes
- * @property {() => void} full  the whole screen, or no longer
+ * @property {() => void} full  turns full screen on or off
  */
 
 /** @typedef {{isPlaying: boolean, speed: number, hasSound: boolean, isMuted: boolean, hasBoxes: boolean}} Standing */
@@ -94,17 +94,17 @@ function setSign(button, name, sign) {
   button.replaceChildren(svg("svg", drawing, svg("path", { d: SIGNS[sign] })));
 }
 
-/** How the keys are called, for a line below the chart. */
+/** The names of the keys, for a line below the chart. */
 export const KEYS = t("videos.space_plays_go_by_a_frame");
 
-/** Those by which one goes through a page, too: the player's where it has the keyboard. */
+/** These keys also scroll the page, so the player needs the focus to use them. */
 const SCROLLING = ["Home", "End", "PageUp", "PageDown"];
 
 /**
- * Does what a key says. Those of a field, and what a button does with space, stay theirs.
+ * Handles a key press, except in fields, and except Space on a button.
  * @param {KeyboardEvent} event
  * @param {Actions} on
- * @param {{speed: number, isPlayers: boolean}} now  isPlayers: the player itself has the keyboard
+ * @param {{speed: number, isPlayers: boolean}} now  isPlayers: the player itself has the focus
  */
 export function takeKey(event, on, { speed, isPlayers }) {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
@@ -148,11 +148,11 @@ const isTyping = ({ target }) =>
   target instanceof HTMLElement && target.matches("input:not([type=checkbox]), select, textarea");
 
 const HEIGHT = 100;
-/** Without bars, a step with shift goes so far. */
+/** Without bars, Shift with an arrow key moves this far. */
 const LEAP_S = 5;
 
 /**
- * What the bar is drawn of.
+ * The data of the seek bar.
  * @typedef {Object} Course
  * @property {number} lengthS
  * @property {number|null} startedAtMs  event time of the first frame
@@ -187,7 +187,7 @@ export class SeekBar {
     this.#listen();
   }
 
-  /** Whether it leads anywhere: where nothing plays it is a chart alone. @param {boolean} canSeek */
+  /** Turns seeking on or off; if nothing plays, the bar is only a chart. @param {boolean} canSeek */
   enable(canSeek) {
     this.element.ariaDisabled = canSeek ? null : "true";
     this.cursor.hidden = !canSeek;
@@ -202,7 +202,7 @@ export class SeekBar {
     this.move(this.positionS);
   }
 
-  /** The one time cursor. @param {number} positionS */
+  /** Moves the page's time cursor. @param {number} positionS */
   move(positionS) {
     const { lengthS } = this.course;
     this.positionS = positionS;
@@ -212,8 +212,8 @@ export class SeekBar {
   }
 
   /**
-   * Where a bar begins that is so many on; without bars, some seconds on.
-   * @param {number} positionS  from where
+   * The start of another bar, forwards or backwards; without bars, a fixed step.
+   * @param {number} positionS  the current position
    * @param {-1|1} by
    */
   leap(positionS, by) {
@@ -238,7 +238,7 @@ export class SeekBar {
       this.#showTip(place);
       if (isHeld) this.onSeek(place);
     });
-    element.addEventListener("lostpointercapture", () => (isHeld = false)); // which all ends of it bring
+    element.addEventListener("lostpointercapture", () => (isHeld = false)); // every end of a drag fires this event
     element.addEventListener("pointerleave", () => (this.tip.hidden = true));
   }
 
@@ -261,7 +261,7 @@ export class SeekBar {
   }
 }
 
-/** Where a moment lies in the video, in seconds. @param {Course} course @param {number} ms */
+/** The position of a moment in the video, in seconds. @param {Course} course @param {number} ms */
 const placeOf = ({ startedAtMs, lengthS }, ms) =>
   Math.min(Math.max((ms - (startedAtMs ?? ms)) / 1000, 0), lengthS);
 
@@ -292,7 +292,7 @@ function barsOf(course) {
 }
 
 /**
- * What stands at a place: when that is, and what was counted in its bar.
+ * The tooltip of a position: its time, and the counts of its bar.
  * @param {Course} course
  * @param {number} placeS
  */

@@ -1,4 +1,4 @@
-// Forms of an open video: its name, its source, its time, and its removal.
+// The forms of an open video: its name, its source, its time, and its deletion.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { el, field } from "frametally/js/shared/dom.js";
@@ -16,7 +16,7 @@ export function toField(ms) {
   return toInput(ms) + (rest ? `.${String(rest).padStart(3, "0")}` : "");
 }
 
-/** From such a field; null if it holds no moment. @param {string} text */
+/** Reads such a field; `null` if it does not contain a time. @param {string} text */
 export function fromField(text) {
   const whole = fromInput(text.replace(/\.\d*$/, ""));
   const [, rest = ""] = text.match(/\.(\d{1,3})/) ?? [];
@@ -24,7 +24,7 @@ export function fromField(text) {
 }
 
 /**
- * A field that says below it what its change does.
+ * A field that explains below it what its change does.
  * @param {string} name
  * @param {HTMLInputElement} input
  * @param {string} meaning
@@ -70,7 +70,7 @@ export function makeEditing(onSaved) {
   });
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !element.open) return;
-    event.stopPropagation(); // it closes the form, not the video
+    event.stopPropagation(); // Escape closes the form, not the video
     close();
   });
 
@@ -105,7 +105,10 @@ export function makeEditing(onSaved) {
     onSaved(saved);
   }
 
-  /** Somebody else was faster: what is not changed here is theirs. @param {Api.LibraryVideo} theirs */
+  /**
+   * Someone else has changed the video: take their values for fields that you have not changed.
+   * @param {Api.LibraryVideo} theirs
+   */
   function takeTheirs(theirs) {
     const change = shown && changeOf(shown, typed());
     if (change?.name === undefined) name.value = theirs.name;
@@ -119,7 +122,7 @@ export function makeEditing(onSaved) {
     /** @param {Api.LibraryVideo} video */
     show(video) {
       const isOther = shown?.id !== video.id;
-      // What a form was filled from stays what its change is of, whoever else changed it meanwhile.
+      // While the form is open, compare with the values that it was filled from, even if someone else changes them.
       if (isOther || !element.open) shown = video;
       if (isOther) element.open = false;
     },
@@ -127,7 +130,7 @@ export function makeEditing(onSaved) {
 }
 
 /**
- * What of a form differs from the video.
+ * The differences between a form and the video.
  * @param {Api.LibraryVideo} video
  * @param {{name: string, source: string, time: string}} typed
  */
@@ -144,7 +147,7 @@ export function changeOf(video, { name, source, time }) {
 const timeChange = (ms) => ({ start_time: new Date(ms).toISOString(), timezone: zoneInUse() });
 
 /**
- * For a video of which nothing says when it was filmed: nothing of it can be counted before.
+ * The form for a video without a known time; its frames cannot be counted before you enter one.
  * @param {(video: Api.LibraryVideo) => void} onSaved
  */
 export function makeTimeForm(onSaved) {
@@ -190,8 +193,8 @@ export function makeTimeForm(onSaved) {
  * @param {Api.VideoEdit} change
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} said
- * @param {(theirs: Api.LibraryVideo) => void} onOthers  somebody else has changed it meanwhile, to this
- * @returns {Promise<Api.LibraryVideo|null>} null: it is not saved, and the page says why
+ * @param {(theirs: Api.LibraryVideo) => void} onOthers  called with the video if someone else has changed it
+ * @returns {Promise<Api.LibraryVideo|null>}  `null` if it was not saved; the page says why
  */
 async function saveChange(video, change, button, said, onOthers) {
   /** @type {Api.LibraryVideo|null} */
@@ -226,7 +229,7 @@ export function makeForgetting() {
   );
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    event.stopPropagation(); // it closes the question, not the video
+    event.stopPropagation(); // Escape closes the question, not the video
     turn(false);
   });
   const element = el("div.forgetting", ask, question);
@@ -265,7 +268,7 @@ export function makeForgetting() {
   };
 }
 
-/** What is gone afterwards. @param {Api.LibraryVideo} video */
+/** What the deletion removes. @param {Api.LibraryVideo} video */
 function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
   const announced = t("web.count_frames", { count: frames.announced });
   const detections = t("videos.count_detections", { count: counted });

@@ -1,4 +1,4 @@
-// The detections in a video, requested piece by piece while it plays.
+// The detections in a video, requested in pieces while it plays.
 
 import { withValues } from "frametally/js/shared/address.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
@@ -11,13 +11,13 @@ import { rankedLabels } from "../library/words.js";
 
 /** @typedef {{rows: Page.Row[], series: Page.Series[], colorOf: Page.ColorOf, labels: string[]}} Counted */
 
-/** Videos of ten minutes or less are counted by the second. */
+/** Videos of ten minutes or less have counts per second. */
 const SECOND_MS = 1000;
 
 /** @type {Counted} */
 export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
 
-/** What its counts hang on: while it stays the same, they do. @param {Api.LibraryVideo} video */
+/** Identifies a video's counts: they change only if this does. @param {Api.LibraryVideo} video */
 export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frames, labels }) =>
   JSON.stringify([id, source, started_at_ms, ended_at_ms, state, frames.counted, labels]);
 
@@ -25,7 +25,7 @@ export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frame
 export async function askCounted(video, signal) {
   const { started_at_ms: from, ended_at_ms: until } = video;
   if (from === null || until === null || !video.frames.counted) return UNCOUNTED;
-  forgetAnswers(); // of when fewer frames were counted
+  forgetAnswers(); // the stored answers are from before these frames were counted
   let counts = await get("counts", countsQuery(video, SECOND_MS), signal);
   const baseMs = (counts.base_interval_s ?? 0) * 1000;
   if (SECOND_MS % baseMs) counts = await get("counts", countsQuery(video, baseMs), signal);
@@ -40,8 +40,7 @@ export async function askCounted(video, signal) {
 }
 
 /**
- * The bars of a video, and those beside it up to a round time: what was counted before a range begins is not in it,
- * though its bar reaches into it.
+ * The counts of a video's range, extended to whole bars: otherwise its first and last bar would be incomplete.
  * @param {Api.LibraryVideo} video
  * @param {number} roundMs
  */
@@ -56,51 +55,51 @@ const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }, roundM
   });
 
 const PIECE_S = 30;
-/** So long before a piece ends the next one is asked for. */
+/** Requests the next piece this long before the current one ends. */
 const AHEAD_S = 10;
 const MOST_PIECES = 20;
-/** A frame's boxes say nothing of the picture so long after it. */
+/** A frame's boxes are shown at most this long. */
 const HOLD_S = 1;
-/** The API gives places in whole milliseconds. */
+/** The API rounds positions to milliseconds. */
 const ROUNDING_S = 0.001;
-/** Who could not be asked is asked again after so long. */
+/** Waits this long after a failed request. */
 const AGAIN_MS = 5_000;
 
-/** @typedef {{frame: Api.BoxesAt, isExact: boolean}} Seen  isExact: of the very frame that is shown */
+/** @typedef {{frame: Api.BoxesAt, isExact: boolean}} Seen  isExact: the boxes belong to the frame in view */
 /** @typedef {{frames: Api.BoxesAt[], askedAt: number, isHere: boolean}} Piece */
 
 export class Found {
   /**
-   * @param {string} id  of the video
-   * @param {() => void} onMore  there is more to show than before
+   * @param {string} id  the video's ID
+   * @param {() => void} onMore  called when there are more detections
    */
   constructor(id, onMore) {
     this.id = id;
     this.onMore = onMore;
     /** @type {Map<number, Piece>} */
     this.pieces = new Map();
-    /** Of the picture whose pixels the boxes are in. @type {{width: number, height: number}|null} */
+    /** Size of the picture that the boxes refer to. @type {{width: number, height: number}|null} */
     this.size = null;
-    /** Of all that was found so far, as they came. @type {Set<string>} */
+    /** Labels in order of appearance. @type {Set<string>} */
     this.labels = new Set();
     this.asking = new AbortController();
   }
 
-  /** Nothing more is asked for. */
+  /** Stops requesting. */
   end() {
     this.asking.abort();
   }
 
-  /** More may have been found since. */
+  /** Discards everything, because there may be new detections. */
   forget() {
     this.pieces.clear();
   }
 
   /**
-   * The boxes that belong to a place of the video: those of the last frame that was analysed up to there.
+   * The boxes at a position of the video: those of the last analysed frame up to it.
    * @param {number} positionS
-   * @param {number} frameS  how long a frame of the video is shown
-   * @param {boolean} isWithinFrame  whether the place is somewhere within a frame, and not where that begins
+   * @param {number} frameS  duration of one frame of the video
+   * @param {boolean} isWithinFrame  whether the position is inside a frame, not at its start
    */
   at(positionS, frameS, isWithinFrame) {
     const piece = Math.floor(Math.max(positionS, 0) / PIECE_S);
@@ -119,7 +118,7 @@ export class Found {
     this.pieces.set(piece, asked);
     const [oldest] = this.pieces.keys();
     if (this.pieces.size > MOST_PIECES) this.pieces.delete(oldest);
-    this.#load(piece, asked).catch(() => {}); // asked again while it is looked at
+    this.#load(piece, asked).catch(() => {}); // requested again while this part is in view
   }
 
   /** @param {number} piece @param {Piece} asked */
@@ -150,19 +149,19 @@ export class Found {
 }
 
 /**
- * The boxes that belong to a place of a video.
- * @param {Api.BoxesAt[]} frames  in their order
+ * The boxes at a position of a video.
+ * @param {Api.BoxesAt[]} frames  in order
  * @param {number} positionS
- * @param {number} frameS  how long a frame of the video is shown
- * @param {boolean} isWithinFrame  whether the place is somewhere within a frame, and not where that begins
- * @returns {Seen|null} null: nothing near it was analysed
+ * @param {number} frameS  duration of one frame of the video
+ * @param {boolean} isWithinFrame  whether the position is inside a frame, not at its start
+ * @returns {Seen|null}  `null` if no frame near it was analysed
  */
 export function seenAt(frames, positionS, frameS, isWithinFrame) {
-  // Where frames begin is rounded in different places.
+  // The browser and the API round frame starts differently.
   const slack = isWithinFrame ? ROUNDING_S : frameS / 2;
   let place = frames.findLastIndex(({ position_s: at }) => at <= positionS + slack);
   const farness = (/** @type {number} */ one) => Math.abs(frames[one].position_s - positionS);
-  // Where the rate varies, several may be that near: the nearest is meant.
+  // With a variable frame rate, several frames may match: take the nearest.
   while (place > 0 && farness(place - 1) < farness(place)) place -= 1;
   const frame = frames[place];
   if (!frame || positionS - frame.position_s > HOLD_S + slack) return null;

@@ -1,4 +1,4 @@
-// The fullest moment of a video: the frame with most objects of one label.
+// The fullest moment of a video: the frame with the most objects of one label.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, pluralOf } from "frametally/js/shared/format.js";
@@ -9,8 +9,8 @@ import { t } from "frametally/js/shared/texts.js";
 /** @typedef {{label: string, count: number, fromS: number, toS: number}} Fullest  within that stretch of the video */
 
 /**
- * Where the counts have most of one label in one frame; null: nothing was counted.
- * @param {Page.Row[]} rows  of the video
+ * The highest count of one label in a frame; `null` if nothing was counted.
+ * @param {Page.Row[]} rows  the video's rows
  * @param {number} startedAtMs  event time of its first frame
  * @returns {Fullest|null}
  */
@@ -28,11 +28,12 @@ export function fullestOf(rows, startedAtMs) {
 }
 
 /**
- * The first frame within the stretch that has most of the label. Another video of the same time may have had more.
- * @param {string} id  of the video
+ * The first frame in the stretch with the highest count of the label. The maximum may be from another video of the
+ * same time.
+ * @param {string} id  the video's ID
  * @param {Fullest} fullest
  * @param {AbortSignal} signal
- * @returns {Promise<{positionS: number, count: number}|null>}  null: none has any
+ * @returns {Promise<{positionS: number, count: number}|null>}  `null` if no frame has the label
  */
 async function momentOf(id, { label, count: most, fromS, toS }, signal) {
   let moment = null;
@@ -52,7 +53,7 @@ export class FullestMoment {
   constructor(onChoose) {
     this.onChoose = onChoose;
     this.positionS = 0;
-    /** What it was looked for in. @type {Page.Row[]} */
+    /** The rows of the last search. @type {Page.Row[]} */
     this.rows = [];
     this.words = el("span");
     this.element = el("button.button.fullest", { onclick: () => this.onChoose(this.positionS) }, this.words);

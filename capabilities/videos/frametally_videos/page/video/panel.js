@@ -1,4 +1,4 @@
-// One video next to the list: requested when you open it, and again when anything about the videos changes.
+// One video next to the list: the page requests it when you open it and when videos change.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";
@@ -13,15 +13,15 @@ import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askVideo } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** A server that is away is asked again after so long. */
+/** Requests an unavailable server again after this time. */
 const AGAIN_MS = 5000;
 
 const place = byId("video");
 /** @type {VideoView|null} */
 let view = null;
-/** Whether videos may be changed here, as the list's last answer says; if not, what to do about it. */
+/** Whether you may change videos, from the list's last answer; if not, the remedy. */
 let leave = { isAllowed: true, remedy: "" };
-/** It was opened just now: the keyboard goes there, whichever answer is shown first. */
+/** Whether the video was just opened, so that the first answer takes the focus. */
 let isNew = false;
 const usualTitle = document.title;
 /** @type {Asking<Api.LibraryVideo>} */
@@ -37,7 +37,7 @@ const asking = new Asking(place, {
   },
 });
 
-/** Shows the video that is open. */
+/** Starts showing the open video. */
 export function startPanel() {
   place.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.fullscreenElement) close();
@@ -77,7 +77,7 @@ function focusNew() {
 /** @param {Api.LibraryVideo} video */
 function show(video) {
   if (!view) {
-    // It comes while the rest is made.
+    // Load the poster while the rest is built.
     if (video.links.poster && !video.why_not) new Image().src = posterUrl(video.links.poster);
     showTimesOf([video.source]);
     view = new VideoView(() => asking.soon(0));
@@ -88,7 +88,7 @@ function show(video) {
   document.title = `${visible(video.name)} · ${usualTitle}`;
 }
 
-/** All times of the page are of the zone of these sources now, unless another is chosen. @param {string[]} sources */
+/** Uses the time zone of these sources on the whole page, unless you chose another. @param {string[]} sources */
 function showTimesOf(sources) {
   const before = zoneInUse();
   useZone(zoneOf({ ...parseState(location.search), sources }));
@@ -114,7 +114,7 @@ function fail(error) {
 function close() {
   const id = chosen();
   choose(null);
-  // Back to where it was opened from, if that is still there.
+  // Return the focus to the link that opened it, if it is still there.
   const link = [...document.querySelectorAll("a.video-link")].find((one) =>
     one.getAttribute("href")?.includes(`v=${id}`),
   );
@@ -122,7 +122,7 @@ function close() {
   else byId("videos-grid").focus();
 }
 
-/** @param {string} title  empty: the view has one */
+/** @param {string} title  empty if the view has its own */
 const closing = (title) =>
   el("div.video-close", title ? el("h2", title) : null, iconButton(t("videos.close_the_video"), "✕", close));
 

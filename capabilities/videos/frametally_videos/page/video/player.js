@@ -26,13 +26,13 @@ export class Player {
     this.hasBoxes = true;
     /** @type {Found|null} */
     this.found = null;
-    /** What is drawn over the picture. */
+    /** Identifies the current overlay. */
     this.drawn = "";
-    /** Why it does not play, as it is said; empty: it plays. */
+    /** The message why it does not play; empty if it plays. */
     this.told = "";
     /** @type {Api.VideoDerivative[]} */
     this.made = [];
-    /** Is told where it stands. @type {(positionS: number) => void} */
+    /** Called with the position. @type {(positionS: number) => void} */
     this.onMove = () => {};
     this.versions = new VersionChooser(() => this.video && this.show(this.video));
     this.screen = new Screen({
@@ -89,13 +89,13 @@ export class Player {
     return this.versions.now !== null;
   }
 
-  /** What was made of the video, to be played as well. @param {Api.VideoDerivative[]} made */
+  /** Adds the versions that were made of the video. @param {Api.VideoDerivative[]} made */
   showMade(made) {
     this.made = made;
     if (this.video) this.show(this.video);
   }
 
-  /** Plays one of those. @param {string} recipe */
+  /** Plays one of the versions. @param {string} recipe */
   choose(recipe) {
     this.versions.chosen = recipe;
     if (this.video) this.show(this.video);
@@ -131,7 +131,7 @@ export class Player {
     this.#draw();
   }
 
-  /** Width to height as the browser shows it, whose pixels need not be square; until it is loaded, as it is stored. */
+  /** The aspect ratio as the browser shows it, because pixels may not be square; until it is loaded, as stored. */
   get #ratio() {
     const { videoWidth, videoHeight } = this.screen.element;
     const { width_px: width, height_px: height } = this.video ?? { width_px: 16, height_px: 9 };
@@ -142,7 +142,7 @@ export class Player {
     this.stage.style.setProperty("--ratio", String(this.#ratio));
   }
 
-  /** The region of interest that came with it. @param {Api.LibraryVideo} video */
+  /** Shows the region of interest that was uploaded with the video. @param {Api.LibraryVideo} video */
   #showRegion({ roi, width_px: width, height_px: height }) {
     this.region.style.display = roi ? "" : "none";
     this.region.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -150,7 +150,7 @@ export class Player {
     this.region.replaceChildren(...polygons);
   }
 
-  /** Does what a key says that was pressed anywhere beside it. @param {KeyboardEvent} event */
+  /** Handles a key press outside the player. @param {KeyboardEvent} event */
   key(event) {
     const isPlayers = event.target instanceof Node && this.element.contains(event.target);
     if (this.canPlay) takeKey(event, this.actions, { speed: this.screen.element.playbackRate, isPlayers });
@@ -164,7 +164,7 @@ export class Player {
     this.#draw();
   }
 
-  /** Plays and loads nothing any more. */
+  /** Stops playing and loading. */
   end() {
     this.found?.end();
     this.found = null;
@@ -222,7 +222,7 @@ export class Player {
 
   #fillScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.element.requestFullscreen?.().catch(() => {}); // where the browser forbids it, it stays as it is
+    else this.element.requestFullscreen?.().catch(() => {}); // if the browser forbids it, nothing changes
   }
 
   /** @param {number} positionS */
@@ -263,7 +263,7 @@ export class Player {
     this.words.textContent = this.canPlay ? t("videos.keys", { chart, KEYS }) : chart;
   }
 
-  /** What the seek bar shows. @param {Api.LibraryVideo} video @param {Page.Row[]} rows */
+  /** The seek bar in words. @param {Api.LibraryVideo} video @param {Page.Row[]} rows */
   #chartWords({ state, frames, detections_counted: counted }, rows) {
     if (state === "ready" && counted === null && frames.counted !== null) {
       return t("videos.none_of_its_frames_counts");
@@ -273,7 +273,7 @@ export class Player {
     return this.canPlay ? t("videos.the_chart_is_the_seek_bar") : t("videos.bars_show_what_was_detected");
   }
 
-  /** Which frame is shown, by the clock of where it was filmed. */
+  /** Shows the time of the current frame, on the clock of its source. */
   #stampIt() {
     const { video, positionS } = this;
     this.stamp.hidden = !this.canPlay;
@@ -284,7 +284,7 @@ export class Player {
     this.stamp.textContent = ms === null ? place : `${timeAmong(ms, true)} · ${place}`;
   }
 
-  /** The boxes of the frame that is shown, or of the last one before it that was analysed. */
+  /** Draws the boxes of the current frame, or of the last analysed frame before it. */
   #draw() {
     const { found, overlay } = this;
     if (!found || !this.canPlay) return;
@@ -297,7 +297,7 @@ export class Player {
     this.drawn = drawn;
     if (!seen || !found.size) return overlay.replaceChildren();
     const { width, height } = found.size;
-    const wider = (this.#ratio * height) / width; // than the stored pixels, in which boxes are
+    const wider = (this.#ratio * height) / width; // relative to the stored pixels, which the boxes use
     const boxes = seen.frame.boxes.map(([label, confidence, x, y, wide, high]) => {
       const box = /** @type {[number, number, number, number]} */ ([x * wider, y, wide * wider, high]);
       return { label, confidence, box };
@@ -306,7 +306,7 @@ export class Player {
     overlay.replaceChildren(framesBoxes(boxes, size, this.#colorOf(found), true));
   }
 
-  /** As in the chart; before there is one, by what was found so far. @param {Found} found */
+  /** The chart's colours; without a chart, colours by the detections so far. @param {Found} found */
   #colorOf({ labels }) {
     return this.counted.labels.length ? this.counted.colorOf : colorsOf([...labels], [...labels]);
   }
@@ -319,7 +319,7 @@ export class Player {
     const job = made.find(isOpen);
     const failed = made.find((one) => one.state === "failed");
     const told = JSON.stringify([why, job?.state, job?.progress, failed?.id, failed?.reason]);
-    if (told === this.told) return; // a button that has the keyboard keeps it
+    if (told === this.told) return; // keep a button that has the focus
     this.told = told;
     const download = el(
       "a.button",
@@ -339,7 +339,7 @@ export class Player {
     this.#say(t("videos.a_version_for_browsers_is_being", { share }), reason, bar, download);
   }
 
-  /** @param {Api.VideoJob} job  one that failed */
+  /** @param {Api.VideoJob} job  the failed job */
   #again({ id }) {
     return actionButton(t("web.try_again"), async () => {
       await sendAgain(id).finally(tellNews);
@@ -347,7 +347,7 @@ export class Player {
     });
   }
 
-  /** @param {string} words  empty: all is well again */
+  /** @param {string} words  empty if it plays again */
   #fault(words) {
     if (!this.canPlay) return;
     this.message.hidden = !words;
@@ -363,7 +363,7 @@ export class Player {
   }
 }
 
-/** @param {Api.VideoJob|undefined} failed  that should have made what browsers play */
+/** @param {Api.VideoJob|undefined} failed  the failed job that creates the browser version */
 const moreWords = (failed) =>
   failed
     ? t("videos.what_they_play_could_not_be", { reason: visible(failed.reason ?? "") })

@@ -1,24 +1,25 @@
-// The moving picture: plays, seeks, goes frame by frame, and reports the frame in view.
+// The moving picture: it plays, seeks, steps by frames, and reports the frame in view.
 
 import { el } from "frametally/js/shared/dom.js";
 import { smallerPoster } from "../library/words.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** Where the rate is not known. */
+/** Used if the frame rate is unknown. */
 const USUAL_FPS = 25;
-/** A frame whose step shows no other one is gone past by another, so often at most: rates vary. */
+/** With a variable frame rate, a step may not leave the frame; it tries again at most this often. */
 const MOST_TRIES = 8;
-/** A seek has ended, and the browser has not said for so long which frame it shows. */
+/** How long to wait after a seek for the browser to report the frame. */
 const MOST_WAIT_MS = 200;
 
-/** The poster as large as it is shown. @param {string} poster */
+/** The poster in the size that fits the screen. @param {string} poster */
 export const posterUrl = (poster) => smallerPoster(poster, innerWidth < 640 ? 320 : 640);
 
 /**
  * @typedef {Object} Told
- * @property {(positionS: number) => void} position  a frame is shown, so far from the first one
- * @property {() => void} change  it plays or stands, its length, speed or sound is another
- * @property {(words: string) => void} fault  it cannot be played (any more); empty: it can
+ * @property {(positionS: number) => void} position  called with the position of the frame in view, from the first
+ *   frame
+ * @property {() => void} change  called when playback, length, speed or sound changes
+ * @property {(words: string) => void} fault  called with the reason if it cannot be played; empty if it can
  */
 
 export class Screen {
@@ -27,36 +28,36 @@ export class Screen {
     this.on = on;
     this.element = el("video.video-picture.fills", { playsinline: true, preload: "none", tabindex: "-1" });
     this.frameS = frameLength(null);
-    /** When the frame that is shown begins. */
+    /** Start of the frame in view. */
     this.shownS = 0;
-    /** What the first frame's time is, once it was shown: files need not begin at 0. @type {number|null} */
+    /** Time of the first frame, once it is known: files need not begin at 0. @type {number|null} */
     this.firstS = null;
-    /** Whether it went elsewhere before the first frame was shown. */
+    /** Whether a seek happened before the first frame was shown. */
     this.hasSought = false;
     this.url = "";
-    /** Whether a frame is shown, and no poster. */
+    /** Whether a frame is in view, not the poster. */
     this.isShown = false;
-    /** When it last went elsewhere, on the page's clock. */
+    /** Time of the last seek, on the page's clock. */
     this.soughtAt = 0;
-    /** Whether the browser has told of no frame that came after that. */
+    /** Whether the browser has not yet reported a frame since that seek. */
     this.isAwaited = false;
-    /** Whether its position is a place somewhere within the frame that is shown, and not where that begins. */
+    /** Whether the position is inside the frame in view, not at its start. */
     this.isWithinFrame = false;
-    /** What waits for the first frame. @type {(() => void)[]} */
+    /** Callbacks for the first frame. @type {(() => void)[]} */
     this.waiting = [];
     for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
       this.element.addEventListener(event, on.change);
     }
     this.element.addEventListener("error", () => on.fault(faultOf(this.element.error)));
     this.element.addEventListener("loadeddata", () => {
-      this.element.removeAttribute("poster"); // the first frame itself, to which its boxes belong
+      this.element.removeAttribute("poster"); // show the first frame itself, so that its boxes match
       on.fault("");
     });
     this.#watch();
   }
 
   /**
-   * Another version of what is shown goes on where that is.
+   * Shows a video; another version of it continues at the same position.
    * @param {string} url
    * @param {string|null} poster
    * @param {number|null} fps
@@ -67,7 +68,7 @@ export class Screen {
     const placeS = this.url ? this.placeS : 0;
     const plays = this.url !== "" && this.isPlaying;
     const speed = this.element.playbackRate;
-    if (this.url) this.element.preload = "auto"; // somebody chose another version
+    if (this.url) this.element.preload = "auto"; // you chose another version
     this.url = url;
     this.firstS = null;
     this.hasSought = placeS > 0;
@@ -79,7 +80,7 @@ export class Screen {
     if (plays) this.toggle();
   }
 
-  /** Nothing of it is loaded any more. */
+  /** Stops loading. */
   end() {
     this.url = "";
     this.waiting = [];
@@ -92,17 +93,17 @@ export class Screen {
     return !this.element.paused && !this.element.ended;
   }
 
-  /** Seconds; 0 where it is not known yet. */
+  /** Seconds; 0 if unknown. */
   get lengthS() {
     return Number.isFinite(this.element.duration) ? this.element.duration : 0;
   }
 
   toggle() {
     if (this.isPlaying) this.element.pause();
-    else this.element.play().catch(() => {}); // what is wrong comes as an `error`
+    else this.element.play().catch(() => {}); // an `error` event reports what is wrong
   }
 
-  /** Loads the video, if nobody needed it before, and waits for its first frame. @returns {Promise<void>} */
+  /** Loads the video if needed, and waits for its first frame. @returns {Promise<void>} */
   #load() {
     if (this.isShown) return Promise.resolve();
     this.element.preload = "auto";
@@ -117,7 +118,7 @@ export class Screen {
     this.element.currentTime = first + Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
   }
 
-  /** Shows the next frame, or the one before. @param {-1|1} by */
+  /** Shows the next or previous frame. @param {-1|1} by */
   async step(by) {
     this.element.pause();
     await this.#load();
@@ -130,12 +131,12 @@ export class Screen {
     }
   }
 
-  /** Where it is, from the first frame on; of a seek, where that goes. */
+  /** The position from the first frame, in seconds; during a seek, its target. */
   get placeS() {
     return Math.max(this.element.currentTime - (this.firstS ?? 0), 0);
   }
 
-  /** When the frame begins that is shown: which one is told a moment after it is. */
+  /** Start of the current frame; the browser reports it with a delay, so this may calculate it. */
   #frameNow() {
     const { shownS, frameS } = this;
     const at = this.element.currentTime;
@@ -144,7 +145,7 @@ export class Screen {
     return first + Math.floor((at - first) / frameS + 0.01) * frameS;
   }
 
-  /** Whether the last frame that the browser told of is shown at this time. @param {number} timeS */
+  /** Whether the last reported frame includes this time. @param {number} timeS */
   #isOfFrame(timeS) {
     const { shownS, frameS } = this;
     return timeS >= shownS - frameS / 4 && timeS <= shownS + 1.25 * frameS;
@@ -159,7 +160,7 @@ export class Screen {
     this.element.muted = !this.element.muted;
   }
 
-  /** Begins anew where it was, after a fault. */
+  /** Loads the video again at the same position, after a fault. */
   again() {
     const { url } = this;
     const place = this.shownS;
@@ -172,9 +173,9 @@ export class Screen {
   }
 
   /**
-   * Goes to a place, and waits until it is shown.
+   * Seeks, and waits until the frame is in view.
    * @param {number} place
-   * @returns {Promise<boolean>} false: it went elsewhere meanwhile
+   * @returns {Promise<boolean>}  `false` if another seek happened meanwhile
    */
   #shows(place) {
     const { element } = this;
@@ -188,7 +189,7 @@ export class Screen {
     });
   }
 
-  /** Tells of every frame that is shown. */
+  /** Reports every frame. */
   #watch() {
     const { element } = this;
     /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
@@ -206,7 +207,7 @@ export class Screen {
     element.addEventListener("seeked", () => setTimeout(() => this.#afterSeek(), MOST_WAIT_MS));
   }
 
-  /** A frame that came between two requests for a callback is in no callback: its place is where the seek went. */
+  /** Reports the seek's target, because no callback reports a frame that arrives between two requests for one. */
   #afterSeek() {
     if (!this.isAwaited || !this.isShown || this.element.seeking || this.isPlaying) return;
     this.isWithinFrame = true;
@@ -230,13 +231,13 @@ function faultOf(error) {
     : t("videos.this_browser_cannot_play_it_or");
 }
 
-/** How long a frame is shown, in seconds. @param {number|null} fps */
+/** The duration of a frame, in seconds. @param {number|null} fps */
 export const frameLength = (fps) => 1 / (fps && fps > 0 ? fps : USUAL_FPS);
 
 /**
- * In the middle of the frame that is meant, so that no rounding can miss it.
- * @param {number} shownS  when the frame that is shown begins
- * @param {number} by  frames on; negative: back
+ * The middle of the intended frame, so that rounding cannot miss it.
+ * @param {number} shownS  start of the frame in view
+ * @param {number} by  number of frames, negative for back
  * @param {number} frameS
  * @param {number} durationS
  */

@@ -1,5 +1,5 @@
-// The view of one video, in parts that stay while their contents change: it plays on, and your input is not
-// lost.
+// The view of one video. Its parts keep their elements when their contents change, so that it keeps playing and your
+// input stays.
 
 import { Kept } from "../described/facts.js";
 import { VideoTabs } from "../described/tabbed.js";
@@ -17,7 +17,7 @@ import { sendRetry } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
 export class VideoView {
-  /** @param {() => void} onChange  something was changed here */
+  /** @param {() => void} onChange  called after a change here */
   constructor(onChange) {
     this.onChange = onChange;
     /** @type {Api.LibraryVideo|null} */
@@ -59,7 +59,7 @@ export class VideoView {
     this.allow({ isAllowed: true, remedy: "" });
   }
 
-  /** Nothing of it is asked for or plays any more. */
+  /** Stops all requests and playback. */
   end() {
     this.tabs.end();
     this.stream?.end();
@@ -67,7 +67,7 @@ export class VideoView {
     this.player.end();
   }
 
-  /** Whether it may be changed. @param {{isAllowed: boolean, remedy: string}} leave */
+  /** Shows whether you may change the video. @param {{isAllowed: boolean, remedy: string}} leave */
   allow({ isAllowed, remedy }) {
     this.isAllowed = isAllowed;
     this.off.hidden = isAllowed;
@@ -75,7 +75,7 @@ export class VideoView {
     this.#showLeave();
   }
 
-  /** The server does not answer: what is shown stays. @param {string} words */
+  /** Shows that the server is not responding, and keeps the content. @param {string} words */
   away(words) {
     this.outage.textContent = t("videos.what_you_see_is_from_before", { words });
     this.outage.hidden = false;
@@ -103,7 +103,7 @@ export class VideoView {
     this.#showLeave();
   }
 
-  /** One of its jobs is so far now. @param {Page.ToldJob} told */
+  /** Shows a job's progress. @param {Page.ToldJob} told */
   tell({ video_id: id, job_id: jobId, state, progress, attempt, reason }) {
     const { video } = this;
     if (video?.id !== id || !video.jobs.some((job) => job.id === jobId)) return;
@@ -113,10 +113,10 @@ export class VideoView {
     this.show({ ...video, jobs });
   }
 
-  /** What has no time cannot be streamed. @param {Api.LibraryVideo} video */
+  /** Offers the stream; a video without a time cannot be streamed. @param {Api.LibraryVideo} video */
   #showStream(video) {
     if (this.stream || video.started_at_ms === null || video.state === "deleting") return;
-    // Scripts of other capabilities put what they have of a video there.
+    // Scripts of other capabilities add their parts of a video there.
     this.stream = { video, slot: this.streamed, end: () => {} };
     document.dispatchEvent(new CustomEvent("frametally:video", { detail: this.stream }));
   }
@@ -136,7 +136,7 @@ export class VideoView {
     refill(this.cards, countsCard(video, colorOf), accountCard(video));
   }
 
-  /** How far it has come, and what a person can do about it. @param {Api.LibraryVideo} video */
+  /** Shows the video's progress, and what you can do about problems. @param {Api.LibraryVideo} video */
   #showStanding(video) {
     const share = shareDone(video);
     const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
