@@ -1,4 +1,4 @@
-// Accounts: lists, adds, changes and removes people and tokens; shows a secret once.
+// Accounts: lists, adds, changes and deletes people and tokens; it shows each secret once.
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";
@@ -31,10 +31,11 @@ function showSecret({ title, words, text }) {
 }
 
 /**
- * Makes a change, and lists what there is afterwards.
+ * Makes a change, then reloads the list.
  * @param {() => Promise<any>} make
- * @param {(answer: any) => Secret|null} [secretOf]  what its answer has for the administrator to pass on
- * @returns {Promise<boolean>} whether it is made
+ * @param {(answer: any) => Secret|null} [secretOf]  returns the secret in the answer that the administrator has to
+ *   pass on
+ * @returns {Promise<boolean>}  whether the change was made
  */
 async function change(make, secretOf = () => null) {
   byId("notes").hidden = true;
@@ -53,7 +54,10 @@ async function change(make, secretOf = () => null) {
   });
 }
 
-/** The first account closes the page to everybody else: its link is still to be read here. @param {unknown} error */
+/**
+ * After the first account, everyone must sign in: clears the page, but keeps the link of that account readable.
+ * @param {unknown} error
+ */
 function closed(error) {
   if (!(error instanceof ApiError) || error.status !== 401) return;
   byId("people").replaceChildren();
@@ -84,11 +88,16 @@ const tokenOf = (answer) => ({
   text: answer.secret,
 });
 
-/** A button, with more in its name. @param {string} words @param {string} name @param {() => void} onclick */
+/**
+ * A button whose accessible name is longer than its text.
+ * @param {string} words
+ * @param {string} name
+ * @param {() => void} onclick
+ */
 const labelled = (words, name, onclick) => el("button.button", { "aria-label": name, onclick }, words);
 
 /**
- * A button that removes something, once a second one confirms it.
+ * A button that deletes something after you confirm with a second button.
  * @param {string} what
  * @param {string} consequence
  * @param {() => Promise<any>} remove
@@ -202,7 +211,7 @@ function tokenEntry(token) {
   );
 }
 
-/** A dashboard that no one has to sign in to may keep no accounts. @param {unknown} error @returns {Api.AccountList} */
+/** A dashboard without sign-in may not have an accounts database. @param {unknown} error @returns {Api.AccountList} */
 function without(error) {
   if (!(error instanceof ApiError) || error.status !== 404) throw error;
   byId("new-account").hidden = true;
@@ -227,7 +236,7 @@ async function list() {
 const load = () => list().then(hideNotice, (error) => showFailed(page, error, load));
 
 /**
- * Has a form make a change; it is empty again once that is made.
+ * Sends a change when you submit a form, and clears the form after success.
  * @param {string} id
  * @param {(text: ReturnType<typeof textsIn>) => Promise<boolean>} make
  */

@@ -1,4 +1,4 @@
-// The audit log: the server makes the page; the strip shows the state of the books.
+// The audit log: the server renders the page; the strip shows the state of the books.
 
 import { writeTimes } from "frametally/js/shared/format.js";
 import { useZone } from "frametally/js/shared/time.js";
