@@ -1,4 +1,4 @@
-// How scripts name each other's files and have their texts, for Node.js: as `fetch_assets.py` and `tsconfig.json` have it.
+// Resolves imports between packages and texts for Node.js, like `fetch_assets.py` and `tsconfig.json`.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { register } from "node:module";
@@ -27,7 +27,7 @@ export async function load(url, context, next) {
   return { ...loaded, source };
 }`;
 
-/** The English texts of all folders. */
+/** The English texts of all packages. */
 function english() {
   const texts = {};
   const folders = readdirSync(new URL("capabilities", HERE)).map((name) => `capabilities/${name}`);

@@ -1,4 +1,4 @@
-// What the page's pure modules take from a browser, in Node.js; imported before them.
+// Browser globals that the page's pure modules need in Node.js; import this before them.
 
 Object.assign(globalThis, {
   document: { documentElement: { className: "" }, body: { dataset: {} }, getElementById: () => null },

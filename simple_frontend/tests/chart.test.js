@@ -154,7 +154,7 @@ test("zooming out goes back the way that was zoomed in, else as much again on ea
   assert.deepEqual(now, { from: null, to: null, interval: 60 });
   shown();
   zooms.into(200, 400);
-  now = { from: 500, to: 600, interval: 5 }; // chosen otherwise
+  now = { from: 500, to: 600, interval: 5 }; // a different choice
   shown();
   zooms.out();
   assert.deepEqual(now, { from: 400, to: 700, interval: null });

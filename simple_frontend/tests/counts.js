@@ -1,4 +1,4 @@
-// An answer of /api/counts, made up.
+// An answer of /api/counts for tests.
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;

@@ -51,7 +51,7 @@ test("days are stepped by days and months by months, though the clocks change", 
     { from: at(2024, 4, 1), to: at(2024, 7, 1) },
     { from: at(2023, 10, 1), to: at(2024, 1, 1) },
   ]);
-  const hour = { from: at(2024, 3, 31, 1), to: at(2024, 3, 31, 3) }; // two by the clock, one that passed
+  const hour = { from: at(2024, 3, 31, 1), to: at(2024, 3, 31, 3) }; // two hours by the clock, but only one elapsed
   assert.deepEqual(shifted(hour, 1), { from: hour.to, to: hour.to + HOUR });
 });
 

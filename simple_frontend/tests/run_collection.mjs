@@ -26,7 +26,7 @@ async function sentBody(body) {
     return form;
 }
 
-const requests = collection.item.filter(({ request }) => request); // folders say something, and send nothing
+const requests = collection.item.filter(({ request }) => request); // folders only contain descriptions
 for (const { name, event, request } of requests) {
     const sent = request.url.query.filter(({ disabled }) => !disabled);
     const query = new URLSearchParams(sent.map(({ key, value }) => [key, filled(value)]));

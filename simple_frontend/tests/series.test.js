@@ -110,7 +110,7 @@ test("objects that stood there when the footage began are named, of the metric o
   assert.equal(fromStartWords(detections, some), "");
 });
 
-/** The scripts of all pages, but the one that has texts by key. */
+/** The scripts of all pages, except the one that looks up texts by key. */
 function modulesOfPages() {
   const folders = [
     "simple_frontend/frametally_web/static/js",

@@ -128,7 +128,7 @@ test("times of sources that share a zone are shown in it, unless the address nam
   assert.equal(zoneAt("source=door"), OWN_ZONE);
   assert.equal(zoneAt(""), OWN_ZONE);
   assert.equal(zoneAt("source=gate&timezone=America/Lima"), "America/Lima");
-  // The usual zone of one source is no choice: with another source it is another.
+  // One source's default zone is not a choice, because another source may have another default.
   const { timezone } = parseState("source=gate&timezone=Asia/Tokyo");
   assert.equal(zoneOf({ timezone, sources: ["roof"] }), "Asia/Kolkata");
   giveUpZone("Asia/Kolkata");

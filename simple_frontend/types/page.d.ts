@@ -1,53 +1,53 @@
-// What the page's modules hand to each other.
+// The types that the page's modules share.
 
 declare namespace Page {
-  /** The element of a tag with classes behind dots, such as "p.muted.small". */
+  /** The element of a tag with classes, separated by dots, such as "p.muted.small". */
   type ElementOf<Name extends string> = HTMLElementTagNameMap[(Name extends `${infer Tag}.${string}`
     ? Tag
     : Name) &
     keyof HTMLElementTagNameMap];
 
-  /** Two models that are compared, and where other capabilities show what they have of them. */
+  /** Two compared models, and where other capabilities add their parts. */
   interface ModelPair {
     first: string;
     second: string;
     slot: HTMLElement;
   }
 
-  /** What the viewer has chosen: the page's address, in other words. */
+  /** The viewer's choices, as in the page's address. */
   interface State {
-    /** Empty: all. */
+    /** Empty means all. */
     labels: string[];
-    /** Empty: all. */
+    /** Empty means all. */
     sources: string[];
-    /** null: what suits the footage; the answer's `metric` says which that is. */
+    /** `null` means the one that suits the footage; the answer's `metric` names it. */
     metric: Api.Metric | null;
-    /** Milliseconds since 1970; null: where the data begins. */
+    /** Milliseconds since 1970; `null` means the start of the data. */
     from: number | null;
-    /** Milliseconds, exclusive; null: where the data ends. */
+    /** Milliseconds, exclusive; `null` means the end of the data. */
     to: number | null;
-    /** Seconds; null: the server chooses. */
+    /** Seconds; `null` means that the server chooses. */
     interval: number | null;
-    /** Local hours of each day, as "08:00-09:00"; past midnight where the end is earlier; null: all day. */
+    /** Local hours of each day, as "08:00-09:00", past midnight if the end is earlier; `null` means all day. */
     hours: string | null;
-    /** 1 = Monday; empty: all. */
+    /** 1 is Monday; empty means all. */
     weekdays: number[];
-    /** IANA name; null: the viewer's own. */
+    /** IANA name; `null` means the viewer's own. */
     timezone: string | null;
-    /** null: the newest. */
+    /** `null` means the newest. */
     model: string | null;
-    /** Name of a zone drawn over the picture, within which all is counted; null: the whole picture. */
+    /** Name of a zone in the picture that limits the counts; `null` means the whole picture. */
     zone: string | null;
-    /** "previous", "day", "week", "source:<slug>" or "model:<id>"; null: nothing. */
+    /** "previous", "day", "week", "source:<slug>" or "model:<id>"; `null` means none. */
     compare: string | null;
-    /** Start of the bar whose frames are shown, in milliseconds; null: all bars. */
+    /** Start of the bar whose frames are in view, in milliseconds; `null` means all bars. */
     at: number | null;
-    /** Which of that bar's frames (or objects) is looked at; null: the first. */
+    /** The current frame (or object) of that bar; `null` means the first. */
     frame: string | null;
     chart: "bars" | "lines";
     view: "chart" | "table";
     boxes: boolean;
-    /** Whether the proof also shows frames in which nothing was counted. */
+    /** Whether the proof includes frames without counted objects. */
     empty: boolean;
   }
 
@@ -57,22 +57,22 @@ declare namespace Page {
     /** Exclusive. */
     end: number;
     frames: number;
-    /** Whether it is of one source: the mean of several is not that of their frames. */
+    /** Whether the row is for one source; the mean of several is not the mean of all frames. */
     ofOne: boolean;
-    /** Why objects are not known, of what was not seen either; null: there were none. */
+    /** Why objects are unknown, also those that were not seen; `null` if there were none. */
     missing: Api.Missing | null;
     filmed: Filmed;
-    /** All labels together; undefined: nothing was found. */
+    /** All labels together; undefined if nothing was found. */
     all: Api.CountBucket | undefined;
-    /** By label; null: of those that the answer has together. */
+    /** By label; `null` is the group of labels that the answer combines. */
     byLabel: Map<string | null, Api.CountBucket>;
   }
 
-  /** What was filmed of the time asked for, of each source with film. */
+  /** The filmed part of the chosen time, for each source with video. */
   interface Filmed {
-    /** 0 to 1; null: not known, as of single pictures. */
+    /** 0 to 1; `null` if unknown, for example for single pictures. */
     part: number | null;
-    /** Of each source. */
+    /** Per source. */
     askedS: number;
     sources: number;
   }
@@ -85,41 +85,41 @@ declare namespace Page {
     kind: string;
   }
 
-  /** Where the truth is, by an accuracy check, and what it would be without the errors of the model. */
+  /** The interval of the true number, from an accuracy check, and the estimate without the model's errors. */
   interface Interval {
     low: number;
     high: number;
     estimate: number;
   }
 
-  /** A number, or null; of one that is not known, the part that is. */
+  /** A number, or `null`; for an unknown number, its known part. */
   interface Known {
     value: number | null;
     part: number | null;
   }
 
-  /** What one colour stands for: a label, or the rest together. */
+  /** One colour of the chart: a label, or the rest together. */
   interface Series {
     name: string;
-    /** null: those that the answer has together. */
+    /** `null` is the group of labels that the answer combines. */
     label: string | null;
-    /** The names of several labels that share the colour. */
+    /** The names of the labels that share the colour. */
     title?: string;
     color: string;
-    /** Over the whole range. */
+    /** For the whole range. */
     total: Known;
-    /** By an accuracy check; null: none covers it. */
+    /** From an accuracy check; `null` if none covers it. */
     interval: Interval | null;
   }
 
   interface Metric {
     id: Api.Metric;
     name: string;
-    /** Above the chart: "Detections over time". */
+    /** Title above the chart: "Detections over time". */
     title: string;
-    /** On the axis: "detections". */
+    /** Title of the axis: "detections". */
     axis: string;
-    /** Whether it grows with the interval: a mean and a peak do not. */
+    /** Whether it grows with the interval; a mean and a peak do not. */
     perInterval: boolean;
     explanation: string;
     of: (measures: Api.Measures) => number | null;
@@ -127,34 +127,34 @@ declare namespace Page {
     stacks: boolean;
   }
 
-  /** What chart and table show. */
+  /** What the chart and the table show. */
   interface View {
     rows: Row[];
     series: Series[];
     gaps: Span[];
-    /** Stretches that were filmed and are not in the counts. */
+    /** Filmed stretches without counts. */
     notAnalysed: Span[];
-    /** Stretches of which all footage shows nothing. */
+    /** Stretches in which all footage shows nothing. */
     nothing: Nothing[];
-    /** What shows nothing, by interval: of whole ones, and of parts of rows. */
+    /** Footage that shows nothing, by interval, including parts of rows. */
     leftOut: Pick<Api.ShowsNothing, "start_ms" | "reason" | "covered_s" | "frames">[];
-    /** Rows of which a part only was filmed. */
+    /** Rows that were only partly filmed. */
     partial: Span[];
-    /** What was asked for; bars at its ends reach beyond it. */
+    /** The chosen range; bars at its ends reach beyond it. */
     range: Span;
-    /** Rows that reach beyond that. */
+    /** Rows that reach beyond the range. */
     cut: Span[];
-    /** Hours and days that are not asked for: neither filmed nor holes. */
+    /** Hours and days that were not chosen: they are neither footage nor gaps. */
     outside: Span[];
-    /** The names of the sources that are counted together. */
+    /** Names of the counted sources. */
     sources: string[];
-    /** Stretches of which the metric is not known. */
+    /** Stretches with an unknown metric. */
     unmeasured: Span[];
-    /** Stretches of which it is known of some of the footage only. */
+    /** Stretches for which the metric is known only for some of the footage. */
     measuredInPart: Span[];
-    /** Stretches whose time is a file's date. */
+    /** Stretches with the time from a file's date. */
     fileTimes: Span[];
-    /** Stretches in which media of a source overlap, so that one of them does not count. */
+    /** Stretches in which footage of a source overlaps, so that only one recording counts. */
     overlaps: Span[];
     metric: Metric;
     /** Seconds. */
@@ -163,34 +163,34 @@ declare namespace Page {
     to: number;
     at: number | null;
     kind: "bars" | "lines";
-    /** The other period, source or model, along the time of this one. */
+    /** The other period, source or model, on this time axis. */
     other: {
       name: string;
       rows: { start: number; end: number; known: Known }[];
-      /** Stretches in which it has no footage. */
+      /** Stretches without footage. */
       gaps: Span[];
-      /** Beside each row of the view; undefined where it has no footage. */
+      /** For each row of the view; undefined without footage. */
       values: (Known | undefined)[];
     } | null;
   }
 
-  /** The chart on Answers, as plug-ins get it whenever it shows another answer. */
+  /** The chart on Answers; plug-ins get it whenever it shows another answer. */
   interface ShownChart {
-    /** The question; it leaves nothing to the data or the viewer. */
+    /** The question, with all open choices resolved. */
     state: State;
-    /** null where no footage is counted. */
+    /** `null` if no footage is counted. */
     view: View | null;
     chart: import("../frametally_web/static/js/chart/plot.js").TimeChart;
-    /** Asks another question. */
+    /** Changes the question. */
     change: (part: Partial<State>) => void;
   }
 
   type ColorOf = (label: string | null) => string;
 
-  /** How labels and sources are shown. */
+  /** How labels and sources look. */
   interface Looks {
     colorOf: ColorOf;
-    /** The name of a source by its slug. */
+    /** A source's name by slug. */
     nameOf: (source: string) => string;
   }
 
@@ -199,10 +199,10 @@ declare namespace Page {
     labels: Api.Labels["labels"];
     sources: Api.SourceRange[];
     counts: Api.Counts;
-    /** null: the server is still adding it up; an error: why it cannot. */
+    /** `null` while the server is adding it up; an error if it cannot. */
     summary: Api.Summary | import("../frametally_web/static/js/shared/api.js").ApiError | null;
     other: { counts: Api.Counts; comparison: Comparison } | null;
-    /** Why the other side of the comparison is missing. */
+    /** Why the compared side is missing. */
     otherFault: import("../frametally_web/static/js/shared/api.js").ApiError | null;
   }
 
@@ -211,7 +211,7 @@ declare namespace Page {
     /** "a week earlier", "East Road", "yolov4-…" */
     name: string;
     state: State;
-    /** Where a moment of the other side lies in the chart. */
+    /** Converts a moment of the compared side to the chart's time. */
     back: (ms: number) => number;
   }
 }

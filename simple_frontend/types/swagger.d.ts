@@ -1,4 +1,4 @@
-// Of Swagger UI we use one function.
+// We use one function of Swagger UI.
 
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
   export default function SwaggerUI(options: Record<string, unknown>): unknown;

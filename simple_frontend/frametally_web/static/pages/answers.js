@@ -1,4 +1,4 @@
-// The dashboard: the viewer's choices go into the address, the page asks the API, and shows the answers.
+// The dashboard: it writes the viewer's choices to the address, requests the API, and shows the answers.
 
 import { ContextBar } from "../js/context/bar.js";
 import { remediesOf } from "../js/context/remedies.js";
@@ -33,20 +33,20 @@ import {
 import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);
-/** What the address asked for in vain; said until the viewer chooses something. */
+/** Unreadable parts of the address; the page reports them until the viewer chooses something. */
 let unread = unreadWords(location.search);
-/** What this page has put into the address last. */
+/** The last address that this page wrote. */
 let written = "";
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
-let shown = null; // the answers on the page, and when they came
+let shown = null; // the answers on the page, and when they arrived
 let isAway = false;
-// A summary that takes longer than this comes after the chart.
+// If the summary takes longer than this, the page shows the chart first.
 const SUMMARY_PATIENCE_MS = 300;
-// Choices with which the chart keeps its bars.
+// The chart keeps its bars when these change.
 const KEEP_BARS = ["labels", "metric", "compare", "empty"];
 let renderings = 0;
 
-// Parts of the page are made in tasks of their own, and filled so.
+// Separate tasks keep the page responsive while it builds its parts.
 await nextTask();
 const context = new ContextBar({ change, widen: () => results.zooms.out() });
 await nextTask();
@@ -73,7 +73,7 @@ const extras = new Extras({
 const loader = new Loader({ ask: load, fail });
 
 /**
- * The viewer chose something: a new entry in the browser's history, and new answers.
+ * Applies a choice: a new entry in the browser's history, and new answers.
  * @param {Partial<Page.State>} part
  */
 function change(part) {
@@ -99,7 +99,7 @@ function remember(next) {
   writeAddress();
 }
 
-/** The address says the whole question: whoever it is sent to sees the same numbers. */
+/** The address contains the whole question, so that everyone who opens the link sees the same numbers. */
 function writeAddress() {
   const isAnswered = shown?.shownFor === formatState(state);
   const query = formatWhole(state, answeredOf(state, isAnswered ? shown?.counts : undefined));
@@ -109,13 +109,13 @@ function writeAddress() {
 
 /**
  * @param {AbortSignal} signal
- * @param {boolean} quietly  nobody waits for it
- * @returns {Promise<"all"|"part"|"nothing">} how much of the answers came
+ * @param {boolean} quietly  whether nobody is waiting for it
+ * @returns {Promise<"all"|"part"|"nothing">}  which answers arrived
  */
 async function load(signal, quietly) {
   useZone(zoneOf(state));
   const adding = askSummary(state, signal);
-  adding.catch(() => {}); // it is aborted with the rest
+  adding.catch(() => {}); // it is aborted with the other requests
   const answers = await ask(state, signal);
   isAway = false;
   const before = shown?.shownFor === formatState(state) ? shown.summary : null;
@@ -133,7 +133,7 @@ async function load(signal, quietly) {
 const pause = (ms) => new Promise((resolve) => setTimeout(() => resolve(null), ms));
 
 /**
- * Puts a summary beside the chart that is shown already.
+ * Adds a summary to a chart that is already on the page.
  * @param {ReturnType<typeof askSummary>} adding
  * @param {AbortSignal} signal
  */
@@ -187,7 +187,7 @@ function sameAnswers(one, other) {
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
-/** Puts the answers on the page as the state asks for it; a later call takes the place of one that is under way. */
+/** Shows the answers for the state; a later call replaces one in progress. */
 async function render() {
   const mine = ++renderings;
   for (const parts = rendering(); !parts.next().done;) {
@@ -196,7 +196,7 @@ async function render() {
   }
 }
 
-/** Part by part, a task each; first what a hand waits for. */
+/** Builds each part in its own task, starting with those that people use first. */
 function* rendering() {
   if (!shown) return;
   const parts = results.parts(state, shown, looks());
@@ -225,7 +225,7 @@ function looks() {
 }
 
 /**
- * The address names the frame that is looked at. "Back" goes to the bar before, not through its frames.
+ * Puts the current frame into the address. "Back" returns to the previous bar, not through its frames.
  * @param {string} frame
  */
 function noteFrame(frame) {
@@ -235,10 +235,10 @@ function noteFrame(frame) {
 }
 
 /**
- * @param {number|null} bar  its start, ms; null: none
+ * @param {number|null} bar  start in ms, or `null` for none
  * @param {Object} [options]
- * @param {boolean} [options.goThere]  brings its frames into view
- * @param {string|null} [options.image]  of the frame to begin with; unique objects have other pictures
+ * @param {boolean} [options.goThere]  scrolls to its frames
+ * @param {string|null} [options.image]  image of the first frame; unique objects have other pictures
  */
 function showBar(bar, { goThere = false, image = null } = {}) {
   const metric = image && shown?.counts.metric === "objects" ? "peak" : state.metric;
@@ -248,15 +248,15 @@ function showBar(bar, { goThere = false, image = null } = {}) {
   loader.load();
 }
 
-// What goes wrong.
+// Errors.
 
-/** @param {unknown} error @returns {"again"|"later"|"never"} when to try again */
+/** @param {unknown} error @returns {"again"|"later"|"never"}  when to retry */
 function fail(error) {
   if (!(error instanceof ApiError)) {
     showOwnFault(error);
     return "never";
   }
-  // Bars cannot be made in the usual zone, which nobody asked for.
+  // The default zone, which nobody chose, cannot have these bars.
   if (error.parameter === "timezone" && state.timezone === null && zoneOf(state) !== "UTC") {
     giveUpZone(zoneOf(state));
     return "again";

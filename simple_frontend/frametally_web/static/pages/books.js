@@ -20,7 +20,7 @@ import { joined, t } from "../js/shared/texts.js";
 
 /** @type {number|null} */
 let since = null;
-/** What stands in each place: where that stays as it was, the focus and what is open in it stay too. @type {Map<string, string>} */
+/** The content of each part: an unchanged part keeps its focus and what is open in it. @type {Map<string, string>} */
 const placed = new Map();
 
 /**
@@ -78,7 +78,7 @@ async function load() {
   try {
     show(await get("status"));
   } catch (error) {
-    again = askAgain(error, load); // the books may be read later than the index answers
+    again = askAgain(error, load); // the books may become available later than the index
     if (since !== null) return;
     byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: wordsOf(error) });
     byId("verdict").dataset.state = "behind";

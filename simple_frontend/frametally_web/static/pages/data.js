@@ -1,4 +1,4 @@
-// Data & API: copies the code, and signs the chart for pages of other sites if the account may.
+// Data & API: it copies the code, and signs the chart for other sites if the account may.
 
 import { send } from "../js/shared/api.js";
 import { byId, control, copyText, el } from "../js/shared/dom.js";
@@ -37,7 +37,7 @@ async function sign(form) {
 useAskedZone();
 const asked = new URLSearchParams(location.search);
 if (!asked.get("timezone")) {
-  // The server writes the addresses, and does not know the browser's zone.
+  // The server renders the addresses, and does not know the browser's time zone.
   asked.set("timezone", zoneInUse());
   location.replace(`?${String(asked).replaceAll("%2F", "/")}`);
 }

@@ -15,7 +15,7 @@ const page = byId("letters-page");
 
 /** @typedef {{ids?: string[], cause?: string}} Which */
 
-/** @param {string} noun  what is tried again @param {Which} which */
+/** @param {string} noun  the frames to retry, in words @param {Which} which */
 function buttons(noun, which) {
   if (!has("run")) return null;
   const ask = (/** @type {string} */ what, /** @type {string} */ action) => () =>

@@ -1,4 +1,4 @@
-// The page of the API: Swagger UI over our own OpenAPI document. Only this page has it.
+// The API page: Swagger UI with our OpenAPI document. Only this page loads it.
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import { askForStrip } from "../js/status/live.js";
@@ -7,8 +7,8 @@ import { askForStrip } from "../js/status/live.js";
 /** @typedef {{React: {createElement: (kind: unknown, properties: object|null, ...children: unknown[]) => unknown}}} System */
 
 /**
- * The routes alone, without a heading, a server to choose and a second `main`: the page has its own.
- * Descriptions are plain text: what makes markup of them would need a hole in the content security policy.
+ * Only the routes, without a heading, a server choice and a second `main`, which the page already has. Descriptions
+ * are plain text, because rendering them as markup would need an exception from the content security policy.
  * @param {System} system
  */
 const Plain = ({ React }) => ({
@@ -28,7 +28,7 @@ const Plain = ({ React }) => ({
 });
 
 /**
- * Examples as words: Swagger UI would fill them in, and ask for what this server may not have.
+ * Shows examples as text: Swagger UI would fill them in and request data that this server may not have.
  * @param {Parameter} parameter
  */
 function tellExample(parameter) {
@@ -38,7 +38,7 @@ function tellExample(parameter) {
 }
 
 /**
- * Swagger UI's fields have no names, its answers cannot be scrolled by keys, and its headings leave out a level.
+ * Names Swagger UI's fields, lets the keyboard scroll its answers, and adds the heading level that it skips.
  * @param {HTMLElement} place
  */
 function mend(place) {

@@ -1,4 +1,4 @@
-// The chart alone, for other sites' pages: its address holds the question, as the dashboard's does.
+// The embedded chart, for other sites: its address contains the question, like the dashboard's.
 
 import { showLegend, TimeChart } from "../js/chart/plot.js";
 import { rangeOf } from "../js/chart/tooltip.js";
@@ -35,7 +35,7 @@ function addressOf(shown) {
 
 /** @param {Partial<Page.State>} part */
 function change(part) {
-  if (isSigned) return; // of another selection there is no signature
+  if (isSigned) return; // the signature covers only this selection
   state = { ...state, ...part };
   load();
 }
@@ -49,7 +49,7 @@ async function load() {
     show(await (isSigned ? askSigned : ask)(state, signal));
   } catch (error) {
     if (signal.aborted) return;
-    // What is left open grows with the data: in time it has more bars than are answered.
+    // An open range grows with the data, until it has more bars than the server allows: use longer bars.
     const longer = error instanceof ApiError && error.parameter === "interval" && error.instead[0];
     if (longer && !isSigned) return change({ interval: Number(longer) });
     byId("chart").hidden = counted === undefined;

@@ -1,4 +1,4 @@
-// Footage: the recordings of a source, and their changes: their time, their source, or their removal.
+// Footage: the recordings of a source, and changes to them: their time, their source, or their deletion.
 
 import { askFirst, follow } from "../js/changes/dialog.js";
 import { forgetForm, renameForm, retimeForm, timezoneForm } from "../js/changes/forms.js";
@@ -18,7 +18,11 @@ import { t } from "../js/shared/texts.js";
 
 const page = byId("footage-page");
 
-/** A page about a source, in its time zone unless another is chosen. @param {string} path @param {string} source */
+/**
+ * The address of a source's page, in its time zone unless you chose another.
+ * @param {string} path
+ * @param {string} source
+ */
 function addressOf(path, source) {
   const timezone = zoneOf({ ...parseState(location.search), sources: [source] });
   return `${path}?${new URLSearchParams({ source, timezone })}`;
@@ -37,7 +41,7 @@ function changesCard(footage, sources) {
       form: form.element,
       wanted: () => form.read() && { source, timezone, ...form.read() },
       changed: ({ what, state, changed }) => {
-        // The address of a source that was renamed is another one.
+        // A renamed source has a new address.
         if (what === "rename" && state === "done" && changed && changed.source !== source)
           window.history.replaceState(null, "", addressOf("/footage", changed.source));
         load();

@@ -1,4 +1,4 @@
-// Models: what each costs on this machine; count the last week again with one, and compare both counts.
+// Models: the cost of each on this machine; you can count the last week again with one, and compare both counts.
 
 import { askFirst, follow } from "../js/changes/dialog.js";
 import { get, send } from "../js/shared/api.js";
@@ -12,7 +12,7 @@ import { askForStrip } from "../js/status/live.js";
 import { hideNotice, press, showFailed } from "../js/status/notices.js";
 import { joined, t } from "../js/shared/texts.js";
 
-/** As the server has it of a model that can be downloaded. */
+/** The server's text for a model that can be downloaded. */
 const NOT_HERE = "not downloaded";
 const page = byId("models-page");
 /** @type {Record<string, string>} */
@@ -136,7 +136,7 @@ function countsOf({ labels, total, frames }, first, second) {
   ];
 }
 
-/** As long as nothing is measured: begin that, and look again until it has ended. @param {Api.ChangeState|null} last */
+/** If nothing is measured yet, starts the measurement and polls until it ends. @param {Api.ChangeState|null} last */
 async function showMeasuring(last) {
   const place = byId("presets");
   if (!last) await send("POST", "presets/measure", {});

@@ -1,4 +1,4 @@
-// The dialog of a change of footage: its plan, the button, its progress and its result.
+// The dialog that changes footage: its plan, the button, its progress and its result.
 
 import { get, send } from "../shared/api.js";
 import { el } from "../shared/dom.js";
@@ -13,12 +13,12 @@ const LOOK_EVERY_MS = 400;
 /**
  * @typedef {Object} Question
  * @property {string} title
- * @property {string} action  what the button says
- * @property {string} route  behind it are `/plan` and `/changes`
- * @property {HTMLElement} [form]  what is asked before anything is planned
- * @property {() => Record<string, unknown>|null} wanted  what is sent to both; null: the form is not filled in
- * @property {(state: Api.ChangeState) => void} changed  the change has ended, well or not
- * @property {typeof lastChange} [lastOf]  asks for the change at work
+ * @property {string} action  the button's text
+ * @property {string} route  prefix of `/plan` and `/changes`
+ * @property {HTMLElement} [form]  fields to fill in before the plan
+ * @property {() => Record<string, unknown>|null} wanted  the request for both; `null` if the form is incomplete
+ * @property {(state: Api.ChangeState) => void} changed  called when the change has ended, even if it failed
+ * @property {typeof lastChange} [lastOf]  requests the change in progress
  */
 
 /** @returns {Promise<Api.ChangeState|null>} */
@@ -47,7 +47,7 @@ export async function askFirst({ title, action, route, form, wanted, changed, la
   /** @type {Record<string, unknown>|null} */
   let sent = null;
 
-  /** @param {boolean} isAsked  the form is filled in again */
+  /** @param {boolean} isAsked  whether to show the form again */
   const step = (isAsked) => {
     if (form) form.hidden = !isAsked;
     look.hidden = !isAsked || !form;
@@ -89,7 +89,7 @@ export async function askFirst({ title, action, route, form, wanted, changed, la
 }
 
 /**
- * Shows the change at work until it ends; the server goes on with it whether or not anybody looks.
+ * Shows the change in progress until it ends; the server continues even if no one watches.
  * @param {HTMLElement} area
  * @param {(state: Api.ChangeState) => void} changed
  * @param {typeof lastChange} [lastOf]
@@ -153,7 +153,7 @@ function daysTable(days) {
   return scrolledTable(t("web.what_would_change_on_each_day"), names, 1, rows);
 }
 
-/** Leads to the runs that count it, once they do. @param {Api.ChangeState} state */
+/** Links to the runs that count the change, once they have. @param {Api.ChangeState} state */
 function historyOf({ state, changed }) {
   if (state !== "done" || !changed) return [];
   const { source, from_ms: from, to_ms: to } = changed;

@@ -1,4 +1,4 @@
-// The forms of changes of footage: which recordings, and which change. Each reads its own request.
+// The forms that change footage: which recordings, and which change. Each creates its own request.
 
 import { el, field } from "../shared/dom.js";
 import { fromInput, moment, toInput } from "../shared/format.js";
@@ -6,9 +6,9 @@ import { zoneInUse } from "../shared/time.js";
 import { zoneInput } from "../shared/zone_input.js";
 import { t } from "../shared/texts.js";
 
-/** @typedef {{element: HTMLElement, read: () => Record<string, unknown>|null}} Form  null: something is missing */
+/** @typedef {{element: HTMLElement, read: () => Record<string, unknown>|null}} Form  `read` returns `null` if a field is missing */
 
-/** A moment by the clocks of the page's zone. @param {string} id @param {number|null} ms @param {boolean} [required] */
+/** A time field in the page's time zone. @param {string} id @param {number|null} ms @param {boolean} [required] */
 function momentInput(id, ms, required = false) {
   const input = el("input", { id, type: "datetime-local", step: 1, required });
   /** @type {number|null} */
@@ -18,7 +18,7 @@ function momentInput(id, ms, required = false) {
     input.value = at === null ? "" : toInput(at);
   };
   show(ms);
-  // The input has whole seconds: what nobody has touched is what it was.
+  // The field has whole seconds, so an unchanged field keeps its exact time.
   const read = () => {
     const typed = fromInput(input.value);
     return shown !== null && typed === fromInput(toInput(shown)) ? shown : typed;
@@ -26,7 +26,7 @@ function momentInput(id, ms, required = false) {
   return { input, show, read };
 }
 
-/** All footage, or one recording. @param {Api.SourceFootage} footage @param {() => void} [onchange] */
+/** The choice of all footage or one recording. @param {Api.SourceFootage} footage @param {() => void} [onchange] */
 function recordingSelect({ recordings }, onchange) {
   const options = recordings.map(({ id, name, from_ms: from }) =>
     el("option", { value: id }, from === null ? name : `${name}, ${moment(from)}`),
@@ -37,7 +37,7 @@ function recordingSelect({ recordings }, onchange) {
 const hint = (/** @type {string} */ words) => el("p.muted.small", words);
 
 /**
- * A form that is read once its fields are filled in rightly.
+ * A form that can only be read when all its fields are valid.
  * @param {() => Record<string, unknown>} read
  * @param {...HTMLElement} fields
  * @returns {Form}
@@ -61,7 +61,7 @@ export function retimeForm(footage) {
   );
 }
 
-/** @param {Api.SourceFootage} footage @param {string[]} others  names of other sources @returns {Form} */
+/** @param {Api.SourceFootage} footage @param {string[]} others  names of the other sources @returns {Form} */
 export function renameForm({ name: former }, others) {
   const list = el("datalist", { id: "change-names" }, ...others.map((value) => el("option", { value })));
   const name = el("input", {

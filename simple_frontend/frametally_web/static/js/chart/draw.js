@@ -1,4 +1,5 @@
-// The drawing of the time chart: axes, bars of the width of their intervals, lines that break where nothing was filmed, and the marks behind the bars (no footage, not analysed, not measured, the bar that was chosen, files' dates, overlaps).
+// Draws the time chart: axes, bars as wide as their intervals, lines that break without footage, and marks behind the
+// bars (no footage, not analysed, not measured, the chosen bar, files' dates, overlaps).
 
 import { intervalIn } from "../shared/checked.js";
 import { themeColor } from "../shared/palette.js";
@@ -9,7 +10,7 @@ import { t } from "../shared/texts.js";
 
 const LEAST_TEXT_PX = 84;
 const PART_PX = 6;
-/** Below the axis, or from the top down. */
+/** Height of a mark below the axis or at the top. */
 const MARK_PX = 5;
 const ABOVE_PX = 7;
 
@@ -32,7 +33,7 @@ function drawBackdrop(pen, view) {
   for (const gap of view.other?.gaps ?? []) pen.above(gap);
 }
 
-/** Over the bars that the range cuts, what lies beyond is veiled. @param {Pen} pen @param {Page.View} view */
+/** Fades the part outside the range, over the bars at its ends. @param {Pen} pen @param {Page.View} view */
 function drawCuts(pen, { cut, range: [from, to] }) {
   for (const [start, end] of cut) {
     if (start < from) pen.veil([start, from]);
@@ -74,13 +75,13 @@ class Pen {
     if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, top + height / 2, width);
   }
 
-  /** A strip above the bars, in the colour of the other side's line. @param {Page.Span} span */
+  /** A strip above the bars, in the colour of the compared line. @param {Page.Span} span */
   above(span) {
     if (this.x(span[1]) <= this.area.left || this.x(span[0]) >= this.area.right) return;
     this.hatch(span, "surface", "ink", "", ABOVE_PX - 1, this.area.top - ABOVE_PX);
   }
 
-  /** Two strokes through the axis where it is broken. @param {Page.Span} span */
+  /** Two strokes where the axis is broken. @param {Page.Span} span */
   tear(span) {
     const [left, width] = this.#across(span);
     const { ctx, area } = this;
@@ -121,7 +122,7 @@ class Pen {
     ctx.strokeRect(left, area.top, width, height);
   }
 
-  /** A band along the axis, or along the top. @param {Page.Span} span @param {"bottom" | "top"} edge */
+  /** A band along the axis or the top. @param {Page.Span} span @param {"bottom" | "top"} edge */
   mark(span, edge) {
     if (this.x(span[1]) < this.area.left || this.x(span[0]) > this.area.right) return;
     const [left, width] = this.#across(span);
@@ -129,7 +130,13 @@ class Pen {
     this.ctx.fillRect(left, this.area[edge], width, MARK_PX);
   }
 
-  /** Write in the middle, if there is room. @param {string} text @param {number} x @param {number} y @param {number} room  pixels */
+  /**
+   * Writes text in the middle, if there is room.
+   * @param {string} text
+   * @param {number} x
+   * @param {number} y
+   * @param {number} room  pixels
+   */
   #write(text, x, y, room) {
     const { ctx } = this;
     ctx.font = "12px system-ui, sans-serif";
@@ -162,18 +169,18 @@ function hatching(ctx, color) {
   return /** @type {CanvasPattern} */ (ctx.createPattern(tile, "repeat"));
 }
 
-/** Bars of at least this width stand apart. */
+/** From this width, bars are drawn with a gap. */
 const APART_PX = 4;
 const MANY_ROWS = 150;
 const WIDEST_PX = 240;
 
 /**
- * What one colour stands for, a value a row; the other side's (dashed) has rows of its own.
- * @typedef {{name: string, color: string, dashed: boolean, rows: {start: number, end: number}[],
- *   values: (number|null)[], intervals: (Page.Interval|null)[]}} Drawn
+ * One colour of the chart, with a value per row; the compared side (dashed) has its own rows.
+ * @typedef {{name: string, color: string, dashed: boolean, rows: {start: number, end: number}[], values:
+ *   (number|null)[], intervals: (Page.Interval|null)[]}} Drawn
  */
 
-/** @param {Page.View} view @returns {Drawn[]} null: not known */
+/** @param {Page.View} view @returns {Drawn[]}  values are `null` if unknown */
 export function drawnOf({ rows, series, metric, other }) {
   const own = series.map((one) => ({
     name: one.name,
@@ -250,7 +257,7 @@ function drawAxes(pen, { area, xTicks, yTicks, xTitle, yTitle, width, height }) 
 }
 
 /**
- * Bars on top of each other, or side by side where their sum would say nothing.
+ * Draws stacked bars, or bars next to each other if their sum has no meaning.
  * @param {CanvasRenderingContext2D} pen
  * @param {Page.View} view
  * @param {Layout} layout
@@ -275,7 +282,7 @@ function drawBars(pen, { rows, metric }, { x, y }, series) {
         y(base) - y(base + value),
       );
     });
-    // Above all of the row's bars; beside each other where these are on top of each other.
+    // The interval of stacked bars is above all bars of the row; otherwise each bar has its own.
     sum = 0;
     series.forEach(({ values, intervals }, order) => {
       const interval = intervals[position];
@@ -303,7 +310,7 @@ function barOf(start, end, isApart) {
 }
 
 /**
- * Through the middles of the intervals; broken where there is no value, and where there was no footage between.
+ * Draws a line through the middles of the intervals; it breaks at missing values and gaps in the footage.
  * @param {CanvasRenderingContext2D} pen
  * @param {Layout} layout
  * @param {Drawn} series
@@ -337,7 +344,7 @@ function drawLine(pen, { x, y }, { color, dashed, rows, values, intervals }) {
 }
 
 /**
- * Stretches of rows that follow each other without a hole and have values: a line each.
+ * Consecutive rows that have values, without a gap: a line for each stretch.
  * @param {{start: number, end: number}[]} rows
  * @param {(number|null)[]} values
  */

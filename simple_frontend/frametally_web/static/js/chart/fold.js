@@ -1,23 +1,22 @@
-// The axis of time: hours and weekdays that were not chosen take no room, and long gaps between short footage
-// take little.
+// The time axis: it leaves out hours and weekdays that were not chosen, and shortens long gaps between short footage.
 
 import { together } from "../shared/spans.js";
 
 /**
  * @typedef {Object} Fold
- * @property {number} length  of what was asked for, ms
- * @property {(ms: number) => number} share  of the width; what is folded away is the place of its fold
+ * @property {number} length  of the chosen time, in ms
+ * @property {(ms: number) => number} share  position on the axis, 0 to 1; folded time is at the position of its fold
  * @property {(share: number) => number} ms
- * @property {Page.Span[]} stretches  that have it
- * @property {(ms: number) => boolean} has  whether a moment has its place at the axis's own scale
+ * @property {Page.Span[]} stretches  the visible stretches
+ * @property {(ms: number) => boolean} has  whether a moment is on the axis at its normal scale
  */
 
 const LEAST_BREAK_MS = 3_600_000;
-// Of what stays, each break takes so much.
+// Each break takes this share of the visible time.
 const BREAK = 0.04;
 
 /**
- * The stretches without footage that are longer than all of it, where that is little: an hour at least.
+ * Gaps that are longer than all the footage, which is short compared with them; at least an hour.
  * @param {Pick<Page.View, "rows"|"gaps">} view
  */
 export function breaksOf({ rows, gaps }) {
@@ -27,8 +26,8 @@ export function breaksOf({ rows, gaps }) {
 
 /**
  * @param {Page.Span} range
- * @param {Page.Span[]} outside  in order, and apart from each other
- * @param {Page.Span[]} [breaks]  of those that are not outside
+ * @param {Page.Span[]} outside  in order and without overlaps
+ * @param {Page.Span[]} [breaks]  gaps within the chosen time
  * @returns {Fold}
  */
 export function foldOf([from, to], outside, breaks = []) {

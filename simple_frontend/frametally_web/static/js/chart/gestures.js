@@ -5,7 +5,7 @@ import { span } from "../shared/format.js";
 import { describe, describeHole, holesOf } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
-const WIDER = 1; // as much again, on each side
+const WIDER = 1; // the range grows by its own length on each side
 
 /** @typedef {Pick<Page.State, "from"|"to"|"interval">} Range */
 
@@ -13,7 +13,7 @@ export class Zooms {
   /** @param {(range: Range) => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
-    /** The ranges that were zoomed into, each with the one that it was drawn in. @type {{into: Range, before: Range}[]} */
+    /** Previous zooms, each with the range before it. @type {{into: Range, before: Range}[]} */
     this.steps = [];
     /** @type {Range} */
     this.here = { from: null, to: null, interval: null };
@@ -26,7 +26,7 @@ export class Zooms {
   /**
    * @param {Page.State} state
    * @param {Api.Counts} counts
-   * @param {Api.SourceRange[]} sources  that are chosen
+   * @param {Api.SourceRange[]} sources  the chosen sources
    */
   show({ from, to, interval }, counts, sources) {
     this.here = { from, to, interval };
@@ -44,7 +44,7 @@ export class Zooms {
     this.onChange(into);
   }
 
-  /** Back to where the last zoom was drawn; where the range came otherwise, as much again on each side. */
+  /** Returns to the range before the last zoom; without a zoom, widens the range on each side. */
   out() {
     const { from, to } = this.here;
     if (from === null && to === null) return;
@@ -64,7 +64,7 @@ function widened([from, to], [first, last]) {
 }
 
 const DRAG_PX = 6;
-/** A finger is this far from what it means. */
+/** How far a finger may be from its target. */
 const FINGER_PX = 24;
 
 export class ChartGestures {
@@ -75,9 +75,9 @@ export class ChartGestures {
     /** @type {number|null} */
     this.pressedAt = null;
     this.dragged = false;
-    /** Start of the bar that the keyboard is on. @type {number|null} */
+    /** Start of the bar with the keyboard focus. @type {number|null} */
     this.cursor = null;
-    /** What Shift and the arrow keys have marked: from where it began to where it goes on. @type {Page.Span|null} */
+    /** The range selected with Shift and the arrow keys, from its anchor to its moving end. @type {Page.Span|null} */
     this.marked = null;
     this.selection = el("div.zoom-selection", { hidden: true });
     const { canvas } = chart;
@@ -97,7 +97,7 @@ export class ChartGestures {
     });
   }
 
-  /** The chart was drawn anew: the keyboard's bar may have gone. */
+  /** Updates the focus after a redraw, because its bar may be gone. */
   refresh() {
     if (this.cursor !== null) this.#point(this.cursor);
     else this.chart.tooltip.hide();
@@ -123,7 +123,7 @@ export class ChartGestures {
 
   /**
    * @param {number} from  x of one end
-   * @param {number} to  x of the other, which may lie outside of the bars
+   * @param {number} to  x of the other end, which may be outside the chart
    */
   #draw(from, to) {
     const { canvas } = this.chart;
@@ -137,7 +137,7 @@ export class ChartGestures {
     this.selection.hidden = false;
   }
 
-  /** Says what lies under the pointer. @param {number} x */
+  /** Shows the tooltip at the pointer. @param {number} x */
   #tell(x) {
     const { canvas, tooltip } = this.chart;
     const row = this.chart.rowAt(x);
@@ -158,7 +158,7 @@ export class ChartGestures {
   #release(event) {
     const { pressedAt, dragged } = this;
     this.#forget();
-    this.dragged = dragged; // for the click that follows
+    this.dragged = dragged; // for the click event that follows
     if (pressedAt === null || !dragged) return;
     const { left, right } = this.#area();
     const x = Math.min(Math.max(event.offsetX, left), right);
@@ -177,7 +177,7 @@ export class ChartGestures {
   }
 
   /**
-   * Whole bars between two places; where nothing was filmed, whole seconds.
+   * Whole bars between two positions; without footage there, whole seconds.
    * @param {number} left
    * @param {number} right
    */
@@ -191,7 +191,7 @@ export class ChartGestures {
   #click(event) {
     const { dragged } = this;
     this.dragged = false;
-    if (dragged || event.detail > 1) return; // the first of a double click has done it
+    if (dragged || event.detail > 1) return; // the first click of a double-click already opened it
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
     const row = this.chart.rowAt(event.offsetX, isFinger ? FINGER_PX : 0);
     const hole = this.chart.holeAt(event.offsetX);
@@ -204,7 +204,7 @@ export class ChartGestures {
     else if (hole) this.on.hole?.(hole);
   }
 
-  /** Where the keyboard can go, by time: bars, and stretches without any. */
+  /** The keyboard stops in order of time: bars, and stretches without any. */
   #stops() {
     const { view } = this.chart;
     if (!view) return [];
@@ -241,8 +241,8 @@ export class ChartGestures {
   }
 
   /**
-   * Marks as much more as a bar is long, to the next bar's edge at most: a part of a hole can be marked, too.
-   * @param {{start: number, end: number}} stop  where the keyboard is
+   * Extends the selection by one bar, at most to the next edge, so that you can also select a part of a gap.
+   * @param {{start: number, end: number}} stop  the current stop
    * @param {number} by  1 or -1
    */
   #mark(stop, by) {
@@ -263,7 +263,7 @@ export class ChartGestures {
     this.selection.hidden = true;
   }
 
-  /** Shows the tooltip of a bar or of a hole, and says it. @param {number|null} start */
+  /** Shows the tooltip of a bar or gap, and reads it to screen readers. @param {number|null} start */
   #point(start) {
     const { layout, view, tooltip } = this.chart;
     if (!layout || !view) return;

@@ -1,5 +1,5 @@
-// The lanes of footage under the chart, one for each source, and the panel that explains a gap: the frames at
-// its ends, and its reason in the books.
+// The lanes of footage under the chart, one for each source, and the panel that explains a gap: the frames at its
+// ends, and the reason from the books.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { withValues } from "../shared/address.js";
@@ -14,9 +14,9 @@ import { searchOf } from "./lanes_search.js";
 import { describeHole, holesOf } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
-/** Of more sources than this one is asked to choose. */
+/** With more sources, the panel asks you to choose one. */
 const SOURCES_AT_ONCE = 3;
-// Of a picture, at most: see lanes.css.
+// Largest width of a picture: see lanes.css.
 const SIZES = "240px";
 
 export class GapPanel {
@@ -36,9 +36,9 @@ export class GapPanel {
 
   /**
    * @param {import("./tooltip.js").Hole} hole
-   * @param {string[]} sources  that have it
+   * @param {string[]} sources  sources with this gap
    * @param {Page.State} state
-   * @param {number|null} base  the interval that the chart's bars were read from, seconds
+   * @param {number|null} base  the stored interval of the chart's bars, in seconds
    * @param {Page.Looks} looks
    */
   async show(hole, sources, state, base, { colorOf, nameOf }) {
@@ -67,7 +67,7 @@ export class GapPanel {
     );
   }
 
-  /** Closes when something else is shown than when it opened. @param {string} view */
+  /** Closes the panel if the view has changed since it opened. @param {string} view */
   closeUnless(view) {
     if (view !== this.view) this.close();
     this.view = view;
@@ -89,7 +89,7 @@ export class GapPanel {
  * @param {Page.State} state
  * @param {number|null} base
  * @param {AbortSignal} signal
- * @returns {Promise<Api.FootageGap|string>} or why there is no answer
+ * @returns {Promise<Api.FootageGap|string>}  the answer, or why there is none
  */
 async function ask(source, at, state, base, signal) {
   const { model, zone } = state;
@@ -137,7 +137,7 @@ function frameElement(what, frame, colorOf) {
 }
 
 const AT_ONCE = 8;
-/** Units of a lane's drawing; what is shorter than the least is drawn as long as it. */
+/** Width of a lane's drawing, in its units; shorter stretches are drawn with a minimum width. */
 const WIDTH = 1000;
 const HEIGHT = 8;
 const LEAST = 1.5;
@@ -159,15 +159,15 @@ const STATES = /** @type {State[]} */ (Object.keys(WORDS));
  * @typedef {Object} Lane
  * @property {string} source
  * @property {Record<State, Page.Span[]>} spans
- * @property {Page.Nothing[]} nothing  with the reasons
- * @property {string} share  of the time asked for, that was filmed; empty: not known
+ * @property {Page.Nothing[]} nothing  with their reasons
+ * @property {string} share  filmed share of the chosen time; empty if unknown
  */
 
 /**
- * When each source was filmed.
- * @param {Api.Counts} apart  by source
+ * When each source has footage.
+ * @param {Api.Counts} apart  counts by source
  * @param {Page.State} state
- * @param {Page.Span} range  that the chart shows
+ * @param {Page.Span} range  the chart's range
  * @returns {Lane[]}
  */
 export function lanesOf(apart, state, [from, to]) {
@@ -196,13 +196,13 @@ export function lanesOf(apart, state, [from, to]) {
         outside,
       },
       nothing,
-      // Of single pictures, and of what older versions counted, nobody knows how much was filmed.
+      // The filmed time is unknown for single pictures and for counts by older versions.
       share: filmed === null ? "" : shareWords({ part: filmed, askedS, sources: 1 }),
     };
   });
 }
 
-/** Keeps the lanes' place: they come after the chart. @param {number} sources  0: there are no lanes */
+/** Reserves space for the lanes, which load after the chart. @param {number} sources  0 for no lanes */
 export function makeRoomForLanes(sources) {
   const area = byId("lanes");
   area.hidden = !sources;
@@ -216,7 +216,7 @@ export function makeRoomForLanes(sources) {
  * @param {(source: string) => string} nameOf
  * @param {Object} on
  * @param {(source: string, hole: import("./tooltip.js").Hole) => void} on.hole
- * @param {(ms: number) => void} on.moment  a place with footage was chosen
+ * @param {(ms: number) => void} on.moment  called when you choose a position with footage
  */
 export function showLanes(area, lanes, view, nameOf, on) {
   const named = lanes
@@ -270,7 +270,7 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
     el("span.lane-share.muted", shareElement, el("span.visually-hidden", spoken)),
     picture,
   );
-  /** The hole that Enter says the reason of. */
+  /** Enter shows the reason of this gap. */
   let chosen = longest;
   const momentAt = (/** @type {MouseEvent} */ event) => {
     const box = lane.getBoundingClientRect();
@@ -300,7 +300,7 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || !longest) return;
     event.preventDefault();
-    // The first key shows the hole that is chosen already.
+    // The first key press shows the gap that is already chosen.
     const to = holes.indexOf(chosen) + (mark.isConnected ? by : 0);
     chosen = holes[Math.min(Math.max(to, 0), holes.length - 1)];
     const { left, width } = placeOf(chosen.span, range, fold);
@@ -319,7 +319,7 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
 }
 
 /**
- * Where a span lies in the drawing, in its units.
+ * The position of a span in the drawing, in its units.
  * @param {Page.Span} span
  * @param {Page.Span} range
  * @param {import("./fold.js").Fold} fold
@@ -329,7 +329,7 @@ function placeOf([start, end], [from, to], fold) {
   return { left: x(start), width: Math.max(x(end) - x(start), LEAST) };
 }
 
-/** What lies on top of each other, from below. @type {State[]} */
+/** The layers, bottom first. @type {State[]} */
 const LAYERS = ["outside", "filmed", "part", "unanalysed", "nothing", "gap", "beyond"];
 
 /**

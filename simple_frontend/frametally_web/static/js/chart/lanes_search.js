@@ -1,13 +1,13 @@
-// Searches the lanes of many sources by name.
+// Searches many lanes by source name.
 
 import { el } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
 
-/** More lanes than these are searched by name. */
+/** With more lanes than this, a search field appears. */
 const MOST_UNSEARCHED = 24;
 
 /**
- * A field that leaves the lanes whose names have what is typed; it stays when the lanes are drawn anew.
+ * A field that shows only lanes whose names contain the typed text; it stays when the lanes are redrawn.
  * @param {HTMLElement} area
  * @param {{name: string}[]} lanes
  * @param {HTMLElement[]} items

@@ -1,4 +1,4 @@
-// Positions in the time chart: its axes with their ticks and titles, and its scales.
+// Positions in the time chart: its axes with ticks and titles, and its scales.
 
 import { day, duration, isOneDay, tickParts, zoneName } from "../shared/format.js";
 import { joined, LOCALE, t } from "../shared/texts.js";
@@ -11,7 +11,7 @@ import { intervalIn } from "../shared/checked.js";
 const LEAST_PX = 86;
 
 /** @typedef {Exclude<import("../shared/time.js").Unit, "week">} TickUnit */
-/** How many of a unit lie between two ticks. @type {[unit: TickUnit, seconds: number, counts: number[]][]} */
+/** Possible distances between two ticks, by unit. @type {[unit: TickUnit, seconds: number, counts: number[]][]} */
 const UNITS = [
   ["second", 1, [1, 5, 15, 30]],
   ["minute", 60, [1, 5, 15, 30]],
@@ -34,8 +34,8 @@ const STEPS = UNITS.flatMap(([unit, length, counts]) =>
  * @param {number} from  ms
  * @param {number} to  ms
  * @param {number} widthPx
- * @param {number} interval  seconds: no tick between two bars, they would say nothing
- * @param {number} [length]  of what is shown between them, ms
+ * @param {number} interval  seconds; there are no ticks between two bars, because they would have no meaning
+ * @param {number} [length]  visible time between the two, in ms
  * @returns {Ticks}
  */
 export function ticksFor(from, to, widthPx, interval, length = to - from) {
@@ -54,7 +54,7 @@ export function ticksFor(from, to, widthPx, interval, length = to - from) {
 }
 
 /**
- * So many units after the first tick, by the clock: on the days on which it changes too.
+ * A number of units after the first tick, on the local clock, even on days when the clocks change.
  * @param {number} first
  * @param {number} count
  * @param {TickUnit} unit
@@ -66,7 +66,7 @@ function after(first, count, unit) {
 }
 
 /**
- * The round moment at or before `from`: a multiple of the step since the unit above it began.
+ * The round moment at or before `from`: a multiple of the step since the next larger unit started.
  * @param {number} from
  * @param {number} count
  * @param {TickUnit} unit
@@ -80,10 +80,10 @@ function firstTick(from, count, unit) {
 }
 
 /**
- * What stands at a tick: below it the day, or the year, where a new one begins, so that no date is left to guess.
+ * The text of a tick; below it the new day or year, if one starts there, so that every date is clear.
  * @param {Ticks} ticks
  * @param {number} position
- * @param {boolean} oneDay  the axis has its day in the title
+ * @param {boolean} oneDay  whether the axis title contains the day
  */
 export function tickText({ values, unit }, position, oneDay) {
   const here = tickParts(values[position]);
@@ -101,7 +101,7 @@ export const FONT = "12px system-ui, sans-serif";
 export const LINE_PX = 15;
 const TICK_GAP_PX = 8;
 const LEAST_TICK_PX = 44;
-/** Lines below the area: two of ticks, one of the axis's title. */
+/** Height below the area: two lines for ticks, one for the axis title. */
 const BELOW_PX = 3 * LINE_PX + 16;
 const ABOVE_PX = 8;
 const LEAST_COUNT = 4;
@@ -112,7 +112,7 @@ const LEAST_COUNT = 4;
  * @property {number} height
  * @property {{left: number, right: number, top: number, bottom: number}} area
  * @property {(ms: number) => number} x
- * @property {Page.Span[]} breaks  stretches that take less room than they last
+ * @property {Page.Span[]} breaks  shortened stretches
  * @property {(px: number) => number} ms
  * @property {(value: number) => number} y
  * @property {{at: number, lines: string[]}[]} xTicks  in px
@@ -140,7 +140,7 @@ export function layoutOf(view, width, height, widthOf) {
   const top = values[values.length - 1];
   const y = (/** @type {number} */ value) => area.bottom - (value / top) * (area.bottom - area.top);
   const oneDay = isOneDay(from, to);
-  // Of each stretch by itself: between two of them years may lie.
+  // Each stretch has its own ticks, because years may lie between two of them.
   const each = breaks.length ? fold.stretches : [/** @type {Page.Span} */ ([from, to])];
   const some = each.map(([start, end]) => ticksFor(start, end, area.right - left, interval, fold.length));
   const ticks = unfolded({ ...some[0], values: some.flatMap((one) => one.values) }, fold, x);
@@ -168,7 +168,7 @@ export function layoutOf(view, width, height, widthOf) {
 }
 
 /**
- * The ticks with room for their labels, which at a fold is the last one, where days go on.
+ * The ticks with room for their labels; where two collide at a fold, the later one stays.
  * @param {Ticks} ticks
  * @param {import("./fold.js").Fold} fold
  * @param {(ms: number) => number} x
@@ -183,7 +183,7 @@ function unfolded({ values, unit }, fold, x) {
   return { unit, values: kept };
 }
 
-/** The highest value that is drawn. @param {Page.View} view */
+/** The highest value in the chart. @param {Page.View} view */
 function mostIn({ rows, series, metric, kind, other }) {
   const isStack = kind === "bars" && metric.stacks;
   const inRow = (/** @type {Page.Row} */ row) => {
@@ -201,9 +201,9 @@ function mostIn({ rows, series, metric, kind, other }) {
 }
 
 /**
- * Round values from 0 to the first that none exceeds.
+ * Round values from 0 to the first one that no value exceeds.
  * @param {number} most
- * @param {number} room  how many there is room for
+ * @param {number} room  the most values that fit
  * @param {Page.Metric} metric
  */
 function valueTicks(most, room, metric) {
@@ -217,7 +217,7 @@ function valueTicks(most, room, metric) {
 }
 
 /**
- * What the axis says of bars that the range cuts: they hold less than their neighbours.
+ * The axis note about bars at the ends of the range, which are lower because they are incomplete.
  * @param {Page.View} view
  */
 export function cutWords({ cut, rows, interval }) {

@@ -1,4 +1,4 @@
-// The chart as a picture for a slide: with its title, its question, its legend and its footage.
+// The chart as a picture for a slide: with its title, question, legend and footage.
 
 import { byId, control } from "../shared/dom.js";
 import { duration, span, zoneName } from "../shared/format.js";
@@ -62,7 +62,7 @@ export function chartPicture(view, counts) {
 }
 
 /**
- * Where the legend's keys stand, in as many lines as they need.
+ * Positions of the legend's keys, in as many lines as needed.
  * @param {Page.View} view
  * @param {CanvasRenderingContext2D} pen
  * @param {number} width

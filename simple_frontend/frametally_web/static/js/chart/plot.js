@@ -12,7 +12,7 @@ import { t } from "../shared/texts.js";
 /**
  * @param {HTMLElement} area
  * @param {Page.View} view
- * @param {string[]} chosen  the labels that are filtered for
+ * @param {string[]} chosen  the labels in the filter
  * @param {(labels: string[]) => void} onLabels  [] for all
  */
 export function showLegend(area, view, chosen, onLabels) {
@@ -58,15 +58,15 @@ export function showLegend(area, view, chosen, onLabels) {
   ); // prettier-ignore
 }
 
-/** How the chart is drawn for paper: as wide as an A4 page, in print's resolution. The style sheet scales it. */
+/** The chart's size on paper: the width of an A4 page at print resolution. The style sheet scales it. */
 const PAPER = { width: 720, height: 320, ratio: 3 };
 
 /**
  * @typedef {Object} ChartEvents
- * @property {(start: number) => void} [bar]  a bar was chosen, by its start
- * @property {(row: Page.Row|null) => void} [look]  the pointer or the keyboard is on a bar, or on none any more
- * @property {(hole: import("./tooltip.js").Hole) => void} [hole]  a stretch without bars was chosen
- * @property {(from: number, to: number) => void} zoom  a range was drawn, in ms
+ * @property {(start: number) => void} [bar]  called with the start of a chosen bar
+ * @property {(row: Page.Row|null) => void} [look]  called with the bar under the pointer or the focus, or with `null`
+ * @property {(hole: import("./tooltip.js").Hole) => void} [hole]  called when a gap is chosen
+ * @property {(from: number, to: number) => void} zoom  called with a selected range, in ms
  * @property {() => void} unzoom
  */
 
@@ -94,11 +94,11 @@ export class TimeChart {
     for (const [event, isOnPaper] of Object.entries({ beforeprint: true, afterprint: false })) {
       addEventListener(event, () => {
         this.isOnPaper = isOnPaper;
-        document.documentElement.classList.toggle("on-paper", isOnPaper); // which is white
+        document.documentElement.classList.toggle("on-paper", isOnPaper); // paper is white
         this.#draw();
       });
     }
-    // What is drawn can be asked for by the element that shows it.
+    // Gives access to the chart through its canvas.
     Object.assign(canvas, { timeChart: this });
   }
 
@@ -112,7 +112,7 @@ export class TimeChart {
     });
   }
 
-  /** What each colour stands for, a value a row. */
+  /** The colours of the chart, with a value per row. */
   drawn() {
     return this.view ? drawnOf(this.view) : [];
   }
@@ -131,14 +131,14 @@ export class TimeChart {
     draw(pen, view, this.layout);
     this.#showMoment();
     canvas.dispatchEvent(new Event("drawn"));
-    // What lies along the time axis elsewhere begins and ends where it does.
+    // Other elements along the time axis align with the chart.
     const { left, right } = this.layout.area;
     const card = canvas.closest("section");
     card?.style.setProperty("--plot-left", `${left / width}`);
     card?.style.setProperty("--plot-width", `${(right - left) / width}`);
   }
 
-  /** A line where the frame that is looked at lies. */
+  /** Draws a line at the time of the current frame. */
   #showMoment() {
     const { cursor, layout, view, moment, canvas } = this;
     cursor.hidden = moment === null || !layout || !view || moment < view.from || moment > view.to;
@@ -149,9 +149,9 @@ export class TimeChart {
   }
 
   /**
-   * The row at a place of the canvas; null beside them, and where nothing was filmed.
-   * @param {number} x  CSS pixels from the canvas's left edge
-   * @param {number} [reach]  pixels within which the nearest bar will do, for a finger
+   * The row at a position of the canvas; `null` outside the rows and in gaps.
+   * @param {number} x  CSS pixels from the left edge of the canvas
+   * @param {number} [reach]  accept the nearest bar within this many pixels, for fingers
    */
   rowAt(x, reach = 0) {
     const ms = this.momentAt(x);
@@ -165,7 +165,7 @@ export class TimeChart {
     return near.sort((a, b) => away(a) - away(b))[0] ?? under;
   }
 
-  /** The stretch without a bar at a place. @param {number} x @returns {import("./tooltip.js").Hole|null} */
+  /** The gap at a position. @param {number} x @returns {import("./tooltip.js").Hole|null} */
   holeAt(x) {
     const at = this.momentAt(x);
     if (at === null || !this.view) return null;
@@ -173,7 +173,7 @@ export class TimeChart {
     return hole ? { ...hole, at: Math.floor(at) } : null;
   }
 
-  /** @param {number} x @returns {number|null} ms; null beside the chart */
+  /** @param {number} x @returns {number|null}  ms; `null` outside the chart */
   momentAt(x) {
     if (!this.layout) return null;
     const { left, right } = this.layout.area;

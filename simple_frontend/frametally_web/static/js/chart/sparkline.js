@@ -1,4 +1,4 @@
-// The small chart: bars without axes, and marks without footage.
+// The small chart: bars without axes, and marks for missing footage.
 
 import { svg } from "../shared/dom.js";
 import { gapsOf, spanOf, totalIn } from "../shared/series.js";
@@ -8,13 +8,13 @@ const WIDTH = 600;
 const HEIGHT = 56;
 
 /**
- * Bars in a picture; what they say stands beside it in words.
+ * Bars as a picture; the text next to it has the numbers.
  * @param {{from_ms: number|null, to_ms: number|null}} range
  * @param {Page.Row[]} rows
  * @param {Page.Span[]} notAnalysed
  * @param {Page.Metric} metric
  * @param {number} most
- * @param {Page.Span[]} [outside]  what was not asked for: it is folded away
+ * @param {Page.Span[]} [outside]  unchosen time, which the axis leaves out
  * @param {Page.Span[]} [nothing]  where the footage shows nothing
  */
 export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, outside = [], nothing = []) {

@@ -1,4 +1,4 @@
-// The chart in words: a bar, a gap, and the box next to the pointer.
+// The chart in words: a bar, a gap, and the tooltip.
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span, within } from "../shared/format.js";
@@ -8,27 +8,27 @@ import { NOTHING, allKnownIn, isMeasuredInPart, isPartial, knownIn, shareWords }
 import { joined, t } from "../shared/texts.js";
 
 /**
- * What the bars measure: a sum is one of an interval, a mean and a peak are of frames.
+ * What the bars measure: a sum is per interval; a mean and a peak are per frame.
  * @param {Page.Metric} metric
  * @param {number} interval  seconds
  */
 export const axisWords = (metric, interval) =>
   metric.perInterval ? t("web.per", { axis: metric.axis, interval: duration(interval) }) : metric.axis;
 
-/** Below the chart's title. @param {Page.View} view @param {string|null} zone  of the picture */
+/** The text below the chart's title. @param {Page.View} view @param {string|null} zone  of the picture */
 export const rangeOf = ({ range, interval }, zone) =>
   t("web.in_intervals_of", { span: span(...range), interval: duration(interval), zone: within(zone) });
 
-/** What a series comes to in all. @param {Page.Metric} metric @param {Page.Series} series */
+/** A series' total. @param {Page.Metric} metric @param {Page.Series} series */
 export const totalWords = (metric, { total, interval }) =>
   knownWords(metric, total) + rangeWords(metric, interval);
 
 /**
- * A stretch without bars, and why; `at` is the moment in it that was pointed at.
+ * A stretch without bars, and the reason; `at` is the moment in it under the pointer.
  * @typedef {{span: Page.Span, at: number, kind: string}} Hole
  */
 
-/** By time. @param {Pick<Page.View, "gaps"|"notAnalysed"|"nothing">} view @returns {Hole[]} */
+/** All gaps in order of time. @param {Pick<Page.View, "gaps"|"notAnalysed"|"nothing">} view @returns {Hole[]} */
 export function holesOf({ gaps, notAnalysed, nothing }) {
   const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
     spans.map((one) => ({ span: one, at: one[0], kind }));
@@ -40,7 +40,7 @@ export function holesOf({ gaps, notAnalysed, nothing }) {
 }
 
 /**
- * What a screen reader says in place of the picture; the table has the numbers.
+ * What a screen reader reads instead of the chart; the table has the numbers.
  * @param {Page.View} view
  * @param {Pick<import("./plot.js").ChartEvents, "bar"|"hole">} on
  */
@@ -65,7 +65,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
   });
 }
 
-/** One bar in words. @param {Page.View} view @param {Page.Row} row */
+/** A bar in words. @param {Page.View} view @param {Page.Row} row */
 export function describe(view, row) {
   const { series, metric, other } = view;
   const parts = series.flatMap(({ name, label }) => {
@@ -85,28 +85,28 @@ export function describe(view, row) {
   );
 }
 
-/** A stretch without bars in words. @param {Pick<Hole, "span"|"kind">} hole */
+/** A gap in words. @param {Pick<Hole, "span"|"kind">} hole */
 export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: ${kind}`;
 
-/** The other side's value beside a row. @param {Page.View} view @param {Page.Row} row */
+/** The compared value for a row. @param {Page.View} view @param {Page.Row} row */
 function besideIn({ rows, metric, other }, row) {
   const known = other?.values[rows.indexOf(row)];
   return known === undefined ? t("web.no_footage") : knownWords(metric, known);
 }
 
-/** The other side's value beside a moment without a bar. @param {Page.View} view @param {number} ms */
+/** The compared value at a moment without a bar. @param {Page.View} view @param {number} ms */
 function besideHole({ metric, other }, ms) {
   const row = other?.rows.find(({ start, end }) => start <= ms && ms < end);
   return other && row ? `${other.name}: ${knownWords(metric, row.known)}.` : "";
 }
 
-/** "26% of 3 × 30 min filmed"; nothing where all of it was, or nobody has noted how much. @param {Page.Row} row */
+/** "26% of 3 × 30 min filmed"; empty if everything was filmed or the share is unknown. @param {Page.Row} row */
 export function filmedPart(row) {
   const part = row.filmed.part ?? 1;
   return isPartial(row) ? t("web.filmed", { share: shareWords({ ...row.filmed, part }) }) : "";
 }
 
-/** "5 days of 1 week in the range", of a bar it cuts. @param {Page.View} view @param {Page.Row} row */
+/** "5 days of 1 week in the range", for a bar at the end of the range. @param {Page.View} view @param {Page.Row} row */
 function cutPart({ cut, range: [from, to] }, { start, end }) {
   if (!cut.some(([first]) => first === start)) return "";
   return t("web.of_in_the_range", {
@@ -116,7 +116,7 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
 }
 
 /**
- * What all of a bar's footage is less than the interval, or its numbers less than the footage.
+ * How a bar is incomplete: less footage than its interval, or numbers for less than its footage.
  * @param {Page.View} view
  * @param {Page.Row} row
  */
@@ -130,7 +130,7 @@ export const partsOf = (view, row) =>
     measuredPart(view, row),
   ].filter(Boolean);
 
-/** "5 min black" of what a bar leaves out. @param {Page.View} view @param {Page.Row} row */
+/** "5 min black": footage that a bar leaves out. @param {Page.View} view @param {Page.Row} row */
 const nothingIn = ({ leftOut }, row) =>
   leftOut.filter((one) => one.start_ms === row.start).map((one) => nothingWords(one));
 
@@ -146,23 +146,23 @@ export function measuredPart({ metric }, row) {
     : t("web.some_labels_are_not_measured", { why: whyNotIn(row, row.all) });
 }
 
-/** What hands can do with the chart, on this device. */
+/** What you can do with the chart on this device. */
 export const handWords = () =>
   matchMedia("(hover: hover)").matches
     ? t("web.click_a_bar_for_its_frames")
     : t("web.tap_a_bar_for_its_frames");
 
-/** Why a bar of a row is not known. @param {Page.Row} row @param {Api.CountBucket|undefined} bar */
+/** Why a bar of a row is unknown. @param {Page.Row} row @param {Api.CountBucket|undefined} bar */
 function whyNotIn(row, bar) {
   const missing = row.missing ?? bar?.objects_missing;
   return missing ? WHY_NOT[missing] : t("web.not_measured");
 }
 
 /**
- * What a series comes to in a row, or why that is not known.
+ * A series' value in a row, or why it is unknown.
  * @param {Page.View} view
  * @param {Page.Row} row
- * @param {number} order  of the series
+ * @param {number} order  position of the series
  * @param {Page.Interval|null} checked
  */
 function wordsIn({ series, metric }, row, order, checked) {
@@ -178,7 +178,7 @@ export class Tooltip {
   /** @param {import("./plot.js").TimeChart} chart */
   constructor(chart) {
     this.chart = chart;
-    // Those who hear the page are told by #spoken.
+    // Screen readers read #spoken instead.
     this.box = el("div.chart-tip", { "aria-hidden": "true", hidden: true });
     chart.canvas.after(this.box);
   }
@@ -187,7 +187,7 @@ export class Tooltip {
     this.box.hidden = true;
   }
 
-  /** @param {Page.Row} row @param {number} x  CSS pixels from the canvas's left edge */
+  /** @param {Page.Row} row @param {number} x  CSS pixels from the left edge of the canvas */
   showRow(row, x) {
     const { view } = this.chart;
     if (view) this.#place(x, span(row.start, row.end), this.#lines(view, row), footer(view, row));

@@ -7,7 +7,7 @@ const CAP_PX = 7;
 /**
  * @param {CanvasRenderingContext2D} pen
  * @param {number} x
- * @param {number} top  of the interval
+ * @param {number} top  upper end of the interval
  * @param {number} bottom
  * @param {number} room  for its caps
  */
@@ -25,7 +25,7 @@ export function drawWhisker(pen, x, top, bottom, room) {
     }
     pen.stroke();
   };
-  // A light edge parts it from its bar, of whatever colour that is.
+  // A light edge makes it visible on a bar of any colour.
   if (cap >= 1) {
     pen.strokeStyle = themeColor("surface");
     pen.lineWidth = 3;

@@ -24,7 +24,7 @@ import {
 import { PairView } from "./pair.js";
 import { t } from "../shared/texts.js";
 
-/** How many labels the words name. */
+/** The most labels in the sentence. */
 const NAMED = 3;
 
 const labelOrder = { by: "apart", falls: true };
@@ -117,7 +117,7 @@ function rowElement(heading, line, metric, bar) {
 }
 
 /**
- * To the right where there is more here, to the left where there is less.
+ * To the right if this side has more, to the left if it has less.
  * @param {number|null} by
  * @param {number} most
  * @param {string} color
@@ -186,7 +186,7 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
 }
 
 /**
- * One side.
+ * One side of the comparison.
  * @typedef {Object} Side
  * @property {string} name  "a week earlier"
  * @property {Page.State} state
@@ -198,7 +198,7 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
  * @property {[here: Side, there: Side]} sides
  * @property {Page.ColorOf} colorOf
  * @property {(source: string) => string} nameOf
- * @property {(label: string) => void} onLabel  that label alone
+ * @property {(label: string) => void} onLabel  shows only this label
  * @property {(start: number) => void} onBar
  */
 
@@ -226,7 +226,7 @@ function rangesOf({ from_ms: from, to_ms: to, other_from_ms: otherFrom, other_to
   return here === there ? here : t("web.beside", { here, there });
 }
 
-/** What is compared, and the holes of both sides. @param {Api.Differences} found */
+/** What is compared, and the gaps of both sides. @param {Api.Differences} found */
 function seenWords({ seen_by_both: both, only_here: here, only_there: there, frames, other_frames: others }) {
   const holes = [
     here && t("web.only_here", { here: number(here) }),

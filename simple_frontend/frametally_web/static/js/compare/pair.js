@@ -1,4 +1,4 @@
-// Both pictures of a difference side by side, with their boxes; with two models, of the same frame.
+// Both pictures of a difference next to each other, with their boxes; with two models, of the same frame.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
@@ -17,7 +17,7 @@ import { t } from "../shared/texts.js";
  * @param {Api.BarDifference} entry
  * @param {[here: Side, there: Side]} sides
  * @param {AbortSignal} signal
- * @returns {Promise<(Frame|null)[]>}  null: that side has none
+ * @returns {Promise<(Frame|null)[]>}  `null` for a side without a picture
  */
 export async function framesOf(entry, sides, signal) {
   const { start_ms: start, end_ms: end, other_start_ms: otherStart, other_end_ms: otherEnd } = entry;
@@ -26,7 +26,7 @@ export async function framesOf(entry, sides, signal) {
     fullestOf(entry, sides[1], [otherStart, otherEnd], signal),
   ]);
   if (sides[0].state.model === sides[1].state.model) return fullest;
-  // The fullest of the one is beside the same of the other; of two such pairs the one that shows more.
+  // Compare each side's fullest frame with the other model's boxes in it; show the pair that differs more.
   const [here, there] = fullest;
   const pairs = await Promise.all([
     here && boxesIn(here, entry.label, sides[1], signal).then((beside) => [here, beside]),
@@ -37,13 +37,13 @@ export async function framesOf(entry, sides, signal) {
 }
 
 /**
- * How far the boxes of a pair are apart; a pair with one side alone comes last.
+ * Difference in the number of boxes; a pair with only one side comes last.
  * @param {(Frame|null)[]} pair
  */
 const shownBy = ([a, b]) => (a && b ? Math.abs(a.boxes.length - b.boxes.length) : -1);
 
 /**
- * The frame of a bar that has most boxes of the label; where none has any, the first.
+ * The frame in a bar with the most boxes of the label; the first frame if there are none.
  * @param {Api.BarDifference} entry
  * @param {Side} side
  * @param {Page.Span} bar
@@ -57,7 +57,7 @@ async function fullestOf({ source, label }, { state, base }, [start, end], signa
 }
 
 /**
- * What a model counted in a frame; null where it has not analysed it.
+ * A model's boxes in a frame; `null` if it has not analysed it.
  * @param {Frame} frame
  * @param {string} label
  * @param {Side} side
@@ -73,13 +73,13 @@ async function boxesIn({ image_path: path }, label, { state, base }, signal) {
   }
 }
 
-// Of each picture: half of the window, or one above the other.
+// Each picture takes half of the window, or its full width if they are stacked.
 const SIZES = "(max-width: 800px) 96vw, 49vw";
 
 export class PairView {
   /**
    * @param {Api.BarDifference[]} entries
-   * @param {number} position  of the one to begin with
+   * @param {number} position  of the first pair
    * @param {Page.Metric} metric
    * @param {import("./card.js").Context} context
    */

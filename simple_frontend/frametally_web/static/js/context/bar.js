@@ -1,4 +1,4 @@
-// The context bar: the current question, as chips. Each opens a panel to change it.
+// The context bar: the current question as chips. Each chip opens a panel to change it.
 
 import { withValues } from "../shared/address.js";
 import { get } from "../shared/api.js";
@@ -17,26 +17,26 @@ import { joined, t } from "../shared/texts.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
 /**
- * What is known of the data; without counts where they cannot be had.
+ * What is known about the data; without counts if they are unavailable.
  * @typedef {Pick<Page.Answers, "models"|"labels"|"sources"> & {counts: Api.Counts|null}} Known
  */
 
 export class ContextBar {
   /**
    * @param {Object} on
-   * @param {(change: Partial<Page.State>) => void} on.change  gets the parts of the state that change
-   * @param {() => void} on.widen  zoom out by one step
+   * @param {(change: Partial<Page.State>) => void} on.change  called with the changed parts of the state
+   * @param {() => void} on.widen  zooms out by one step
    */
   constructor(on) {
     const onChange = on.change;
     this.onChange = onChange;
     /** @type {Page.State} */
     this.state = DEFAULT;
-    /** All the footage. @type {Range|null} */
+    /** The range of all footage. @type {Range|null} */
     this.data = null;
-    /** All the sources. @type {Api.SourceRange[]} */
+    /** All sources. @type {Api.SourceRange[]} */
     this.all = [];
-    /** The range shown. @type {Range|null} */
+    /** The range in view. @type {Range|null} */
     this.range = null;
     this.sources = new Chooser("sources", {
       change: (sources) => onChange(withSources(sources, this.state, this.all)),
@@ -55,7 +55,7 @@ export class ContextBar {
       labels: chip("labels", t("web.labels"), t("web.all_labels"), { labels: [] }),
       range: chip("range", t("web.time"), t("web.all_the_footage"), { from: null, to: null }),
       hours: chip("hours", t("web.hours"), t("web.all_hours_and_weekdays"), { hours: null, weekdays: [] }),
-      // It comes with the catalogue: behind the chips that are there from the beginning, it moves none of them.
+      // It loads with the catalogue, so it follows the chips that are there from the start and does not move them.
       pictureZone: chip("picture-zone", t("web.zone"), t("web.the_whole_picture"), { zone: null }),
       metric: chip("metric", t("web.metric"), t("web.the_metric_that_suits"), { metric: null }),
       interval: chip("interval", t("web.bars_of_2"), t("web.the_interval_that_suits"), { interval: null }),
@@ -131,13 +131,13 @@ export class ContextBar {
   }
 
   /**
-   * Without counts, where a choice cannot be answered: so that another one can be made.
+   * Shows the choices if the question has no answer, so that you can change them.
    * @param {Page.State} state
    * @param {Page.ColorOf} colorOf
    */
   async showWithoutCounts(state, colorOf) {
     const { models, labels, sources } = await get("catalogue", withValues("", { model: state.model }))
-      .catch(() => get("catalogue")) // a model that is none has neither
+      .catch(() => get("catalogue")) // an unknown model has no labels or sources
       .catch(() => ({ models: [], labels: [], sources: [] }));
     this.show(state, { models, labels, sources, counts: null }, colorOf);
   }
@@ -165,14 +165,14 @@ export class ContextBar {
     document.title = joined([what, where, state.zone, name || dates, hours, "frametally"]);
   }
 
-  /** The chip of the zone is there where there are zones. */
+  /** Shows the zone chip if there are zones. */
   #showZone() {
     const { chips, state, all } = this;
     chips.pictureZone.element.hidden = !zonesOf(state, all).length;
     chips.pictureZone.show(state.zone ?? t("web.whole_picture"), state.zone !== null);
   }
 
-  /** Chips that are there only while something is chosen. @param {Known} [known] */
+  /** Shows the chips of optional choices only while they are set. @param {Known} [known] */
   #showOptional(known) {
     const { chips, state } = this;
     const simulated = document.getElementById("simulated");
@@ -194,12 +194,12 @@ export class ContextBar {
     }
   }
 
-  /** The range before or after, if there is footage. @param {-1|1} direction */
+  /** The previous or next range, if there is footage. @param {-1|1} direction */
   #neighbour(direction) {
     const { range, data, state } = this;
     if (!range || !data || range.from >= range.to || (state.from === null && state.to === null)) return null;
     const next = shifted(range, direction);
-    // Beyond a hole there may be more.
+    // There may be more footage after a gap.
     const reach = direction > 0 ? { from: next.from, to: Infinity } : { from: -Infinity, to: next.to };
     return overlaps(reach, data) ? next : null;
   }

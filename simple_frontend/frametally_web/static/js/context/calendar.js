@@ -1,4 +1,4 @@
-// A month of days to choose from; days with footage are marked. Arrow keys move from day to day.
+// A month of days to choose from; days with footage are marked. The arrow keys move between days.
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
@@ -8,20 +8,20 @@ import { WEEKDAYS, partsOf, plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
 /**
- * @param {Page.State} state  its sources, its model and its zone
- * @param {number} month  where it begins, ms
- * @returns {Promise<Set<number>|null>} where these days begin, ms; null: not known
+ * @param {Page.State} state  sources, model and time zone
+ * @param {number} month  start of the month, ms
+ * @returns {Promise<Set<number>|null>}  starts of the days with footage, ms; `null` if unknown
  */
 export async function filmedDays({ sources, model, timezone }, month) {
   const range = { from: month, to: plus(month, { months: 1 }) };
-  // What was filmed does not depend on labels: all together the answer is short.
+  // Footage does not depend on labels, so request them together for a short answer.
   const bars = { interval: 86_400, top: 0 };
   const query = selectionQuery({ ...DEFAULT, sources, model, timezone, ...range }, {}, bars);
   try {
     const { coverage } = await get("counts", query);
     return new Set(coverage.map(({ start_ms: start }) => startOf(start, "day")));
   } catch (error) {
-    if (error instanceof ApiError) return null; // the calendar does without
+    if (error instanceof ApiError) return null; // the calendar works without it
     throw error;
   }
 }
@@ -40,15 +40,15 @@ export class Calendar {
   /**
    * @param {Object} on
    * @param {(range: import("./ranges.js").Range) => void} on.choose
-   * @param {(month: number) => Promise<Set<number>|null>} on.month  which days of it have footage
+   * @param {(month: number) => Promise<Set<number>|null>} on.month  returns the days of the month with footage
    */
   constructor(on) {
     this.on = on;
-    /** The day that the keyboard is at. */
+    /** The day with the keyboard focus. */
     this.day = 0;
     /** @type {import("./ranges.js").Range|null} */
     this.range = null;
-    /** The day chosen last, to which the next one makes a range. @type {number|null} */
+    /** The last chosen day; the next one completes a range. @type {number|null} */
     this.first = null;
     /** @type {Set<number>|null} */
     this.filmed = null;
@@ -75,7 +75,7 @@ export class Calendar {
 
   /**
    * @param {import("./ranges.js").Range|null} range
-   * @param {number} day  any moment of the day to begin at
+   * @param {number} day  any moment of the first day
    */
   open(range, day) {
     this.range = range;

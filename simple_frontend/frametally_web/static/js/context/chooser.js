@@ -1,5 +1,5 @@
-// Chooses several of many from a list that you search by typing. Nothing ticked means all. The choice is
-// taken when the list closes, so that three ticks are one choice.
+// A list of checkboxes that you can search. No checked option means all. The choice applies when the list closes, so
+// that three checks are one choice.
 
 import { el, swatch } from "../shared/dom.js";
 import { Panel } from "./popover.js";
@@ -22,23 +22,23 @@ const NOUNS = {
   },
 };
 
-/** Letters and digits alone. @param {string} text */
+/** Only letters and digits. @param {string} text */
 const bare = (text) =>
   text
     .normalize("NFKD")
     .toLowerCase()
     .replace(/[^a-z0-9]/g, "");
 
-/** Whether a slug says no more than the name: without a hash, or with the hash of a name that no slug can hold. */
+/** Whether a slug adds nothing to the name: it equals the name, or is its beginning with a hash. */
 const isSlugOf = (/** @type {string} */ slug, /** @type {string} */ name) =>
   bare(slug) === bare(name) || (/-[0-9a-f]{8}$/.test(slug) && bare(name).startsWith(bare(slug.slice(0, -9))));
 
 export class Chooser {
   /**
-   * @param {keyof typeof NOUNS} noun  what is chosen
+   * @param {keyof typeof NOUNS} noun  the kind of options
    * @param {Object} on
-   * @param {(chosen: string[]) => void} on.change  [] for all
-   * @param {(chosen: string[]) => void} on.draft  while the list is open
+   * @param {(chosen: string[]) => void} on.change  called with [] for all
+   * @param {(chosen: string[]) => void} on.draft  called while the list is open
    */
   constructor(noun, on) {
     this.noun = noun;
@@ -47,9 +47,9 @@ export class Chooser {
     this.options = [];
     /** @type {string[]} */
     this.chosen = [];
-    /** What is ticked in the open list. @type {string[]} */
+    /** The checked options of the open list. @type {string[]} */
     this.ticked = [];
-    /** The option that the arrow keys are at. */
+    /** The option that the arrow keys are on. */
     this.active = "";
     const id = `${noun}-list`;
     this.search = el("input.chooser-search", {
@@ -85,7 +85,7 @@ export class Chooser {
 
   /** @param {Option[]} options @param {string[]} chosen */
   show(options, chosen) {
-    // A name from a link that the data does not have (any more) can still be unticked.
+    // Lets you uncheck a name from a link that is not (or no longer) in the data.
     const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
     const unknown = strangers.map((value) => ({ value, name: value, detail: t("web.none_2") }));
     this.options = [...options, ...unknown];
@@ -94,7 +94,7 @@ export class Chooser {
     else this.ticked = chosen;
   }
 
-  /** What is chosen, in few words. @param {string[]} chosen */
+  /** The choice in a few words. @param {string[]} chosen */
   summary(chosen) {
     if (!chosen.length) return t("web.all_3");
     if (chosen.length > 2) return t("web.of_2", { length: chosen.length, length2: this.options.length });
@@ -116,7 +116,7 @@ export class Chooser {
       this.on.change(ticked);
   }
 
-  /** The options that fit what is typed, by name or by slug; first of them, where nothing is typed, all together. */
+  /** The options whose name or slug contains the typed text; without text, "all" comes first. */
   #found() {
     const wanted = this.search.value.trim().toLowerCase();
     const fits = (/** @type {Option} */ { name, value }) =>
@@ -159,13 +159,13 @@ export class Chooser {
         ),
       ),
     );
-    // The field keeps the focus, so that the keys go on from here.
+    // Keep the focus in the field, so that its keys still work.
     item.addEventListener("mousedown", (event) => event.preventDefault());
     item.addEventListener("click", (event) => this.#pick(value, event.target === only));
     return item;
   }
 
-  /** @param {string} value  "": all @param {boolean} alone */
+  /** @param {string} value  "" for all @param {boolean} alone */
   #pick(value, alone) {
     this.active = value;
     const { ticked } = this;
@@ -176,7 +176,7 @@ export class Chooser {
         : ticked.includes(value)
           ? ticked.filter((one) => one !== value)
           : [...ticked, value];
-    // In the order of the list, so that one choice has one link.
+    // In the order of the list, so that the same choice has the same link.
     const ordered = this.options.map((option) => option.value).filter((one) => next.includes(one));
     this.ticked = ordered.length === this.options.length && ordered.length > 1 ? [] : ordered;
     this.on.draft(this.ticked);

@@ -1,5 +1,4 @@
-// The less common choices: the metric, the length of bars, the comparison, the zone of the picture, the
-// model.
+// The less common choices: the metric, the length of bars, the comparison, the zone of the picture, the model.
 
 import { comparisonsFor } from "../shared/compare.js";
 import { el, field, fillSelect } from "../shared/dom.js";
@@ -9,7 +8,7 @@ import { Panel } from "./popover.js";
 import { inSentence, t } from "../shared/texts.js";
 
 /**
- * What can be chosen of the sources that are shown, by name; what is chosen is among them, counted or not.
+ * The zones of the chosen sources by name, including the chosen zone even without counts.
  * @param {Page.State} state
  * @param {Api.SourceRange[]} sources
  */
@@ -25,8 +24,8 @@ export function zonesOf(state, sources) {
 }
 
 /**
- * The choice of sources; a zone that none of them has is none any more.
- * @param {string[]} chosen  empty: all
+ * A choice of sources; it clears a zone that none of them has.
+ * @param {string[]} chosen  empty means all
  * @param {Page.State} state
  * @param {Api.SourceRange[]} sources
  * @returns {Partial<Page.State>}
@@ -152,7 +151,7 @@ export class More {
 
 /**
  * @param {HTMLSelectElement} select
- * @param {string} usual  where nothing is chosen
+ * @param {string} usual  text of the default
  * @param {{id: string, name: string}[]} others
  * @param {string|null} chosen
  */

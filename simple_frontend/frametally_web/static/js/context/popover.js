@@ -1,6 +1,6 @@
-// The parts of the context bar: a chip with the current choice, and the panel that it opens. A panel is below
-// its chip, or at the bottom of a small screen. Escape or a click outside closes it and returns the focus to
-// the chip: browsers do that for popovers.
+// The parts of the context bar: a chip with the current choice, and the panel that it opens. A panel is below its
+// chip, or at the bottom of a small screen. Escape or a click outside closes it and returns the focus to the chip;
+// browsers do this for popovers.
 
 import { el, iconButton } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
@@ -10,8 +10,8 @@ export class Panel {
    * @param {string} id
    * @param {string} title
    * @param {Object} on
-   * @param {() => void} [on.open]  before it shows
-   * @param {() => HTMLElement|null} [on.focus]  what has the focus first
+   * @param {() => void} [on.open]  called before the panel appears
+   * @param {() => HTMLElement|null} [on.focus]  returns the element that takes the focus
    * @param {() => void} [on.close]
    */
   constructor(id, title, on) {
@@ -37,9 +37,9 @@ export class Panel {
   }
 
   /**
-   * The button opens the panel from now on, and closes it.
+   * Makes a button open and close the panel.
    * @param {HTMLButtonElement} button
-   * @param {() => HTMLElement|null} [focus]  what has the focus first, if it is opened by this one
+   * @param {() => HTMLElement|null} [focus]  returns the element that takes the focus if this button opens it
    */
   openedBy(button, focus) {
     button.setAttribute("popovertarget", this.element.id);
@@ -53,7 +53,7 @@ export class Panel {
   }
 
   #takeFocus() {
-    // On a touch screen a field's focus would call its keyboard, which covers the panel.
+    // On a touch screen, focusing a field would open the keyboard over the panel.
     const first = matchMedia("(pointer: coarse)").matches ? null : this.focus?.();
     (first ?? this.element).focus();
   }
@@ -70,22 +70,22 @@ export class Panel {
 export class Chip {
   /**
    * @param {string} id
-   * @param {string} name  such as "Labels"
-   * @param {string} cross  what the cross does, such as "All labels"
+   * @param {string} name  for example "Labels"
+   * @param {string} cross  accessible name of the cross, for example "All labels"
    * @param {() => void} onClear
    */
   constructor(id, name, cross, onClear) {
     this.value = el("span.chip-value");
     this.button = el("button.chip-open", { id }, el("span.chip-name.muted", name), " ", this.value);
     const clear = () => {
-      this.button.focus(); // the cross goes
+      this.button.focus(); // the cross disappears
       onClear();
     };
     this.cross = iconButton(cross, "×", clear, { class: "chip-side", hidden: true });
     this.element = el("div.chip", this.button, this.cross);
   }
 
-  /** @param {string} text @param {boolean} isChosen  by the viewer: then there is something to take back */
+  /** @param {string} text @param {boolean} isChosen  whether the viewer chose it, so that the cross can remove it */
   show(text, isChosen) {
     if (this.value.textContent !== text) this.value.textContent = text;
     this.button.title = text;

@@ -1,5 +1,5 @@
-// Chooses the time: named ranges, a calendar of footage, exact times, hours, weekdays and the time zone. The
-// choice is taken when the panel closes, so that a day, its hours and its weekdays are one choice.
+// The choice of time: named ranges, a calendar of footage, exact times, hours, weekdays and the time zone. The choice
+// applies when the panel closes, so that a day, its hours and its weekdays are one choice.
 
 import { el, field } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";
@@ -13,7 +13,7 @@ import { joined, t } from "../shared/texts.js";
 
 /** @typedef {Pick<Page.State, "hours"|"weekdays">} Hours */
 
-/** "08:00–09:00, Mon–Fri"; "" for all of them. @param {Hours} chosen */
+/** "08:00–09:00, Mon–Fri"; "" for all hours and weekdays. @param {Hours} chosen */
 export function hoursText({ hours, weekdays }) {
   return joined([hours?.replace("-", "–"), weekdaysText(weekdays)], ", ");
 }
@@ -107,12 +107,12 @@ class ZoneField {
   /** @param {(timezone: string|null) => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
-    /** The zone where none is chosen. */
+    /** The default time zone. */
     this.usual = "";
     this.input = zoneInput({ id: "timezone" });
     this.element = field(t("web.time_zone"), this.input);
     this.input.addEventListener("change", () => this.#take());
-    // The list shows only what fits the text: begin with none.
+    // The list only shows matches for the text, so select it for overwriting.
     this.input.addEventListener("focus", () => this.input.select());
   }
 
@@ -130,7 +130,7 @@ class ZoneField {
 }
 
 /** @typedef {import("./ranges.js").Range} Range */
-/** @typedef {Pick<Page.State, "from"|"to">} Limits  null: where the footage begins, or ends */
+/** @typedef {Pick<Page.State, "from"|"to">} Limits  `null` for the start or end of the footage */
 
 const ALL = { from: null, to: null };
 const ENDS = /** @type {("from"|"to")[]} */ (["from", "to"]);
@@ -139,17 +139,17 @@ export class RangePanel {
   /**
    * @param {Object} on
    * @param {(change: Partial<Page.State>) => void} on.change
-   * @param {() => void} on.widen  one step out
+   * @param {() => void} on.widen  zooms out by one step
    */
   constructor(on) {
     this.on = on;
     /** @type {Page.State|null} */
     this.state = null;
-    /** All the footage. @type {Range|null} */
+    /** The range of all footage. @type {Range|null} */
     this.data = null;
-    /** What is chosen in the open panel. @type {Limits} */
+    /** The range chosen in the open panel. @type {Limits} */
     this.draft = ALL;
-    /** Which days of a month have footage. @type {(month: number) => Promise<Set<number>|null>} */
+    /** Returns the days of a month with footage. @type {(month: number) => Promise<Set<number>|null>} */
     this.filmed = async () => null;
     this.named = el("div.named", { role: "toolbar", "aria-label": t("web.ranges_with_a_name") });
     rove(this.named);
@@ -190,7 +190,7 @@ export class RangePanel {
     this.panel.body.append(form);
   }
 
-  /** @param {Page.State} state @param {Range|null} data  all the footage */
+  /** @param {Page.State} state @param {Range|null} data  range of all footage */
   show(state, data) {
     this.state = state;
     this.data = data;
@@ -220,7 +220,7 @@ export class RangePanel {
     this.#isPossible();
     const ranges = data ? offered(data, Date.now()) : [];
     const widen = () => {
-      this.state = null; // what is drafted is not taken
+      this.state = null; // discard the draft
       this.panel.close();
       this.on.widen();
     };
@@ -231,13 +231,13 @@ export class RangePanel {
     );
   }
 
-  /** An end of what is drafted, as its field has it. @param {"from"|"to"} end */
+  /** One end of the draft, for its field. @param {"from"|"to"} end */
   #written(end) {
     const ms = this.draft[end] ?? this.data?.[end] ?? null;
     return ms === null ? "" : toInput(ms);
   }
 
-  /** What is drafted with both its ends; null: all the footage. @returns {Range|null} */
+  /** The draft with both ends; `null` for all footage. @returns {Range|null} */
   #drafted() {
     const { draft, data } = this;
     if (draft.from === null && draft.to === null) return null;
@@ -255,7 +255,7 @@ export class RangePanel {
     return el("button.button", { "aria-pressed": String(isChosen), onclick: choose }, name);
   }
 
-  /** Takes what is typed; a field has whole seconds, so what it shows is no choice. */
+  /** Reads the typed times; a field has whole seconds, so an unchanged one is not a choice. */
   #type() {
     for (const end of ENDS) {
       const { value } = this.inputs[end];
@@ -274,7 +274,7 @@ export class RangePanel {
     return isPossible;
   }
 
-  /** Takes what is drafted, if that is another choice; what cannot be is dropped. */
+  /** Applies the draft if it differs and is valid; otherwise discards it. */
   #take() {
     const { state } = this;
     if (!state || !this.#isPossible()) return;

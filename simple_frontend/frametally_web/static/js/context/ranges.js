@@ -1,4 +1,4 @@
-// Ranges of time: the named ones, and the previous and next one. By the calendar of the zone.
+// Ranges of time: named ones, and the previous and next range, by the calendar of the time zone.
 
 import { partsOf, plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
@@ -11,11 +11,11 @@ const DAY_MS = 24 * HOUR_MS;
 /**
  * @typedef {Object} NamedRange
  * @property {string} name
- * @property {(now: number, last: number) => Range} of  last: where the footage ends, ms
+ * @property {(now: number, last: number) => Range} of  last: end of the footage, ms
  */
 
 /**
- * The calendar's unit that holds a moment, or one before it.
+ * The start of the calendar unit that contains a moment, or of an earlier one.
  * @param {"day"|"week"|"month"} unit
  * @param {number} [before]
  * @returns {NamedRange["of"]}
@@ -27,7 +27,7 @@ const calendar =
     return { from: by(-before), to: by(1 - before) };
   };
 
-/** Whole days up to the one in which the footage ends. @param {number} count @returns {NamedRange["of"]} */
+/** Whole days up to the day on which the footage ends. @param {number} count @returns {NamedRange["of"]} */
 const lastDays = (count) => (_now, last) => {
   const to = plus(startOf(last - 1, "day"), { days: 1 });
   return { from: plus(to, { days: -count }), to };
@@ -51,7 +51,7 @@ const OF_THE_FOOTAGE = [
 ];
 
 /**
- * Where the footage of sources ends, ms, without what is dated more than a day in the future; null if there is none.
+ * The end of the footage in ms, ignoring dates more than a day in the future; `null` if there is none.
  * @param {Pick<Api.SourceRange, "first_interval_ms"|"next_interval_ms">[]} sources
  * @param {number} now  ms
  */
@@ -63,8 +63,8 @@ export function presentEnd(sources, now) {
 }
 
 /**
- * The named ranges that hold some of the footage, and not all of it.
- * @param {Range} data  all the footage
+ * The named ranges that contain some of the footage, but not all.
+ * @param {Range} data  range of all footage
  * @param {number} now  ms
  */
 export function offered(data, now) {
@@ -74,7 +74,7 @@ export function offered(data, now) {
 }
 
 /**
- * What a range is called by the calendar, such as "Last week"; "" if it has no name.
+ * The name of a range, for example "Last week"; "" if it does not have one.
  * @param {Range} range
  * @param {number} now  ms
  */
@@ -87,7 +87,8 @@ export function nameOf({ from, to }, now) {
 export const overlaps = (one, other) => one.from < other.to && one.to > other.from;
 
 /**
- * The range before or after, as long by the calendar: a month by a month, days by days, though the clocks change.
+ * The previous or next range of the same calendar length: a month for a month, days for days, even if the clocks
+ * change.
  * @param {Range} range
  * @param {-1|1} direction
  * @returns {Range}
@@ -100,7 +101,7 @@ export function shifted({ from, to }, direction) {
 }
 
 /**
- * How long a range is: in months if it is whole ones, in days if it begins and ends at one time of the clock.
+ * The length of a range: in months if they are whole, in days if it starts and ends at the same time of day.
  * @param {number} from
  * @param {number} to
  * @returns {{months: number}|{days: number}|{seconds: number}}

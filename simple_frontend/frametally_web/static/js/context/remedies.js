@@ -5,7 +5,7 @@ import { t } from "../shared/texts.js";
 
 /** @typedef {{text: string, change: Partial<Page.State>}} Remedy */
 
-/** What leaves a parameter out. @type {Record<string, Remedy>} */
+/** How to remove a parameter. @type {Record<string, Remedy>} */
 const WITHOUT = {
   interval: { text: t("web.use_bars_that_suit_the_range"), change: { interval: null } },
   label: { text: t("web.show_all_labels"), change: { labels: [] } },
@@ -21,7 +21,7 @@ const WITHOUT = {
 };
 
 /**
- * The nearest first; the last one leaves out what is at fault.
+ * Remedies, closest value first; the last one removes the invalid parameter.
  * @param {import("../shared/api.js").ApiError} error
  * @param {Page.State} state
  * @returns {Remedy[]}
@@ -34,8 +34,8 @@ export function remediesOf({ parameter, value, instead }, state) {
 
 /**
  * @param {string} parameter
- * @param {string} value  the one at fault
- * @param {string} other  one that would do
+ * @param {string} value  the invalid value
+ * @param {string} other  a valid value
  * @param {Page.State} state
  * @returns {Remedy|null}
  */

@@ -1,5 +1,5 @@
-// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names
-// of the boxes are part of that drawing, so that they stay at their boxes at any size.
+// A frame with its boxes: the picture, and over it a drawing in the frame's pixels. The names of the boxes are part
+// of the drawing, so that they stay at their boxes at any size.
 
 import { el, svg } from "../shared/dom.js";
 import { labelName, percent } from "../shared/format.js";
@@ -15,13 +15,13 @@ const observer = new IntersectionObserver(
   { rootMargin: NEAR },
 );
 
-// On paper all is in view.
+// Printing needs all pictures.
 addEventListener("beforeprint", () => document.querySelectorAll("[data-waits]").forEach(begin));
 
 /**
- * Asks for a picture when its place comes near what is in view, for the last of several.
+ * Calls back when an element comes near the viewport; a later call for the same element replaces the callback.
  * @param {Element} place
- * @param {() => void} ask  called once, if ever
+ * @param {() => void} ask  called at most once
  */
 export function whenNear(place, ask) {
   waiting.set(place, ask);
@@ -41,9 +41,9 @@ function begin(place) {
 /** @typedef {{width: number, height: number}} Size */
 
 /**
- * A place for each name, in the units of the frame; what comes first chooses first.
+ * A position for each name, in the frame's pixels; earlier names choose first.
  * @param {Rect[]} boxes
- * @param {Size[]} names  how large each name is
+ * @param {Size[]} names  size of each name
  * @param {Size} frame
  */
 export function placeNames(boxes, names, frame) {
@@ -64,7 +64,8 @@ export function placeNames(boxes, names, frame) {
 }
 
 /**
- * The places at a box, the best first: above it, in it, below it; from its left edge, then to its right one.
+ * Possible positions of a name, best first: above, inside, then below the box; from its left edge, then to its right
+ * edge.
  * @param {Rect} box
  * @param {Size} name
  * @param {Size} frame
@@ -81,7 +82,7 @@ function placesAt([x, y, wide, high], { width, height }, frame) {
 }
 
 /**
- * The least, where the most is below it: a name wider than its picture begins at its left edge.
+ * Returns `least` if `most` is below it: a name wider than its picture starts at the left edge.
  * @param {number} value
  * @param {number} least
  * @param {number} most
@@ -90,7 +91,7 @@ function clamp(value, least, most) {
   return Math.max(least, Math.min(value, most));
 }
 
-/** The area that two rectangles share. @param {Rect} one @param {Rect} other */
+/** The overlap of two rectangles. @param {Rect} one @param {Rect} other */
 function overlap([x, y, wide, high], [left, top, width, height]) {
   const across = Math.min(x + wide, left + width) - Math.max(x, left);
   const down = Math.min(y + high, top + height) - Math.max(y, top);
@@ -100,16 +101,16 @@ function overlap([x, y, wide, high], [left, top, width, height]) {
 /**
  * @typedef {Object} Picture
  * @property {string} image_url
- * @property {number|null} width_px  null: that of the JPEG
+ * @property {number|null} width_px  `null` for the width of the JPEG
  * @property {number|null} height_px
  * @property {Api.Box[]} boxes
- * @property {(size: Size) => SVGElement} [over]  what else is drawn over it
+ * @property {(size: Size) => SVGElement} [over]  returns a drawing over the picture
  */
 
 const GONE = t("web.this_frame_is_no_longer_in");
-// What the server makes smaller pictures of.
+// Widths of smaller pictures on the server.
 const WIDTHS_PX = [320, 640, 1280];
-// On the screen, at any size of the picture.
+// Size on the screen, whatever the size of the picture.
 const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
 
 /**
@@ -117,12 +118,12 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @param {Page.ColorOf} colorOf
  * @param {Object} options
  * @param {string} options.alt
- * @param {boolean} [options.named]  with each box's label and confidence
- * @param {boolean} [options.lazy]  ask for it when it comes near what is in view
- * @param {string} [options.missing]  what is said where there is no picture
- * @param {string} [options.sizes]  how wide it is shown, as in an img's attribute, for a smaller JPEG than the frame's
- * @param {boolean} [options.isCrop]  only what is around the first box
- * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
+ * @param {boolean} [options.named]  whether to show each box's label and confidence
+ * @param {boolean} [options.lazy]  whether to wait until the picture comes near the viewport
+ * @param {string} [options.missing]  the text if the picture is missing
+ * @param {string} [options.sizes]  shown width, as in an img's `sizes`, to load a smaller JPEG
+ * @param {boolean} [options.isCrop]  whether to show only the area around the first box
+ * @returns {HTMLElement}  an element with the frame's aspect ratio, from the custom property --ratio
  */
 export function framePicture(
   frame,
@@ -155,11 +156,11 @@ export function framePicture(
   return picture;
 }
 
-// Of a crop: as large as its box and what is around it, and never a few pixels alone.
+// A crop shows a box with its surroundings, and never only a few pixels.
 const CROP = { ratio: 4 / 3, around: 1.5, least_px: 48 };
 
 /**
- * Moves all of a picture's frame but what is around a box out of sight.
+ * Moves everything outside the area around a box out of view.
  * @param {HTMLElement} picture
  * @param {[number, number, number, number]} box
  * @param {Size} frame
@@ -178,7 +179,7 @@ function crop(picture, [x, y, wide, high], frame) {
 /**
  * @param {HTMLImageElement} image
  * @param {Picture} frame
- * @param {string} [sizes]  as framePicture takes it
+ * @param {string} [sizes]  as in framePicture
  */
 function load(image, frame, sizes) {
   image.sizes = sizes ?? "";
@@ -186,11 +187,11 @@ function load(image, frame, sizes) {
   image.src = frame.image_url;
 }
 
-/** Asks for the JPEG that framePicture will show, before there is all that it draws. @param {Picture} frame @param {string} sizes */
+/** Preloads the JPEG that framePicture will show. @param {Picture} frame @param {string} sizes */
 export const loadAhead = (frame, sizes) => load(new Image(), frame, sizes);
 
 /**
- * The frame's JPEGs by their widths; null where there is one only, or where its width is not known.
+ * The frame's JPEGs by width; `null` if there is only one, or its width is unknown.
  * @param {Picture} frame
  */
 function smaller({ image_url: url, width_px: width }) {
@@ -200,7 +201,7 @@ function smaller({ image_url: url, width_px: width }) {
 }
 
 /**
- * The boxes, and their names if they have any. The surest choose the place of their name first, and lie on top.
+ * The boxes with their names, if any. The most confident boxes choose their name's position first and are on top.
  * @param {Api.Box[]} boxes
  * @param {Size} frame
  * @param {Page.ColorOf} colorOf
@@ -209,7 +210,7 @@ function smaller({ image_url: url, width_px: width }) {
 export function framesBoxes(boxes, frame, colorOf, named) {
   const falling = [...boxes].sort((a, b) => b.confidence - a.confidence);
   const colors = falling.map(({ label }) => `color-mix(in srgb, ${colorOf(label)}, white 30%)`);
-  // Dark below, colour above: seen on any picture.
+  // A dark edge under the colour is visible on any picture.
   const rects = falling.flatMap(({ box: [x, y, width, height] }, index) => [
     svg("rect", { x, y, width, height, class: "box", stroke: colors[index] }),
     svg("rect", { x, y, width, height, class: "halo" }),
@@ -224,7 +225,7 @@ export function framesBoxes(boxes, frame, colorOf, named) {
   if (!named) return all;
   const words = falling.map(({ label, confidence }) => `${labelName(label)} ${percent(confidence)}`);
   new ResizeObserver(() => {
-    // As the drawing is scaled: all of it is in view, whatever the proportions of its place.
+    // Scaled like the drawing, which is fully visible whatever its container's proportions.
     const scale = Math.min(all.clientWidth / frame.width, all.clientHeight / frame.height);
     if (!scale) return;
     const sizes = words.map((text) => ({
@@ -243,7 +244,7 @@ export function framesBoxes(boxes, frame, colorOf, named) {
 /**
  * @param {string} text
  * @param {Rect} place
- * @param {number} scale  pixels of the screen in one of the frame
+ * @param {number} scale  screen pixels per frame pixel
  * @param {string} color
  */
 function plate(text, [x, y, width, height], scale, color) {
@@ -264,7 +265,7 @@ function plate(text, [x, y, width, height], scale, color) {
 /** @type {CanvasRenderingContext2D|null} */
 let ruler = null;
 
-/** How wide a name is on the screen, in pixels. @param {string} text */
+/** The width of a name on the screen, in pixels. @param {string} text */
 function widthOf(text) {
   if (!ruler) {
     ruler = document.createElement("canvas").getContext("2d");

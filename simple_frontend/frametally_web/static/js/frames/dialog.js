@@ -4,22 +4,22 @@ import { byId } from "../shared/dom.js";
 
 /**
  * @typedef {Object} Content
- * @property {HTMLElement} element  has an #lightbox-title
- * @property {HTMLElement} close  the button that closes it
+ * @property {HTMLElement} element  contains #lightbox-title
+ * @property {HTMLElement} close  the close button
  * @property {(event: KeyboardEvent) => void} key
- * @property {() => void} [shown]  it has its size
- * @property {() => void} [closed]  puts the keyboard back, where the place that it came from is gone
+ * @property {() => void} [shown]  called once it has its size
+ * @property {() => void} [closed]  restores the focus if the opener is gone
  */
 
 export const closeDialog = () => dialogOf().close();
 
-/** Opens the dialog, or puts something else into it. @param {Content} content */
+/** Opens the dialog, or replaces its content. @param {Content} content */
 export function openDialog(content) {
   const dialog = dialogOf();
   const opener = document.activeElement;
   dialog.replaceChildren(content.element);
   dialog.onkeydown = content.key;
-  // A click beside the picture closes it, as people expect.
+  // A click outside the picture closes the dialog.
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
   };
@@ -33,9 +33,9 @@ export function openDialog(content) {
 }
 
 /**
- * Lets the buttons be pressed that lead somewhere; from one that does no more the keyboard goes to "Close".
+ * Enables the buttons that have a next step; a disabled button passes its focus to "Close".
  * @param {{previous: HTMLButtonElement, following: HTMLButtonElement, close: HTMLElement}} buttons
- * @param {(by: -1|1) => boolean} has  whether there is one so many steps on
+ * @param {(by: -1|1) => boolean} has  whether there is a step in this direction
  */
 export function allowSteps({ previous, following, close }, has) {
   for (const [button, by] of /** @type {[HTMLButtonElement, -1|1][]} */ ([

@@ -1,4 +1,4 @@
-// Lines, zones and paths over a source's picture: a drawing whose units are the picture's pixels.
+// Lines, zones and paths over a source's picture, drawn in the picture's pixels.
 
 import { svg } from "../shared/dom.js";
 import { themeColor } from "../shared/palette.js";
@@ -9,29 +9,29 @@ import { themeColor } from "../shared/palette.js";
  * @typedef {Object} Shown
  * @property {Shape[]} [lines]
  * @property {Shape[]} [zones]
- * @property {Pick<Api.ProvedCrossing, "path"|"width_px"|"height_px">} [way]  a path, and the unit of its points
+ * @property {Pick<Api.ProvedCrossing, "path"|"width_px"|"height_px">} [way]  a path, with the unit of its points
  * @property {[number, number]} [foot]  in pixels of the stored frame
  */
 
 /**
- * Whether a shape holds at an event time; at no time all do.
+ * Whether a shape is valid at an event time; without a time, every shape is.
  * @param {{from_ms: number|null, to_ms: number|null}} shape
  * @param {number|null} ms
  */
 export const holdsAt = ({ from_ms, to_ms }, ms) =>
   ms === null || ((from_ms === null || from_ms <= ms) && (to_ms === null || ms < to_ms));
 
-// In parts of the picture's width, so that they look the same on every size of it.
+// Relative to the picture's width, so that names look the same at every size.
 const NAME_PART = 1 / 44;
 const ARROW_PART = 1 / 22;
 
-/** The colours of lines and zones, by their place in the list. @param {number} position */
+/** The colours of lines and zones, by position in the list. @param {number} position */
 export const shapeColor = (position) =>
   `color-mix(in srgb, ${themeColor(`series-${position % 6}`)}, white 25%)`;
 
 /**
  * @param {Shown} shown
- * @param {boolean} [named]  with the names of lines and zones
+ * @param {boolean} [named]  whether to show names of lines and zones
  * @returns {(size: Size) => SVGElement}
  */
 export const shapesOver =
@@ -50,7 +50,7 @@ export const shapesOver =
   };
 
 /**
- * Points of a shape, in pixels of the frame that it is shown over: which may be stored smaller than it was filmed.
+ * Points of a shape, in pixels of the frame in view, which may be stored in a smaller size.
  * @param {Omit<Shape, "name">} shape
  * @param {Size} size
  * @returns {[number, number][]}
@@ -67,14 +67,14 @@ function lineOf(line, color, size) {
   return svg("g", ...strokes(listOf(points), { class: "over", stroke: color }), arrowOf(points, size));
 }
 
-/** A line on a dark edge, seen on any picture. @param {string} points @param {Record<string, string>} over */
+/** A line on a dark edge, visible on any picture. @param {string} points @param {Record<string, string>} over */
 const strokes = (points, over) => [
   svg("polyline", { class: "under", points }),
   svg("polyline", { ...over, points }),
 ];
 
 /**
- * Where `to_right` goes: to the right hand of who walks along the line.
+ * The direction `to_right`: to the right of someone who walks along the line.
  * @param {[number, number][]} points
  * @param {Size} size
  */
@@ -105,7 +105,8 @@ function zoneOf(zone, color, size) {
 function nameOf({ name, ...shape }, { width, height }) {
   const [[x, y]] = onFrame(shape, { width, height });
   const font = width * NAME_PART;
-  // At the right edge it ends at its place instead: it would be cut. Letters are 0.65 of their height wide.
+  // Near the right edge the name ends at its position, so that it is not cut off. Letters are 0.65 of their height
+  // wide.
   const isLeft = x > width / 2 && x + font * (1 / 3 + 0.65 * name.length) > width;
   return svg("text", {
     x: isLeft ? Math.min(x - font / 3, width - 2) : Math.max(x + font / 3, 2),

@@ -1,15 +1,15 @@
-// Asks the API: after a choice, when the counts have changed, from time to time, and again after an error.
+// Requests the API: after a choice, when the counts have changed, at intervals, and again after an error.
 
 import { withValues } from "../shared/address.js";
 import { ApiError, CountsVersion, forgetAnswers, get, selectionQuery } from "../shared/api.js";
 import { comparisonOf } from "../shared/compare.js";
 import { byId } from "../shared/dom.js";
 
-// As many labels as have a colour of their own.
+// The most labels with separate colours.
 const TOP = 6;
 
 /**
- * All that the chart needs. The summary is asked for by itself: it may take longer.
+ * Requests everything for the chart, except the summary, which may take longer.
  * @param {Page.State} state
  * @param {AbortSignal} signal
  * @returns {Promise<Page.Answers>}
@@ -20,7 +20,7 @@ export async function ask(state, signal) {
     get("counts", chartQuery(state), signal),
   ]);
   const comparison = comparisonOf(state, { models, sources, counts });
-  // The other side's line has all labels together.
+  // The compared line has all labels together.
   const beside = comparison && (await partOf(get("counts", chartQuery(comparison.state, 0), signal)));
   const isAbsent = beside instanceof ApiError;
   if (isAbsent && !beside.passes) throw beside;
@@ -29,7 +29,7 @@ export async function ask(state, signal) {
 }
 
 /**
- * The answers above the chart; an error of the API is returned, so that the rest of the page is shown without them.
+ * Requests the summary above the chart; it returns an API error, so that the page can show the rest without it.
  * @param {Page.State} state
  * @param {AbortSignal} signal
  */
@@ -48,11 +48,11 @@ async function partOf(answer) {
   }
 }
 
-/** @param {Page.State} state @param {number} [top]  how many labels apart */
+/** @param {Page.State} state @param {number} [top]  number of separate labels */
 const chartQuery = (state, top = TOP) => selectionQuery(state, { bars: true }, { top });
 
 /**
- * What a chart that is signed for another site's page may ask for: its counts alone.
+ * Requests what an embedded, signed chart may have: only its counts.
  * @param {Page.State} state
  * @param {AbortSignal} signal
  */
@@ -64,19 +64,19 @@ export async function askSigned(state, signal) {
 const REFRESH_S = 60;
 const WAITING_FOR_DATA_S = 5;
 const RETRY_S = [2, 3, 5, 10];
-// While footage is processed counts change often: as often as this the page follows.
+// Counts change often during processing; the page loads them at most this often.
 const LEAST_BETWEEN_LOADS_MS = 700;
 
 export class Loader {
   /**
    * @param {Object} on
-   * @param {(signal: AbortSignal, quietly: boolean) => Promise<"all"|"part"|"nothing">} on.ask  asks for everything
-   *   and shows it; part: something has to be asked for again
-   * @param {(error: unknown) => "again"|"later"|"never"} on.fail  says what is wrong, and when to try again
+   * @param {(signal: AbortSignal, quietly: boolean) => Promise<"all"|"part"|"nothing">} on.ask  requests everything
+   *   and shows it; part: some requests failed and are due again
+   * @param {(error: unknown) => "again"|"later"|"never"} on.fail  shows the error, and returns when to retry
    */
   constructor(on) {
     this.on = on;
-    /** The load under way. @type {AbortController|null} */
+    /** Aborts the load in progress. @type {AbortController|null} */
     this.asking = null;
     this.isLoading = false;
     this.loadedAt = 0;
@@ -86,9 +86,9 @@ export class Loader {
   }
 
   /**
-   * Asks for all that the page shows, and again after a while.
+   * Loads everything that the page shows, and again after a while.
    * @param {Object} [options]
-   * @param {boolean} [options.quietly]  nobody waits for it: what is shown does not fade meanwhile
+   * @param {boolean} [options.quietly]  whether nobody is waiting for it, so that the content does not fade
    * @returns {Promise<void>}
    */
   async load({ quietly = false } = {}) {
@@ -120,25 +120,25 @@ export class Loader {
     if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000, isPart);
   }
 
-  /** Seconds until the next attempt after one more failure. */
+  /** Counts a failure, and returns the seconds until the next attempt. */
   #retryS() {
     this.failures += 1;
     return RETRY_S[Math.min(this.failures, RETRY_S.length) - 1];
   }
 
-  /** Asks for everything anew. */
+  /** Requests everything again. */
   reload({ quietly = false } = {}) {
     forgetAnswers();
     this.load({ quietly });
   }
 
-  /** The counts have this version now: soon, and not too often, the page follows. @param {string} version */
+  /** Notes the current version of the counts, and loads it soon but not too often. @param {string} version */
   tell(version) {
     this.counts.named = version;
     this.#follow();
   }
 
-  /** Whether what is shown is older than what the server told, so that it will be loaded again. */
+  /** Loads again if the page is older than the last known version; returns whether it does. */
   #follow() {
     if (this.isLoading || !this.counts.isNews()) return false;
     this.#refreshIn(Math.max(this.loadedAt + LEAST_BETWEEN_LOADS_MS - Date.now(), 0));
@@ -147,7 +147,7 @@ export class Loader {
 
   /**
    * @param {number} ms
-   * @param {boolean} [isPart]  only what failed is asked for again, and the answers that came are kept
+   * @param {boolean} [isPart]  whether to repeat only failed requests and keep the other answers
    */
   #refreshIn(ms, isPart = false) {
     clearTimeout(this.timer);

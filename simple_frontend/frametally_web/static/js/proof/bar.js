@@ -1,4 +1,4 @@
-// The proof of a bar: every frame behind it (or every unique object), with a running sum that ends at its value.
+// The proof of a bar: all frames (or unique objects) behind it, with a running sum that ends at its value.
 
 import { el } from "../shared/dom.js";
 import { setMoment } from "../shared/moment.js";
@@ -9,13 +9,13 @@ import { pace, Player, ProofViewer } from "./viewer.js";
 import { speak } from "../status/notices.js";
 import { t } from "../shared/texts.js";
 
-// A frame that a link names is looked for in so many pages.
+// The most pages to search for the frame in a link.
 const MOST_PAGES_TO_SEEK = 40;
-// So near to an end of what is here, more is fetched.
+// This close to the end of the loaded items, load more.
 const NEAR = 4;
 
 /**
- * @typedef {Object} Item  a frame, or an object, of a proof
+ * @typedef {Object} Item  a frame or an object of a proof
  * @property {string} key
  * @property {number} at_ms
  * @property {string} time
@@ -23,38 +23,38 @@ const NEAR = 4;
  * @property {number} adds
  * @property {number} runningTotal
  * @property {string} what
- * @property {{label: string, count: number}|null} most  the label of which it has most; null for an object
+ * @property {{label: string, count: number}|null} most  the label with the most boxes; `null` for an object
  * @property {import("./lightbox.js").LargeFrame[]} pictures
  */
 
 /**
- * @typedef {Object} Page  of a proof
+ * @typedef {Object} Page  one page of a proof
  * @property {Item[]} items
  * @property {string|null} previous
  * @property {string|null} next
- * @property {number|null} position  items on earlier pages; null: not known
- * @property {number|null} count  of all items; null: not known before the last page
- * @property {number} analysed  frames in which was looked
+ * @property {number|null} position  items on earlier pages; `null` if unknown
+ * @property {number|null} count  number of all items; `null` if unknown before the last page
+ * @property {number} analysed  number of analysed frames
  * @property {string|null} note
- * @property {number|null} total  what the sum has to come to
- * @property {Api.Metric} metric  of the bar: its value is the sum, or made of what is summed up
- * @property {string} equation  how the sum becomes what the chart shows
+ * @property {number|null} total  the expected sum
+ * @property {Api.Metric} metric  of the bar, whose value is the sum or follows from it
+ * @property {string} equation  how the chart's value follows from the sum
  */
 
 /**
  * @typedef {Object} Bar
- * @property {URLSearchParams} query  of the bar alone
+ * @property {URLSearchParams} query  selects only this bar
  * @property {Page.Metric} metric
- * @property {string} version  changes with the bar's numbers
- * @property {string|null} frame  key of the item to begin with
- * @property {boolean} empty  whether frames without a counted box are shown, too
+ * @property {string} version  changes when the bar's numbers do
+ * @property {string|null} frame  key of the first item to show
+ * @property {boolean} empty  whether to include frames without a counted box
  * @property {Page.Looks} looks
  */
 
 /**
  * @typedef {Object} Listener
- * @property {(key: string) => void} frame  told of each item that the viewer goes to
- * @property {(empty: boolean) => void} empty  told whether frames without boxes are wanted
+ * @property {(key: string) => void} frame  called for each item that the viewer opens
+ * @property {(empty: boolean) => void} empty  called when the viewer includes or excludes frames without boxes
  */
 
 export class Proof {
@@ -67,18 +67,18 @@ export class Proof {
     this.current = null;
   }
 
-  /** Nothing is proved any more. */
+  /** Closes the proof. */
   close() {
     this.current?.close();
     this.current = null;
     this.shown = "";
   }
 
-  /** Shows what stands behind a bar, unless that is there already. @param {Bar} bar */
+  /** Shows the frames behind a bar, unless they are already there. @param {Bar} bar */
   async show(bar) {
     const wanted = JSON.stringify([String(bar.query), bar.metric.id, bar.empty, bar.version]);
     if (wanted === this.shown) return;
-    // The same bar, grown, or with other frames: the one that is looked at stays.
+    // If the same bar has grown or has other frames, keep the current one.
     const before = String(this.current?.bar.query) === String(bar.query) ? this.current : null;
     const key = before?.items[before.position]?.key ?? bar.frame;
     const focused = before && this.area.contains(document.activeElement) ? document.activeElement : null;
@@ -89,9 +89,9 @@ export class Proof {
 
   /**
    * @param {Bar} bar
-   * @param {string|null} key  of the item to begin with; null: with the first, or with the peak of a peak
+   * @param {string|null} key  of the first item to show; `null` for the first item, or for the peak of a peak
    * @param {string} wanted
-   * @param {boolean} [fullest]  to begin with the frame that has most
+   * @param {boolean} [fullest]  whether to start with the frame that has the most boxes
    */
   async #open(bar, key, wanted, fullest = bar.metric.id === "peak") {
     this.close();
@@ -110,12 +110,12 @@ export class Proof {
     await this.current.load(key, fullest);
   }
 
-  /** Puts the keyboard on the frames. */
+  /** Moves the focus to the frames. */
   focus() {
     this.current?.viewer.focus();
   }
 
-  /** Plays the objects one after another, unless the viewer wants nothing to move. */
+  /** Plays the objects one after another, unless the viewer prefers reduced motion. */
   play() {
     const current = this.current;
     if (!current?.kind.each_ms || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
@@ -139,7 +139,7 @@ class ProofOfBar {
     /** @type {Item[]} */
     this.items = [];
     /** @type {Page|null} */
-    this.first = null; // of the pages that are here
+    this.first = null; // range of the loaded pages
     /** @type {Page|null} */
     this.last = null;
     /** @type {Promise<void>|null} */
@@ -173,7 +173,7 @@ class ProofOfBar {
     setMoment(null);
   }
 
-  /** Whether the first of all items is here. */
+  /** Whether the first item of all is loaded. */
   get began() {
     return this.first !== null && this.first.previous === null;
   }
@@ -183,9 +183,9 @@ class ProofOfBar {
   }
 
   /**
-   * The first items that are shown.
-   * @param {string|null} key  of the one to begin with, if it is there: pages up to its own are loaded
-   * @param {boolean} fullest  to begin with the frame that has most, if no other is asked for
+   * Loads the first items.
+   * @param {string|null} key  of the first item to show, if it exists: pages are loaded up to it
+   * @param {boolean} fullest  whether to start with the frame that has the most boxes, without a key
    */
   async load(key, fullest) {
     let pages = 0;
@@ -205,7 +205,7 @@ class ProofOfBar {
   }
 
   /**
-   * The next page, or the one before; one may be empty and yet not be the last.
+   * Loads the next or previous page, which can be empty without being the last.
    * @param {-1|1} by
    * @param {boolean} [fullest]
    */
@@ -282,7 +282,7 @@ class ProofOfBar {
     if (isHere()) this.#goTo(this.items.indexOf(item) + by);
   }
 
-  /** @param {number} position  of the item that the viewer wants to see */
+  /** @param {number} position  of the item to show */
   #goTo(position) {
     const item = this.items[position];
     if (!item) return;
@@ -298,11 +298,11 @@ class ProofOfBar {
     this.position = position;
     this.#show(scroll);
     setMoment(item.at_ms);
-    // While it plays, the picture says it; every frame aloud would be noise.
+    // During playback, screen readers do not read every frame, which would be noise.
     const { time, what, runningTotal } = item;
     if (!this.player.isPlaying) speak(t("web.running_sum", { time, what, runningTotal }));
     if (this.loading) return;
-    // What lies beside it is seen in the filmstrip, and gone to next.
+    // Load the neighbours, because the filmstrip shows them and they are next.
     if (position > 0 && position + NEAR >= this.items.length) this.#load(1);
     else if (position < NEAR) this.#load(-1);
   }
@@ -341,8 +341,8 @@ class ProofOfBar {
   }
 
   /**
-   * The pictures of all items, one of which is seen large.
-   * @param {number} picture  of the item that is looked at
+   * The pictures of all items, for the large view.
+   * @param {number} picture  of the current item
    * @returns {import("./lightbox.js").Frames}
    */
   #large(picture) {
@@ -363,7 +363,7 @@ class ProofOfBar {
         const { items, picture: next } = target(by);
         const before = this.items[this.position];
         if (items) await this.#step(items);
-        // At the very end there was none after all.
+        // If there was no further item at the end, stay.
         if (!items || this.items[this.position] !== before) index = next;
       },
       closed: () => this.viewer.focus(),

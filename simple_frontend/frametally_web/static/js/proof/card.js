@@ -20,7 +20,7 @@ export class FramesCard {
    * @param {Object} on
    * @param {(start: number|null) => void} on.bar
    * @param {(change: Partial<Page.State>) => void} on.change
-   * @param {(key: string) => void} on.frame  one of the bar's frames was gone to
+   * @param {(key: string) => void} on.frame  called when the viewer opens a frame of the bar
    * @param {() => void} on.load
    */
   constructor(on) {
@@ -43,13 +43,13 @@ export class FramesCard {
     byId("chart").focus({ preventScroll: true });
   }
 
-  /** Colours have changed: draw again. */
+  /** Forces a redraw, because colours have changed. */
   forget() {
     this.shown = "";
     this.proof.close();
   }
 
-  /** Brings the card into view, and the keyboard to the frames, when they have come. */
+  /** Scrolls to the card, and moves the focus to its frames once they load. */
   goThere() {
     this.goesThere = true;
     const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -110,7 +110,7 @@ export class FramesCard {
    */
   async load(state, { counts, sources }, looks, signal) {
     const bar = barOf(state, counts);
-    // A new source has its name a moment after its counts.
+    // The name of a new source loads after its counts.
     const asked = { state, counts, names: sources.map((one) => one.name), looks };
     try {
       if (bar) await this.#prove(asked, bar);
@@ -170,19 +170,19 @@ export class FramesCard {
 }
 
 /**
- * Leads to the runs that made the bar; a history is of whole pictures, of all hours, and of stored intervals.
+ * Links to the runs behind the bar; a history covers whole pictures, all hours and stored intervals.
  * @param {URLSearchParams} query
  * @param {boolean} isStored
  */
 function showHistory(query, isStored) {
   const link = control("bar-history", HTMLAnchorElement);
   const isShown = isStored && !NARROWING.some((name) => query.has(name));
-  link.style.visibility = isShown ? "visible" : "hidden"; // it keeps its place
+  link.style.visibility = isShown ? "visible" : "hidden"; // hide it without moving other elements
   link.href = `/history?${query}`;
 }
 
 /**
- * The range of the chosen bar, cut to the range of the chart; null if none is chosen.
+ * The chosen bar's range, within the chart's range; `null` if none is chosen.
  * @param {Page.State} state
  * @param {Api.Counts} counts
  * @returns {Page.Span|null}

@@ -1,4 +1,4 @@
-// The two kinds of proof: the frames behind detections, and the unique objects.
+// The two kinds of proof: the frames behind detections, and unique objects.
 
 import { get } from "../shared/api.js";
 import { isOneDay, labelName, mean, moment, number, timeAmong } from "../shared/format.js";
@@ -8,7 +8,7 @@ import { t } from "../shared/texts.js";
 export const framesProof = {
   hasEmpty: true,
   hasFullest: true,
-  each_ms: null, // as far apart as they were taken
+  each_ms: null, // play at the original distances
   nothing: t("web.no_frame_behind_this_bar_has"),
 
   /**
@@ -115,7 +115,7 @@ function sighting(seen, title, source) {
   };
 }
 
-/** 2 of car, 1 of bus: the most first. @param {Api.Box[]} boxes */
+/** "2 of car, 1 of bus", highest first. @param {Api.Box[]} boxes */
 function countsOf(boxes) {
   /** @type {Map<string, number>} */
   const counts = new Map();
@@ -124,7 +124,7 @@ function countsOf(boxes) {
 }
 
 /**
- * How the detections become the number of the chart.
+ * How the chart's number follows from the detections.
  * @param {Api.Frames} answer
  * @param {Page.Metric} metric
  */

@@ -1,5 +1,5 @@
-// One frame as large as the window, with its boxes and their names. Zoom with the wheel, a pinch, a double
-// tap or + and -; go on with the arrow keys or a swipe.
+// One frame as large as the window, with its boxes and their names. Zoom with the wheel, a pinch, a double-tap or +
+// and -; move with the arrow keys or a swipe.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
@@ -9,8 +9,8 @@ import { t } from "../shared/texts.js";
 const LEAST_PX = 40;
 
 /**
- * @param {HTMLElement} element  scrolls up and down as ever
- * @param {(by: -1|1) => void} step  told of each stroke: to the left is forward
+ * @param {HTMLElement} element  scrolls vertically as usual
+ * @param {(by: -1|1) => void} step  called for each swipe: left is forward
  */
 export function onSwipe(element, step) {
   /** @type {{id: number, x: number, y: number}|null} */
@@ -34,7 +34,7 @@ const DOUBLE_TAP = { within_ms: 350, within_px: 30, zoom: 2.5 };
 const PAN_PX = 80;
 
 export class Zoom {
-  /** @param {HTMLElement} stage  shows a picture as large as its own custom property --zoom says */
+  /** @param {HTMLElement} stage  scales its picture by the custom property --zoom */
   constructor(stage) {
     this.stage = stage;
     this.times = 1;
@@ -46,7 +46,7 @@ export class Zoom {
       "wheel",
       (event) => {
         event.preventDefault();
-        // A pinch on a touch pad comes as a wheel with "Ctrl", in smaller steps.
+        // A pinch on a touchpad is a wheel event with Ctrl, in smaller steps.
         this.by(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event);
       },
       { passive: false },
@@ -57,14 +57,14 @@ export class Zoom {
     stage.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
   }
 
-  /** The whole picture. */
+  /** Shows the whole picture. */
   reset() {
     this.#set(1);
   }
 
   /**
    * @param {number} factor
-   * @param {{clientX: number, clientY: number}} [at]  what lies there stays there; default: the middle
+   * @param {{clientX: number, clientY: number}} [at]  the point that stays in place; the middle by default
    */
   by(factor, at = this.#middle()) {
     this.#set(this.times * factor, at);
@@ -134,15 +134,15 @@ export class Zoom {
 /** @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[], isCrop?: boolean}} LargeFrame */
 
 /**
- * @typedef {Object} Frames  what is gone through, one frame of which is looked at
+ * @typedef {Object} Frames  a list of frames with a current one
  * @property {() => LargeFrame} current
- * @property {(by: number) => boolean} has  whether there is, or may be, one so many steps on
+ * @property {(by: number) => boolean} has  whether there is, or may be, a frame this many steps away
  * @property {(by: number) => Promise<void>} step
- * @property {() => void} [closed]  puts the keyboard back, where the place that it came from is gone
+ * @property {() => void} [closed]  restores the focus if the opener is gone
  */
 
 /**
- * Frames that are all here already.
+ * Frames that are all loaded.
  * @param {LargeFrame[]} frames
  * @param {number} position
  * @returns {Frames}
@@ -158,7 +158,7 @@ export function framesFrom(frames, position) {
   };
 }
 
-/** Opens the dialog on the frame that is looked at. @param {Frames} frames @param {Page.ColorOf} colorOf */
+/** Opens the dialog with the current frame. @param {Frames} frames @param {Page.ColorOf} colorOf */
 export function openLightbox(frames, colorOf) {
   const view = new LargeView(frames, colorOf);
   openDialog({
@@ -209,7 +209,7 @@ class LargeView {
     allowSteps(this, (by) => this.frames.has(by));
   }
 
-  /** To the next frame, seen as near as this one. @param {number} by */
+  /** Shows the next frame at the same zoom. @param {number} by */
   async step(by) {
     if (!this.frames.has(by)) return;
     await this.frames.step(by);

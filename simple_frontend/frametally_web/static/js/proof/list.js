@@ -1,4 +1,4 @@
-// The frames of a proof as a list: the number that each adds, and the running sum.
+// The frames of a proof as a list: what each adds, and the running sum.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, swatch } from "../shared/dom.js";
@@ -6,15 +6,15 @@ import { labelName, moment, number, timeAmong } from "../shared/format.js";
 import { framesFrom, openLightbox } from "./lightbox.js";
 import { t } from "../shared/texts.js";
 
-// Of the picture on a card, at most.
+// Largest width of a picture on a card.
 const SIZES = "(max-width: 640px) 76vw, 320px";
 
 /**
  * @param {HTMLElement} area
  * @param {Api.EvidenceFrames} evidence
- * @param {boolean} withDay  whether their times have it: the range is of several days
+ * @param {boolean} withDay  whether times include the day, because the range has several
  * @param {Page.Looks} looks
- * @returns the frames that are shown
+ * @returns  the frames in view
  */
 export function showEvidence(area, evidence, withDay, { colorOf, nameOf }) {
   const frames = evidence.frames.map((frame) => ({
@@ -46,7 +46,7 @@ export function showEvidence(area, evidence, withDay, { colorOf, nameOf }) {
 }
 
 /**
- * What is to be known about a frame beside its picture.
+ * What people should know about a frame, next to its picture.
  * @param {{time_source?: string|null, note?: string|null}} frame
  */
 export function remarksOn({ time_source: timeSource, note }) {
@@ -55,7 +55,7 @@ export function remarksOn({ time_source: timeSource, note }) {
 }
 
 /**
- * One sentence in place of frames, and perhaps a button.
+ * A sentence instead of frames, with an optional button.
  * @param {HTMLElement} area
  * @param {string} text
  * @param {HTMLElement|null} [button]
@@ -66,7 +66,7 @@ export function showMessage(area, text, button = null) {
 }
 
 /**
- * Says why the frames cannot be had, with a button that asks again.
+ * Shows why the frames are unavailable, with a button that retries.
  * @param {HTMLElement} area
  * @param {{message: string, remedy?: string}} error
  * @param {() => void} again
@@ -104,9 +104,9 @@ export class ProofList {
   /**
    * @param {Object} on
    * @param {(position: number) => void} on.choose
-   * @param {(by: -1|1) => void} on.more  wants the page before, or the next
-   * @param {((empty: boolean) => void)|null} on.empty  null: all of them add something
-   * @param {boolean} on.isEmpty  whether those without a counted box are in it
+   * @param {(by: -1|1) => void} on.more  requests the previous or next page
+   * @param {((empty: boolean) => void)|null} on.empty  `null` if every frame adds something
+   * @param {boolean} on.isEmpty  whether the list includes frames without a counted box
    */
   constructor(on) {
     this.on = on;
@@ -143,9 +143,9 @@ export class ProofList {
 
   /**
    * @param {import("./bar.js").Page} page
-   * @param {-1|1} by  before what is here, or behind it
-   * @param {boolean} began  whether the first of all is here
-   * @param {boolean} ended  whether the last one is
+   * @param {-1|1} by  -1 for before the loaded items, 1 for after
+   * @param {boolean} began  whether the first item of all is loaded
+   * @param {boolean} ended  whether the last one is loaded
    */
   add(page, by, began, ended) {
     const { scroll } = this;
@@ -158,7 +158,7 @@ export class ProofList {
     this.items = by > 0 ? [...this.items, ...page.items] : [...page.items, ...this.items];
     this.earlier.hidden = began;
     this.more.hidden = ended;
-    // What is looked at stays where it is.
+    // Keep the current scroll position.
     if (by < 0) scroll.scrollTop += scroll.scrollHeight - height;
     this.note = page.note ?? this.note;
     for (const { most } of page.items) if (most && most.count > (this.most?.count ?? 0)) this.most = most;
@@ -168,7 +168,7 @@ export class ProofList {
   }
 
   /**
-   * The peak of the frames that are here, in words; empty where another metric is proved.
+   * The peak of the loaded frames in words; empty for other metrics.
    * @param {import("./bar.js").Page} page
    * @param {boolean} isAll
    */
@@ -180,7 +180,7 @@ export class ProofList {
   }
 
   /**
-   * The sum of what is here, and whether it is the bar's.
+   * The sum of the loaded frames, and whether it equals the bar's.
    * @param {boolean} isAll
    * @param {import("./bar.js").Page} page
    */

@@ -8,7 +8,7 @@ import { t } from "../shared/texts.js";
 import { framesProof } from "./kinds.js";
 import { framesFrom, openLightbox } from "./lightbox.js";
 
-// A pointer that only passes over bars asks for nothing.
+// A pointer that only passes over bars does not cause requests.
 const PATIENCE_MS = 150;
 
 /** @typedef {import("./lightbox.js").LargeFrame} LargeFrame */
@@ -18,16 +18,16 @@ export class Sight {
     this.area = byId("sight");
     /** @type {import("./card.js").Asked|null} */
     this.asked = null;
-    /** The busiest frame of all that is shown. @type {LargeFrame|null} */
+    /** The busiest frame in the chart. @type {LargeFrame|null} */
     this.busiest = null;
-    /** Start of the bar that is pointed at. @type {number|null} */
+    /** Start of the bar under the pointer. @type {number|null} */
     this.at = null;
     this.timer = 0;
     this.turn = 0;
   }
 
   /**
-   * Shows the busiest of some frames, until a bar is pointed at.
+   * Shows the busiest of these frames until you point at a bar.
    * @param {(LargeFrame & {count: number})[]} frames
    * @param {import("./card.js").Asked} asked
    */
@@ -38,7 +38,7 @@ export class Sight {
     this.#show(this.busiest, t("web.busiest_frame"));
   }
 
-  /** @param {Page.Row|null} row  the bar that is pointed at */
+  /** @param {Page.Row|null} row  the bar under the pointer */
   look(row) {
     const at = row?.start ?? null;
     if (at === this.at || !this.busiest || byId("answer").hasAttribute("data-open")) return;
@@ -55,7 +55,7 @@ export class Sight {
     const { model, base_interval_s: base, from_ms: from, to_ms: to } = counts;
     const query = fullestQuery({ ...state, model, from, to }, base, start, end);
     const bar = { query, metric: METRICS[counts.metric], version: "", frame: null, empty: true, looks };
-    // A picture that cannot be had leaves the one before it; a press on the bar says why.
+    // Without a picture, the previous one stays; a click on the bar shows the error.
     const page = await framesProof.page(query, new AbortController().signal, bar).catch(() => null);
     const picture = page?.items[0]?.pictures[0];
     if (picture && this.at === start) this.#show(picture, t("web.busiest_frame_of_this_bar"));
@@ -74,7 +74,7 @@ export class Sight {
     if (mine !== this.turn) return;
     const hadFocus = this.area.contains(document.activeElement);
     const enlarge = () => openLightbox(framesFrom([frame], 0), colorOf);
-    // The keyboard has its way to it by the bars, and by the frames below.
+    // Keyboard users open it from the bars and from the frames below.
     const about = { tabindex: -1, title: t("web.open_large"), onclick: enlarge };
     const open = el("button.sight-open", about, picture);
     const said = [el("span.muted", words), el("span.strong", frame.title), el("span.muted", frame.caption)];

@@ -1,4 +1,4 @@
-// The frame of a proof in view: its picture, its place in the sum, and the way to the next frames.
+// The current frame of a proof: its picture, its place in the sum, and the buttons to the next frames.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { arrange, el, iconButton } from "../shared/dom.js";
@@ -15,7 +15,7 @@ class Filmstrip {
     this.choose = choose;
     /** @type {Map<string, HTMLElement>} */
     this.shown = new Map();
-    // The list of frames says the same to those who hear it, and has the keyboard's way.
+    // The list of frames offers the same to screen readers and the keyboard.
     this.element = el("div.filmstrip", { "aria-hidden": "true" });
   }
 
@@ -42,13 +42,13 @@ class Filmstrip {
 const LEAST_MS = 60;
 const MOST_MS = 800;
 
-/** How long a frame is seen of two that were taken so far apart. @param {number} apart_ms */
+/** How long to show a frame, from its distance to the next. @param {number} apart_ms */
 export const pace = (apart_ms) => Math.min(Math.max(apart_ms, LEAST_MS), MOST_MS);
 
 export class Player {
   /**
    * @param {Object} on
-   * @param {() => Promise<{wait_ms: number}|null>} on.prepare  fetches the next frame; null: there is none
+   * @param {() => Promise<{wait_ms: number}|null>} on.prepare  loads the next frame; `null` if there is none
    * @param {() => void} on.step
    * @param {(isPlaying: boolean) => void} on.change
    */
@@ -88,16 +88,16 @@ export class Player {
   }
 }
 
-// Pictures fetched ahead of the one that is looked at.
+// The number of pictures to load in advance.
 const AHEAD = 3;
-// Beside the chart, below it, and on a phone.
+// Next to the chart, below it, and on a phone.
 const SIZES = "(min-width: 1100px) 500px, (min-width: 900px) 60vw, 100vw";
 
 /**
- * @typedef {Object} Place  of the frame in its proof
- * @property {number|null} number  from 1; null: not known
- * @property {number|null} of  how many there are
- * @property {number|null} total  what the sum ends at
+ * @typedef {Object} Place  a frame's place in its proof
+ * @property {number|null} number  from 1; `null` if unknown
+ * @property {number|null} of  the number of frames
+ * @property {number|null} total  the final sum
  * @property {boolean} isFirst
  * @property {boolean} isLast
  */
@@ -108,7 +108,7 @@ export class ProofViewer {
    * @param {Object} on
    * @param {(by: number) => void} on.step
    * @param {(item: import("./bar.js").Item) => void} on.choose
-   * @param {(picture: number) => void} on.open  this one of the item's pictures, large
+   * @param {(picture: number) => void} on.open  enlarges this picture of the item
    * @param {() => void} on.play
    * @param {(() => void)|null} on.fullest
    */
@@ -162,7 +162,7 @@ export class ProofViewer {
   show(items, position, place) {
     const item = items[position];
     const shown = this.#picturesOf(item);
-    // Fetched ahead as soon as somebody goes through them; what is farther off is let go.
+    // Load in advance once the viewer steps through the frames; release distant ones.
     this.isGoneThrough ||= this.shown !== null && this.shown !== item;
     this.shown = item;
     const ahead = this.isGoneThrough ? items.slice(position + 1, position + 1 + AHEAD) : [];
@@ -179,7 +179,7 @@ export class ProofViewer {
     this.#showPlace(item, place);
   }
 
-  /** The frame's place among all. @param {import("./bar.js").Item} item @param {Place} place */
+  /** Shows the frame's place among all. @param {import("./bar.js").Item} item @param {Place} place */
   #showPlace(item, { number: no, of, total }) {
     const ofAll = (/** @type {number|null} */ most) =>
       most === null ? "" : t("web.of_4", { most: number(most) });
@@ -197,7 +197,7 @@ export class ProofViewer {
   }
 
   /**
-   * Waits until an item's pictures can be seen; one that cannot be had is not waited for.
+   * Waits until an item's pictures have loaded; does not wait for missing ones.
    * @param {import("./bar.js").Item} item
    */
   async ready(item) {
@@ -217,7 +217,7 @@ export class ProofViewer {
   /**
    * @param {import("./lightbox.js").LargeFrame} picture
    * @param {number} index
-   * @param {number} each  pictures an item
+   * @param {number} each  pictures per item
    */
   #picture(picture, index, each) {
     const alt = t("web.frame_2", { title: picture.title });
@@ -233,7 +233,7 @@ export class ProofViewer {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    // On a button, space presses that.
+    // On a button, Space presses the button.
     const plays = event.key === "k" || (event.key === " " && event.target === this.element);
     if (by === undefined && !plays) return;
     event.preventDefault();

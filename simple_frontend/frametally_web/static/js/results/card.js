@@ -1,4 +1,4 @@
-// Shows an answer of /api/counts, with the words around it.
+// Shows an answer of /api/counts, with the text around it.
 
 import { GapPanel, makeRoomForLanes } from "../chart/lanes.js";
 import { showLegend, TimeChart } from "../chart/plot.js";
@@ -34,7 +34,7 @@ export class Results {
     byId("unzoom").addEventListener("click", () => this.zooms.out());
     this.exports = new Exports();
     this.gap = new GapPanel();
-    /** The sources of the answer. @type {string[]} */
+    /** The answer's sources. @type {string[]} */
     this.sources = [];
     /** @type {{state: Page.State, looks: Page.Looks, base: number|null}|null} */
     this.shown = null;
@@ -44,8 +44,8 @@ export class Results {
   }
 
   /**
-   * Says why there is no bar.
-   * @param {string[]} sources  that have the hole
+   * Explains a gap.
+   * @param {string[]} sources  sources with the gap
    * @param {import("../chart/tooltip.js").Hole} hole
    */
   showHole(sources, hole) {
@@ -53,14 +53,14 @@ export class Results {
     this.gap.show(hole, sources, this.shown.state, this.shown.base, this.shown.looks);
   }
 
-  /** Opens the bar of a moment. @param {number} ms */
+  /** Opens the bar at a moment. @param {number} ms */
   openAt(ms) {
     const row = this.view?.rows.find(({ start, end }) => start <= ms && ms < end);
     if (row) this.on.bar(row.start);
   }
 
   /**
-   * Shows the answers, part by part: the chart, or the table, first.
+   * Shows the answers in parts: first the chart or the table.
    * @param {Page.State} state
    * @param {Page.Answers} answers
    * @param {Page.Looks} looks
@@ -90,7 +90,7 @@ export class Results {
     this.exports.show(state, counts, view);
     /** @type {Page.ShownChart} */
     const detail = { state: pinned(state, counts), view, chart: this.chart, change: this.on.change };
-    document.dispatchEvent(new CustomEvent("frametally:chart", { detail })); // for what plug-ins add to it
+    document.dispatchEvent(new CustomEvent("frametally:chart", { detail })); // so that plug-ins can add to it
     showFileTimes(counts, nameOf, view);
     showOverlaps(counts, view);
     showChecks(byId("checks"), counts, metric);
@@ -103,7 +103,7 @@ export class Results {
   }
 
   /**
-   * Shows what is added up for the chart, or says that it is not there.
+   * Shows the summary of the chart, or says that it is unavailable.
    * @param {Page.State} state
    * @param {Pick<Page.Answers, "counts"|"summary"|"sources">} answers
    */
@@ -176,9 +176,9 @@ export class Results {
   }
 
   /**
-   * Says what is shown to those who hear it.
+   * Reads the result to screen readers.
    * @param {Api.Counts} counts
-   * @param {boolean} quietly  nobody asked for it: the numbers grow while somebody listens to something else
+   * @param {boolean} quietly  whether nobody asked: the numbers grow while the reader listens to something else
    */
   announce(counts, quietly) {
     const absent = counts.not_analysed?.length
@@ -189,7 +189,7 @@ export class Results {
     this.told = words;
   }
 
-  /** Starts of the neighbouring intervals with footage; null where there is none. @param {number} start */
+  /** Starts of the previous and next interval with footage; `null` if there is none. @param {number} start */
   neighboursOf(start) {
     const starts = (this.view?.rows ?? []).map((row) => row.start);
     return {
@@ -219,7 +219,7 @@ const selectedOf = (state, sources) =>
   sources.filter(({ source }) => !state.sources.length || state.sources.includes(source));
 
 /**
- * The stretches that a view shows a part of.
+ * The stretches that are at least partly in view.
  * @template {{from_ms: number, to_ms: number}} Stretch
  * @param {Stretch[]|null|undefined} stretches
  * @param {Page.View|null} view
@@ -258,7 +258,7 @@ function explain(metric, counts, state) {
   return `${metric.name}: ${metric.explanation} ${zone}${noSeconds}`;
 }
 
-/** Where objects are not known: the server's sentence is English. @param {Api.Counts} counts */
+/** Why objects are unknown, in the page's language; the server's sentence is English. @param {Api.Counts} counts */
 function noteOf({ objects_note: note, totals }) {
   if (!note || LOCALE === "en-GB") return note ?? "";
   const weak = totals.filter((one) => one.objects_missing === "too_weak").flatMap(({ label }) => label ?? []);

@@ -11,7 +11,7 @@ import { inSentence, joined, t } from "../shared/texts.js";
 const NAMED = 5;
 
 /**
- * Who filmed, what was counted, when, and by which model.
+ * The sources, the labels, the time and the model.
  * @param {Page.State} state
  * @param {Api.Counts} counts
  * @param {Page.Looks["nameOf"]} nameOf
@@ -36,14 +36,14 @@ export function questionLine(state, counts, nameOf, metric) {
   ]);
 }
 
-/** @param {string[]} all @param {string} many  for more than can be named */
+/** @param {string[]} all @param {string} many  for too many names */
 const named = (all, many) => (all.length > NAMED ? many : all.join(", "));
 
 export class Exports {
   constructor() {
     /** @type {{state: Page.State, counts: Api.Counts, view: Page.View|null}|null} */
     this.shown = null;
-    /** One for each format. */
+    /** A link for each format. */
     this.links = [...byId("export-links").querySelectorAll("a")];
     byId("export-png").addEventListener("click", () => this.#savePicture());
     byId("copy-link").addEventListener("click", () => this.#copyLink());
@@ -87,20 +87,20 @@ export class Exports {
     if (!isCopied) history.replaceState(null, "", url);
   }
 
-  /** The chart as it is now goes on with the data: what was left open stays open. */
+  /** Copies the chart as it is now; choices left open stay open, so that it follows the data. */
   #copyEmbed() {
     if (!this.shown) return;
     const url = new URL("embed", location.href);
     const { state, counts } = this.shown;
     url.search = formatWhole({ ...state, at: null, frame: null, view: "chart" }, answeredOf(state, counts));
-    const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
+    const address = String(url).replaceAll("&", "&amp;"); // the URL has already escaped quotes
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
     copyText(code, byId("copy-embed"), { done: t("web.code_copied") });
   }
 }
 
 /**
- * The state with what it leaves to the data or the viewer written out, so that it is the same for all and for ever.
+ * The state with all open choices resolved, so that it is the same for everyone, permanently.
  * @param {Page.State} state
  * @param {Api.Counts} counts
  * @returns {Page.State}

@@ -1,5 +1,5 @@
-// The rest of the page, which may arrive later: the week by hours, and each source. A part that fails shows
-// its own error; the chart remains.
+// The rest of the page, which may load later: the hours of the week, and each source. A part that fails shows its own
+// error; the chart stays.
 
 import { breaksOf } from "../chart/fold.js";
 import { lanesOf, showLanes } from "../chart/lanes.js";
@@ -12,7 +12,7 @@ import { showHeatmap } from "./heatmap.js";
 import { showSources } from "./sources.js";
 import { t } from "../shared/texts.js";
 
-// Bars of all sources together, that an answer may have: with more, bars are longer.
+// The most bars, over all sources, in one answer; beyond that, bars get longer.
 const MOST_BARS = 12_000;
 // A heat map of a shorter range would be nearly empty.
 const LEAST_WEEK_MS = 2 * 86_400_000;
@@ -24,12 +24,12 @@ export class Extras {
    * @param {Object} on
    * @param {(change: Partial<Page.State>) => void} on.change
    * @param {(sources: string[], hole: import("../chart/tooltip.js").Hole) => void} on.hole
-   * @param {(ms: number) => void} on.moment  a place of a lane with footage was chosen
-   * @param {(start: number) => void} on.bar  a bar was chosen
+   * @param {(ms: number) => void} on.moment  called when you choose a position with footage in a lane
+   * @param {(start: number) => void} on.bar  called when you choose a bar
    */
   constructor(on) {
     this.on = on;
-    /** What each card shows. @type {Map<string, string>} */
+    /** The version that each card shows. @type {Map<string, string>} */
     this.shown = new Map();
   }
 
@@ -40,7 +40,7 @@ export class Extras {
     const metric = METRICS[counts.metric];
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
     const { totals, frames, interval_s: interval } = counts;
-    const names = sources.map((one) => one.name); // a new source has its name a moment after its counts
+    const names = sources.map((one) => one.name); // the name of a new source loads after its counts
     const asked = String(selectionQuery(state));
     const version = JSON.stringify([asked, metric.id, totals, frames, interval, names]);
     byId("sources-card").hidden = !isSeveral;
@@ -92,7 +92,7 @@ export class Extras {
   }
 
   /**
-   * Fills a card, unless it shows this version already.
+   * Fills a card, unless it already shows this version.
    * @param {string} id
    * @param {string} version
    * @param {(area: HTMLElement) => Promise<void>} fill
@@ -109,17 +109,17 @@ export class Extras {
     }
   }
 
-  /** Colours have changed: draw again. */
+  /** Forces a redraw, because colours have changed. */
   forget() {
     this.shown.clear();
   }
 }
 
 /**
- * Each source by itself, its labels together, in the chart's bars, or in longer ones with very many sources.
+ * Counts by source with all labels together, in the chart's bars, or in longer ones if there are very many sources.
  * @param {Page.State} state
  * @param {Api.Counts} counts
- * @param {number} sources  how many there are
+ * @param {number} sources  number of sources
  */
 function apartQuery(state, counts, sources) {
   const { interval_s: own, interval_choices_s: choices, from_ms: from, to_ms: to } = counts;
@@ -149,7 +149,11 @@ function sidesOf(state, counts, { counts: there, comparison }) {
   ];
 }
 
-/** As the address has it. @param {import("./heatmap.js").Hour} hour @returns {Partial<Page.State>} */
+/**
+ * The address parameters of an hour of the week.
+ * @param {import("./heatmap.js").Hour} hour
+ * @returns {Partial<Page.State>}
+ */
 function hourOf({ weekday, hour }) {
   const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   return { weekdays: [weekday], hours: `${two(hour)}:00-${two(hour + 1)}:00` };

@@ -30,18 +30,18 @@ import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
 
 const WEEK_MS = 7 * 86_400_000;
-// Summer time shifts a week by an hour.
+// Daylight saving time changes a week by an hour.
 const SLACK_MS = 7_200_000;
 
 /**
- * @typedef {Object} Leads  where the answers lead
+ * @typedef {Object} Leads  links from the answers
  * @property {(start: number) => void} bar
- * @property {(start: number, image: string) => void} peak  to this frame of the bar
+ * @property {(start: number, image: string) => void} peak  opens this frame of the bar
  * @property {(change: Partial<Page.State>) => void} change
  */
 
 /**
- * A tab for each metric; the headline has the number of the chosen one.
+ * A tab for each metric; the headline shows the number of the chosen one.
  * @param {HTMLElement} area
  * @param {Pick<Page.Answers, "counts"|"summary">} answers
  * @param {boolean} isFilmed
@@ -53,7 +53,7 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
     const { known, where } = knownAll(metric, counts);
     const short = (/** @type {number|null} */ value) => brief(metric, value);
     const isShown = isFilmed && !isChosen;
-    const hasValue = isShown && (!where || known.part !== null); // else there is room only for the reason
+    const hasValue = isShown && (!where || known.part !== null); // otherwise there is only room for the reason
     return el(
       "button.measure",
       { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
@@ -67,7 +67,7 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
   area.replaceChildren(...tabs);
   tabs[focused]?.focus();
   const chosen = tabs.find((tab) => tab.ariaPressed === "true");
-  // On a phone the tabs are one line that is swiped.
+  // On a phone, you swipe the tabs.
   if (chosen) area.scrollLeft = chosen.offsetLeft + chosen.offsetWidth - area.clientWidth;
 }
 
@@ -85,7 +85,7 @@ function knownAll(metric, counts) {
 }
 
 /**
- * The interval of all that is shown, by an accuracy check: an answer has that of objects, or of detections.
+ * The interval of the total, from an accuracy check; an answer has it only for its own metric.
  * @param {Page.Metric} metric
  * @param {Page.Answers["summary"]} summary
  */
@@ -96,7 +96,7 @@ const checkedIn = (metric, summary) =>
 
 /**
  * @param {HTMLElement} sentence
- * @param {HTMLElement} facts  what the sentence rests on
+ * @param {HTMLElement} facts  the facts behind the sentence
  * @param {Pick<Page.Answers, "counts"|"summary">} answers
  * @param {Api.SourceRange[]} sources  of the question
  * @param {Page.State} state
@@ -132,7 +132,7 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
   );
 }
 
-/** @param {string} name @param {...(Node|string|null)} parts  none: the fact is not shown */
+/** @param {string} name @param {...(Node|string|null)} parts  if empty, the fact is hidden */
 function fact(name, ...parts) {
   const words = parts.filter((part) => part !== null);
   return words.length ? el("span.fact", { "data-fact": name, title: words.length === 1 ? String(words[0]) : null }, ...words) : ""; // prettier-ignore
@@ -142,7 +142,7 @@ function fact(name, ...parts) {
  * "24 cars", "1,029 detections", "17.2 cars in a frame on average", "Up to 19 cars in a frame".
  * @param {Page.Metric} metric
  * @param {number|null} value
- * @param {string[]} chosen  labels
+ * @param {string[]} chosen  chosen labels
  */
 function wordsOf(metric, value, chosen) {
   if (value === null) return t("web.not_measured_2", { name: metric.name });
@@ -186,20 +186,20 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
 }
 
 /**
- * Whether the summary is there.
+ * Whether the summary is available.
  * @param {Page.Answers["summary"]} summary
  * @returns {summary is Api.Summary}
  */
 export const isAdded = (summary) => summary !== null && !(summary instanceof ApiError);
 
-/** What stands where a summary would, in the server's words where it failed. @param {ApiError|null} fault */
+/** The text that replaces a missing summary, with the server's message if it failed. @param {ApiError|null} fault */
 export function whyAbsent(fault) {
   if (fault === null) return t("web.still_adding_up_the_totals");
   const said = `${t("web.the_totals_cannot_be_shown")} ${fault.message} ${fault.remedy}`.trim();
   return fault.passes ? t("web.this_page_keeps_trying", { said }) : said;
 }
 
-/** In what objects were measured, where that is not all. @param {Api.Counts} counts @param {Api.Missing} missing */
+/** Where objects were measured, if not everywhere. @param {Api.Counts} counts @param {Api.Missing} missing */
 function partWords({ objects_measured_in: measured }, missing) {
   if (!measured) return t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] });
   const part = measured.sources < measured.of_sources ? partOf(measured) : t("web.part_of_the_footage");
@@ -213,7 +213,7 @@ const partOf = ({ sources, of_sources: all }) =>
     : t("web.count_sources", { count: all });
 
 /**
- * The source, or how many film in the range.
+ * The source, or how many sources have footage in the range.
  * @param {Api.Counts} counts
  * @param {Api.SourceRange[]} sources
  */
@@ -225,7 +225,7 @@ function filming({ from_ms: from, to_ms: to }, sources) {
 }
 
 /**
- * "22 min filmed (26% of 3 × 28 min), 5 min black": of all sources of which there is film, which alone covers time.
+ * "22 min filmed (26% of 3 × 28 min), 5 min black": only video has a duration, so single pictures do not count.
  * @param {Api.Summary} summary
  */
 function filmed({
@@ -246,14 +246,14 @@ function filmed({
   return parts.filter((one) => one !== null).join(", ") || null;
 }
 
-/** Why a list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */
+/** Why the list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */
 export function noneOf({ frames, total, metric }, counts) {
   if (frames) return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
   return absenceOf(counts);
 }
 
 /**
- * "+12% against the week before (2,765 now, 2,681 in 9 – 15 Nov; 2 sources, 336 of 336 intervals …) compare".
+ * The change from the week before, with the numbers of both weeks and a link to the comparison.
  * @param {Api.Summary} summary
  * @param {Page.State} state
  * @param {Leads} on
@@ -283,7 +283,7 @@ function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, 
   ];
 }
 
-/** The fullest frame; its number is in the tab of the peak. @param {Api.Summary} summary @param {Leads} on */
+/** The fullest frame; the tab of the peak has its number. @param {Api.Summary} summary @param {Leads} on */
 function peakWords({ peak, from_ms: from, to_ms: to }, on) {
   if (!peak || from === null || to === null) return [];
   const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
@@ -293,7 +293,7 @@ function peakWords({ peak, from_ms: from, to_ms: to }, on) {
 
 /**
  * @param {string} text
- * @param {string} more  for those who hear it alone
+ * @param {string} more  for screen readers only
  * @param {() => void} onclick
  */
 const lead = (text, more, onclick) => el("button.link", { "aria-label": `${text}: ${more}`, onclick }, text);

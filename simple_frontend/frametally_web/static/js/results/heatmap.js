@@ -1,4 +1,4 @@
-// The busiest times: the busiest hours, and the hours of the week.
+// The busiest times: the busiest intervals, and the hours of the week.
 
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
@@ -12,9 +12,9 @@ import { isAdded, noneOf, whyAbsent } from "./headline.js";
 
 const order = { by: "value", falls: true };
 
-// From here on bars do not say the same any more.
+// From this ratio of frame numbers on, bars are not comparable.
 const UNEVEN = 2;
-// What people ask for, of all that can be: 5 and 15 minutes, an hour, a day.
+// The common lengths among the possible ones: 5 and 15 minutes, an hour, a day.
 const LENGTHS_S = [300, 900, 3600, 86_400];
 
 /**
@@ -33,7 +33,7 @@ export function showBusiest(area, { counts, summary }, on) {
     const [start, end] = askedPart(one, counts.asked);
     const whole = weekdaySpan(start, end);
     const short = spanAmong(start, end, from ?? start, to ?? end);
-    const when = whole.includes(short) ? whole : short; // its name has what stands there
+    const when = whole.includes(short) ? whole : short; // the accessible name must contain the visible text
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
     const fromStart = fromStartWords(metric, one);
     return leadingRow(
@@ -78,7 +78,7 @@ function filmedCell({ filmed_part: part, asked_s: askedS }, sources) {
 }
 
 /**
- * How long the intervals are, and with them the chart's bars; one click chooses another length.
+ * Shows the length of the intervals, which is also that of the chart's bars; one click changes it.
  * @param {HTMLElement} area
  * @param {Api.Counts} counts
  * @param {(change: Partial<Page.State>) => void} onChange
@@ -98,7 +98,7 @@ function showLengths(area, { interval_s: shown, interval_choices_s: choices }, o
 }
 
 /**
- * Where bars rest on very different numbers of frames, those with more frames have more of what is counted by frame.
+ * Warns if bars have very different numbers of frames, because those with more frames have higher counts.
  * @param {HTMLElement} area
  * @param {Page.Answers["summary"]} summary
  * @param {(change: Partial<Page.State>) => void} onChange
@@ -121,12 +121,12 @@ export function showFramesWarning(area, summary, onChange) {
 }
 
 /** An hour of the week. @typedef {{weekday: number, hour: number}} Hour */
-/** One without a cell. @typedef {{kind: string, words: string}} Absent */
+/** An hour without a number. @typedef {{kind: string, words: string}} Absent */
 const NO_FOOTAGE = { kind: "gap", words: t("web.no_footage") };
 const UNANALYSED = { kind: "unanalysed", words: t("web.filmed_not_analysed") };
 const NOTHING = { kind: "nothing", words: t("web.filmed_shows_nothing") };
 const UNMEASURED = { kind: "unmeasured", words: t("web.not_measured") };
-// Made once: a formatter takes longer than a cell.
+// Created once, because a formatter costs more than a cell.
 const LONG_WEEKDAYS = weekdayNames("long");
 const hours = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", timeZone: "UTC" });
 const HOUR_NAMES = [...Array(24).keys()].map((hour) => hours.format(Date.UTC(2024, 0, 1, hour)));
@@ -135,7 +135,7 @@ const HOUR_NAMES = [...Array(24).keys()].map((hour) => hours.format(Date.UTC(202
  * @param {HTMLElement} area
  * @param {Api.Heatmap} answer
  * @param {Page.Metric} metric
- * @param {(hour: Hour) => void} onHour  one was chosen
+ * @param {(hour: Hour) => void} onHour  called when you choose an hour
  */
 export function showHeatmap(area, answer, metric, onHour) {
   const waiting = answer.not_analysed ?? [];
@@ -187,7 +187,7 @@ function cellElement(cell, at, metric, most, onHour) {
   const value = amountOf(known);
   const why = known.value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
   const text = knownWords(metric, known) + why;
-  // A button, that the hour can be chosen; one stop of the tab key for all, the arrows go on from it.
+  // A button, so that you can choose the hour; the whole table is one tab stop, and the arrow keys move inside it.
   const frames = t("web.count_frames", { count: cell.frames });
   const title = t("web.analysed_click_for_this_hour_of", { when, text, frames });
   const choose = el(
@@ -200,7 +200,7 @@ function cellElement(cell, at, metric, most, onHour) {
   return element;
 }
 
-/** Arrow keys go from hour to hour. @param {HTMLTableElement} table */
+/** Lets the arrow keys move between hours. @param {HTMLTableElement} table */
 function roam(table) {
   const buttons = /** @type {HTMLButtonElement[]} */ ([...table.querySelectorAll(".heat-cell")]);
   if (buttons[0]) buttons[0].tabIndex = 0;
@@ -229,7 +229,7 @@ function roam(table) {
 /**
  * @param {Page.Metric} metric
  * @param {number} most
- * @param {Absent[]} absent  what cells without a number are
+ * @param {Absent[]} absent  for cells without a number
  */
 function scale(metric, most, absent) {
   return el(

@@ -69,14 +69,14 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
 }
 
 const AT_ONCE = 12;
-/** A table of more sources is scrolled by itself. */
+/** With more sources, the table scrolls. */
 const MOST_UNBOUNDED = 24;
 
-/** The interval of an answer of one label. @param {Api.Counts} answer @param {Page.Metric} metric */
+/** The interval of a single-label answer. @param {Api.Counts} answer @param {Page.Metric} metric */
 const aloneIn = ({ totals, frames }, metric) =>
   totals.length === 1 ? intervalOf(totals[0], metric, frames) : null;
 
-/** A source. @typedef {{source: string, name: string} & ReturnType<typeof partOf>} Part */
+/** One source. @typedef {{source: string, name: string} & ReturnType<typeof partOf>} Part */
 
 const sourceOrder = { by: t("web.source"), falls: false };
 
@@ -84,7 +84,7 @@ const sourceOrder = { by: t("web.source"), falls: false };
  * @param {HTMLElement} area
  * @param {Api.Counts} counts  by source
  * @param {Page.Metric} metric
- * @param {Page.Span[]} outside  what was not asked for
+ * @param {Page.Span[]} outside  time that was not chosen
  * @param {(source: string) => string} nameOf
  * @param {(source: string) => void} onSource
  */
@@ -113,7 +113,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     { name: metric.name, id: "value", of: valueOf, isNumber: true },
     { name: t("web.frames"), of: ({ answer }) => answer.frames, isNumber: true },
   ];
-  // The fullest, unless all were asked for; those that are left out are named by the button.
+  // Shows the fullest sources, unless you chose all; the button says how many others there are.
   const isAll = area.dataset.all === "true";
   const ranked = [...parts].sort((a, b) => (valueOf(b) ?? -1) - (valueOf(a) ?? -1));
   const lines = isAll ? parts : parts.filter((part) => ranked.indexOf(part) < AT_ONCE);
@@ -134,7 +134,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   );
 }
 
-/** It can be long. @param {Part[]} sources @param {Page.Metric} metric @param {boolean} isOpen */
+/** A table, which can be long. @param {Part[]} sources @param {Page.Metric} metric @param {boolean} isOpen */
 function sourcesNumbers(sources, metric, isOpen) {
   const details = el("details", el("summary", t("web.numbers_per_interval")));
   const fill = () => {

@@ -28,15 +28,16 @@ import {
 import { t } from "../shared/texts.js";
 
 /**
- * A row, a stretch without bars, or a bar that only the other side has.
- * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: Page.Known}} Line
+ * A row, a gap, or a bar that only the compared side has.
+ * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: Page.Known}}
+ *   Line
  */
 
 const order = { by: t("web.interval"), falls: false };
 
 /**
- * @param {HTMLElement} area  filled with the table
- * @param {Page.View} view  as the chart has it
+ * @param {HTMLElement} area  the table goes here
+ * @param {Page.View} view  the chart's view
  * @param {Api.Counts} counts
  * @param {(start: number) => void} onBar
  */
@@ -89,7 +90,7 @@ const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 function linesOf({ rows, gaps, notAnalysed, nothing, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
-  // What lies in a hole of this side alone has a line of its own, as its bar would have.
+  // A compared bar in a gap of this side gets its own row, like its bar in the chart.
   const alone = (other?.rows ?? []).filter(({ start }) =>
     gaps.some(([from, to]) => from <= start && start < to),
   );

@@ -1,11 +1,11 @@
-// Queries of addresses and requests.
+// Query strings of addresses and requests.
 
 /** @typedef {string|number|null|undefined} Value */
 
 /**
- * A query in which these values stand, and nothing else under their names; empty ones are taken out.
+ * A query with these values instead of its own under the same names; empty values are removed.
  * @param {string|URLSearchParams} query
- * @param {Record<string, Value|Value[]>} values  a list stands there once for each
+ * @param {Record<string, Value|Value[]>} values  a list is repeated once per item
  */
 export function withValues(query, values) {
   const changed = new URLSearchParams(query);

@@ -1,4 +1,4 @@
-// The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
+// The JSON API. Errors arrive as RFC 9457 problem documents; callers get them as ApiError.
 
 import { withValues } from "./address.js";
 import { zoneOf } from "./time.js";
@@ -8,11 +8,11 @@ export const BASE = "/api/v1";
 
 export class ApiError extends Error {
   /**
-   * @param {number} status  HTTP status; 0 if there was no answer at all
+   * @param {number} status  HTTP status; 0 without an answer
    * @param {string} detail
    * @param {string} remedy
-   * @param {{parameter?: string, value?: string, instead?: string[]}} [fault]  the parameter that cannot be, which of
-   *   its values, and values that would do, the nearest first
+   * @param {{parameter?: string, value?: string, instead?: string[]}} [fault]  the invalid parameter, its invalid
+   *   value, and valid values, closest first
    */
   constructor(status, detail, remedy, { parameter = "", value = "", instead = [] } = {}) {
     super(detail);
@@ -31,7 +31,11 @@ export class ApiError extends Error {
 
 const AGAIN_MS = 3000;
 
-/** Asks again soon, where an error may pass: the server was away. @param {unknown} error @param {() => void} load */
+/**
+ * Retries soon after an error that may pass, such as an unavailable server.
+ * @param {unknown} error
+ * @param {() => void} load
+ */
 export function askAgain(error, load) {
   return error instanceof ApiError && error.passes ? setTimeout(load, AGAIN_MS) : undefined;
 }
@@ -39,9 +43,9 @@ export function askAgain(error, load) {
 /**
  * The selection as the API's query parameters.
  * @param {Page.State} state
- * @param {{bars?: boolean, base?: number|null}} [options]  bars: with interval and metric, which not all routes
- *   have; base: the stored interval that the chart was read from, so that what it shows is read from it, too
- * @param {Record<string, import("./address.js").Value>} [more]  what else is asked for
+ * @param {{bars?: boolean, base?: number|null}} [options]  bars: with interval and metric, which some routes do not
+ *   have; base: the stored interval of the chart, so that other answers match it
+ * @param {Record<string, import("./address.js").Value>} [more]  additional parameters
  */
 export function selectionQuery(state, { bars = false, base = null } = {}, more = {}) {
   const { labels: label, sources: source, zone, from, to, hours, model, interval, metric } = state;
@@ -51,7 +55,7 @@ export function selectionQuery(state, { bars = false, base = null } = {}, more =
 }
 
 /**
- * Asks for the fullest frame of a bar, as far as the range of the state has it; of a bar of 0, too.
+ * The query for the fullest frame of a bar within the state's range, even for a bar of 0.
  * @param {Page.State} state
  * @param {number|null} base
  * @param {number} start  ms
@@ -62,22 +66,22 @@ export function fullestQuery(state, base, start, end) {
   return selectionQuery({ ...state, ...range }, { base }, { start: "peak", limit: 1, empty: 1 });
 }
 
-/** The counts may have changed: everything is asked for anew. */
+/** Forgets all answers, because the counts may have changed. */
 export const forgetAnswers = () => kept.answers.clear();
 
-/** The version of the counts that the server named last, beside what the page shows. */
+/** The last version of the counts that the server announced, compared with the page's answers. */
 export class CountsVersion {
   constructor() {
     this.named = "";
     this.compared = "";
   }
 
-  /** Whether what was asked for is older than what the server named since; then it is forgotten. */
+  /** Whether the answers are older than the last announced version; if so, forgets them. */
   isNews() {
     if (this.named === this.compared) return false;
     this.compared = this.named;
     if (kept.isOf(this.named)) return false;
-    forgetAnswers(); // what is chosen meanwhile is answered by the new counts, too
+    forgetAnswers(); // later choices must also get the new counts
     return true;
   }
 }
@@ -86,8 +90,8 @@ export class CountsVersion {
 const urlOf = (route, query) => `${BASE}/${route}${String(query) && "?"}${query}`;
 
 /**
- * GET `route` with `query`. What changes only with the counts is asked for once, until `forgetAnswers`. Throws
- * ApiError, or the signal's AbortError.
+ * GET `route` with `query`. Answers that change only with the counts are kept until `forgetAnswers`. Throws ApiError,
+ * or the signal's AbortError.
  * @template {Api.Route} Route
  * @param {Route} route
  * @param {URLSearchParams} [query]
@@ -100,7 +104,7 @@ export async function get(route, query = new URLSearchParams(), signal = undefin
 }
 
 /**
- * The same of a route that is filled in, or a plug-in's.
+ * `get` for a route with filled-in parameters, or a plug-in's.
  * @param {string} route
  * @param {URLSearchParams} [query]
  * @param {AbortSignal} [signal]
@@ -108,14 +112,14 @@ export async function get(route, query = new URLSearchParams(), signal = undefin
  */
 export const getFrom = (route, query, signal) => get(/** @type {Api.Route} */ (route), query, signal);
 
-/** The text that a route answers, unread: a signature is of its bytes. @param {string} route @returns {Promise<string>} */
+/** The raw text of an answer, because a signature covers its bytes. @param {string} route @returns {Promise<string>} */
 export const getText = async (route) =>
   (await ask(`${BASE}/${route}`, undefined, {}, (response) => response.text())).body;
 
 /**
- * Sends JSON to a route, and returns what it answers; null where it has nothing to say (204). Throws as `get` does.
+ * Sends JSON to a route and returns its answer; `null` if that is empty (204). Throws like `get`.
  * @param {"PUT"|"POST"|"PATCH"|"DELETE"} method
- * @param {string} route  its path, filled in
+ * @param {string} route  its path with parameters filled in
  * @param {unknown} body
  * @param {Record<string, string>} [headers]
  * @param {AbortSignal} [signal]
@@ -125,10 +129,10 @@ export async function send(method, route, body, headers = {}, signal = undefined
   return (await ask(`${BASE}/${route}`, signal, { method, headers: sent, body: JSON.stringify(body) })).body;
 }
 
-// What a chart that is signed for another site's page asks for is let in by its own address.
+// The signed address of an embedded chart authorizes its requests.
 const address = globalThis.location?.search ?? "";
 
-/** Whether this page is a chart that is signed: it shows that chart, and nothing else is let in. */
+/** Whether this page is a signed chart, which may only request its own data. */
 export const isSigned = new URLSearchParams(address).has("signature");
 
 /** @type {Record<string, string>} */
@@ -163,7 +167,7 @@ async function ask(url, signal, { headers, ...sent } = {}, read = (response) => 
   }
 }
 
-/** @param {Response} response  that is not OK */
+/** @param {Response} response  with an error status */
 export async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   return new ApiError(
@@ -174,13 +178,16 @@ export async function problemOf(response) {
   );
 }
 
-/** version: of the counts, as `/api/events` has it. @typedef {{body: any, version: string}} Answered */
+/** version: of the counts, as in `/api/events`. @typedef {{body: any, version: string}} Answered */
 /** @typedef {{answer: Promise<Answered>, asking: AbortController, waiting: number, version: string|null}} Kept */
 
-// As many as a viewer goes back and forth between; an answer may be large.
+// The most answers to keep: enough to go back and forth, but answers can be large.
 const MOST = 60;
 
-/** Who asks the same again, or while it is under way, gets what the first one got; the page brings the first answers. */
+/**
+ * Shares answers between equal requests, also while one is in progress; it starts with the answers embedded in the
+ * page.
+ */
 class KeptAnswers {
   constructor() {
     /** @type {Map<string, Kept>} */
@@ -194,7 +201,7 @@ class KeptAnswers {
   }
 
   /**
-   * The answer at `url`. A request ends only when nobody waits for it any more.
+   * Returns the answer at `url`. A request is aborted only when nobody waits for it.
    * @param {string} url
    * @param {AbortSignal} [signal]
    */
@@ -207,7 +214,7 @@ class KeptAnswers {
       return body;
     } finally {
       one.waiting -= 1;
-      // Who gave up may ask for it again at once, with something else.
+      // Wait a moment before aborting, because the next load may request it again at once.
       if (!one.waiting && one.version === null) setTimeout(() => this.#giveUp(url, one));
     }
   }
@@ -240,7 +247,7 @@ class KeptAnswers {
   }
 
   /**
-   * Whether all that is kept, or under way, is known to be of this version of the counts.
+   * Whether all answers, including those in progress, are known to have this version of the counts.
    * @param {string} version
    */
   isOf(version) {
@@ -252,7 +259,7 @@ class KeptAnswers {
 const aborted = (signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 
-// What changes only with the counts, and with what the media say.
+// Answers that change only with the counts and the media.
 const KEPT = new Set(["catalogue", "counts", "summary", "heatmap", "evidence"]);
 
 const kept = new KeptAnswers();

@@ -1,14 +1,14 @@
-// Checked counts: the interval of each, also in words, and its sample.
+// Checked counts: the interval of each, as text too, and its sample.
 
 import { el, refill } from "./dom.js";
 import { day } from "./format.js";
 import { t } from "./texts.js";
 
 /**
- * The interval of a measure; null where no check covers it, and of what no check is about.
+ * A measure's interval; `null` if no check covers it.
  * @param {{low?: number|null, high?: number|null, estimate?: number|null}|undefined} measure
  * @param {Page.Metric} metric
- * @param {number} frames  0 of several sources together, whose mean is not that of their frames
+ * @param {number} frames  0 for several sources, because their mean is not the mean of all frames
  * @returns {Page.Interval|null}
  */
 export function intervalOf(measure, { id }, frames) {
@@ -20,7 +20,7 @@ export function intervalOf(measure, { id }, frames) {
 }
 
 /**
- * The interval of one label in a row, or of those that the answer has together.
+ * The interval of one label in a row, or of the labels that the answer combines.
  * @param {Page.Row} row
  * @param {string|null} label
  * @param {Page.Metric} metric
@@ -28,7 +28,11 @@ export function intervalOf(measure, { id }, frames) {
 export const intervalIn = (row, label, metric) =>
   intervalOf(row.byLabel.get(label), metric, row.ofOne ? row.frames : 0);
 
-/** The interval of all labels of a row: known of one that is alone. @param {Page.Row} row @param {Page.Metric} metric */
+/**
+ * The interval of all labels of a row; known only if there is a single one.
+ * @param {Page.Row} row
+ * @param {Page.Metric} metric
+ */
 export function intervalOfAll(row, metric) {
   const [label, ...more] = row.byLabel.keys();
   return more.length ? null : intervalIn(row, label, metric);
@@ -39,7 +43,7 @@ export const hasIntervals = ({ rows, series, metric }) =>
   rows.some((row) => series.some(({ label }) => intervalIn(row, label, metric)));
 
 /**
- * " (2,190 to 2,480)"; nothing where there is none.
+ * " (2,190 to 2,480)"; empty without an interval.
  * @param {Page.Metric} metric
  * @param {Page.Interval|null} interval
  */
@@ -58,7 +62,7 @@ export const estimateWords = (metric, interval) =>
 const rounded = (metric, value) => metric.format(metric.id === "mean_per_frame" ? value : Math.round(value));
 
 /**
- * What the intervals of an answer rest on, and which checks do not hold any more.
+ * The checks behind an answer's intervals, and which of them are outdated.
  * @param {{checks?: Api.CountCheck[]}} counts
  * @param {Page.Metric} metric
  * @returns {{text: string, isStale: boolean}[]}
@@ -84,7 +88,11 @@ export function checkLines({ checks = [] }, { id }) {
   );
 }
 
-/** The same on the page; hidden without checks. @param {HTMLElement} area @param {Parameters<typeof checkLines>} of */
+/**
+ * Shows these lines on the page; hidden without checks.
+ * @param {HTMLElement} area
+ * @param {Parameters<typeof checkLines>} of
+ */
 export function showChecks(area, ...of) {
   const lines = checkLines(...of);
   area.hidden = !lines.length;

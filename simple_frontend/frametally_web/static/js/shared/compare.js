@@ -1,4 +1,4 @@
-// Comparing with another period, source or model: the request, and the pairs that the server answers.
+// Comparing with another period, source or model: the request, and the answer's pairs.
 
 import { METRICS } from "./metrics.js";
 import { allKnownIn, gapsOf, nothingOf, notAnalysedOf, rowsOf, spansOf, viewOf } from "./series.js";
@@ -11,7 +11,7 @@ const PERIODS = {
 };
 
 /**
- * All that the view can be compared with.
+ * Everything that the view can be compared with.
  * @param {Page.State} state
  * @param {Pick<Page.Answers, "models"|"sources"|"counts">} answers
  * @returns {Page.Comparison[]}
@@ -50,7 +50,7 @@ export function comparisonsFor(state, { models, sources, counts }) {
 }
 
 /**
- * The comparison that the state asks for, if there is (still) such a one.
+ * The state's comparison, if it (still) exists.
  * @param {Page.State} state
  * @param {Pick<Page.Answers, "models"|"sources"|"counts">} answers
  */
@@ -59,10 +59,10 @@ export function comparisonOf(state, answers) {
 }
 
 /**
- * The other side along the chart's time: its bars and its holes where they lie beside the chart's own, and its value
- * beside each row; undefined where it has no footage.
+ * The compared side on the chart's time axis: its bars and gaps, and its value for each row; undefined without
+ * footage.
  * @param {Page.View} view
- * @param {Api.Counts} counts  the other side's
+ * @param {Api.Counts} counts  of the compared side
  * @param {Page.Comparison} comparison
  * @returns {NonNullable<Page.View["other"]>}
  */
@@ -84,7 +84,7 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
 }
 
 /**
- * What the chart shows of an answer, the other side beside it; null without footage.
+ * The chart's view of an answer, with the compared side; `null` without footage.
  * @param {Page.State} state
  * @param {Pick<Page.Answers, "counts"|"other">} answers
  * @param {Page.ColorOf} colorOf
@@ -97,7 +97,7 @@ export function chartView(state, { counts, other }, colorOf) {
 }
 
 /**
- * Beside which moment here one of the other period lies; NaN where clocks here never showed it.
+ * Converts a moment of the other period to this one; NaN if it does not exist on this period's clocks.
  * @param {Api.OtherPeriod} period
  * @returns {(ms: number) => number}
  */

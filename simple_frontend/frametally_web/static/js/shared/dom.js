@@ -1,4 +1,4 @@
-// Builds elements. All text is added as text: names from the data can never become markup.
+// Builds elements. All text is added as text, so names from the data can never become markup.
 
 import { t } from "./texts.js";
 
@@ -6,10 +6,10 @@ import { t } from "./texts.js";
 /** @typedef {Record<string, any>} Attributes  `text`, `on<event>` handlers, booleans, or plain attributes */
 
 /**
- * An element with attributes and children; a button is of type "button", unless its attributes have another.
+ * An element with attributes and children; a button is of type "button" by default.
  * @template {string} Name
- * @param {Name} name  the tag, and classes behind dots: "p.muted.small"
- * @param {...(Attributes|Child)} parts  attributes stand before children
+ * @param {Name} name  tag and classes, separated by dots: "p.muted.small"
+ * @param {...(Attributes|Child)} parts  attributes come before children
  */
 export function el(name, ...parts) {
   const [tag, ...classes] = name.split(".");
@@ -20,7 +20,7 @@ export function el(name, ...parts) {
 }
 
 /**
- * The same for SVG.
+ * Like `el`, for SVG.
  * @template {keyof SVGElementTagNameMap} Name
  * @param {Name} name
  * @param {...(Attributes|Child)} parts
@@ -51,11 +51,11 @@ function setAttribute(element, key, value) {
   else element.setAttribute(key, value === true ? "" : String(value));
 }
 
-/** A text whose commands stand between backticks. @param {string} text @returns {(Node|string)[]} */
+/** A text with its code between backticks. @param {string} text @returns {(Node|string)[]} */
 export const withCode = (text) =>
   text.split("`").map((part, position) => (position % 2 ? el("code", part) : part));
 
-/** The element with an id that the page is sure to have. @param {string} id */
+/** An element by ID, which the page must have. @param {string} id */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`The page has no #${id}.`);
@@ -63,7 +63,7 @@ export function byId(id) {
 }
 
 /**
- * A form control or a canvas, by its id.
+ * A form control or canvas by ID.
  * @template {HTMLElement} E
  * @param {string} id
  * @param {new () => E} kind
@@ -74,9 +74,9 @@ export function control(id, kind) {
   return element;
 }
 
-/** What a pointer presses now. @type {Element|null} */
+/** The element that a pointer is pressing. @type {Element|null} */
 let pressed = null;
-/** What areas are filled with after that. @type {Map<HTMLElement, (Node|string)[]>} */
+/** Content for areas, delayed until the pointer is up. @type {Map<HTMLElement, (Node|string)[]>} */
 const delayedFills = new Map();
 
 /** @param {Event} event */
@@ -86,18 +86,16 @@ const fillDelayed = () => {
   release();
   for (const [area, children] of delayedFills) refill(area, ...children);
 };
-// Tests of scripts have no window.
+// Unit tests have no window.
 const onWindow = globalThis.addEventListener ?? (() => {});
 onWindow("pointerdown", press, true);
 onWindow("click", release, true);
-// The click comes after the pointer is up.
+// The click event comes after the pointer is up.
 for (const end of ["pointerup", "pointercancel"]) onWindow(end, () => void setTimeout(fillDelayed), true);
 
 /**
- * Fills an area anew; what had the keyboard has it still, if there is such a button or link again.
- *
- * An area in which somebody presses a button is filled after that: a button that goes while it is pressed
- * takes the click with it.
+ * Replaces an area's content, and keeps the focus if there is a button or link with the same name. While a button in
+ * the area is pressed, it waits, because a removed button never gets its click.
  * @param {HTMLElement} area
  * @param {...(Node|string)} children
  */
@@ -123,7 +121,7 @@ export function swatch(color) {
 }
 
 /**
- * A small button with a sign, such as an arrow.
+ * A small button with a symbol, such as an arrow.
  * @param {string} name
  * @param {string} sign
  * @param {() => void} onclick
@@ -135,10 +133,10 @@ export const iconButton = (name, sign, onclick, attributes = {}) =>
 let fields = 0;
 
 /**
- * A control with its name above it; it gets an id, unless it has one.
+ * A control with its label above it; it gets an ID if it does not have one.
  * @param {string} name
  * @param {HTMLElement} input
- * @param {...HTMLElement} more  what stands below it
+ * @param {...HTMLElement} more  below the control
  */
 export function field(name, input, ...more) {
   input.id ||= `field-${(fields += 1)}`;
@@ -146,8 +144,7 @@ export function field(name, input, ...more) {
 }
 
 /**
- * Brings elements into an area in their order, each moved only if it must be, and takes all others out; what had the
- * keyboard has it still.
+ * Puts elements into an area in this order and removes all others. It moves as few as possible and keeps the focus.
  * @param {HTMLElement} area
  * @param {HTMLElement[]} elements
  */
@@ -162,7 +159,7 @@ export function arrange(area, elements) {
     held.focus({ preventScroll: true });
 }
 
-/** Lets a click beside an open list, or Escape, close it. @param {HTMLDetailsElement} details */
+/** Closes an open list on Escape or a click outside it. @param {HTMLDetailsElement} details */
 export function closeFromOutside(details) {
   document.addEventListener("click", (event) => {
     if (event.target instanceof Node && !details.contains(event.target)) details.open = false;
@@ -175,7 +172,7 @@ export function closeFromOutside(details) {
 }
 
 /**
- * Options of a select, exchanged only if they differ, so that an open list stays open.
+ * Fills a select, only if its options differ, so that an open list stays open.
  * @param {HTMLSelectElement} select
  * @param {string[][]} options  value and text of each
  * @param {string} chosen
@@ -192,8 +189,8 @@ export function fillSelect(select, options, chosen) {
 /**
  * @param {string} text
  * @param {Element} button
- * @param {{done?: string, otherwise?: string}} [says]  what the button says then; where the browser refuses
- * @returns {Promise<boolean>} whether it was copied
+ * @param {{done?: string, otherwise?: string}} [says]  the button's text afterwards, and if the browser refuses
+ * @returns {Promise<boolean>}  whether the text was copied
  */
 export async function copyText(
   text,
@@ -215,11 +212,11 @@ export async function copyText(
 /** @type {{yield?: () => Promise<void>}|undefined} */
 const scheduler = /** @type {any} */ (globalThis).scheduler;
 
-/** @returns {Promise<void>} what comes after it is a task of its own */
+/** @returns {Promise<void>}  resolves in a new task */
 export const nextTask = () => scheduler?.yield?.() ?? new Promise((resolve) => setTimeout(resolve));
 
 /**
- * When the page is laid out and painted: who asks for places and sizes then has them for nothing.
+ * Calls back after layout and painting, when reading positions and sizes costs nothing.
  * @param {() => void} then
  */
 export const afterFrame = (then) => requestAnimationFrame(() => setTimeout(then));

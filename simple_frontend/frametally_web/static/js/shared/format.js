@@ -1,10 +1,10 @@
-// Numbers, durations and times as the page's language writes them, in the time zone that was chosen.
+// Numbers, durations and times in the page's language and the chosen time zone.
 
 import { LOCALE, t } from "./texts.js";
 import { msOf, partsOf, plus, shownAt, startOf, zoneInUse } from "./time.js";
 
 const whole = new Intl.NumberFormat(LOCALE);
-// In en-GB a million is "1m", which reads as a metre beside hours and minutes.
+// In en-GB a million is "1m", which looks like metres or minutes.
 const compact = new Intl.NumberFormat(LOCALE === "en-GB" ? "en" : LOCALE, {
   notation: "compact",
   maximumFractionDigits: 1,
@@ -40,7 +40,7 @@ export const number = (value) => whole.format(value);
 export const bigNumber = (value) => (value < 1_000_000 ? whole.format(value) : compact.format(value));
 
 /**
- * One or two digits after the point, as the size asks for; more where there would be only zeros.
+ * One or two decimals, depending on the size; more if they would all be zero.
  * @param {number|null} value
  */
 export function mean(value) {
@@ -69,21 +69,21 @@ export function bytes(count) {
   return `${value.toLocaleString(LOCALE, { maximumFractionDigits: digits })} ${unit}`;
 }
 
-/** 23% @param {number} value  1 is all */
+/** 23% @param {number} value  1 is 100% */
 export const percent = (value) =>
   value > 0 && value < 0.005 ? `<${percents.format(0.01)}` : percents.format(value);
 
-/** +23%, −3% @param {number} value  0 is no change */
+/** +23%, −3% @param {number} value  0 means no change */
 export const change = (value) => withMinus(changes.format(value));
 
-/** +1,234, −0.5, +0.000046; what adding up numbers with a fraction leaves is 0 @param {number} value */
+/** +1,234, −0.5, +0.000046; rounding errors of a sum become 0 @param {number} value */
 export function difference(value) {
   const size = Math.abs(value);
   return withMinus((size < 0.1 && size > 1e-12 ? slight : signed).format(value));
 }
 
 /**
- * The locale writes a hyphen, which is shorter than a plus and breaks off at the end of a line.
+ * The locale uses a hyphen, which is shorter than a plus sign and can break a line.
  * @param {string} text
  */
 const withMinus = (text) => text.replace("-", "\u2212");
@@ -98,7 +98,7 @@ const PLURALS = {
   knife: "knives",
 };
 
-/** What a language calls a model's labels: "car=Auto|Autos;bus=Bus|Busse". @type {Map<string, string[]>} */
+/** The names of a model's labels in this language: "car=Auto|Autos;bus=Bus|Busse". @type {Map<string, string[]>} */
 const LABEL_NAMES = new Map(
   t("web.label_names")
     .split(";")
@@ -106,11 +106,11 @@ const LABEL_NAMES = new Map(
     .map(([label, names = ""]) => [label, names.split("|")]),
 );
 
-/** A label as a page shows it; addresses, requests and exports have the model's. @param {string} label */
+/** A label's name on the page; addresses, requests and exports use the model's label. @param {string} label */
 export const labelName = (label) => LABEL_NAMES.get(label)?.[0] || label;
 
 /**
- * "1 car", "2 buses", "3 people": a label as a word of a sentence. A label that no language knows keeps its spelling.
+ * "1 car", "2 buses", "3 people": a label within a sentence. A label without a translation keeps its spelling.
  * @param {string} label
  * @param {number} count
  */
@@ -139,7 +139,7 @@ export function duration(seconds) {
   return new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay }).format(seconds / length);
 }
 
-/** About how long: "45 sec", "12 min", "3 hr", "5 days". @param {number} ms */
+/** An approximate duration: "45 sec", "12 min", "3 hr", "5 days". @param {number} ms */
 export function roughly(ms) {
   const seconds = Math.max(Math.round(ms / 1000), 0);
   const [length, unit, unitDisplay] = UNITS.slice(1).find(([size]) => seconds >= size) ?? UNITS[4];
@@ -155,16 +155,24 @@ const MINUTES = { hour: "2-digit", minute: "2-digit" };
 /** @type {Intl.DateTimeFormatOptions} */
 const SECONDS = { ...MINUTES, second: "2-digit" };
 
-/** Whether the clocks change on that day: then an hour of it may come twice. @param {number} ms */
+/** Whether the clocks change on that day, so that an hour may occur twice. @param {number} ms */
 function isDayOfChange(ms) {
   const begun = startOf(ms, "day");
   return startOf(plus(begun, { days: 1 }), "day") - begun !== 86_400_000;
 }
 
-/** The offset beside the time, on the days on which it changes. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
+/**
+ * Adds the offset to times on days when the clocks change.
+ * @param {...number} moments
+ * @returns {Intl.DateTimeFormatOptions}
+ */
 const offsetOn = (...moments) => (moments.some(isDayOfChange) ? { timeZoneName: "shortOffset" } : {});
 
-/** The least that tells these moments exactly. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
+/**
+ * The shortest format that is exact for these moments.
+ * @param {...number} moments
+ * @returns {Intl.DateTimeFormatOptions}
+ */
 function clock(...moments) {
   if (moments.some((ms) => ms % 1000)) return { ...SECONDS, fractionalSecondDigits: 3 };
   return moments.some((ms) => ms % 60_000) ? SECONDS : MINUTES;
@@ -173,10 +181,10 @@ function clock(...moments) {
 /** 1 May 2024, 08:00:05 @param {number} ms */
 export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
-/** The minute of a moment that nobody asks more of: 1 May 2024, 08:00 @param {number} ms */
+/** To the minute: 1 May 2024, 08:00 @param {number} ms */
 export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }).format(ms);
 
-/** 1 May, 08:00; with the year, unless it is this one. @param {number} ms */
+/** 1 May, 08:00; with the year unless it is the current one. @param {number} ms */
 export const minuteOfYear = (ms) =>
   partsOf(ms).year === partsOf(Date.now()).year
     ? dates({ month: "short", day: "numeric", ...MINUTES }).format(ms)
@@ -185,11 +193,11 @@ export const minuteOfYear = (ms) =>
 /** 08:00:05 @param {number} ms */
 export const timeOfDay = (ms) => dates(SECONDS).format(ms);
 
-/** Since when something is so: of today the time is enough. @param {number} ms */
+/** The start of a current state: only the time if it is today. @param {number} ms */
 export const timeSince = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) : toTheMinute(ms));
 
 /**
- * The time of a frame among others of a bar: with the day, unless they are all of one.
+ * The time of a frame in a bar: with the day, unless all frames have the same day.
  * @param {number} ms
  * @param {boolean} withDay
  */
@@ -199,11 +207,11 @@ export const timeAmong = (ms, withDay) =>
 /** 1 May 2024 @param {number} ms */
 export const day = (ms) => dates(DAY).format(ms);
 
-/** The day of a date such as 2024-05-01, as `day` writes it. @param {string} date */
+/** A date such as 2024-05-01, formatted like `day`. @param {string} date */
 export const dayOf = (date) =>
   new Intl.DateTimeFormat(LOCALE, { ...DAY, timeZone: "UTC" }).format(Date.parse(date));
 
-/** Write the times and days of a page that the server has made in the page's language. */
+/** Formats the times and days of a server-rendered page in the page's language. */
 export function writeTimes() {
   for (const time of document.querySelectorAll("time"))
     time.textContent = time.dateTime.length > 10 ? moment(Date.parse(time.dateTime)) : dayOf(time.dateTime);
@@ -213,14 +221,14 @@ export function writeTimes() {
 export const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
 
 /**
- * A range with what of the day is asked for. `formatRange` leaves offsets out, so it is not used with them.
+ * A range with these parts of the day. `formatRange` omits offsets, so it is not used if there are any.
  * @param {Intl.DateTimeFormatOptions} days
  * @param {number} fromMs
  * @param {number} toMs  exclusive
  */
 function range(days, fromMs, toMs) {
   const times = { ...clock(fromMs, toMs), ...offsetOn(fromMs, toMs - 1) };
-  // Of two times of day on two days `formatRange` makes dates of figures: 05/05/2024.
+  // For times on two days, `formatRange` would write numeric dates: 05/05/2024.
   const hasDays = "day" in days || day(fromMs) === day(toMs);
   if (hasDays && !times.timeZoneName) return dates({ ...days, ...times }).formatRange(fromMs, toMs);
   const until = isOneDay(fromMs, toMs) ? times : { ...days, ...times };
@@ -228,7 +236,7 @@ function range(days, fromMs, toMs) {
 }
 
 /**
- * 1 May 2024, 08:00 – 08:12, with the day only once where it is the same; whole days as days.
+ * 1 May 2024, 08:00 – 08:12, with the day only once if it is the same; whole days as days.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
  */
@@ -238,7 +246,7 @@ export function span(fromMs, toMs) {
 }
 
 /**
- * Wed, 1 May 2024, 08:00 – 08:12: with the day of the week, where it lies in one day.
+ * Wed, 1 May 2024, 08:00 – 08:12: with the weekday, if the range is within one day.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
  */
@@ -246,7 +254,7 @@ export const weekdaySpan = (fromMs, toMs) =>
   (isOneDay(fromMs, toMs) ? `${dates({ weekday: "short" }).format(fromMs)}, ` : "") + span(fromMs, toMs);
 
 /**
- * 08:00:05 – 08:00:10: without the day, where the reader knows it.
+ * 08:00:05 – 08:00:10: without the day, because the reader knows it.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
  */
@@ -257,11 +265,11 @@ export function shortSpan(fromMs, toMs) {
 }
 
 /**
- * "08:00 – 08:15", or "Tue 18 Nov, 17:15 – 17:30": an interval of a range whose day, or year, the reader knows.
+ * "08:00 – 08:15", or "Tue 18 Nov, 17:15 – 17:30": an interval in a range whose day or year the reader knows.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
- * @param {number} firstMs  of the range
- * @param {number} lastMs  exclusive
+ * @param {number} firstMs  start of the range
+ * @param {number} lastMs  end of the range, exclusive
  */
 export function spanAmong(fromMs, toMs, firstMs, lastMs) {
   if (isOneDay(firstMs, lastMs)) return shortSpan(fromMs, toMs);
@@ -272,10 +280,10 @@ export function spanAmong(fromMs, toMs, firstMs, lastMs) {
   return range(days, fromMs, toMs);
 }
 
-/** Whether a range lies in one day. @param {number} fromMs @param {number} toMs  exclusive */
+/** Whether a range is within one day. @param {number} fromMs @param {number} toMs  exclusive */
 export const isOneDay = (fromMs, toMs) => day(fromMs) === day(toMs - 1);
 
-/** Europe/Berlin (UTC+02:00) at that time. @param {number} ms */
+/** Europe/Berlin (UTC+02:00), with the offset at that time. @param {number} ms */
 export function zoneName(ms) {
   const zone = zoneInUse();
   if (zone === "UTC") return "UTC";
@@ -284,7 +292,7 @@ export function zoneName(ms) {
   return `${zone} (${name})`;
 }
 
-/** The parts of ticks: what stands at one, and below it where something larger changes. @param {number} ms */
+/** The parts of a tick: its text, and the text below it when a larger unit changes. @param {number} ms */
 export const tickParts = (ms) => ({
   seconds: dates(SECONDS).format(ms),
   time: dates(MINUTES).format(ms),
@@ -294,15 +302,15 @@ export const tickParts = (ms) => ({
   year: dates({ year: "numeric" }).format(ms),
 });
 
-/** For an `<input type="datetime-local">`. @param {number} ms */
+/** Formats a moment for an `<input type="datetime-local">`. @param {number} ms */
 export const toInput = (ms) => shownAt(ms).toISOString().split(".")[0].replace(/^\+0*/, "");
 
-/** From such an input; null if it is empty. @param {string} text */
+/** Reads such an input; `null` if it is empty. @param {string} text */
 export function fromInput(text) {
   const [year, month, date, hour, minute, second] = (text.match(/\d+/g) ?? []).map(Number);
   const ms = msOf({ year, month, day: date, hour, minute, second });
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** Behind a sentence: the zone of the picture that it is about. @param {string|null} zone */
+/** A suffix with the zone of the picture. @param {string|null} zone */
 export const within = (zone) => (zone ? t("web.within_3", { zone }) : "");

@@ -1,4 +1,4 @@
-// The metrics: their names, and how they are written.
+// The metrics: their names and formats.
 
 import { bigNumber, mean, number } from "./format.js";
 import { t } from "./texts.js";
@@ -51,7 +51,7 @@ export const METRICS = {
   },
 };
 
-/** Why a number is not known. @type {Record<Api.Missing, string>} */
+/** Why a number is unknown. @type {Record<Api.Missing, string>} */
 export const WHY_NOT = {
   no_footage: t("web.why_no_footage"),
   not_analysed: t("web.why_not_analysed"),
@@ -65,23 +65,36 @@ export const WHY_NOT = {
   too_few: t("web.why_too_few"),
 };
 
-/** A measure as the server has it, or of one that is not known the part that is. @param {Page.Metric} metric @param {Api.Measures} measures @returns {Page.Known} */
+/**
+ * A measure from the server, or the known part of one.
+ * @param {Page.Metric} metric
+ * @param {Api.Measures} measures
+ * @returns {Page.Known}
+ */
 export function knownOf(metric, measures) {
   const value = metric.of(measures);
-  // "At least 0" says nothing.
+  // "At least 0" would not be informative.
   return {
     value,
     part: value === null && metric.id === "objects" ? measures.measured_objects || null : null,
   };
 }
 
-/** "of which 5 stood there when the footage began": objects that did not arrive. @param {Page.Metric} metric @param {{objects_from_start?: number|null}|undefined} measures */
+/**
+ * "of which 5 stood there when the footage began": objects that did not arrive in it.
+ * @param {Page.Metric} metric
+ * @param {{objects_from_start?: number|null}|undefined} measures
+ */
 export const fromStartWords = ({ id }, measures) =>
   id === "objects" && measures?.objects_from_start
     ? t("web.of_which_stood_there", { count: number(measures.objects_from_start) })
     : "";
 
-/** "2 of 30 boxes in no track": each may be of an object that is not counted. @param {Page.Metric} metric @param {{objects: number|null, detections: number|null, tracked_detections: number|null}|undefined} measures */
+/**
+ * "2 of 30 boxes in no track": each may belong to an object that was not counted.
+ * @param {Page.Metric} metric
+ * @param {{objects: number|null, detections: number|null, tracked_detections: number|null}|undefined} measures
+ */
 export function untrackedWords({ id }, measures) {
   if (id !== "objects" || !measures || measures.objects === null) return "";
   const { detections, tracked_detections: tracked } = measures;
@@ -89,11 +102,11 @@ export function untrackedWords({ id }, measures) {
   return t("web.boxes_in_no_track", { boxes: number(detections - tracked), all: number(detections) });
 }
 
-/** What bars are drawn and rows are sorted by. @param {Page.Known} known */
+/** The number for bars and sorting. @param {Page.Known} known */
 export const amountOf = ({ value, part }) => value ?? part;
 
 /**
- * The only words for a number that may be known in part: "at least 82".
+ * The text of a number that may be known in part: "at least 82".
  * @param {Page.Metric} metric
  * @param {Page.Known} known
  * @param {(value: number|null) => string} [write]
@@ -101,7 +114,7 @@ export const amountOf = ({ value, part }) => value ?? part;
 export const knownWords = (metric, { value, part }, write = metric.format) =>
   value === null && part ? t("web.at_least", { part: write(part) }) : write(value);
 
-/** For a tile: short, however large. @param {Page.Metric} metric @param {number|null} value */
+/** A number for a tile: short, however large. @param {Page.Metric} metric @param {number|null} value */
 export function brief(metric, value) {
   return value !== null && metric.id !== "mean_per_frame" ? bigNumber(value) : metric.format(value);
 }

@@ -1,5 +1,4 @@
-// The page's one time cursor: the moment in view. The part with the frames sets it, and all other parts show
-// it.
+// The page's one time cursor: the moment in view. The part with the frames sets it, and all others show it.
 
 /** @type {number|null} */
 let now = null;
@@ -7,8 +6,8 @@ let now = null;
 const listeners = new Set();
 
 /**
- * Says which moment is looked at; those who listen are told if it is another than before.
- * @param {number|null} ms  since 1970; null: none
+ * Sets the moment, and calls the listeners if it has changed.
+ * @param {number|null} ms  since 1970; `null` for none
  */
 export function setMoment(ms) {
   if (ms === now) return;
@@ -17,9 +16,9 @@ export function setMoment(ms) {
 }
 
 /**
- * Listens: at once, and whenever the moment changes.
+ * Calls the listener at once, and whenever the moment changes.
  * @param {(ms: number|null) => void} listener
- * @returns {() => void} ends it
+ * @returns {() => void}  removes the listener
  */
 export function onMoment(listener) {
   listeners.add(listener);

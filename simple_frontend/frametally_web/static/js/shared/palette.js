@@ -1,16 +1,15 @@
-// The colour of each label. Okabe and Ito's colours (2008), which colour-blind people can distinguish; the
-// style sheet has their values for light and dark.
+// The colour of each label: Okabe and Ito's colours (2008), which colour-blind people can distinguish; the style
+// sheet has their values for light and dark.
 
 const COLORS = 6;
 
-/** When the style sheet has its dark values, but not on paper. */
+/** When the style sheet uses its dark values; never on paper. */
 const DARK = "screen and (prefers-color-scheme: dark)";
 /** @type {Map<string, string>} */
 const known = new Map();
 
 /**
- * A custom property of the style sheet, as it stands now (light or dark). Each is read once: to read one, the browser
- * styles the page anew.
+ * A custom property's current value (light or dark). Values are cached, because reading one recalculates all styles.
  * @param {string} name
  */
 export function themeColor(name) {
@@ -22,8 +21,8 @@ export function themeColor(name) {
 }
 
 /**
- * Colours for the labels that are shown. A label keeps its colour whatever is filtered; only one beyond the
- * six most frequent takes a colour that is free, and the rest is grey.
+ * Colours for the labels in view. A label keeps its colour in every filter; only a label beyond the six most frequent
+ * takes a free colour, and the rest is grey.
  * @param {string[]} ranked  all labels, most frequent first
  * @param {string[]} shown  labels in the chart
  * @returns {Page.ColorOf}

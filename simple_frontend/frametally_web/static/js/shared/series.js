@@ -6,7 +6,7 @@ import { WHY_NOT, amountOf, knownOf } from "./metrics.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
 
-// Less is worth telling: a sampler's jitter is not.
+// Below this share, coverage is partial; a sampler's jitter is above it.
 export const PARTIAL = 0.95;
 
 /** @param {Pick<Api.Counts, "coverage"|"buckets"|"bars"|"filmed"|"sources">} counts */
@@ -28,7 +28,7 @@ export function rowsOf({ coverage, buckets, bars, filmed: inAll, sources: { leng
   return [...rows.values()].sort((a, b) => a.start - b.start);
 }
 
-/** The part of an answer by source that is of one of them. @param {Api.Counts} counts @param {string} source */
+/** One source's part of an answer by source. @param {Api.Counts} counts @param {string} source */
 function ofSource(counts, source) {
   const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
   const coverage = counts.coverage.filter(isHere);
@@ -48,16 +48,16 @@ function ofSource(counts, source) {
   };
 }
 
-/** What there is of one source of an answer by source. @param {Api.Counts} counts @param {string} source */
+/** Rows and gaps of one source in an answer by source. @param {Api.Counts} counts @param {string} source */
 export function partOf(counts, source) {
   const answer = ofSource(counts, source);
   return { answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer), nothing: nothingOf(answer) };
 }
 
 /**
- * Stretches without footage between `from` and `to`.
+ * Gaps in the footage between `from` and `to`.
  * @param {{start: number, end: number}[]} rows
- * @param {Page.Span[]} others  that are no holes either: not analysed, not asked for
+ * @param {Page.Span[]} others  stretches that are not gaps either: not analysed, or not chosen
  * @param {number} from
  * @param {number} to
  */
@@ -74,7 +74,7 @@ export function gapsOf(rows, others, from, to) {
 }
 
 /**
- * The columns of the table and the colours of the bars: the labels with most, and the rest together.
+ * The columns of the table and the colours of the bars: the most frequent labels, and the rest together.
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric
  * @param {Page.ColorOf} colorOf
@@ -100,13 +100,18 @@ export function seriesOf({ labels, rest, totals, sources, frames }, metric, colo
   return [...own, series(null, name, isOne ? undefined : rest.map(labelName).join(", "))];
 }
 
-/** The metric of one label in a row: 0 where nothing was found. @param {Page.Row} row @param {string|null} label @param {Page.Metric} metric */
+/**
+ * A label's value in a row: 0 if nothing was found.
+ * @param {Page.Row} row
+ * @param {string|null} label
+ * @param {Page.Metric} metric
+ */
 export const knownIn = (row, label, metric) => knownBy(row, row.byLabel.get(label), metric);
 
-/** The metric of all labels in a row. @param {Page.Row} row @param {Page.Metric} metric */
+/** The value of all labels in a row. @param {Page.Row} row @param {Page.Metric} metric */
 export const allKnownIn = (row, metric) => knownBy(row, row.all, metric);
 
-/** What nothing is known of. @type {Page.Known} */
+/** A number of which nothing is known. @type {Page.Known} */
 export const UNKNOWN = { value: null, part: null };
 
 /** @param {Page.Row} row @param {Api.CountBucket|undefined} bar @param {Page.Metric} metric @returns {Page.Known} */
@@ -116,14 +121,19 @@ function knownBy({ missing, all }, bar, metric) {
   return { value: null, part: typeof all?.measured_objects === "number" ? 0 : null };
 }
 
-/** For bars and sorting. @param {Page.Row} row @param {string|null} label @param {Page.Metric} metric */
+/**
+ * A label's value, for bars and sorting.
+ * @param {Page.Row} row
+ * @param {string|null} label
+ * @param {Page.Metric} metric
+ */
 export const valueIn = (row, label, metric) => amountOf(knownIn(row, label, metric));
 
-/** For bars and sorting. @param {Page.Row} row @param {Page.Metric} metric */
+/** A row's value, for bars and sorting. @param {Page.Row} row @param {Page.Metric} metric */
 export const totalIn = (row, metric) => amountOf(allKnownIn(row, metric));
 
 /**
- * Whether a row's total is known in part only: of some of its labels, its sources or its time.
+ * Whether a row's total is only partly known: for some labels, sources or time.
  * @param {Page.Row} row
  * @param {Page.Metric} metric
  */
@@ -132,17 +142,17 @@ export function isMeasuredInPart(row, metric) {
   return value === null && part !== null;
 }
 
-/** Stretches that were filmed and are not in the counts. @param {Pick<Api.Counts, "not_analysed">} counts */
+/** Filmed stretches without counts. @param {Pick<Api.Counts, "not_analysed">} counts */
 export const notAnalysedOf = ({ not_analysed: bars }) => barsTogether(bars ?? []);
 
 /** @param {{start_ms: number, end_ms: number}[]} bars */
 const barsTogether = (bars) => together(bars.map(({ start_ms: start, end_ms: end }) => [start, end]));
 
-/** What is wrong with a picture that shows nothing. @type {Record<Api.ShowsNothing["reason"], string>} */
+/** What is wrong with footage that shows nothing. @type {Record<Api.ShowsNothing["reason"], string>} */
 export const NOTHING = { black: t("web.black"), one_colour: t("web.one_colour"), frozen: t("web.frozen") };
 
 /**
- * Stretches of which all footage shows nothing or is not counted within the zone, each with its reason.
+ * Stretches in which all footage shows nothing, or is not counted within the zone, each with its reason.
  * @param {Pick<Api.Counts, "shows_nothing"|"not_within"|"coverage">} counts
  * @returns {Page.Nothing[]}
  */
@@ -158,27 +168,30 @@ export function nothingOf({ shows_nothing: blank, not_within: outside, coverage 
   );
 }
 
-/** Why an answer without coverage has no number. @param {Pick<Api.Counts, "not_analysed"|"shows_nothing"|"not_within"|"coverage">} counts */
+/**
+ * Why an answer without coverage does not have a number.
+ * @param {Pick<Api.Counts, "not_analysed"|"shows_nothing"|"not_within"|"coverage">} counts
+ */
 export const absenceOf = (counts) =>
   counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 
 /** @param {Page.Nothing[]} nothing */
 export const spansOf = (nothing) => nothing.map((one) => one.span);
 
-/** All labels together, as the server adds them up. @param {Api.Counts} counts @param {Page.Metric} metric */
+/** The server's total of all labels. @param {Api.Counts} counts @param {Page.Metric} metric */
 export const allIn = ({ together: [all] }, metric) => (all ? knownOf(metric, all) : UNKNOWN);
 
-/** Whether a part of a row only was filmed. @param {Page.Row} row */
+/** Whether only part of a row was filmed. @param {Page.Row} row */
 export const isPartial = ({ filmed: { part } }) => part !== null && part < PARTIAL;
 
 /**
- * "26% of 3 × 30 min": what was filmed of the time asked for, of each source with film.
+ * "26% of 3 × 30 min": the filmed share of the chosen time, for each source with video.
  * @param {Page.Filmed & {part: number}} filmed
  */
 export const shareWords = ({ part, ...base }) =>
   t("web.share_of", { share: percent(part), of: baseWords(base) });
 
-/** "3 × 30 min": the time asked for, of each source with film. @param {Pick<Page.Filmed, "askedS"|"sources">} filmed */
+/** "3 × 30 min": the chosen time, for each source with video. @param {Pick<Page.Filmed, "askedS"|"sources">} filmed */
 export function baseWords({ askedS, sources }) {
   const asked = roughly(askedS * 1000);
   return sources > 1 ? `${number(sources)} × ${asked}` : asked;
@@ -188,7 +201,7 @@ export function baseWords({ askedS, sources }) {
 export const spanOf = ({ start, end }) => [start, end];
 
 /**
- * What the chart and the table show of an answer that has footage.
+ * The view of an answer with footage, for the chart and the table.
  * @param {Page.State} state
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric

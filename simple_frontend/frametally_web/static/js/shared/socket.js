@@ -1,24 +1,23 @@
-// A WebSocket that is kept open while the page is visible: it reconnects after an interruption, later each
-// time.
+// A WebSocket that stays open while the page is visible: it reconnects after an interruption, with increasing delays.
 
 const SHORTEST_MS = 1000;
 const LONGEST_MS = 30_000;
 
-/** How long to wait before the next try. @param {number} failures  tries in a row that came to nothing */
+/** How long to wait before the next attempt. @param {number} failures  consecutive failed attempts */
 export const backoff = (failures) => Math.min(SHORTEST_MS * 2 ** Math.max(failures - 1, 0), LONGEST_MS);
 
 /**
  * @typedef {Object} SocketListener
  * @property {(data: any, socket: WebSocket) => void} message
- * @property {(againMs: number) => void} [cut]  it is cut off, and connects again after so long
- * @property {(code: number) => void} [over]  it was sent away for good
+ * @property {(againMs: number) => void} [cut]  called with the delay before it reconnects
+ * @property {(code: number) => void} [over]  called when the server closes it for good
  */
 
 export class HeldSocket {
   /**
    * @param {string} path
-   * @param {{silenceMs: number, final: number[]}} limits  after so long a silence the server is gone; codes after
-   *   which trying again would change nothing
+   * @param {{silenceMs: number, final: number[]}} limits  silenceMs: the server counts as gone after this long;
+   *   final: close codes after which it does not reconnect
    * @param {SocketListener} on
    */
   constructor(path, { silenceMs, final }, on) {
@@ -34,7 +33,7 @@ export class HeldSocket {
     this.failures = 0;
     this.ended = new AbortController();
     const { signal } = this.ended;
-    // Nobody sees a hidden page: it holds no socket.
+    // A hidden page does not keep a socket open.
     const follow = () => (document.hidden ? this.#leave() : this.#now());
     document.addEventListener("visibilitychange", follow, { signal });
     addEventListener("online", () => this.#now(), { signal });
@@ -42,7 +41,7 @@ export class HeldSocket {
     this.#open();
   }
 
-  /** It is wanted no longer. */
+  /** Closes the socket for good. */
   end() {
     this.ended.abort();
     this.#leave();
@@ -86,7 +85,7 @@ export class HeldSocket {
     this.timer = setTimeout(() => this.#lose(), this.silenceMs);
   }
 
-  /** The server cannot be reached, though the connection does not say so. */
+  /** Closes a socket whose server is unreachable without a close event. */
   #lose() {
     if (!this.socket) return;
     this.#leave();
@@ -102,7 +101,7 @@ export class HeldSocket {
     clearTimeout(this.timer);
     const old = this.socket;
     this.socket = null;
-    // A browser complains of a socket that is closed before it is open.
+    // Browsers log an error if a socket is closed before it is open.
     if (old?.readyState === WebSocket.CONNECTING) old.addEventListener("open", () => old.close());
     else old?.close();
   }

@@ -5,7 +5,8 @@ import { msOf, partsOf } from "./time.js";
 const DAY_MIN = 1440;
 
 /**
- * Stretches of the range that nobody asked for. Bars of a day hold all of its hours, longer ones all weekdays.
+ * The stretches of a range that were not chosen. Bars of a day contain all its hours; longer ones contain all
+ * weekdays.
  * @param {Pick<Page.State, "hours"|"weekdays">} state
  * @param {number} from  ms
  * @param {number} to  ms
@@ -31,7 +32,7 @@ export function outsideOf({ hours, weekdays }, from, to, interval) {
 }
 
 /**
- * The part of an interval that was asked for; all of it, where nothing says what was.
+ * The chosen part of an interval; all of it if the answer does not say.
  * @param {{start_ms: number, end_ms: number}} interval
  * @param {Api.Counts["asked"]} asked
  * @returns {Page.Span}
@@ -43,9 +44,9 @@ export function askedPart({ start_ms: start, end_ms: end }, asked) {
 }
 
 /**
- * "08:00-09:00" leaves the rest of the day, "22:00-06:00" what lies between.
+ * "08:00-09:00" leaves the rest of the day; "22:00-06:00" leaves the time between.
  * @param {string} hours
- * @returns {[first: number, end: number][]} minutes of the day
+ * @returns {[first: number, end: number][]}  minutes of the day
  */
 function minutesWithout(hours) {
   const [from, to] = hours.split("-").map((time) => {
@@ -60,7 +61,7 @@ function minutesWithout(hours) {
     : [[to, from]];
 }
 
-/** Spans that touch or overlap, as one. @param {Page.Span[]} spans */
+/** Joins spans that touch or overlap. @param {Page.Span[]} spans */
 export function together(spans) {
   /** @type {Page.Span[]} */
   const merged = [];

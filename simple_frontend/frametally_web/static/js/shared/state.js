@@ -4,7 +4,7 @@ import { METRICS } from "./metrics.js";
 import { isZone, usualZoneOf, useZone, zoneOf } from "./time.js";
 import { joined, t } from "./texts.js";
 
-/** Of a state what narrows the question, or changes its bars: nothing does. */
+/** The part of a state without any filter and with default bars. */
 export const EVERYTHING = Object.freeze({
   labels: [],
   sources: [],
@@ -33,7 +33,7 @@ export const DEFAULT = Object.freeze({
 
 const isMoment = (/** @type {string} */ text) => parseMoment(text) !== null;
 
-/** Whether a value can be read, by its name in an address. @type {Record<string, (text: string) => boolean>} */
+/** Whether a value is readable, by its name in an address. @type {Record<string, (text: string) => boolean>} */
 const READABLE = {
   metric: (text) => text === "auto" || Object.hasOwn(METRICS, text),
   from: isMoment,
@@ -47,7 +47,7 @@ const READABLE = {
 };
 
 /**
- * What a query string asks for that cannot be read: `from=abc`.
+ * The parameters of a query string that are not readable, for example `from=abc`.
  * @param {string} search
  * @returns {[name: string, text: string][]}
  */
@@ -58,14 +58,14 @@ export function unreadable(search) {
     .map(([name]) => [name, query.get(name) ?? ""]);
 }
 
-/** What is `unreadable` in a query string, as a sentence; empty: nothing is. @param {string} search */
+/** The `unreadable` parameters as a sentence; empty if there are none. @param {string} search */
 export function unreadWords(search) {
   const parts = unreadable(search).map(([name, text]) => `${name}=${text.slice(0, 80)}`);
   return parts.length ? t("web.this_page_cannot_read", { parts: parts.join(", ") }) : "";
 }
 
 /**
- * The state in a query string; what is `unreadable` is left at its default.
+ * The state in a query string; `unreadable` parameters keep their defaults.
  * @param {string} search
  * @returns {Page.State}
  */
@@ -84,7 +84,7 @@ export function parseState(search) {
     hours: parseHours(query.get("hours")),
     weekdays: parseWeekdays(query.get("weekdays")),
     interval: Number(query.get("interval")) || null,
-    // The usual one is left open: with another source it is another.
+    // The default zone stays open, because another source may have another default.
     timezone: timezone && timezone !== usualZoneOf(sources) ? timezone : null,
     model: query.get("model") || null,
     zone: query.get("zone") || null,
@@ -98,10 +98,10 @@ export function parseState(search) {
   };
 }
 
-/** From now on times are of the zone that the page's address asks for. */
+/** Uses the time zone from the page's address. */
 export const useAskedZone = () => useZone(zoneOf(parseState(location.search)));
 
-/** The query string of a state, without what is at its default. @param {Page.State} state */
+/** A state's query string, without defaults. @param {Page.State} state */
 export function formatState(state) {
   const query = new URLSearchParams();
   if (state.model) query.set("model", state.model);
@@ -122,18 +122,18 @@ export function formatState(state) {
   if (state.view === "table") query.set("view", "table");
   if (!state.boxes) query.set("boxes", "off");
   if (state.empty) query.set("empty", "1");
-  // Colons, slashes and commas are legible, and need no escape in a query.
+  // Colons, slashes and commas are readable and need no escaping in a query.
   return String(query).replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",");
 }
 
-/** What a state may leave to the viewer's browser and to the data. */
+/** The choices that a state can leave to the viewer's browser and to the data. */
 const LEFT_OPEN = /** @type {const} */ (["timezone", "metric", "interval", "model"]);
 
-/** @typedef {Partial<Pick<Page.State, "timezone"|"metric"|"interval"|"model">>} Answered  what it became */
+/** @typedef {Partial<Pick<Page.State, "timezone"|"metric"|"interval"|"model">>} Answered  the resolved values */
 
 /**
- * The query string of a state with what it leaves open written out: the same numbers for all. Of a state that asks for
- * nothing only the time zone depends on who looks. All addresses of charts are made here.
+ * A state's query string with its open choices resolved, so that everyone sees the same numbers. Without any filter,
+ * only the time zone depends on the viewer. All chart addresses come from here.
  * @param {Page.State} state
  * @param {Answered} [answered]
  */
@@ -153,7 +153,7 @@ export function formatWhole(state, answered = {}) {
 }
 
 /**
- * What became of what a state may leave open; of counts that are not here, the time zone alone.
+ * The resolved values of a state's open choices; without counts, only the time zone.
  * @param {Page.State} state
  * @param {Api.Counts} [counts]
  * @returns {Answered}
@@ -164,7 +164,7 @@ export const answeredOf = (state, counts) => ({
 });
 
 /**
- * The state of an address, less what its history's entry says was left open there: a reload leaves it open again.
+ * The state in an address, with the choices open that were open in the history entry: a reload keeps them open.
  * @param {string} search
  * @param {{open?: string[]}|null} entry
  * @returns {Page.State}
@@ -174,14 +174,14 @@ export function parseWhole(search, entry) {
   return { ...parseState(search), ...Object.fromEntries(open.map((name) => [name, null])) };
 }
 
-/** What the history's entry of a state keeps, for `parseWhole`. @param {Page.State} state */
+/** What a state's history entry stores for `parseWhole`. @param {Page.State} state */
 export const entryOf = (state) => ({ open: LEFT_OPEN.filter((name) => state[name] === null) });
 
-/** Whether the state asks for everything. @param {Page.State} state */
+/** Whether the state has no filter. @param {Page.State} state */
 export const isUnfiltered = (state) => formatState(state) === formatState({ ...state, ...EVERYTHING });
 
 /**
- * Without a bar that the range does not hold (any more).
+ * Removes the bar if it is not (or no longer) in the range.
  * @param {Page.State} state
  * @param {Api.Counts} counts
  */
@@ -198,7 +198,7 @@ function unique(values) {
 
 const ALL_DAY = "00:00-24:00";
 
-/** "08:00-09:00"; all day long is no choice. @param {string|null} text */
+/** "08:00-09:00"; the whole day is not a choice. @param {string|null} text */
 function parseHours(text) {
   const [from, to] = text?.match(/^(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d|24:00)$/)
     ? text.split("-")

@@ -1,4 +1,4 @@
-// The tables of all pages; you can sort most of them by each column, and copy them as text.
+// The tables of all pages; you can sort most of them by any column and copy them as text.
 
 import { rangeWords } from "./checked.js";
 import { copyText, el } from "./dom.js";
@@ -8,9 +8,9 @@ import { t } from "./texts.js";
 /**
  * @param {Object} parts
  * @param {string} [parts.kind]  its class
- * @param {string|HTMLElement} [parts.caption]  a text is for those who hear it
+ * @param {string|HTMLElement} [parts.caption]  a plain text is only for screen readers
  * @param {HTMLElement[]} parts.headings
- * @param {HTMLElement[]|HTMLElement} parts.rows  or the body itself
+ * @param {HTMLElement[]|HTMLElement} parts.rows  rows, or the body itself
  * @param {HTMLElement} [parts.total]  the last row
  */
 export function tableOf({ kind, caption, headings, rows, total }) {
@@ -25,7 +25,7 @@ export function tableOf({ kind, caption, headings, rows, total }) {
 }
 
 /**
- * Headings of columns; numbers stand on the right.
+ * Column headings; those of numbers are on the right.
  * @param {string[]} names
  * @param {(position: number) => boolean} isNumber
  */
@@ -45,7 +45,7 @@ export function rowOf(heading, ...cells) {
   return el("tr", el("th", { scope: "row" }, ...first), ...cells);
 }
 
-/** A row that leads somewhere. @param {() => void} onclick @param {Parameters<typeof rowOf>} parts */
+/** A row that opens something. @param {() => void} onclick @param {Parameters<typeof rowOf>} parts */
 export function leadingRow(onclick, ...parts) {
   const row = rowOf(...parts);
   row.className = "leads";
@@ -67,7 +67,7 @@ export function valueCell(metric, number, absent = t("web.not_measured")) {
 }
 
 /**
- * A cell of a metric with its interval, where an accuracy check gives one.
+ * A cell of a metric with its interval, if an accuracy check provides one.
  * @param {Page.Metric} metric
  * @param {number|null|Page.Known} number
  * @param {Page.Interval|null} interval
@@ -81,7 +81,7 @@ export function checkedCell(metric, number, interval) {
 }
 
 /**
- * A heading that shows its label, or its source, alone.
+ * A heading button that shows only its label or source.
  * @param {string} name
  * @param {() => void} onclick
  * @param {Node|null} [mark]
@@ -89,7 +89,7 @@ export function checkedCell(metric, number, interval) {
 export const onlyButton = (name, onclick, mark = null) =>
   el("button.link.plain", { title: t("web.show_only", { name }), onclick }, mark, el("span.name", name));
 
-/** A table that can be scrolled by the keyboard. @param {string} name @param {HTMLElement} table */
+/** A table that you can scroll with the keyboard. @param {string} name @param {HTMLElement} table */
 export const scrollable = (name, table) =>
   el("div.table-area", { tabindex: 0, role: "group", "aria-label": name }, table);
 
@@ -97,20 +97,23 @@ export const scrollable = (name, table) =>
  * A table with a name and plain headings.
  * @param {string} name
  * @param {string[]} columns
- * @param {number} words  how many columns hold words; numbers come after them
+ * @param {number} words  how many columns contain words; the rest contain numbers
  * @param {HTMLElement[]} rows
  * @param {{kind?: string, total?: HTMLElement}} [more]  its class, and the last row
  */
 export const namedTable = (name, columns, words, rows, more) =>
   tableOf({ caption: name, headings: headingsOf(columns, (position) => position >= words), rows, ...more });
 
-/** The same, and it can be scrolled. @param {Parameters<typeof namedTable>} parts */
+/** Like `namedTable`, but scrollable. @param {Parameters<typeof namedTable>} parts */
 export const scrolledTable = (...parts) => scrollable(parts[0], namedTable(...parts));
 
-/** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
+/**
+ * The column that sorts a table; the owner keeps it, because it outlives the table.
+ * @typedef {{by: string, falls: boolean}} Order
+ */
 
 /**
- * A column; one without `of` is a picture, by which nothing is sorted. Its `id` is its name, unless that changes.
+ * A column; one without `of` contains pictures and cannot sort. Its `id` is its name by default.
  * @template Line
  * @typedef {{name: string, id?: string, of?: (line: Line) => number|string|null, isNumber?: boolean}} Column
  */
@@ -119,10 +122,10 @@ export const scrolledTable = (...parts) => scrollable(parts[0], namedTable(...pa
 const idOf = ({ id, name }) => id ?? name;
 
 /**
- * A table of any length, sorted by the column whose heading is chosen; lines without a value come last.
+ * A table of any length, sorted by the chosen column; lines without a value come last.
  * @template Line
  * @param {Object} parts
- * @param {string} parts.name  of the table, for those who hear it
+ * @param {string} parts.name  of the table, for screen readers
  * @param {string} [parts.kind]  its class
  * @param {Column<Line>[]} parts.columns
  * @param {Line[]} parts.lines
@@ -159,7 +162,7 @@ export function sortableTable({ name, kind = "long", columns, lines, rowFor, tot
 
 /**
  * @template Line
- * @param {Line[]} lines  in the order that equals keep
+ * @param {Line[]} lines  in the order for equal values
  * @param {Column<Line>} column
  * @param {boolean} falls
  */
@@ -176,7 +179,7 @@ function sorted(lines, { of = () => null }, falls) {
 }
 
 /**
- * A button that copies a table as text, as it is sorted: a line a row, cells apart by tabs, as spreadsheets take them.
+ * A button that copies a sorted table as text for spreadsheets: a line per row, with tabs between cells.
  * @param {() => HTMLTableElement|null} tableNow
  */
 export function copyButton(tableNow) {

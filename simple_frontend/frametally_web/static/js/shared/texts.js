@@ -1,15 +1,16 @@
-// The texts of the page in the viewer's language. `fetch_assets.py` replaces each key with its text.
+// The page's texts in the viewer's language. `fetch_assets.py` replaces each key with its text.
 
 const LANGUAGE = globalThis.document?.documentElement.lang || "en";
-/** What numbers and times are written by. */
+/** The locale of numbers and times. */
 export const LOCALE = LANGUAGE === "en" ? "en-GB" : LANGUAGE;
 
 const plurals = new Intl.PluralRules(LOCALE);
 const whole = new Intl.NumberFormat(LOCALE);
 
 /**
- * A text with values for its {names}. `count` is written as the language writes numbers, and chooses the plural.
- * @param {string|Record<string, string>} text  its key in languages/en.json; when it runs, the text, or one for each plural
+ * A text with values for its {names}. `count` is formatted in the language, and chooses the plural form.
+ * @param {string|Record<string, string>} text  its key in languages/en.json; at run time the text, or one per plural
+ *   form
  * @param {Record<string, unknown>} [values]
  * @returns {string}
  */
@@ -21,8 +22,8 @@ export function t(text, values = {}) {
   );
 }
 
-/** What there is of some words. @param {(string|number|false|null|undefined)[]} parts @param {string} [between] */
+/** Joins the existing parts. @param {(string|number|false|null|undefined)[]} parts @param {string} [between] */
 export const joined = (parts, between = " · ") => parts.filter(Boolean).join(between);
 
-/** A name within a sentence, where English writes it small. @param {string} name */
+/** A name for use within a sentence: English needs lower case. @param {string} name */
 export const inSentence = (name) => (LANGUAGE === "en" ? name.toLowerCase() : name);

@@ -1,27 +1,27 @@
-// Time zones and local time: the name of a moment in a zone, and the moment for a name.
+// Time zones and local time: converts moments to calendar parts and back.
 
 import { LOCALE } from "./texts.js";
 
-/** The time zone that this browser is in. */
+/** The browser's time zone. */
 export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-/** Time zones of sources, by slug; `""` has the one that all share. @type {Record<string, string|null>} */
+/** Time zones of sources by slug; `""` has the one that all share. @type {Record<string, string|null>} */
 const sourceZones = JSON.parse(globalThis.document?.body?.dataset.timezones ?? "{}");
 
-/** The time zone of a source is this one now. @param {string} source @param {string|null} name */
+/** Sets the time zone of a source. @param {string} source @param {string|null} name */
 export function setSourceZone(source, name) {
   sourceZones[source] = name;
 }
 
-/** Zones whose bars cannot be made of what is stored: where none is chosen, UTC stands for them. @type {Set<string>} */
+/** Zones for which the stored counts cannot form bars; as defaults, they are replaced by UTC. @type {Set<string>} */
 const givenUp = new Set();
 
 /** @param {string} name */
 export const giveUpZone = (name) => givenUp.add(name);
 
 /**
- * The zone in which times of some sources are shown where none is chosen: theirs, where they share one.
- * @param {string[]} sources  by slug or as they are written; none: all
+ * The default time zone for some sources: theirs, if they share one.
+ * @param {string[]} sources  slugs or names; empty means all
  */
 export function usualZoneOf(sources) {
   const slugs = (sources.length ? sources : [""]).map((source) =>
@@ -31,7 +31,7 @@ export function usualZoneOf(sources) {
   return name && !others.length && isZone(name) ? name : OWN_ZONE;
 }
 
-/** Whether UTC stands for the usual zone of a state. @param {Pick<Page.State, "timezone"|"sources">} state */
+/** Whether UTC replaces the default zone of a state. @param {Pick<Page.State, "timezone"|"sources">} state */
 export const lacksUsualZone = ({ timezone, sources }) =>
   timezone === null && givenUp.has(usualZoneOf(sources));
 
@@ -50,7 +50,7 @@ export function isZone(name) {
   }
 }
 
-/** All that this browser knows, UTC first. */
+/** All zones that this browser knows, UTC first. */
 export function zoneNames() {
   const names = Intl.supportedValuesOf?.("timeZone") ?? [];
   return ["UTC", ...names.filter((name) => name !== "UTC")];
@@ -69,24 +69,27 @@ export function zoneNames() {
  */
 
 const DAY_MS = 86_400_000;
-/** The first is Monday. @param {"short"|"long"} weekday */
+/** Weekday names, Monday first. @param {"short"|"long"} weekday */
 export const weekdayNames = (weekday) =>
   [1, 2, 3, 4, 5, 6, 7].map((day) =>
     new Intl.DateTimeFormat(LOCALE, { weekday, timeZone: "UTC" }).format(Date.UTC(2024, 0, day)),
   );
 export const WEEKDAYS = weekdayNames("short");
-/** The last moment that a Date can tell; the first lies as far before 1970. */
+/** The last moment that a Date can represent; the first is as far before 1970. */
 const LAST_MS = 8.64e15;
-/** Units that every hour has alike. @type {Record<string, number>} */
+/** Units with the same length in every hour. @type {Record<string, number>} */
 const EVEN_MS = { second: 1000, minute: 60_000, hour: 3_600_000 };
 
 let zone = OWN_ZONE;
 let clock = clockOf(zone);
-/** What the clocks of this zone told: every name of a moment asks for its day's beginning and end again. @type {Map<number, number>} */
+/**
+ * Cached offsets of this zone, because each conversion needs those at the start and end of its day.
+ * @type {Map<number, number>}
+ */
 const offsets = new Map();
 const MOST_OFFSETS = 10_000;
 
-/** From now on times are of this zone. @param {string} name  IANA */
+/** Sets the time zone for all times. @param {string} name  IANA */
 export function useZone(name) {
   if (name === zone) return;
   offsets.clear();
@@ -94,7 +97,7 @@ export function useZone(name) {
   clock = clockOf(name);
 }
 
-/** The zone that times are of. */
+/** The current time zone. */
 export const zoneInUse = () => zone;
 
 /** @param {number} ms */
@@ -114,7 +117,7 @@ function clockOf(timeZone) {
   });
 }
 
-/** Date.UTC takes the years 0 to 99 for 1900 to 1999. @param {number[]} parts  month from 1 */
+/** Date.UTC maps the years 0 to 99 to 1900 to 1999. @param {number[]} parts  month from 1 */
 function utc([year, month, day, hour = 0, minute = 0, second = 0]) {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
@@ -122,7 +125,7 @@ function utc([year, month, day, hour = 0, minute = 0, second = 0]) {
   return date.getTime();
 }
 
-/** How far the clocks are ahead of UTC, in ms; NaN of no moment. @param {number} ms */
+/** How far the clocks are ahead of UTC, in ms; NaN for an invalid moment. @param {number} ms */
 function offsetAt(ms) {
   if (Number.isNaN(ms)) return NaN;
   const at = bounded(Math.floor(ms / 1000) * 1000);
@@ -145,8 +148,8 @@ function offsetToldOf(at) {
 }
 
 /**
- * The moment at which the clocks show this; one that they skip lies after the gap, of two it is the first.
- * @param {number} shown  ms, as if the clocks were those of UTC
+ * The moment when the clocks show this; a skipped time is moved after the gap, and a repeated one is the first.
+ * @param {number} shown  ms, as if the clocks showed UTC
  */
 function momentOf(shown) {
   const [before, after] = [shown - DAY_MS, shown + DAY_MS].map(offsetAt);
@@ -155,10 +158,10 @@ function momentOf(shown) {
   return bounded(ms) === ms ? ms : NaN;
 }
 
-/** What the clocks show, as if they were those of UTC. @param {number} ms */
+/** What the clocks show, as if in UTC. @param {number} ms */
 export const shownAt = (ms) => new Date(bounded(ms + offsetAt(ms)));
 
-/** What a moment is called. @param {number} ms @returns {Parts} */
+/** The calendar parts of a moment. @param {number} ms @returns {Parts} */
 export function partsOf(ms) {
   const shown = shownAt(ms);
   return {
@@ -173,20 +176,20 @@ export function partsOf(ms) {
 }
 
 /**
- * The moment of that name. What is too much for a unit goes into the next: day 32 is of the month after.
+ * The moment of calendar parts. Excess goes into the next unit: day 32 is in the following month.
  * @param {{year: number, month: number, day: number, hour?: number, minute?: number, second?: number}} parts
- * @returns {number} ms; NaN beyond all dates
+ * @returns {number}  ms; NaN beyond all dates
  */
 export const msOf = ({ year, month, day, hour, minute, second }) =>
   momentOf(utc([year, month, day, hour ?? 0, minute ?? 0, second ?? 0]));
 
-/** Where the unit that holds a moment begins; weeks begin on Monday. @param {number} ms @param {Unit} unit */
+/** The start of the unit that contains a moment; weeks start on Monday. @param {number} ms @param {Unit} unit */
 export function startOf(ms, unit) {
   const offset = offsetAt(ms);
   const shown = ms + offset;
   if (unit in EVEN_MS) {
     const begun = Math.floor(shown / EVEN_MS[unit]) * EVEN_MS[unit];
-    // In an hour that comes twice, the one of the two that it is.
+    // In a repeated hour, stay in the same one of the two.
     return offsetAt(begun - offset) === offset ? begun - offset : momentOf(begun);
   }
   const { year, month, day, weekday } = partsOf(ms);
@@ -196,9 +199,10 @@ export function startOf(ms, unit) {
 }
 
 /**
- * Later, or earlier: days and longer by the calendar, at the same time of the clock; hours and shorter as they pass.
+ * Adds time: days and longer units on the calendar, at the same time of day; hours and shorter as elapsed time.
  * @param {number} ms
- * @param {{years?: number, months?: number, weeks?: number, days?: number, hours?: number, minutes?: number, seconds?: number}} by
+ * @param {{years?: number, months?: number, weeks?: number, days?: number, hours?: number, minutes?: number,
+ *   seconds?: number}} by
  */
 export function plus(
   ms,

@@ -1,6 +1,10 @@
-// Takes the place of the package `url-parse` in the library of uploads, with what each browser has.
+// Replaces the package `url-parse` for the upload library, with the browser's own URL.
 
-/** An address as seen from another one, which may be relative to the page. @param {string} link @param {string} base */
+/**
+ * Resolves an address against another one, which may be relative to the page.
+ * @param {string} link
+ * @param {string} base
+ */
 export default function Address(link, base) {
   return new URL(link, new URL(base, location.href));
 }

@@ -1,4 +1,4 @@
-// The field for a time zone, with the list of all that the browser knows.
+// The field for a time zone, with a list of all zones that the browser knows.
 
 import { el } from "./dom.js";
 import { isZone, zoneNames } from "./time.js";
@@ -6,11 +6,11 @@ import { t } from "./texts.js";
 
 const LIST = "known-zones";
 
-/** Empty is right, too. @param {Record<string, unknown>} attributes */
+/** A time zone field; empty is valid too. @param {Record<string, unknown>} attributes */
 export function zoneInput(attributes) {
   const usual = { type: "text", list: LIST, spellcheck: "false", autocomplete: "off" };
   const input = el("input", { ...usual, ...attributes });
-  // The list is long: one for all fields, made for the first that is used.
+  // The list is long, so all fields share one, created with the first.
   input.addEventListener("focus", () => {
     if (document.getElementById(LIST)) return;
     document.body.append(

@@ -1,10 +1,10 @@
-// Navigation: the links between pages, the account's rights on them, and the arrow keys among many buttons.
+// Navigation: the links between pages, the account's permissions, and arrow keys for groups of buttons.
 
 import { afterFrame, byId } from "../shared/dom.js";
 import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";
 
 /**
- * The other pages are asked for the same selection; what is open on this one stays here.
+ * Adds the current selection to links to other pages; what is open on this page stays here.
  * @param {Page.State} state
  */
 export function carrySelection(state) {
@@ -14,12 +14,12 @@ export function carrySelection(state) {
     if (link instanceof HTMLAnchorElement) link.search = formatWhole(shared, answeredOf(state));
 }
 
-/** The server writes that page's addresses, and does not know the browser's zone. */
+/** The server renders these addresses and does not know the browser's time zone. */
 globalThis.document
   ?.querySelector?.(':is(#pages, #rooms) a[href="/data"]')
   ?.setAttribute("href", `/data?${formatWhole(DEFAULT, answeredOf(DEFAULT))}`);
 
-/** Links past the controls set the focus, and leave the address as it is. */
+/** Lets skip links move the focus without changing the address. */
 export function leadThere() {
   for (const link of document.querySelectorAll("a.skip")) {
     if (!(link instanceof HTMLAnchorElement)) continue;
@@ -32,10 +32,10 @@ export function leadThere() {
 
 const told = globalThis.document?.body.dataset.rights?.split(" ");
 
-/** Whether it has the role, or sees all sources. @param {"look"|"correct"|"run"|"all"} right */
+/** Whether the account has the role, or sees all sources. @param {"look"|"correct"|"run"|"all"} right */
 export const has = (right) => told?.includes(right) ?? true;
 
-/** Whether a plug-in is here. @param {string} name */
+/** Whether a plug-in is installed. @param {string} name */
 export const isHere = (name) => globalThis.document?.body.dataset.plugins?.split(" ").includes(name) ?? false;
 
 const STOPS = "button:not([disabled]), summary, a[href]";
@@ -48,12 +48,12 @@ const STEPS = {
 };
 
 /**
- * @param {HTMLElement} area  its buttons may come, go and be disabled
- * @param {string} [stops]  a selector of what the arrow keys go through
+ * @param {HTMLElement} area  its buttons may appear, disappear and be disabled
+ * @param {string} [stops]  selector of the elements that the arrow keys move between
  */
 export function rove(area, stops = STOPS) {
   /** @type {HTMLElement|null} */
-  let last = null; // where the focus was, or goes to
+  let last = null; // the last or next focused element
   const shown = () =>
     /** @type {HTMLElement[]} */ ([...area.querySelectorAll(stops)]).filter((one) => one.checkVisibility());
 

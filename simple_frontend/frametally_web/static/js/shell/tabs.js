@@ -1,4 +1,4 @@
-// Tabs: they show one of several panels, and the address names it, so that a link leads to it.
+// Tabs: they show one of several panels; the address names it, so that links open it.
 
 import { withValues } from "../shared/address.js";
 import { el } from "../shared/dom.js";
@@ -11,8 +11,8 @@ let made = 0;
 
 export class Tabs {
   /**
-   * @param {string} label  what the tabs are of
-   * @param {Tab[]} tabs  the first is the usual one
+   * @param {string} label  name of the tab list
+   * @param {Tab[]} tabs  default first
    * @param {(name: string) => void} onShown
    */
   constructor(label, tabs, onShown) {
@@ -38,7 +38,7 @@ export class Tabs {
       this.heads.set(name, { button, mark });
       this.list.append(button);
     }
-    // Its arrow keys are its own: elsewhere they go through the video.
+    // Keep arrow keys from also seeking the video.
     this.list.addEventListener("keydown", (event) => {
       if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) event.stopPropagation();
     });
@@ -47,7 +47,7 @@ export class Tabs {
     const asked = new URLSearchParams(location.search).get(NAME) ?? "";
     this.shown = "";
     this.show(this.heads.has(asked) ? asked : tabs[0].name);
-    new ResizeObserver(() => this.#bringIn()).observe(this.list); // which is in no page yet
+    new ResizeObserver(() => this.#bringIn()).observe(this.list); // the list is not on the page yet
   }
 
   /** @param {string} shown */
@@ -62,7 +62,7 @@ export class Tabs {
   }
 
   /**
-   * A few words beside the title of a tab; empty: none.
+   * Sets a short text next to a tab's title; empty for none.
    * @param {string} name
    * @param {string} words
    * @param {"work"|"bad"} [kind]
@@ -76,7 +76,7 @@ export class Tabs {
     this.#bringIn();
   }
 
-  /** Where there is no room for all tabs, the one that is shown is among those that can be seen. */
+  /** Scrolls the chosen tab into view if there is no room for all tabs. */
   #bringIn() {
     const button = this.heads.get(this.shown)?.button;
     if (button) this.list.scrollLeft = button.offsetLeft - (this.list.clientWidth - button.offsetWidth) / 2;

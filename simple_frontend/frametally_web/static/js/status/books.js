@@ -1,5 +1,5 @@
-// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters
-// with their reasons, runs with their reports.
+// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters with
+// their reasons, and runs with their reports.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
@@ -32,7 +32,7 @@ export function deadLetterCard(letter, nameOf, buttons) {
   );
 }
 
-/** Pages that do what a command does. @type {[command: string, page: string][]} */
+/** The pages that do the same as a command. @type {[command: string, page: string][]} */
 const PAGES = [
   ["dead-letters", "/dead-letters"],
   ["forget", "/footage"],
@@ -42,8 +42,8 @@ const PAGES = [
 ];
 
 /**
- * A text with its commands, each of which leads to the page that does the same, for those who may.
- * @param {string} text  commands stand between backquotes
+ * A text whose commands link to the pages that do the same, if the account may use them.
+ * @param {string} text  commands are between backquotes
  */
 export const withPages = (text) =>
   withCode(text).map((part) => {
@@ -52,7 +52,7 @@ export const withPages = (text) =>
     return page && has("run") ? el("a", { href: page[1] }, part) : part;
   });
 
-/** Of many sources each has a line of its own. */
+/** The most sources with their own line. */
 const FIRST_LINES = 8;
 
 const COLUMNS = /** @type {const} */ ([
@@ -66,7 +66,7 @@ const COLUMNS = /** @type {const} */ ([
   ["indexed", t("web.indexed")],
 ]);
 
-/** All sources together; the equals sign only where the two sides are equal. @param {Api.Books} books */
+/** The equation of all sources; it has an equals sign only if both sides are equal. @param {Api.Books} books */
 export function equation({ sources }) {
   const sums = COLUMNS.map(([key]) => sources.reduce((sum, one) => sum + one[key], 0));
   const [expected, announced, detected, dead, forgotten, overlapped, counted, indexed] = sums;
@@ -92,9 +92,9 @@ export function pace({ frames_per_s: speed, eta_s: eta }) {
 }
 
 /**
- * What has still to be done, and what can never come right by itself.
+ * What remains to be done, and what needs a person.
  * @param {Api.Books} books
- * @param {boolean} isOpen  whether the lines after the first are shown
+ * @param {boolean} isOpen  whether to show the lines after the first
  */
 export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   const lines = [
@@ -114,7 +114,7 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   );
 }
 
-/** All that waits for a person, each with the button that leads to it. @param {Api.OpenNeed[]} needs */
+/** Everything that waits for a person, each with a button to its page. @param {Api.OpenNeed[]} needs */
 export const needsList = (needs) =>
   el(
     "ul.needs",
@@ -176,7 +176,7 @@ export function sourcesTable({ sources }) {
 }
 
 /**
- * Up to when there is footage, and up to when it is counted where that is not the same.
+ * Until when there is footage, and until when it is counted, if that differs.
  * @param {Api.SourceBooks} source
  */
 function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
@@ -265,7 +265,12 @@ function quality({ quality: report }) {
   );
 }
 
-/** @param {string} caption @param {string[]} names  the first is a word @param {number} numbers  so many follow @param {HTMLElement[]} rows */
+/**
+ * @param {string} caption
+ * @param {string[]} names  the first column contains words
+ * @param {number} numbers  number of columns with numbers
+ * @param {HTMLElement[]} rows
+ */
 function table(caption, names, numbers, rows) {
   const headings = headingsOf(names, (position) => position > 0 && position <= numbers);
   return scrollable(caption, tableOf({ caption: el("caption", caption), headings, rows }));

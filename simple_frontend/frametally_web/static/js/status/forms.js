@@ -1,9 +1,9 @@
-// Reads the forms that the server makes, and sends them.
+// Reads and sends server-rendered forms.
 
 import { press } from "./notices.js";
 
 /**
- * The texts in a form's fields now, by their names; empty where there is no such field.
+ * The texts in a form's fields by name; empty for a missing field.
  * @param {HTMLFormElement} form
  * @returns {(name: string) => string}
  */
@@ -15,14 +15,18 @@ export function textsIn(form) {
 /** "gate, yard" as a list. @param {string} text */
 export const listIn = (text) => text.split(/\s*,\s*/).filter(Boolean);
 
-/** Shows only the parts for one kind, of those that are for some. @param {HTMLElement} area @param {string} kind */
+/**
+ * Shows only the parts for this kind, among those that are for certain kinds.
+ * @param {HTMLElement} area
+ * @param {string} kind
+ */
 export function showPartsOf(area, kind) {
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (area.querySelectorAll("[data-of]")))
     part.hidden = !part.dataset.of?.split(" ").includes(kind);
 }
 
 /**
- * Sends a form whenever it is submitted; what is wrong is written in it.
+ * Sends a form when you submit it, and shows errors in it.
  * @param {HTMLFormElement} form
  * @param {() => Promise<unknown>} sending
  * @param {() => void} then

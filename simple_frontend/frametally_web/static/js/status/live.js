@@ -1,10 +1,10 @@
-// Live news from the server: new counts, the books, and whether the index answers; with the strip on top of
+// Live updates from the server: new counts, the books, and whether the index responds; and the strip at the top of
 // every page, which shows whether every frame is accounted for.
 
 import { ApiError, askAgain, BASE, get, problemOf } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
-import "../shell/language.js"; // it is in the header of every page, beside the strip
+import "../shell/language.js"; // every page has it in its header, next to the strip
 import { has } from "../shell/navigation.js";
 import { joined, t } from "../shared/texts.js";
 
@@ -15,12 +15,12 @@ let shown = null;
 
 /** @param {Api.Books} books */
 export function showStrip(books) {
-  if (!shown) setInterval(write, AGAIN_MS); // it says how long ago
+  if (!shown) setInterval(write, AGAIN_MS); // update its relative time
   shown = books;
   write();
 }
 
-/** For pages that do not listen to the server: as the books are now. A page without the strip has all else. */
+/** Loads the books once, for pages that do not listen to updates. Such a page also works without the strip. */
 export async function askForStrip() {
   if (!has("all")) return;
   try {
@@ -42,7 +42,7 @@ function write() {
   );
 }
 
-/** What its colour shows: green only where nobody has to act. @param {Api.Books} books */
+/** The strip's colour: green only if nothing needs a person. @param {Api.Books} books */
 export const standing = ({ state, needs }) => (state === "settled" && needs.length ? "behind" : state);
 
 /** @param {Api.Books} books */
@@ -57,7 +57,7 @@ export function verdict({ state, sources, needs }) {
     : t("web.there_are_no_frames_yet");
 }
 
-/** act: what its button does. @type {Record<string, {act: string, words: (of: Record<string, unknown>) => string}>} */
+/** act: the button's text. @type {Record<string, {act: string, words: (of: Record<string, unknown>) => string}>} */
 const NEEDS = {
   books: { act: t("web.act_books"), words: (of) => t("web.need_books", of) },
   frames: { act: t("web.act_frames"), words: (of) => t("web.need_frames", of) },
@@ -72,7 +72,7 @@ export const actWords = ({ kind }) => NEEDS[kind]?.act ?? t("web.see_to_it");
 /** @param {Api.OpenNeed} need */
 export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.words({ count, name }) ?? line;
 
-/** The verdict with the first that is to be done. @param {Api.Books} books */
+/** The verdict, with the first open need. @param {Api.Books} books */
 function headline(books) {
   const [first, ...others] = [...books.needs.map(needWords), ...books.behind];
   const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
@@ -80,7 +80,7 @@ function headline(books) {
 }
 
 /**
- * Up to when there is footage, by its own clock, and how long ago that was counted, by ours.
+ * Until when there is footage, on its own clock, and how long ago it was counted, on ours.
  * @param {Api.Books} books
  */
 export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
@@ -93,30 +93,30 @@ export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
 }
 
 const LOOK_MS = 1000;
-/** The stream has a beat every 2 s while the index answers; only without it the page asks for itself. */
+/** The stream sends a heartbeat every 2 s while the index responds; without one, the page checks itself. */
 const SILENCE_MS = 4500;
 const PATIENCE_MS = 1900;
 const WITHOUT_STREAM_MS = 15_000;
 
 /**
  * @typedef {Object} Listener
- * @property {(version: string) => void} index  the counts have this version now
+ * @property {(version: string) => void} index  called with the current version of the counts
  * @property {(books: Api.Books) => void} status
- * @property {(error: ApiError) => void} away  the index, or the server, does not answer
+ * @property {(error: ApiError) => void} away  called when the index or the server does not respond
  * @property {() => void} back
- * @property {(version: string) => void} [videos]  the videos, or what is done to them, have this version now
+ * @property {(version: string) => void} [videos]  called with the current version of the videos and their jobs
  */
 
 /** @param {Listener} on */
 export function listen(on) {
-  if (has("all")) keepStream(on); // it tells of all sources
+  if (has("all")) keepStream(on); // the stream covers all sources
   setTimeout(() => askIfSilent(on), LOOK_MS);
 }
 
-/** When the index was last known to answer; the first load says for itself whether it does. */
+/** When the index last responded; the first load reports its own failure. */
 let beatAt = Date.now();
 let wasAway = false;
-/** When the stream last spoke: while it does, it brings all news. */
+/** When the stream last sent anything; while it does, no polling is needed. */
 let spokeAt = 0;
 
 export const isStreaming = () => Date.now() - spokeAt <= SILENCE_MS;
@@ -131,7 +131,8 @@ function beat(on) {
 }
 
 /**
- * Holds a stream while the page is seen: a browser has few connections to one server, and a server few streams.
+ * Keeps a stream open only while the page is visible, because browsers limit connections per server, and servers
+ * limit streams.
  * @param {Listener} on
  */
 function keepStream(on) {
@@ -146,7 +147,7 @@ function keepStream(on) {
     }
   };
   document.addEventListener("visibilitychange", follow);
-  // A browser connects again by itself, unless the server refuses: there are too many streams, or none.
+  // Browsers reconnect by themselves, unless the server refuses because it has too many streams, or none.
   setInterval(follow, WITHOUT_STREAM_MS);
   follow();
 }
@@ -168,7 +169,7 @@ function openStream(on) {
   return stream;
 }
 
-/** Asks whether the index answers, where no beat says so. @param {Listener} on */
+/** Checks whether the index responds, if there was no heartbeat. @param {Listener} on */
 async function askIfSilent(on) {
   if (!document.hidden && isSilent()) {
     const error = await whyAway();
@@ -181,7 +182,7 @@ async function askIfSilent(on) {
   setTimeout(() => askIfSilent(on), LOOK_MS);
 }
 
-/** @returns {Promise<ApiError|null>} null if the index answers; status 0: nothing does */
+/** @returns {Promise<ApiError|null>}  `null` if the index responds; status 0 if nothing does */
 async function whyAway() {
   try {
     const response = await fetch("healthz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });

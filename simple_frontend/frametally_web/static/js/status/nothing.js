@@ -1,4 +1,4 @@
-// The card that a page shows while it is empty: what will be there, and one button.
+// The card on an empty page: what will be there, and one button.
 
 import { byId, el } from "../shared/dom.js";
 import { has, isHere } from "../shell/navigation.js";
@@ -6,16 +6,16 @@ import { t } from "../shared/texts.js";
 
 /** @typedef {{words: string, onclick?: () => void, href?: string, primary?: boolean}} Act */
 
-/** The page has something to show. */
+/** Removes the card, because the page has content. */
 export function hideNothing() {
   byId("nothing").hidden = true;
 }
 
-/** @param {string} title @param {string} text @param {Act|null} [act]  a primary one has the page's sketch above it */
+/** @param {string} title @param {string} text @param {Act|null} [act]  a primary one adds the page's sketch above it */
 export function showNothing(title, text, act) {
   const place = byId("nothing");
   const said = title + text + (act?.href ?? "");
-  if (!place.hidden && place.dataset.text === said) return; // a button that has the keyboard keeps it
+  if (!place.hidden && place.dataset.text === said) return; // keep a focused button
   place.dataset.text = said;
   const { words, primary, ...does } = act ?? { words: "" };
   const kind = `${does.href ? "a" : "button"}.button${primary ? ".primary" : ""}`;
@@ -27,7 +27,7 @@ export function showNothing(title, text, act) {
   place.hidden = false;
 }
 
-/** Before anything is counted. @param {string} text  what will be on this page */
+/** The card before anything is counted. @param {string} text  what will be on this page */
 export function showNothingYet(text) {
   const mayUpload = has("correct") && isHere("videos");
   const act = { words: t("web.upload_your_first_video"), href: "/videos", primary: true };

@@ -1,4 +1,4 @@
-// Notices on the page, also spoken: finished and failed actions, problems, and the age of the numbers.
+// Notices on the page, also for screen readers: finished and failed actions, problems, and the age of the numbers.
 
 import { ApiError, askAgain } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
@@ -6,12 +6,12 @@ import { day, timeOfDay, timeSince } from "../shared/format.js";
 import { plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
-/** For those who do not see it happen. @param {string} words */
+/** Reads words to screen readers. @param {string} words */
 export function speak(words) {
   byId("spoken").textContent = words;
 }
 
-/** Why something is not done, and what would help. @param {unknown} error */
+/** The error and its remedy in words. @param {unknown} error */
 export function wordsOf(error) {
   if (!(error instanceof ApiError)) return String(error);
   return `${error.message} ${error.remedy}`.trim();
@@ -21,8 +21,7 @@ export function wordsOf(error) {
 let again;
 
 /**
- * Does what a button is for, and returns whether it could be done. It cannot be pressed meanwhile; what went wrong
- * stands in `fault`.
+ * Runs a button's action and returns whether it succeeded. The button is disabled meanwhile; errors go into `fault`.
  * @param {HTMLButtonElement|HTMLButtonElement[]} buttons
  * @param {HTMLElement} fault
  * @param {() => Promise<unknown>} action
@@ -43,14 +42,19 @@ export async function press(buttons, fault, action) {
   }
 }
 
-/** Listens to the buttons that the server has made. @param {(button: HTMLButtonElement) => void} act */
+/** Handles clicks on server-rendered buttons. @param {(button: HTMLButtonElement) => void} act */
 export const onAction = (act) =>
   document.addEventListener("click", ({ target }) => {
     const button = target instanceof Element && target.closest("button[data-action]");
     if (button instanceof HTMLButtonElement) act(button);
   });
 
-/** Whether a button is pressed for the second time; the first makes it ask. @param {HTMLButtonElement} button @param {string} text @param {string} name */
+/**
+ * Whether this is the second click on a button; the first click makes it ask.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @param {string} name
+ */
 export function isSure(button, text, name) {
   if (button.dataset.sure) return true;
   button.dataset.sure = "yes";
@@ -59,7 +63,7 @@ export function isSure(button, text, name) {
   return false;
 }
 
-/** A button for an action, with what goes wrong beside it. @param {string} text @param {() => Promise<unknown>} action */
+/** A button for an action, with errors next to it. @param {string} text @param {() => Promise<unknown>} action */
 export function actionButton(text, action) {
   const fault = el("p.form-said", { role: "alert", hidden: true });
   const button = el("button.button", { onclick: () => press(button, fault, action) }, text);
@@ -67,9 +71,9 @@ export function actionButton(text, action) {
 }
 
 /**
- * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
+ * Shows a temporary error and the age of the content. It says "not connected" only if nothing responded.
  * @param {import("../shared/api.js").ApiError} error
- * @param {number|null} shownSince  ms, when what is shown was loaded; null if nothing is
+ * @param {number|null} shownSince  when the content was loaded, in ms; `null` without content
  * @param {() => void} onRetry
  * @param {string} [title]
  */
@@ -88,7 +92,7 @@ export function showOutage(
 }
 
 /**
- * A request that cannot succeed as it is: says what is wrong, and offers what would do.
+ * Shows an invalid request, and offers valid ones.
  * @param {import("../shared/api.js").ApiError} error
  * @param {import("../context/remedies.js").Remedy[]} remedies
  * @param {(change: Partial<Page.State>) => void} onChange
@@ -100,18 +104,18 @@ export function showMistake(error, remedies, onChange) {
   showNotice("error", t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`, ...buttons);
 }
 
-/** Something that trying again does not mend. @param {string} title @param {string} text */
+/** Shows a problem that retrying does not fix. @param {string} title @param {string} text */
 export function showFault(title, text) {
   showNotice("error", title, text);
 }
 
-/** What the address asks for and the page cannot read; empty: nothing. @param {string} words */
+/** Shows which parts of the address are unreadable; empty if none are. @param {string} words */
 export function showUnread(words) {
   if (words) showNotice("warning", t("web.part_of_the_address"), words);
 }
 
 /**
- * Footage that a range that nobody chose leaves out, because it is dated in the future.
+ * Warns if the default range leaves out footage because its dates are in the future.
  * @param {Page.State} state
  * @param {Pick<Page.Answers, "counts"|"sources">} answers
  * @param {(change: Partial<Page.State>) => void} onChange
@@ -134,7 +138,7 @@ export function showFuture({ to, sources: chosen }, { counts, sources }, onChang
 }
 
 /**
- * Why a page cannot show what it is for. What passes is tried again, by itself and from a button.
+ * Shows why a page has no content. Temporary errors are retried, automatically and with a button.
  * @param {HTMLElement} page
  * @param {unknown} error
  * @param {() => unknown} load
@@ -154,13 +158,13 @@ export function showFailed(page, error, load) {
   again = askAgain(error, load);
 }
 
-/** An error of the page itself. @param {unknown} error */
+/** Shows an error of the page itself. @param {unknown} error */
 export function showOwnFault(error) {
   console.error(error);
   showFault(t("web.the_page_met_an_error_of"), t("web.load_it_again_if_that_does"));
 }
 
-/** All is well. @param {number} now  ms */
+/** Hides problems and shows the current age. @param {number} now  ms */
 export function showFresh(now) {
   hideNotice();
   showFreshness("ok", t("web.up_to_date", { now: timeOfDay(now) }));
@@ -172,7 +176,7 @@ function showFreshness(state, text) {
   byId("freshness").dataset.state = state;
 }
 
-/** What was wrong is so no longer. */
+/** Hides a notice whose problem is over. */
 export function hideNotice() {
   byId("notice").hidden = true;
   byId("notice").replaceChildren();
