@@ -62,7 +62,14 @@ FOLDERS = (
 )
 PAGES = ("CHANGELOG.md", "README.md", "docs/CONTRIBUTING.md", "docs/SECURITY.md")
 ELSEWHERE = re.compile(r"/vendor/|/built/|^docs/settings\.md$")
-SCRIPT_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
+SCRIPTS = (".js", ".css", ".ts")
+SCRIPT_TEXT = re.compile(
+    r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`|(/\*[\s\S]*?\*/|(?:^|(?<=\s))//.*(?:\n[ \t]*//.*)*)',
+    re.MULTILINE,
+)
+"""A string, a template or a comment of a script or a style sheet."""
+COMMENT_MARK = re.compile(r"^[ \t]*(?:/\*+|\*(?!/)|//)|\*/|@\w+ \{.*?\}(?=\s|$)", re.MULTILINE)
+"""Also a type, which is code."""
 TAG = re.compile(r"\{%.*?%\}|<!--.*?-->|<[^>]*>", re.DOTALL)
 CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", re.DOTALL)
 
@@ -74,12 +81,13 @@ def files() -> list[str]:
     return [
         name
         for name in listed.stdout.splitlines()
-        if name.endswith((".md", ".html", ".js", ".py", "languages/en.json")) and not ELSEWHERE.search(name)
+        if name.endswith((".md", ".html", ".py", "languages/en.json", *SCRIPTS))
+        and not ELSEWHERE.search(name)
     ]
 
 
 def texts_of(name: str) -> Iterator[str]:
-    """Return the texts of a file that people read: a page's, a template's, a program's strings."""
+    """Return the texts of a file that people read: pages, templates, strings, comments of scripts."""
     text = (ROOT / name).read_text(encoding="utf-8")
     if name.endswith(".md"):
         if name == "CHANGELOG.md":
@@ -89,14 +97,20 @@ def texts_of(name: str) -> Iterator[str]:
         yield TAG.sub("", text)
     elif name.endswith(".json"):
         yield from (TAG.sub("", one) for one in json.loads(text).values())
-    elif name.endswith(".js"):
-        yield from (
-            text for match in SCRIPT_TEXT.finditer(text) if " " in (text := match[1] or match[2] or "")
-        )
+    elif name.endswith(SCRIPTS):
+        yield from script_texts_of(text)
     else:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
                 yield node.value
+
+
+def script_texts_of(script: str) -> Iterator[str]:
+    """Return the strings and the comments of a script or a style sheet, without marks and types."""
+    for match in SCRIPT_TEXT.finditer(script):
+        text = match[1] or match[2] or COMMENT_MARK.sub("", match[3] or "")
+        if " " in text:
+            yield text
 
 
 def phrases_of(name: str) -> Iterator[tuple[str, str, str]]:
@@ -125,6 +139,25 @@ def phrases_in(folder: str) -> list[str]:
 @pytest.mark.parametrize("folder", [*FOLDERS, *PAGES])
 def test_texts_are_in_plain_english(folder: str) -> None:
     assert phrases_in(folder) == []
+
+
+def test_comments_of_scripts_are_read_as_sentences() -> None:
+    script = """// The page
+// is told
+f("a /* b"); // Who has it? @returns {name is Said}
+/**
+ * Counted
+ * anew.
+ */
+const url = "http://a b";
+"""
+    assert [" ".join(text.split()) for text in script_texts_of(script)] == [
+        "The page is told",
+        "a /* b",
+        "Who has it?",
+        "Counted anew.",
+        "http://a b",
+    ]
 
 
 @pytest.mark.parametrize(
