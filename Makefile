@@ -6,19 +6,19 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-# The page's scripts are checked by tools of npm's, where there is an npm.
+# Tools from npm check the page's scripts, if npm is installed.
 HAS_NPM := $(shell command -v npm 2>/dev/null)
 PAGE_TOOLS := simple_frontend/node_modules/.package-lock.json
 SERVE ?= yes
 VIDEO ?=
 TESTS ?=
 RULES ?=
-# One process a core.
+# One process per core.
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
-# Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
+# Quiet unless something is wrong: a newcomer should see the demo, not 50 packages.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Hundreds of tests start a command: without its bytecode each start compiles 300 modules again, and images of Python
-# often forbid to write it.
+# Hundreds of tests start a command. Without bytecode, each start compiles 300 modules again; Python images often
+# disable writing it.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
@@ -57,29 +57,29 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 	@test -n "$$VIDEO" || { echo "Name your footage: make run VIDEO=my.mp4" >&2; exit 2; }
 	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
 
-# What needs no server: worksteal gives a worker that has nothing left to do the half of another's rest.
+# Tests that do not need a server. With worksteal, an idle worker takes half of another worker's remaining tests.
 EVERYWHERE := not demo and not services and not images and not stack and not compose and not cluster
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15
 
 .PHONY: test
-test: .venv/dev setup $(if $(TESTS),,test-page) ## Run the quick tests, in minutes (TESTS=<paths>: these only; WORKERS=0: one after the other)
+test: .venv/dev setup $(if $(TESTS),,test-page) ## Run the quick tests, in minutes (TESTS=<paths>: these only; WORKERS=0: one at a time)
 	@$(PYTEST) -m "$(EVERYWHERE) and not thorough" $(TESTS)
 
 .PHONY: test-all
-test-all: .venv/dev setup test-page ## Run all that needs no server: kills, hostile files, every page in Chromium (TESTS=...)
+test-all: .venv/dev setup test-page ## Run all tests that do not need a server: kills, hostile files, every page in Chromium (TESTS=...)
 	@FRAMETALLY_TESTS=thorough $(PYTEST) -m "$(EVERYWHERE)" $(TESTS)
 
-# Exit code 1: a rule was broken, and no quick test has noticed.
+# Exit code 1: no quick test failed although a rule was broken.
 .PHONY: mutants
-mutants: .venv/dev setup ## Break each rule that decides a number, and see that a test fails (RULES=<modules>: these only)
+mutants: .venv/dev setup ## Break each rule that decides a number, and check that a test fails (RULES=<modules>: these only)
 	@$(BIN)/python -m tests.mutants $(RULES)
 
 .PHONY: test-page
-test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)
+test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page's scripts that do not need a browser (needs npm)
 	@$(if $(HAS_NPM),cd simple_frontend && npm test --silent,echo "No npm: the page's scripts are not tested" >&2)
 
 .PHONY: page
-page: .venv/dev setup ## Open the demo's dashboard in Chromium, and again as soon as a source of it is saved
+page: .venv/dev setup ## Open the demo's dashboard in Chromium, and reload it when you save one of its sources
 	@$(BIN)/python simple_frontend/reload_page.py
 
 .PHONY: test-browser
@@ -87,7 +87,7 @@ test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in
 	@$(BIN)/python -m pytest tests -k in_browser
 
 .PHONY: pictures
-pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's pictures anew, from the test of its ten questions
+pictures: .venv/dev setup ## Draw the layers with Graphviz, and take the manual's screenshots again, in the test of its ten questions
 	@$(BIN)/frametally media pictures --to docs/pictures
 	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
 	@cp build/screenshots/tasks/*.jpg docs/pictures/
@@ -98,7 +98,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 api-docs: setup ## Write the API's documents (OpenAPI, AsyncAPI, Postman) into dist/
 	@$(BIN)/python docs/api_files.py dist
 
-# Real servers, without containers; SERVICES="kafka s3" names some of them.
+# Real servers without containers; SERVICES="kafka s3" chooses some of them.
 SERVICES ?=
 
 .PHONY: services-up
@@ -106,59 +106,59 @@ services-up: .venv/dev ## Start real servers for the tests (SERVICES="kafka s3":
 	@$(BIN)/python tests/servers up $(SERVICES)
 
 .PHONY: services-install
-services-install: .venv/dev ## Fetch what the real servers and the stack are made of, and start nothing
+services-install: .venv/dev ## Download the real servers and the parts of the stack without starting them
 	@$(BIN)/python tests/servers install $(SERVICES)
 	@$(BIN)/python tests/servers/native_stack.py
 
 .PHONY: services-down
-services-down: .venv/dev ## Stop what services-up has started, and only that
+services-down: .venv/dev ## Stop the servers that services-up has started, and no others
 	@$(BIN)/python tests/servers down $(SERVICES)
 
-# Half of it waits: two processes, each with whole files, so that a file's own server is started once.
+# These tests mostly wait, so run two processes. Each runs whole files, so that a file's own server starts only once.
 ON_SERVERS := -m "services and not spark" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: test-services
-test-services: .venv/dev setup ## Run the tests against the real servers that are up
+test-services: .venv/dev setup ## Run the tests against the running servers
 	@$(BIN)/python -m pytest $(ON_SERVERS) $(TESTS)
 
 .PHONY: test-stack
-test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network of its own (root; no Docker)
+test-stack: .venv/dev setup ## Run the whole cloud stack natively, in its own network (root; no Docker)
 	@$(BIN)/python tests/servers/native_stack.py
 	@$(BIN)/python -m pytest -m images tests/services/test_images.py
 	@$(BIN)/python tests/servers/in_namespace.py $(BIN)/python -m pytest -m stack tests/services/test_stack.py
 
 .PHONY: test-compose
-test-compose: .venv/dev setup ## Build the images and run the compose file with Docker (root: an engine of its own if there is none)
+test-compose: .venv/dev setup ## Build the images and run the compose file with Docker (root: starts its own engine if there is none)
 	@$(BIN)/python tests/servers/container_engine.py $(BIN)/python -m pytest -s -m compose tests/services/test_compose_stack.py
 
-# CI does not run it: to build Kubernetes takes long, once.
+# CI does not run this, because building Kubernetes takes long the first time.
 .PHONY: test-cluster
-test-cluster: .venv/dev setup ## Build Kubernetes (once, takes long) and try the Helm chart in a cluster of it, without containers
+test-cluster: .venv/dev setup ## Build Kubernetes (once, takes long) and try the Helm chart in a cluster without containers
 	@$(BIN)/python tests/servers/kubernetes_tools.py
 	@$(BIN)/python tests/servers/kubernetes_cluster.py
 	@$(BIN)/python -m pytest -m cluster tests/services/test_kubernetes_cluster.py
 
-# What is not given is asked for on a terminal; secrets come from the environment or are made.
+# On a terminal, it asks for missing values. Secrets come from the environment; missing ones are generated.
 .PHONY: cloud-setup
-cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: make cloud-setup DOMAIN=... EMAIL=...
+cloud-setup: .venv/runtime ## Write .env, users and credentials of the cloud stack: make cloud-setup DOMAIN=... EMAIL=...
 	@$(BIN)/frametally cloud-setup $(if $(DOMAIN),--domain "$$DOMAIN") $(if $(EMAIL),--email "$$EMAIL") $(ARGS)
 
-# The environments of the slow engines compile what their tests import, and not the thousands of modules beside it.
+# The environments of slow engines compile only what their tests import, not thousands of other modules.
 .venv-spark/ready: .venv/python locks/spark.lock pyproject.toml
-	@echo "Installing the pinned PySpark in an environment of its own"
+	@echo "Installing the pinned PySpark in its own environment"
 	@$(BIN)/python -m venv --clear .venv-spark
 	@.venv-spark/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r locks/spark.lock
 	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: test-spark
-test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is live, to the same bytes (needs Java)
+test-spark: .venv-spark/ready ## Prove that Spark counts and detects live streams to the same bytes (needs Java)
 	@$(MAKE) --silent services-up SERVICES=kafka
 	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py \
 	  tests/gold/test_iceberg_spark.py; \
 	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
-# NNCF's packages lie over those of .venv, which the lock was compiled against: it adds a dozen to them.
+# NNCF's environment adds a dozen packages to those of .venv, which its lock was compiled against.
 .venv-int8/ready: .venv/dev locks/int8.lock
 	@echo "Installing the pinned NNCF in an environment over .venv"
 	@$(BIN)/python -m venv --clear .venv-int8
@@ -168,24 +168,24 @@ test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is li
 	@touch $@
 
 .PHONY: test-int8
-test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-64)
+test-int8: .venv-int8/ready ## Create and evaluate INT8 networks (needs Linux on x86-64)
 	@FRAMETALLY_REQUIRE_INT8=1 .venv-int8/bin/python -m pytest tests/models/test_int8.py \
 	  tests/models/test_int8_graph.py tests/consumer/test_no_telemetry.py
 
 .venv-airflow/ready: .venv/python locks/airflow.lock
-	@echo "Installing the pinned Airflow in an environment of its own"
+	@echo "Installing the pinned Airflow in its own environment"
 	@$(BIN)/python -m venv --clear .venv-airflow
 	@.venv-airflow/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r locks/airflow.lock
 	@touch $@
 
-# Without pytest's cache: CI runs it beside tests whose failures lie there.
+# Without pytest's cache, because CI runs this next to tests that store their failures there.
 .PHONY: test-airflow
-test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedded parts
+test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs with embedded parts
 	@FRAMETALLY_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow \
 	  $(BIN)/python -m pytest -p no:cacheprovider -m airflow tests/airflow
 
 .PHONY: soak
-soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
+soak: .venv/dev setup ## Kill stages and flip bits for a long time (set FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number>)
 	@FRAMETALLY_TESTS=thorough FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
 	  FAULTS_ALERT_KILLS=$${ALERT_KILLS:-100} \
@@ -193,7 +193,7 @@ soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=
 	  tests/pipeline/test_any_speed.py tests/videos/test_mail_kills.py tests/alerts/test_alert_kills.py
 
 .PHONY: soak-live
-soak-live: .venv/dev setup ## Four cameras for an hour, and all around them killed in turns: MINUTES=60 SEED=<number> can be set
+soak-live: .venv/dev setup ## Run four cameras for an hour, and kill every part around them in turn (set MINUTES=60 SEED=<number>)
 	@SOAK_LIVE_MINUTES=$${MINUTES:-60} FAULTS_SEED=$${SEED:-0} FRAMETALLY_REQUIRE_SERVICES=1 \
 	  $(BIN)/python -m pytest -s -n0 -m services tests/live/test_live_soak.py
 
@@ -218,18 +218,18 @@ types-page: .venv/runtime $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of t
 	@$(if $(HAS_NPM),cd simple_frontend && PYTHON=$(CURDIR)/$(BIN)/python npm run --silent types,echo "No npm: the page's scripts are not checked" >&2)
 
 .PHONY: format
-format: .venv/dev $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Format all code, the page's scripts too where there is an npm
+format: .venv/dev $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Format all code; with npm, also the page's scripts
 	@$(BIN)/ruff check --select I --fix --quiet
 	@$(BIN)/ruff format
 	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent format,echo "No npm: the page's scripts are not formatted" >&2)
 
-# Locks carry names, versions and hashes, and no address. What is pinned stays as it is, unless UPGRADE=yes.
+# Locks contain names, versions and hashes, but no addresses. Pinned versions stay unless UPGRADE=yes.
 UPGRADE ?= no
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 RAISED = $(if $(filter yes,$(UPGRADE)),--upgrade)
 
 .PHONY: lock
-lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what is pinned, too)
+lock: .venv/dev ## Update the locks from pyproject.toml (UPGRADE=yes: also upgrade pinned versions)
 	@$(COMPILE) $(RAISED) pyproject.toml --extra all --group build -o locks/all.lock
 	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c locks/all.lock -o locks/dev.lock
 	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
@@ -245,29 +245,29 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o locks/airflow.lock
 
 .PHONY: notice sbom
-notice: .venv/dev ## Write NOTICE: whose work is in the packages and images, under which licence
+notice: .venv/dev ## Write NOTICE: the licences of all work in the packages and images
 	@$(BIN)/python docs/notice.py
 
-sbom: .venv/dev ## Write the list of parts of packages and images, as CycloneDX has it, into dist/
+sbom: .venv/dev ## Write the list of parts of packages and images into dist/, in CycloneDX format
 	@mkdir -p dist
 	@$(BIN)/python docs/notice.py --sbom dist/frametally.cdx.json
 
-# It asks PyPI about each pinned package: a strict run fails also where one cannot be asked about.
+# It asks PyPI about each pinned package; a strict run also fails if it cannot ask about one.
 .PHONY: audit
-audit: .venv/dev ## Name the pinned packages that have a known vulnerability (asks PyPI)
+audit: .venv/dev ## List pinned packages with known vulnerabilities (asks PyPI)
 	@for lock in locks/*.lock; do \
 	  $(BIN)/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --progress-spinner=off --require-hashes -r "$$lock" || exit 1; done
 
 .PHONY: pin-images
-pin-images: .venv/python ## Write the digests of images that are named by a tag alone (needs docker with buildx)
+pin-images: .venv/python ## Pin the digests of images that only have a tag (needs docker with buildx)
 	@$(BIN)/python .ci/pin_images.py
 
 .PHONY: wheel
-wheel: setup ## Build a wheel of this checkout, with its page, into dist/ (checks nothing)
+wheel: setup ## Build a wheel of this checkout, with its page, into dist/ (without checks)
 	@$(BIN)/hatchling build --target wheel
 
 .PHONY: release
-release: .venv/dev setup ## Check that this commit can be released, and build it into dist/ (publishes nothing)
+release: .venv/dev setup ## Check that this commit can be released, and build it into dist/ (does not publish)
 	@$(BIN)/python .ci/release.py
 	@rm -rf dist
 	@$(BIN)/hatchling build --target sdist --target wheel
@@ -276,7 +276,7 @@ release: .venv/dev setup ## Check that this commit can be released, and build it
 	@echo "Built. To release: git tag -a v$$($(BIN)/hatchling version) && git push --follow-tags"
 
 .PHONY: clean
-clean: ## Remove what make made: .venv, the demo's data, caches
+clean: ## Delete everything that make created: .venv, the demo's data, caches
 	@rm -rf .venv .venv-spark .venv-int8 .venv-airflow demo-data simple_frontend/node_modules simple_frontend/build simple_frontend/frametally_web/static/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 export VIDEO DOMAIN EMAIL

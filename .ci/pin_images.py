@@ -11,7 +11,7 @@ import sys
 
 from release import IMAGE_FILES, ROOT, unpinned_images
 
-# Of the index over all architectures, where there is one.
+# Prints the digest of the index over all architectures, if there is one.
 _ASK = ("docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}")
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 IMAGE_FILES = ("cloud-services/Dockerfile", "cloud-services/docker-compose.yml")
-# An image of others: FROM or image:, with the colon of a tag in it. The product's own are made here.
+# A third-party image after FROM or image:, with a tag. The product's own images are built from this checkout.
 _IMAGE = re.compile(
     r"^(?:FROM| +image:) +(?!frametally[-:])(?P<name>[^\s@]+:[^\s@]+)(?P<digest>@sha256:[0-9a-f]{64}(?!\S))?",
     re.MULTILINE,
