@@ -40,6 +40,7 @@ from frametally.history_records import (
 )
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.source_timezones import SourceTimezones
+from frametally.model_records import InputCheck
 from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
@@ -132,6 +133,15 @@ RECORDS: list[SealedRecord] = [
         interval_s=60,
         day="2026-01-01",
         hours={"cam": {8: HourFile("6" * 16, 7, duplicates_dropped=1), 9: HourFile("8" * 16, None)}},
+    ),
+    InputCheck(
+        model="m",
+        sha256="7" * 64,
+        setting="yolo",
+        frames=8,
+        sources=["cam"],
+        sums={"yolo": 1.5, "yolox": 2.0},
+        better="yolox",
     ),
 ]
 # Records that `doctor --deep` reads in a separate check: of runs, or of a capability.

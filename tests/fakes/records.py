@@ -232,7 +232,8 @@ def before_checksums(data: bytes) -> bytes:
     for name in ("seal", "dead_letters_crc32", "parts_crc32", "track_parts_crc32"):
         fields.pop(name, None)
     for source in fields.get("sources", ()):
-        source.pop("crc32", None)
+        if isinstance(source, dict):  # of a segment
+            source.pop("crc32", None)
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + newline + body
 
 
