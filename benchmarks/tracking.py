@@ -36,7 +36,8 @@ from frametally.settings.loading import load_settings
 from frametally_consumer.detectors.protocol import Detector
 from frametally_hadoop.job import following
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.visits import Visit, find_visits
+from frametally_hadoop.job.paths import Visit
+from frametally_hadoop.job.visits import find_visits
 from frametally_models.prepare import prepare_detector
 
 FRAMES, FPS = 400, 10

@@ -40,12 +40,12 @@ from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
 from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
 from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
-from frametally_web.connections import MOST_BODY_BYTES
 from frametally_web.history.routes import HISTORY, HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.presets.routes import PRESETS, PresetRoutes
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
+from frametally_web.requests.body import MOST_BODY_BYTES
 from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.security import UPLOADS_REMEDY, Guard
 from frametally_web.translations.texts import language, translate

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from frametally_web.requests.body import MOST_BODY_BYTES
 from frametally_web.requests.native import SEND_FILE
 from frametally_web.security import HEADERS
 
@@ -35,8 +36,6 @@ not even opened."""
 MOST_FILES = 4096
 """Files that a server must be able to open: connections, WebSockets, and what it reads and writes."""
 _MOST_HEAD_BYTES = 64 * 1024
-MOST_BODY_BYTES = 1_000_000
-"""The largest body that a route reads at once: a drawing. Uploads are read piece by piece."""
 _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
 """Number of larger bodies that may wait for their answer: anybody can send them, and they fill memory."""

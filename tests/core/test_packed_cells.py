@@ -18,6 +18,7 @@ from tests.fakes.records import make_count, make_coverage, make_run
 from frametally import keys
 from frametally.adapters.day_cells import busiest_bars, day_index, storage
 from frametally.adapters.day_cells import sums as day_sums
+from frametally.adapters.day_cells.day_index import unpack_late
 from frametally.adapters.day_cells.storage import CurrentRun, KeptCells
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.ports.count_index import CountQuery
@@ -138,7 +139,7 @@ def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
 
     packed = answers()
     kept = answers()
-    index._kept_cells = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays long
+    index._kept_cells = KeptCells(unpack_late, most_bytes=400)  # about a run: batches, and nothing stays long
     in_batches = answers()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_index, "_SLOTS_AT_ONCE", 1)
@@ -228,7 +229,7 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
         )
 
     ask(0)
-    index._kept_cells = kept = KeptCells(most_bytes=2 * one._bytes)
+    index._kept_cells = kept = KeptCells(unpack_late, most_bytes=2 * one._bytes)
     for day in (0, 1, 0, 2):
         ask(day)
         assert kept._bytes <= 2 * one._bytes
@@ -263,7 +264,7 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
 
 
 def test_who_waits_for_another_readers_hours_waits_no_longer_than_its_limit() -> None:
-    kept = KeptCells()
+    kept = KeptCells(unpack_late)
     run = CurrentRun(1, 2, FIRST_MS)
     with kept._loading[60], pytest.raises(TookTooLong), time_limit(0.05):
         kept.read(None, [run], 60)  # type: ignore[arg-type]

@@ -20,7 +20,8 @@ from frametally.records import FrameDetections
 from frametally.rules.path_columns import PathColumns, size_column
 from frametally.rules.places import Size, common_sizes, has_one_shape
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.visits import Visit, find_visits
+from frametally_hadoop.job.paths import Visit
+from frametally_hadoop.job.visits import find_visits
 
 SMALL, LARGE, SQUARE = (320, 240), (1280, 960), (480, 480)
 

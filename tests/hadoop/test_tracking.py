@@ -19,7 +19,8 @@ from tests.kit.scripts import script
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_hadoop.job.following import pair_up, widened
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.visits import Visit, find_visits
+from frametally_hadoop.job.paths import Visit
+from frametally_hadoop.job.visits import find_visits
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 

@@ -130,7 +130,8 @@ def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
 ) -> None:
     from tests.videos.video_records import make_video
 
-    from frametally_videos.jobs.job_steps import DOING, JobCall
+    from frametally_videos.jobs.job_call import JobCall
+    from frametally_videos.jobs.job_steps import DOING
 
     monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
     white = np.full((96, 128, 3), 255, np.uint8)
@@ -165,7 +166,8 @@ def test_a_screened_version_has_each_picture_at_its_time_and_nothing_else_of_its
 ) -> None:
     from tests.videos.video_records import make_video
 
-    from frametally_videos.jobs.job_steps import DOING, JobCall
+    from frametally_videos.jobs.job_call import JobCall
+    from frametally_videos.jobs.job_steps import DOING
 
     monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
     times_ms = [0, 40, 45, 200, 240, 900, 905, 910, 1500, 1540, 1580, 1620]

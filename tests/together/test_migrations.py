@@ -30,7 +30,7 @@ from tests.fakes.databases import Place
 
 from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.ledger import tables as ledger_tables
+from frametally.adapters.sql.ledger.database import ledger_layout
 from frametally.errors import Misconfigured, TooOld
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit
@@ -53,7 +53,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
 
 LAYOUTS = [
     sql_index._LAYOUT,
-    ledger_tables.LAYOUT,
+    ledger_layout(),
     sql_videos.LAYOUT,
     sql_gold._LAYOUT,
     sql_access.LAYOUT,

@@ -25,7 +25,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.jobs import derivative_jobs
 from frametally_videos.jobs.derivative_jobs import DerivativeMaker
-from frametally_videos.jobs.job_steps import JobCall
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.library.video_looks import frame_picture
 from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
 from frametally_videos.upload_refusals import FieldRefused, Refused

@@ -18,7 +18,7 @@ from frametally.records import decode
 from frametally.settings.loading import load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.jobs.derivative_jobs import DerivativeMaker
-from frametally_videos.jobs.job_steps import JobCall
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.media_records import Derivative
 
 pytestmark = pytest.mark.thorough

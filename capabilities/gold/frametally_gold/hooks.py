@@ -20,8 +20,9 @@ from frametally_gold.commands import must_open_gold, publish_again
 from frametally_gold.settings import GoldSettings, is_wanted
 from frametally_gold.video_rows import IN_ROWS, load_video
 from frametally_videos.catalogue.catalogue_rows import FINAL_STATES, Artifact
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.jobs.job_results import Made
-from frametally_videos.jobs.job_steps import JobCall, PluginJob
+from frametally_videos.jobs.job_steps import PluginJob
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue

@@ -6,19 +6,15 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from frametally.rules.places import Size
 from frametally_hadoop.job.following import Track, TrackedBox, by_time, overlap_of, size_of
 from frametally_hadoop.job.params import MARGIN_MS, TrackParams
-
-if TYPE_CHECKING:
-    from frametally_hadoop.job.paths import TrackEdges
-    from frametally_hadoop.job.visits import Visit
+from frametally_hadoop.job.paths import TrackEdges, Visit, is_at_border
 
 _NEAR_HEIGHTS = 1.5
 _HEIGHT_RATIO = 1.6
-_BORDER_PART = 0.02
 _VELOCITY_SIGHTINGS = 10
 _MOVED_HEIGHTS = 0.5
 _LEAST_FOR_FIXED_MS = 2000
@@ -126,19 +122,6 @@ def are_alike(end: TrackedBox, start: TrackedBox) -> bool:
         0 < start.height <= _HEIGHT_RATIO * end.height
         and end.height <= _HEIGHT_RATIO * start.height
         and not is_at_border(start)
-    )
-
-
-def is_at_border(sighting: TrackedBox) -> bool:
-    """Return whether a box touches or almost touches the frame's border, where objects come and go."""
-    width, height = sighting.frame.width_px * 10, sighting.frame.height_px * 10
-    if width <= 0 or height <= 0:
-        return False  # unknown
-    return (
-        sighting.left < _BORDER_PART * width
-        or sighting.top < _BORDER_PART * height
-        or sighting.left + sighting.width > width - _BORDER_PART * width
-        or sighting.top + sighting.height > height - _BORDER_PART * height
     )
 
 

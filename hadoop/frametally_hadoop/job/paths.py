@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import inf
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.hour_file import paths_value
@@ -34,13 +34,10 @@ from frametally.rules.places import Size
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.following import TrackedBox, own_boxes, size_changes, size_of
 from frametally_hadoop.job.lines import Frame, to_json
-from frametally_hadoop.job.mending import is_at_border
 from frametally_hadoop.job.params import MARGIN_MS
 
-if TYPE_CHECKING:
-    from frametally_hadoop.job.visits import Visit
-
 _LABEL = itemgetter(8)
+_BORDER_PART = 0.02
 _OFF_HEIGHTS = 0.1
 _HIDDEN_MS = 300
 """How long before and after a box its neighbours determine its lower side.
@@ -48,6 +45,97 @@ _HIDDEN_MS = 300
 In a queue, the car in front hides the lower half of the next one for a few frames: the box loses its lower
 half and regains it, while its upper side moves evenly. The foot point would jump back and forth.
 """
+
+
+class Visit(NamedTuple):
+    """One object while it was in view.
+
+    Attributes:
+        sightings: Its boxes by time, of any label of the group, beginning with a counted one.
+        votes: Its counted boxes by label, the winner first; see `tally`.
+        of_label: Its counted boxes of `label`, by time.
+        is_object: False for things that never move, if their label excludes these, and for labels that are
+            not counted.
+        is_new: False for an object that also stood there before the gap in the footage.
+    """
+
+    label: str
+    sightings: Sequence[TrackedBox]
+    votes: Sequence[tuple[str, int, int]]
+    of_label: Sequence[TrackedBox]
+    is_object: bool = True
+    is_new: bool = True
+
+
+class TrackEdges(NamedTuple):
+    """The data that decides whether a track ended or the footage did."""
+
+    stretches: Sequence[tuple[int, int]]
+    gap_ms: int
+
+    def began(self, first: TrackedBox) -> Began:
+        """Return how a track with this first box began."""
+        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
+        start_ms = self.stretches[index][0]
+        is_gap = index > 0 and start_ms - self.stretches[index - 1][1] <= MARGIN_MS
+        return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
+
+    def ended(self, last: TrackedBox) -> Ended:
+        """Return how a track with this last box ended."""
+        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
+        end_ms = self.stretches[index][1]
+        is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
+        return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
+
+    def gap_before(self, first: TrackedBox) -> int:
+        """Return the number of the gap that ends as a track with this first box begins, or 0."""
+        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
+        return index if first.time_ms - self.stretches[index][0] <= self.gap_ms else 0
+
+    def gap_after(self, last: TrackedBox) -> int:
+        """Return the number of the gap that begins as a track with this last box ends, or 0."""
+        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
+        is_last = index + 1 == len(self.stretches)
+        return 0 if is_last or self.stretches[index][1] - last.time_ms > self.gap_ms else index + 1
+
+    def _edge(
+        self, sighting: TrackedBox, off_ms: int, *, is_gap: bool
+    ) -> Literal["border", "gap", "footage"] | None:
+        """Return the edge, if any, at which a box is that is `off_ms` from either end of the footage."""
+        if off_ms and is_at_border(sighting):
+            return "border"
+        if off_ms <= self.gap_ms:
+            return "gap" if is_gap else "footage"
+        return None
+
+
+def edges_by_shape(
+    footage: Sequence[Frame], sizes: Mapping[Size, Size], stretches: Sequence[tuple[int, int]], gap_ms: int
+) -> dict[Size, TrackEdges]:
+    """Return when there was footage of each shape, by the size that objects are followed in."""
+    shapes = {*sizes.values()} or {*map(size_of, footage[:1])}
+    if len(shapes) == 1:
+        return dict.fromkeys(shapes, TrackEdges(stretches, gap_ms))
+    times_of: dict[Size, list[int]] = {shape: [] for shape in shapes}
+    for frame in footage:
+        times_of[sizes[size_of(frame)]].append(frame.captured_at_ms)
+    return {
+        shape: TrackEdges(filmed_time(times_ms, gap_ms).stretches or stretches, gap_ms)
+        for shape, times_ms in times_of.items()
+    }
+
+
+def is_at_border(sighting: TrackedBox) -> bool:
+    """Return whether a box touches or almost touches the frame's border, where objects come and go."""
+    width, height = sighting.frame.width_px * 10, sighting.frame.height_px * 10
+    if width <= 0 or height <= 0:
+        return False  # unknown
+    return (
+        sighting.left < _BORDER_PART * width
+        or sighting.top < _BORDER_PART * height
+        or sighting.left + sighting.width > width - _BORDER_PART * width
+        or sighting.top + sighting.height > height - _BORDER_PART * height
+    )
 
 
 class PathPoint(NamedTuple):
@@ -170,64 +258,6 @@ def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[Pat
 def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
     _, _, left, top, width, height, *_ = sighting
     return sighting.time_ms, *foot_point(left, top, width, height), height
-
-
-class TrackEdges(NamedTuple):
-    """The data that decides whether a track ended or the footage did."""
-
-    stretches: Sequence[tuple[int, int]]
-    gap_ms: int
-
-    def began(self, first: TrackedBox) -> Began:
-        """Return how a track with this first box began."""
-        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
-        start_ms = self.stretches[index][0]
-        is_gap = index > 0 and start_ms - self.stretches[index - 1][1] <= MARGIN_MS
-        return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
-
-    def ended(self, last: TrackedBox) -> Ended:
-        """Return how a track with this last box ended."""
-        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
-        end_ms = self.stretches[index][1]
-        is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
-        return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
-
-    def gap_before(self, first: TrackedBox) -> int:
-        """Return the number of the gap that ends as a track with this first box begins, or 0."""
-        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
-        return index if first.time_ms - self.stretches[index][0] <= self.gap_ms else 0
-
-    def gap_after(self, last: TrackedBox) -> int:
-        """Return the number of the gap that begins as a track with this last box ends, or 0."""
-        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
-        is_last = index + 1 == len(self.stretches)
-        return 0 if is_last or self.stretches[index][1] - last.time_ms > self.gap_ms else index + 1
-
-    def _edge(
-        self, sighting: TrackedBox, off_ms: int, *, is_gap: bool
-    ) -> Literal["border", "gap", "footage"] | None:
-        """Return the edge, if any, at which a box is that is `off_ms` from either end of the footage."""
-        if off_ms and is_at_border(sighting):
-            return "border"
-        if off_ms <= self.gap_ms:
-            return "gap" if is_gap else "footage"
-        return None
-
-
-def edges_by_shape(
-    footage: Sequence[Frame], sizes: Mapping[Size, Size], stretches: Sequence[tuple[int, int]], gap_ms: int
-) -> dict[Size, TrackEdges]:
-    """Return when there was footage of each shape, by the size that objects are followed in."""
-    shapes = {*sizes.values()} or {*map(size_of, footage[:1])}
-    if len(shapes) == 1:
-        return dict.fromkeys(shapes, TrackEdges(stretches, gap_ms))
-    times_of: dict[Size, list[int]] = {shape: [] for shape in shapes}
-    for frame in footage:
-        times_of[sizes[size_of(frame)]].append(frame.captured_at_ms)
-    return {
-        shape: TrackEdges(filmed_time(times_ms, gap_ms).stretches or stretches, gap_ms)
-        for shape, times_ms in times_of.items()
-    }
 
 
 def track_pairs(

@@ -39,7 +39,7 @@ from frametally_hadoop.job.following import (
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mending import mended, never_moves, stood_before
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.paths import edges_by_shape, track_pairs
+from frametally_hadoop.job.paths import Visit, edges_by_shape, track_pairs
 
 _TIME, _CONFIDENCE, _IS_COUNTED, _LABEL = (itemgetter(n) for n in (0, 1, 6, 8))
 _PLACE = itemgetter(2, 3, 4, 5, 8)
@@ -96,26 +96,6 @@ def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
         ((label, len(confidences), sum(confidences)) for label, confidences in of_label.items()),
         key=lambda entry: (-entry[2], -entry[1], entry[0]),
     )
-
-
-class Visit(NamedTuple):
-    """One object while it was in view.
-
-    Attributes:
-        sightings: Its boxes by time, of any label of the group, beginning with a counted one.
-        votes: Its counted boxes by label, the winner first; see `tally`.
-        of_label: Its counted boxes of `label`, by time.
-        is_object: False for things that never move, if their label excludes these, and for labels that are
-            not counted.
-        is_new: False for an object that also stood there before the gap in the footage.
-    """
-
-    label: str
-    sightings: Sequence[TrackedBox]
-    votes: Sequence[tuple[str, int, int]]
-    of_label: Sequence[TrackedBox]
-    is_object: bool = True
-    is_new: bool = True
 
 
 class TrackedHour(NamedTuple):

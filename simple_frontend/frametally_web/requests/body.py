@@ -13,6 +13,8 @@ from frametally_web.requests.problems import Problem
 
 SentT = TypeVar("SentT", bound=msgspec.Struct)
 
+MOST_BODY_BYTES = 1_000_000
+"""The largest body that a route reads at once: a drawing. Uploads are read piece by piece."""
 _JSON = "application/json"
 _NAMES = ("name", "source", "video_id", "stream_id", "kind", "what")
 """The fields of a record that name the changed object, for the audit log; never an address or a password."""

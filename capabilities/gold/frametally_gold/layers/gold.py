@@ -7,7 +7,8 @@ from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue  # Hamilton reads annotations
-from frametally_videos.jobs.job_steps import JobCall, plugin_jobs
+from frametally_videos.jobs.job_call import JobCall
+from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.jobs.video_news import tell_checks
 from frametally_videos.records import VideoRecord
 

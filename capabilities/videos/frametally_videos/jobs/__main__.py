@@ -32,11 +32,11 @@ from frametally.settings.servers import is_server
 from frametally.work.worker_process import answer, bound_memory, say
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.jobs.handed_store import HandedStore
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.jobs.job_steps import (
     DOING,
     STORE_VARIABLE,
     WITH_SERVERS,
-    JobCall,
     JobOrder,
     JobWord,
     plugin_jobs,

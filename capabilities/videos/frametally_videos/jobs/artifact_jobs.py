@@ -26,7 +26,7 @@ from frametally_videos.describing.packets import found_times
 from frametally_videos.describing.picture_pass import MOST_LOOKS, PictureLook, looks
 from frametally_videos.describing.video_checks import MADE_BY, check_video, with_clock
 from frametally_videos.describing.video_metadata import describe
-from frametally_videos.jobs.job_steps import JobCall
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.jobs.originals import find_record
 from frametally_videos.library.video_looks import NO_FRAME
 from frametally_videos.media_records import VideoMetadata, VideoQuality

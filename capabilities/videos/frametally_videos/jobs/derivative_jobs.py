@@ -38,7 +38,7 @@ from frametally_videos.derivatives.transcoding import (
     copy_pictures,
     encode_pictures,
 )
-from frametally_videos.jobs.job_steps import JobCall
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.library.enhancements import enhancement_options
 from frametally_videos.library.video_looks import NO_FRAME
 from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement

@@ -12,22 +12,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.errors import Poison, Retryable
-from frametally.media.screening import Screen, screen_of
+from frametally.errors import Poison
 from frametally.opening import open_frame_log
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
-from frametally.process.reports import Progress
-from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES, Artifact, JobKind
+from frametally_videos.jobs.job_call import JobCall
 from frametally_videos.media_records import DerivativeKind, Enhancement
-from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
-    from frametally_producer.reading.video_file import Video
+    pass
 
 T = TypeVar("T")
 
@@ -63,41 +59,6 @@ class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
     end: JobEnd | None = None
     reason: str | None = None
     artifacts: list[Artifact] = []
-
-
-class JobCall(NamedTuple):
-    """The input of a job.
-
-    Attributes:
-        record: The video's stored record; `deleting` only if the job is its removal.
-        patience: Waits a while for a server that is not available, then (or after a stop) raises `GivenUp`.
-    """
-
-    record: VideoRecord
-    options: str
-    settings: Settings
-    store: ObjectStore
-    progress: Progress
-    patience: Patience
-
-    def original(self) -> AbstractContextManager[Video]:
-        """Open the video's original; see `open_original`."""
-        from frametally_videos.jobs.originals import open_original
-
-        return open_original(self.store, self.record, self.patience, self.settings)
-
-    def screen(self) -> Screen | None:
-        """Return what changes pictures of the video before they are stored; see `screen_of`."""
-        return self.until_done(lambda: screen_of(self.settings, self.store, self.record.source))
-
-    def check_screen(self, screen: Screen | None) -> None:
-        """Raise `Retryable` if pictures must now be changed in another way than by `screen`."""
-        if self.screen() is not screen:
-            raise Retryable("the privacy rule of its source has changed meanwhile; it is made again")
-
-    def until_done(self, action: Callable[[], T]) -> T:
-        """Repeat an action until the store is available; see `patience`."""
-        return self.patience.until_done("the object store", action)
 
 
 def _step(module: str, name: str) -> Callable[[JobCall], list[Artifact]]:

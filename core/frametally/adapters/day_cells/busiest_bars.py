@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.adapters.day_cells.storage import (
@@ -13,6 +13,7 @@ from frametally.adapters.day_cells.storage import (
     EvidenceBar,
     KeptCells,
     Piece,
+    RunCells,
     pieces,
     range_of,
     usable_steps,
@@ -22,9 +23,6 @@ from frametally.ports.count_index import CountQuery, IndexDamaged, IndexedEviden
 from frametally.records import Evidence
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_MS, DAY_S
-
-if TYPE_CHECKING:
-    from frametally.adapters.day_cells.cells import RunCells
 
 _MAX_EVIDENCE_PER_LABEL = 100
 

@@ -6,8 +6,8 @@ A database reads arrays, and numpy adds them up, ten times as fast as rows.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import UNSET
@@ -18,6 +18,7 @@ from frametally.adapters.day_cells.storage import (
     BLANK_ROWS,
     STORED_ROWS,
     Packed,
+    RunCells,
     encoded,
     rolled_steps,
 )
@@ -32,7 +33,6 @@ from frametally.adapters.day_cells.sums import (
     SLOT,
     SOURCE,
     TRACKED,
-    Cells,
     add_up,
     blank_cells,
     from_rate,
@@ -42,30 +42,8 @@ from frametally.ports.count_index import NOT_LOOKED_AT, DayPart, PartsReplaced
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import HOUR_MS
 
-_PART_BYTES = 200
-"""Approximate size of a part in memory."""
-
-
-class RunCells(NamedTuple):
-    """A run's cells of one step, by label.
-
-    Attributes:
-        together: `counts`, added up over all sources (source number 0) if long ranges use the step.
-        writers: With the base interval, the runs that have the rows of parts; other parts are this run's.
-        blank: Footage that shows nothing, with numbers of `BLANK_REASONS` for labels; None if not checked.
-    """
-
-    counts: Cells
-    together: Cells
-    coverage: Cells
-    writers: Mapping[DayPart, int | str] = {}
-    blank: Cells | None = None
-
-    @property
-    def bytes(self) -> int:
-        """Size of its arrays, and approximately of its parts."""
-        blank_bytes = 0 if self.blank is None else self.blank.nbytes
-        return sum(array.nbytes for array in self[:3]) + blank_bytes + len(self.writers) * _PART_BYTES
+if TYPE_CHECKING:
+    from frametally.adapters.day_cells.storage import Cells
 
 
 class CountedTwice(Exception):

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from frametally.adapters.day_cells.merging import merge_week
 from frametally.adapters.day_cells.storage import (
@@ -26,6 +26,7 @@ from frametally.adapters.day_cells.storage import (
     KeptCells,
     Packed,
     Piece,
+    RunCells,
     blank_in,
     check_query,
     coverage_row,
@@ -54,9 +55,6 @@ from frametally.records import Evidence, Run
 from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
 from frametally.rules.week_parts import ranges_of
-
-if TYPE_CHECKING:
-    from frametally.adapters.day_cells.cells import RunCells
 
 _SLOTS_AT_ONCE = 10_000
 
@@ -100,6 +98,18 @@ def _of_one_moment(
                 return ask(index, *args, **options)
 
     return ask_again
+
+
+def unpack_late(
+    packed: Packed, first_slot: int, labels: dict[str, int], sources: dict[str, int], is_long: bool
+) -> RunCells:
+    """Return the packed cells of a run; see `Unpack`.
+
+    Numpy, which this imports, is slow to import, and reading the books does not need it.
+    """
+    from frametally.adapters.day_cells.cells import unpack
+
+    return unpack(packed, first_slot, labels, sources, is_long=is_long)
 
 
 class DayCatalogue:
@@ -150,7 +160,7 @@ class DayIndex(ABC, Generic[MomentT]):
     _last_catalogue: DayCatalogue | None = None
 
     def __init__(self) -> None:
-        self._kept_cells = KeptCells()
+        self._kept_cells = KeptCells(unpack_late)
 
     def one_moment(self) -> AbstractContextManager[Any]:
         return nullcontext() if self._current_reading() else self._reading()

@@ -12,21 +12,32 @@ import sys
 import threading
 from array import array
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from frametally.errors import Misconfigured
-from frametally.ports.count_index import NOT_LOOKED_AT, CountQuery
+from frametally.ports.count_index import NOT_LOOKED_AT, CountQuery, DayPart
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 from frametally.rules.week_parts import WeekParts
 
-if TYPE_CHECKING:
-    from frametally.adapters.day_cells.cells import RunCells
+if TYPE_CHECKING:  # numpy is slow to import, and reading the books does not need it
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Cells = NDArray[np.integer[Any]]
+    """Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections,
+    objects from the start of footage.
+
+    Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so
+    the same sums work for it: label 0, frames for detections, covered milliseconds for tracked detections,
+    and for the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one
+    hides others.
+    """
 
 _MAX_NAMES = 1_000
 ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
@@ -232,6 +243,35 @@ ReadPacked = Callable[[Sequence[CurrentRun], int], Iterable[tuple[CurrentRun, Pa
 MOST_BYTES = 256_000_000
 """The maximum size of the cached arrays: some years of three busy sources."""
 
+_PART_BYTES = 200
+"""Approximate size of a part in memory."""
+
+
+class RunCells(NamedTuple):
+    """A run's cells of one step, by label.
+
+    Attributes:
+        together: `counts`, added up over all sources (source number 0) if long ranges use the step.
+        writers: With the base interval, the runs that have the rows of parts; other parts are this run's.
+        blank: Footage that shows nothing, with numbers of `BLANK_REASONS` for labels; None if not checked.
+    """
+
+    counts: Cells
+    together: Cells
+    coverage: Cells
+    writers: Mapping[DayPart, int | str] = {}
+    blank: Cells | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Size of its arrays, and approximately of its parts."""
+        blank_bytes = 0 if self.blank is None else self.blank.nbytes
+        return sum(array.nbytes for array in self[:3]) + blank_bytes + len(self.writers) * _PART_BYTES
+
+
+Unpack = Callable[[Packed, int, dict[str, int], dict[str, int], bool], RunCells]
+"""Returns the packed cells of a run from the first slot of its day, by the numbers of labels and sources;
+numbers new names. The last argument is whether long ranges use the step."""
 _Key = tuple[int, int | str, int]
 
 
@@ -243,7 +283,8 @@ class KeptCells:
         sources: Numbers of sources, at least of those that were read.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, unpack: Unpack, most_bytes: int = MOST_BYTES) -> None:
+        self._unpack = unpack
         self._most_bytes = most_bytes
         self._lock = threading.Lock()  # held briefly
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
@@ -296,13 +337,9 @@ class KeptCells:
     def _load(
         self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[_Key, RunCells]]:
-        # Imported here: numpy is slow to import, and reading the books does not need it.
-        from frametally.adapters.day_cells.cells import unpack
-
         for run, packed in read_packed(runs, step_s):
             first_slot = run.day_ms // (step_s * 1000)
-            is_long = step_s >= HOUR_S
-            cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
+            cells = self._unpack(packed, first_slot, self.labels, self.sources, step_s >= HOUR_S)
             yield (run.number, run.mark, step_s), cells
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
+from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece, RunCells
 from frametally.ports.count_index import (
     NO_LABEL,
     NOT_LOOKED_AT,
@@ -28,20 +28,13 @@ from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
 if TYPE_CHECKING:
-    from frametally.adapters.day_cells.cells import RunCells
+    from frametally.adapters.day_cells.storage import Cells
 
-    Batch = Sequence[tuple[CurrentRun, RunCells]]
+Batch = Sequence[tuple[CurrentRun, RunCells]]
 
-Cells = NDArray[np.integer[Any]]
-"""Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections, objects
-from the start of footage.
-
-Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so the
-same sums work for it: label 0, frames for detections, covered milliseconds for tracked detections, and for
-the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one hides others.
-"""
 SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START = range(8)
 ROWS = 8
+"""The rows of `Cells`."""
 COVERED_MS = TRACKED
 BlankRows = list[BlankBucket]
 _NOT_LOOKED_AT = BLANK_REASONS.index(NOT_LOOKED_AT)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection as ServerConnection
 
     from frametally.adapters.sql.engine import SqlDatabase
+    from frametally.adapters.sql.migration import Layout
 
 PART, SETTING, REFILL = "ledger", "FRAMETALLY_LEDGER_URL", "frametally ledger rebuild"
 SCHEMA_VERSION = 6
@@ -82,6 +83,22 @@ class _Server:
 
 def _for_server(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
+
+
+def ledger_layout() -> Layout:
+    """Return the layout of the ledger's tables."""
+    from frametally.adapters.sql.ledger import tables
+    from frametally.adapters.sql.migration import MIGRATIONS, Layout
+
+    return Layout(
+        part=PART,
+        setting=SETTING,
+        refill=REFILL,
+        about=tables.about,
+        schema_version=SCHEMA_VERSION,
+        migrations=MIGRATIONS / "ledger",
+        first_version=3,
+    )
 
 
 class LedgerDatabase:
@@ -152,10 +169,9 @@ class LedgerDatabase:
 
     def _open(self) -> SqlDatabase:
         from frametally.adapters.sql.engine import SqlDatabase
-        from frametally.adapters.sql.ledger.tables import LAYOUT
 
         url = self._url if self._file is None else f"sqlite:///{self._file.place}"
-        return SqlDatabase(url, LAYOUT, access=self._access, busy_timeout_s=self._busy_timeout_s)
+        return SqlDatabase(url, ledger_layout(), access=self._access, busy_timeout_s=self._busy_timeout_s)
 
     def _prepare_file(self, file: SqliteOpener) -> None:
         file.prepare_folder()

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
-from frametally.adapters.sql.ledger.database import PART, REFILL, SCHEMA_VERSION, SETTING
-from frametally.adapters.sql.migration import MIGRATIONS, Layout, about_table
+from frametally.adapters.sql.migration import about_table
 
 ALL = MetaData()
 
@@ -164,14 +163,4 @@ run_frames = Table(
     Column("key", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("frames", BigInteger, nullable=False),
-)
-
-LAYOUT = Layout(
-    part=PART,
-    setting=SETTING,
-    refill=REFILL,
-    about=about,
-    schema_version=SCHEMA_VERSION,
-    migrations=MIGRATIONS / "ledger",
-    first_version=3,
 )
