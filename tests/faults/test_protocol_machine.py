@@ -174,6 +174,7 @@ class SteppedWorker:
             NoProgress(),
             lambda: False,
             results=None,
+            test_again=None,
         )
         self.worker._pipeline.close(within_s=0)
         self.pipeline = SteppedPipeline()
