@@ -67,7 +67,7 @@ class Airflow:
         }
         self.segments = 0
 
-    def run(self, *arguments: str, expected: int = 0) -> str:
+    def run(self, *arguments: str, expected: int | None = 0) -> str:
         finished = subprocess.run(
             [self.command, *arguments],
             env=self.env,
@@ -76,7 +76,7 @@ class Airflow:
             text=True,
             check=False,
         )
-        assert finished.returncode == expected, (finished.stdout + finished.stderr)[-5000:]
+        assert expected in (None, finished.returncode), (finished.stdout + finished.stderr)[-5000:]
         return finished.stdout
 
     def film(self, day: int, *, cars: int = 3, is_damaged: bool = False) -> tuple[str, bytes]:

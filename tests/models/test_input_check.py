@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,3 +226,28 @@ def test_run_refuses_a_wrong_preparation_before_a_frame_is_stored_or_announced(
     assert cli.main(["run", str(tmp_path / "gate.mp4"), "--no-serve", "--data-dir", str(data)]) == 2
     assert re.search(r"in 8 frames of your footage, .* set FRAMETALLY_MODEL_CFG=yolo", capfd.readouterr().err)
     assert not list((data / "store").rglob("*.jpg"))
+
+
+WITHOUT_A_READER = """
+import sys
+
+sys.modules["av"] = None
+from frametally.settings.loading import load_settings
+from frametally_cli.stages import chosen_model
+from frametally_cli.stages.footage_samples import footage_to_test
+
+print(len(list(footage_to_test(load_settings(), (), ()).read())))
+"""
+
+
+def test_a_consumer_without_a_reader_of_videos_tests_its_network_on_what_is_stored(tmp_path: Path) -> None:
+    """As in its image, whose packages are those of `locks/consumer.lock`."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_READER],
+        env={**os.environ, "FRAMETALLY_DATA_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")

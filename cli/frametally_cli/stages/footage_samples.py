@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +20,13 @@ from frametally.plugins import hooks
 from frametally.settings.loading import Settings
 from frametally_models.calibration_frames import evenly
 from frametally_models.footage_frames import SampledFootage, SourceFrame, frames_per_part, stored_footage
-from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce, open_medium
-from frametally_producer.reading.video_file import Video, open_video
 
-Media = Sequence[VideoToProduce | PicturesToProduce]
+if TYPE_CHECKING:  # a consumer alone has no reader of videos
+    from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
+    from frametally_producer.reading.video_file import Video
+
+    Media = Sequence[VideoToProduce | PicturesToProduce]
+
 _MOST_DECODED = 300
 """Frames decoded to reach a place from the last key frame before it."""
 
@@ -60,6 +65,9 @@ def _of_media(media: Media, settings: Settings) -> Iterator[SourceFrame]:
 def _frames_of(
     medium: VideoToProduce | PicturesToProduce, number: int, settings: Settings
 ) -> Iterator[Pixels]:
+    from frametally_producer.reading.footage import PicturesToProduce, open_medium
+    from frametally_producer.reading.video_file import open_video
+
     if isinstance(medium, PicturesToProduce):
         for place in evenly(len(medium.paths), number):
             picture = cv2.imread(str(medium.paths[place]), cv2.IMREAD_COLOR)
@@ -76,7 +84,7 @@ def _of_store(settings: Settings) -> Iterator[SourceFrame]:
     for frame in stored_footage(settings).read():
         is_empty = False
         yield frame
-    if not is_empty:
+    if not is_empty or find_spec("av") is None:
         return
     try:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
