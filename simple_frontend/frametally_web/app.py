@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader
@@ -49,9 +49,6 @@ from frametally_web.requests.body import MOST_BODY_BYTES
 from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.security import UPLOADS_REMEDY, Guard
 from frametally_web.translations.texts import language, translate
-
-if TYPE_CHECKING:
-    pass
 
 _PARTS = "frametally"
 TEMPLATES = "page"
