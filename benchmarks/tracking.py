@@ -9,7 +9,7 @@ pipeline makes them, and kept in `--cache`.
 another OpenCV than frametally does.
 `--clips` names a folder with `TUD-Campus/` and `TUD-Stadtmitte/` of MOTChallenge 2015: two streets at 25
 frames a second, each with `gt.txt` (the truth) and `det.txt` (boxes, as published with SORT). With
-`--yardstick`, four trackers follow the same boxes.
+`--yardstick`, five trackers follow the same boxes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ VEHICLES = ("car", "truck", "bus")
 TRACKERS = "trackers==2.6.1"
 BYTE_TRACK = "ByteTrackTracker"
 OTHER_TRACKERS = {
+    "SORTTracker": "SORT",
     BYTE_TRACK: "ByteTrack",
     "OCSORTTracker": "OC-SORT",
     "BoTSORTTracker": "BoT-SORT",
@@ -300,28 +301,47 @@ def scene_row(fps: float, scenes: int = 40) -> list[Cell]:
 def yardstick(
     cache: Path, frames: Sequence[Sequence[Seen]], truth: Boxes, busy: Sequence[Sequence[Seen]]
 ) -> tuple[str, list[Score], list[float]]:
-    """Run PyPI's `trackers` on the same boxes: return its name, its scores, its frames a second."""
-    runs: list[tuple[Sequence[int], int]] = [(range(0, FRAMES, step), step) for step in STEPS]
-    runs += [(numbers, step) for step in STEPS for numbers in windows(step)]
-    requests = [
-        yardstick_request(BYTE_TRACK, [frames[number] for number in numbers], FPS / step)
-        for numbers, step in runs
+    """Run PyPI's ByteTrack on the same boxes: return its name, its scores, its frames a second."""
+    ((name, scores),) = scores_of_others(cache, frames, truth, STEPS, [BYTE_TRACK]).items()
+    answer = by_yardstick(cache, [yardstick_request(BYTE_TRACK, busy, 5.0)] * SPEED_ROUNDS)
+    return name, scores, [SPEED_FRAMES / run["seconds"] for run in answer["runs"]]
+
+
+def scores_of_others(
+    cache: Path,
+    frames: Sequence[Sequence[Seen]],
+    truth: Boxes,
+    steps: Sequence[int] = STEPS,
+    trackers: Sequence[str] = tuple(OTHER_TRACKERS),
+) -> dict[str, list[Score]]:
+    """Score trackers of PyPI's `trackers` on the same boxes; return a score per step, by name and version."""
+    runs: list[tuple[str, int, Sequence[int]]] = [
+        (tracker, step, numbers)
+        for tracker in trackers
+        for step in steps
+        for numbers in (range(0, FRAMES, step), *windows(step))
     ]
-    requests += [yardstick_request(BYTE_TRACK, busy, 5.0)] * SPEED_ROUNDS
-    answer = by_yardstick(cache, requests)
-    tracks = [
-        {
-            number: [(identity, tuple(box)) for identity, *box in boxes]
-            for number, boxes in zip(numbers, found["tracks"], strict=True)
-        }
-        for (numbers, _), found in zip(runs, answer["runs"], strict=False)
-    ]
-    scores = [
-        score(truth, step, tracks[at], tracks[len(STEPS) + 10 * at : len(STEPS) + 10 * at + 10])
-        for at, step in enumerate(STEPS)
-    ]
-    speeds = [SPEED_FRAMES / run["seconds"] for run in answer["runs"][-SPEED_ROUNDS:]]
-    return f"trackers {answer['version']}, ByteTrack", scores, speeds
+    answer = by_yardstick(
+        cache,
+        [
+            yardstick_request(tracker, [frames[number] for number in numbers], FPS / step)
+            for tracker, step, numbers in runs
+        ],
+    )
+    tracks: defaultdict[tuple[str, int], list[Boxes]] = defaultdict(list)
+    for (tracker, step, numbers), found in zip(runs, answer["runs"], strict=True):
+        tracks[tracker, step].append(
+            {
+                number: [(identity, tuple(box)) for identity, *box in boxes]
+                for number, boxes in zip(numbers, found["tracks"], strict=True)
+            }
+        )
+    return {
+        f"trackers {answer['version']}, {OTHER_TRACKERS[tracker]}": [
+            score(truth, step, tracks[tracker, step][0], tracks[tracker, step][1:]) for step in steps
+        ]
+        for tracker in trackers
+    }
 
 
 def yardstick_request(tracker: str, frames: Sequence[Sequence[Seen]], fps: float) -> dict[str, object]:
