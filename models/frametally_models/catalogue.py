@@ -121,9 +121,10 @@ def plausible_records(family: str) -> Iterator[tuple[str, ModelRecord]]:
         yield name, named_record(name)
 
 
-def resized(preparation: Preparation, settings: Settings) -> Preparation:
-    """Return `preparation` with the resize rule of the settings."""
-    return preparation if settings.resize == "auto" else preparation._replace(resize=settings.resize)
+def chosen_preparation(preparation: Preparation, settings: Settings) -> Preparation:
+    """Return `preparation` with the settings' rules for resizing and for dark pictures."""
+    resize = preparation.resize if settings.resize == "auto" else settings.resize
+    return preparation._replace(resize=resize, brightens_dark=settings.brighten_dark_frames)
 
 
 _ALIASES = {

@@ -17,7 +17,7 @@ from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
 from frametally_consumer.detectors.heads import DarknetHead, DecodedHead, Floats, Head, YoloLayer
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import network_detector
-from frametally_models.catalogue import resized
+from frametally_models.catalogue import chosen_preparation
 from frametally_models.darknet_cfg import HeadConvolution, NetworkFacts, Section, weights_header_bytes
 from frametally_models.files import CheckedModel, is_default
 from frametally_models.identity import identified
@@ -70,7 +70,7 @@ def network_model(
             class_names=model.class_names,
             input_px=settings.input_px,
             tiles=settings.tiles,
-            preparation=resized(AS_DARKNET, settings),
+            preparation=chosen_preparation(AS_DARKNET, settings),
             min_confidence=MIN_CONFIDENCE,
             nms_iou=NMS_IOU,
         ),

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from frametally.rules.counted_boxes import label_groups
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES, Preparation
+from frametally_consumer.backends.network import (
+    BATCH_PICTURES,
+    BRIGHTENING_RULE,
+    DECODE_RULE,
+    RESIZE_RULES,
+    Preparation,
+)
 from frametally_consumer.detectors.boxes import (
     CONFIDENCE_STEPS,
     GROUP_NMS_IOU,
@@ -33,7 +39,8 @@ def identified(
     """
     known = [set(model.class_names).intersection(labels) for _, labels in label_groups(settings.track_groups)]
     groups = sorted(sorted(labels) for labels in known if len(labels) > 1)
-    preparation = model.preparation
+    # Models that do not brighten keep the ids that they had before there was a rule for dark pictures.
+    preparation = model.preparation._replace(brightens_dark=False)
     devices = settings.devices if model.backend == "onnxruntime" else []
     on_devices: dict[str, object] = {"batch_pictures": BATCH_PICTURES} if devices else {}
     model_id = make_model_id(
@@ -49,7 +56,8 @@ def identified(
             "nms_iou": model.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,
             **({"groups": [GROUP_NMS_IOU, groups]} if groups else {}),
-            **({} if preparation == Preparation(preparation.resize) else {"preparation": preparation}),
+            **({} if preparation == Preparation(preparation.resize) else {"preparation": preparation[:-1]}),
+            **({"brightening": BRIGHTENING_RULE} if model.preparation.brightens_dark else {}),
             **({"scale": [COUNTED, TRACKED, model.scale]} if model.scale else {}),
             **({} if model.tiles == (1, 1) else {"tiles": [TILE_RULE, *model.tiles]}),
             **on_devices,

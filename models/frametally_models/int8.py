@@ -25,7 +25,7 @@ from frametally_consumer.detectors.heads import Floats
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_models import self_test
 from frametally_models.calibration_frames import calibration_frames, evenly
-from frametally_models.catalogue import resized
+from frametally_models.catalogue import chosen_preparation
 from frametally_models.converted import (
     CARD_VERSION,
     Calibration,
@@ -167,7 +167,9 @@ def _last_convolutions(network: ov.Model) -> list[str]:
 
 
 def _network_picture(frame: Pixels, settings: Settings) -> Pixels:
-    return fit(frame, input_px=settings.input_px, preparation=resized(AS_DARKNET, settings)).picture
+    return fit(
+        frame, input_px=settings.input_px, preparation=chosen_preparation(AS_DARKNET, settings)
+    ).picture
 
 
 def _digest(pictures: Sequence[Pixels], versions: str) -> str:

@@ -30,10 +30,10 @@ from frametally_models.catalogue import (
     FAMILIES,
     SETTING,
     ModelRecord,
+    chosen_preparation,
     common_names,
     named_record,
     record_of_file,
-    resized,
 )
 from frametally_models.files import OnnxFiles, read_class_names
 from frametally_models.footage_frames import SampledFootage
@@ -114,7 +114,7 @@ def _detector(
         class_names=names,
         input_px=input_px,
         tiles=settings.tiles,
-        preparation=resized(record.preparation, settings),
+        preparation=chosen_preparation(record.preparation, settings),
         min_confidence=record.min_confidence,
         scale=record.scale,
         nms_iou=record.nms_iou,

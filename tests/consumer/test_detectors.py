@@ -16,6 +16,7 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
 from frametally_consumer import load
+from frametally_consumer.backends.network import Preparation, brightened, fit
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
 from frametally_consumer.detectors.protocol import Detector, make_model_id
 from frametally_models import darknet
@@ -73,11 +74,12 @@ def test_everything_that_changes_a_detection_changes_the_id(
     ids += [detector_of(files).model_id for files in others.values()]
     ids += [detector_of(plain, input_size_px=size).model_id for size in sizes]
     ids.append(detector_of(plain, track_groups="pet=cat+dog").model_id)
+    ids.append(detector_of(plain, brighten_dark_frames=True).model_id)
     for name, value in (("MIN_CONFIDENCE", 0.06), ("NMS_IOU", 0.46)):
         with monkeypatch.context() as patch:
             patch.setattr(darknet, name, value)
             ids.append(detector_of(plain).model_id)
-    assert len(set(ids)) == 1 + len(others) + len(sizes) + 3
+    assert len(set(ids)) == 1 + len(others) + len(sizes) + 4
 
 
 @pytest.mark.thorough
@@ -240,3 +242,18 @@ def test_the_pixel_detector_survives_jpeg() -> None:
     (found,) = prepare_detector(load_settings(detector="pixels")).detect([np.asarray(stored, np.uint8)])[0]
     assert found.label == "red"
     assert found.box == pytest.approx((8, 8, 24, 16), abs=2)
+
+
+def test_only_dark_pictures_are_brightened_and_nearly_black_ones_stay_black() -> None:
+    def lit(lights: int) -> Pixels:
+        picture = np.full((60, 80, 3), 2, np.uint8)
+        picture[20:40, 20:60] = lights
+        return picture
+
+    dark = brightened(lit(40))
+    assert (dark.max(), dark.min()) == (255, 13)
+    for lights in (128, 255, 15):
+        assert brightened(picture := lit(lights)) is picture
+    for brightens, lights in ((False, 40), (True, 255)):
+        preparation = Preparation("stretch", brightens_dark=brightens)
+        assert fit(lit(40), input_px=(80, 60), preparation=preparation).picture.max() == lights

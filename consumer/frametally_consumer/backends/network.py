@@ -14,6 +14,8 @@ from frametally.files.opencv import Pixels, cv2
 Outputs = Sequence[npt.NDArray[np.float32]]
 """A network's outputs for one picture, in the network's order."""
 
+_NEARLY_BLACK, _BRIGHT = 16, 128
+
 T = TypeVar("T")
 
 
@@ -51,6 +53,9 @@ Resize = Literal["stretch", "letterbox"]
 RESIZE_RULES: dict[Resize, str] = {"stretch": "stretch-linear-1", "letterbox": "letterbox-linear-1"}
 """Names of the rules of `fit`, changed whenever a rule changes a value; part of the model id."""
 
+BRIGHTENING_RULE = "gain-and-blur-3x3-below-128-1"
+"""Name of the rule of `brightened`; part of the model id of models that use it."""
+
 DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
 """Name of the rule for decoding frames (`frametally.files.opencv.reduction_for`); part of the model id."""
 
@@ -69,6 +74,7 @@ class Preparation(NamedTuple):
         std: Divides them afterwards.
         corner: Position of a letterboxed picture in the input.
         fill: The grey around it.
+        brightens_dark: Whether dark pictures are brightened first; see `brightened`.
     """
 
     resize: Resize
@@ -78,6 +84,7 @@ class Preparation(NamedTuple):
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     corner: Literal["middle", "top-left"] = "middle"
     fill: int = 114
+    brightens_dark: bool = False
 
 
 AS_DARKNET = Preparation("stretch")
@@ -107,6 +114,8 @@ def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -
     `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions and fills the rest
     with grey, as most newer YOLO networks are trained.
     """
+    if preparation.brightens_dark:
+        image = brightened(image)
     image_height_px, image_width_px = image.shape[:2]
     width_px, height_px = input_px
     if preparation.resize == "stretch":
@@ -128,6 +137,19 @@ def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -
         width=inner_width_px / width_px,
         height=inner_height_px / height_px,
     )
+
+
+def brightened(image: Pixels) -> Pixels:
+    """Return a dark `image`, (height, width, 3) uint8, slightly blurred and with lights of full brightness.
+
+    Its lights are its 99.5th percentile. An image with brighter lights stays as it is, and so does a nearly
+    black one, in which a network would see only noise.
+    """
+    lights = int(np.percentile(image[::4, ::4], 99.5))
+    if not _NEARLY_BLACK <= lights < _BRIGHT:
+        return image
+    table = np.clip(np.arange(256) * (255 / lights), 0, 255).round().astype(np.uint8)
+    return np.asarray(cv2.LUT(cv2.GaussianBlur(image, (3, 3), 0), table), np.uint8)
 
 
 def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.NDArray[np.float32]:

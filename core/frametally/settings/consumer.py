@@ -69,6 +69,11 @@ class ConsumerSettings(SettingsPart):
             "(keeps its proportions) or `auto` (as its family does)."
         ),
     )
+    brighten_dark_frames: bool = Field(
+        False,
+        description="Whether the detector sees dark frames brightened and slightly blurred, which finds more "
+        "at night. Stored frames stay as they are.",
+    )
     batch_frames: int = Field(500, ge=1, le=100_000, description="Maximum number of frames in a segment.")
     batch_s: float = Field(
         5.0, gt=0, description="Seconds after which the consumer writes a segment even if it is not full."
