@@ -1,6 +1,6 @@
-"""Says whether this commit can be released.
+"""Says whether this commit can be released, and names the images of others that have no digest.
 
-Its version is dated in the changelog and not taken, and every image of others is named by its digest.
+Its version has no suffix, is the newest in the changelog, and not taken; nothing is unreleased.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,9 +28,7 @@ def unpinned_images(text: str) -> list[str]:
     return [found["name"] for found in _IMAGE.finditer(text) if not found["digest"]]
 
 
-def find_obstacles(
-    version: str, changelog: str, tags: list[str], changes: str, unpinned: list[str]
-) -> list[str]:
+def find_obstacles(version: str, changelog: str, tags: Collection[str] = (), changes: str = "") -> list[str]:
     """Return what stands in the way of releasing `version`, a line each.
 
     Args:
@@ -37,22 +36,30 @@ def find_obstacles(
         changelog: The text of `CHANGELOG.md`.
         tags: The tags of other commits.
         changes: What `git status --porcelain` says.
-        unpinned: Images of others that are named without a digest.
     """
     obstacles = []
     if ".dev" in version:
         obstacles.append(
             f"{version} is between releases: remove .dev0 in pyproject.toml and from the images' tags"
         )
-    elif not re.search(rf"^## \[?v?{re.escape(version)}\b.*\b\d{{4}}-\d\d-\d\d\b", changelog, re.MULTILINE):
-        obstacles.append(f"CHANGELOG.md has no dated {version}: head it '## {version} - YYYY-MM-DD'")
+    elif not _is_newest(version, changelog):
+        obstacles.append(
+            f"CHANGELOG.md does not begin with {version}: head its notes '## {version} - YYYY-MM-DD', and "
+            "leave nothing under '## Unreleased'"
+        )
     if f"v{version}" in tags:
         obstacles.append(f"the tag v{version} is another commit's: raise the version in pyproject.toml")
     if changes:
         obstacles.append("the checkout has changes: commit them, or put them away")
-    for image in unpinned:
-        obstacles.append(f"{image} has no digest, and a tag can be moved: run make pin-images")
     return obstacles
+
+
+def _is_newest(version: str, changelog: str) -> bool:
+    """Return whether the changelog's first section is that of `version`, after an empty *Unreleased*."""
+    sections = re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]
+    if sections and sections[0].strip() == "Unreleased":
+        del sections[0]
+    return bool(sections and re.match(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d\n", sections[0]))
 
 
 def _git(*arguments: str) -> str:
@@ -68,8 +75,12 @@ def main() -> int:
         (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         sorted(set(_git("tag").split()) - set(_git("tag", "--points-at", "HEAD").split())),
         _git("status", "--porcelain"),
-        [image for name in IMAGE_FILES for image in unpinned_images((ROOT / name).read_text("utf-8"))],
     )
+    for name in IMAGE_FILES:
+        for image in unpinned_images((ROOT / name).read_text(encoding="utf-8")):
+            print(
+                f"note: {image} has no digest, and a tag can be moved: run make pin-images", file=sys.stderr
+            )
     for obstacle in obstacles:
         print(obstacle, file=sys.stderr)
     return 1 if obstacles else 0

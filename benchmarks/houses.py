@@ -1,10 +1,12 @@
 """How much a newcomer must know of a project: lines, modules, modules with one importer, entries of the root.
 
     python benchmarks/houses.py flask=../flask datasette=../datasette
+    python benchmarks/houses.py --since v0.4.0
 
 Each argument names a house and its folder, a checkout or an archive of one. frametally is measured twice:
-as it was at the commit BEFORE, and as it is committed. `tests`, `docs`, `examples` and `benchmarks` are no
-product. A request to a chart is traced where the house is frametally.
+as it was at the commit `--since` (without it, at the last release in `docs/releases.md`), and as it is
+committed. `tests`, `docs`, `examples` and `benchmarks` are no product. A request to a chart is traced where
+the house is frametally. Release notes take the table *By folder*.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -23,9 +26,11 @@ from typing import NamedTuple
 
 from results import ROOT, Cell, Table, save
 
-BEFORE = "258f95b4"
 _TESTS = {"test", "tests", "testing"}
 _ASIDE = {"benchmarks", "build", "dev", "doc", "docs", "examples", "notebooks", "scripts", "vendor"}
+_PAST = re.compile(
+    r"(?:earlier|older|former|previous) versions?\b|version before|before (?:version )?0\.\d", re.IGNORECASE
+)
 _REQUEST = """
 import sys, tempfile
 from pathlib import Path
@@ -101,15 +106,28 @@ def imports(name: str, path: Path, tree: ast.Module) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def single_importers(house: House) -> int:
-    """Return how many modules of the product exactly one other imports; packages' own files do not count."""
-    names = {module_name(path): path for path in house.product if path.stem != "__init__"}
-    importers: defaultdict[str, set[str]] = defaultdict(set)
+def importers(house: House) -> dict[Path, set[Path]]:
+    """Return, by module, those that import it, also inside functions; packages' own files do not count."""
+    paths = {module_name(path): path for path in house.product if path.stem != "__init__"}
+    above: dict[Path, set[Path]] = {path: set() for path in paths.values()}
     for path, tree in house.product.items():
         own = module_name(path)
-        for name in set(imports(own, path, tree)) & names.keys() - {own}:
-            importers[name].add(own)
-    return sum(len(found) == 1 for found in importers.values())
+        for name in set(imports(own, path, tree)) & paths.keys() - {own}:
+            above[paths[name]].add(path)
+    return above
+
+
+def single_importers(house: House) -> list[Path]:
+    """Return the modules of the product that exactly one other imports."""
+    return [path for path, above in importers(house).items() if len(above) == 1]
+
+
+def modules_in_circles(house: House) -> int:
+    """Return how many modules import themselves through others, or lie between two such circles."""
+    above = importers(house)
+    while ends := {path for path in above if not above[path]} | (above.keys() - set().union(*above.values())):
+        above = {path: names - ends for path, names in above.items() if path not in ends}
+    return len(above)
 
 
 def settings(house: House) -> int:
@@ -126,15 +144,69 @@ def settings(house: House) -> int:
     return len(found)
 
 
-def fixtures_again(house: House) -> int:
-    """Return how many fixtures have the name of one in another module of the tests."""
+def helpers_again(house: House, *, fixtures: bool) -> int:
+    """Return how many helpers of the tests, or fixtures alone, have the name of one in another module."""
     names = Counter(
         node.name
         for tree in house.tests.values()
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and any("fixture" in ast.unparse(d) for d in node.decorator_list)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        and not node.name.lower().startswith("test")
+        and (not fixtures or any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list))
     )
     return sum(number - 1 for number in names.values())
+
+
+def imports_of_the_command_line(house: House, folder: Path) -> int:
+    """Return how many modules outside of `cli` import `frametally_cli`."""
+    return sum(
+        path.relative_to(folder).parts[0] != "cli"
+        and any(name.startswith("frametally_cli") for name in imports(module_name(path), path, tree))
+        for path, tree in house.product.items()
+    )
+
+
+def sentences_of_the_past(house: House) -> int:
+    """Return how many lines of the product speak of versions before this one."""
+    return sum(len(_PAST.findall(path.read_text("utf-8"))) for path in house.product)
+
+
+def tests_of(modules: dict[Path, ast.Module]) -> int:
+    """Return how many functions are tests."""
+    return sum(
+        isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for tree in modules.values()
+        for node in ast.walk(tree)
+    )
+
+
+def folder_of(path: Path) -> str:
+    """Return the folder of a module that a newcomer sees: of capabilities and of tests the second."""
+    return "/".join(
+        path.parts[: 2 if path.parts[0] in {"capabilities", "tests"} and len(path.parts) > 2 else 1]
+    )
+
+
+def sums_by_folder(house: House, folder: Path) -> dict[str, list[int]]:
+    """Return, by folder, its lines, its modules, those with one importer, and its tests."""
+    single = {*single_importers(house)}
+    modules: defaultdict[str, dict[Path, ast.Module]] = defaultdict(dict)
+    for path, tree in (house.product | house.tests).items():
+        modules[folder_of(path.relative_to(folder))][path] = tree
+    return {
+        name: [lines(found), len(found), len(single & found.keys()), tests_of(found)]
+        for name, found in sorted(modules.items())
+    }
+
+
+def by_folder(before: dict[str, list[int]], now: dict[str, list[int]]) -> list[list[Cell]]:
+    """Return a row for each folder, each number before and now; the last row is the sum."""
+    rows: list[list[Cell]] = []
+    for name in sorted(before.keys() | now.keys()):
+        pairs = zip(before.get(name, [0] * 4), now.get(name, [0] * 4), strict=True)
+        rows.append([name, *(number for pair in pairs for number in pair)])
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    return [*rows, ["all", *(sum(int(number or 0) for number in column) for column in columns)]]
 
 
 def modules_of_request(folder: Path) -> int | None:
@@ -155,14 +227,12 @@ def modules_of_request(folder: Path) -> int | None:
     return int(done.stdout.split()[-1])
 
 
-def row(name: str, place: Path | str) -> list[Cell]:
+def row(name: str, folder: Path, house: House) -> list[Cell]:
     """Return a house's numbers."""
-    folder = Path(place).resolve()
-    house = read(folder)
-    product, tests = lines(house.product), lines(house.tests)
     return [
-        name, product, len(house.product), single_importers(house), modules_of_request(folder),
-        house.root_entries, settings(house), tests, fixtures_again(house),
+        name, lines(house.product), len(house.product), len(single_importers(house)),
+        modules_of_request(folder), house.root_entries, settings(house), lines(house.tests),
+        helpers_again(house, fixtures=True), helpers_again(house, fixtures=False), modules_in_circles(house),
     ]  # fmt: skip
 
 
@@ -177,25 +247,61 @@ def extract(commit: str, folder: Path) -> Path:
     return folder
 
 
+def last_release() -> str:
+    """Return the commit of the newest release in the table of `docs/releases.md`."""
+    match = re.search(r"^\|.*`([0-9a-f]{40})`", (ROOT / "docs/releases.md").read_text("utf-8"), re.MULTILINE)
+    if match is None:
+        sys.exit("error: docs/releases.md names no release: name a commit with --since")
+    return match[1]
+
+
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("houses", nargs="*", metavar="NAME=FOLDER")
+    parser.add_argument(
+        "--since", metavar="COMMIT", help="compare with this commit, not with the last release"
+    )
     chosen = parser.parse_args()
+    since = chosen.since or last_release()
     with tempfile.TemporaryDirectory() as name:
-        own = {f"frametally, {commit}": extract(commit, Path(name) / commit) for commit in (BEFORE, "HEAD")}
-        rows = [row(house, folder) for house, folder in own.items()]
-        rows += [row(*each.partition("=")[::2]) for each in chosen.houses]
-    columns = [
-        "house", "lines of the product", "modules", "with one importer", "entered by a chart's request",
-        "entries of the root", "settings", "lines of tests", "fixtures with a name that is taken",
+        before, now = (extract(commit, Path(name) / commit) for commit in (since, "HEAD"))
+        houses = {before: read(before), now: read(now)}
+        folders = by_folder(*(sums_by_folder(house, folder) for folder, house in houses.items()))
+        past: list[list[Cell]] = [
+            [
+                "modules outside of cli that import it",
+                *map(imports_of_the_command_line, houses.values(), houses),
+            ],
+            ["lines about versions before this one", *map(sentences_of_the_past, houses.values())],
+        ]
+        rows = [
+            row(f"frametally, {since[:8]}", before, houses[before]),
+            row("frametally, now", now, houses[now]),
+        ]
+        for each in chosen.houses:
+            house, _, place = each.partition("=")
+            rows.append(row(house, Path(place).resolve(), read(Path(place).resolve())))
+    numbers = ("lines", "modules", "with one importer", "tests")
+    before_and_now = [f"{what}, {when}" for what in numbers for when in ("before", "now")]
+    tables = [
+        Table("By folder", ["folder", *before_and_now], folders),
+        Table("What should not grow", ["what", "before", "now"], past),
+        Table(
+            "What there is to know",
+            ["house", "lines of the product", "modules", "with one importer", "entered by a chart's request",
+             "entries of the root", "settings", "lines of tests", "fixtures with a name that is taken",
+             "helpers of tests with a name that is taken", "modules in circles of imports"],
+            rows,
+            "Python alone. Other houses have no chart to request.",
+        ),
     ]  # fmt: skip
-    print(*rows, sep="\n")
-    note = "Python alone. Other houses have no chart to request."
+    for table in tables:
+        print(table.title, table.columns, *table.rows, sep="\n")
     save(
         name="houses", title="Houses", packages=[],
         about="What a newcomer must know of frametally, before and now, and of other projects.",
-        tables=[Table("What there is to know", columns, rows, note)], goals=[],
+        tables=tables, goals=[],
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ import datetime
 import gzip
 import hashlib
 import io
-import math
 import re
 import secrets
 import zlib
@@ -26,7 +25,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import FIRST_LAYOUT, Misconfigured, Poison, TooOld
 from frametally.files.encryption import SALT_BYTES, fernet_key
 from frametally.files.replacing import replace_file
 from frametally.files.synced import make_folders
@@ -87,6 +86,8 @@ class Backup(NamedTuple):
         layouts = self.header.layouts
         if any(layout > known_layouts.get(book, 0) for book, layout in layouts.items()):
             raise _newer(self.name, self.header.made_by)
+        if any(layout < FIRST_LAYOUT for layout in layouts.values()):
+            raise TooOld(self.name, "create one with `frametally backup`")
         if any(layout != known_layouts[book] for book, layout in layouts.items()):
             raise Misconfigured(
                 f"{self.name} was created by an older version of frametally ({self.header.made_by[:40]}): "
@@ -205,14 +206,14 @@ NEWEST_KEPT = 5
 ELSEWHERE = f"{keys.BACKUPS}/elsewhere.json"
 """Says when the last backup was written to a folder."""
 _MOST_HEADER_BYTES = 4096
-_NAME = re.compile(r"(?:(\d{6,})-)?(\d{8}T\d{6})(\d{3})Z\.backup")
+_NAME = re.compile(r"(\d{6,})-(\d{8}T\d{6})(\d{3})Z\.backup")
 
 
 class StoredBackup(NamedTuple):
     """A backup in the store or in a folder.
 
     Attributes:
-        number: Its place in the order in which backups were made; 0 if an older version did not number it.
+        number: Its place in the order in which backups were made.
         made_at_ms: When, by the clock of the machine that made it, which may have been wrong.
         key: Its key in the store, or its path.
     """
@@ -229,29 +230,25 @@ def backup_name(number: int, made_at_ms: int) -> str:
     return f"{number:06d}-{moment:%Y%m%dT%H%M%S}{made_at_ms % 1000:03d}Z.backup"
 
 
-def stored_backups(store: ObjectStore, now_ms: float = math.inf) -> list[StoredBackup]:
-    """Return the backups in the store in the order in which they were made; see `_in_order`."""
-    return _in_order(((info.key, info.size_bytes) for info in store.list(keys.BACKUPS)), now_ms)
+def stored_backups(store: ObjectStore) -> list[StoredBackup]:
+    """Return the backups in the store in the order in which they were made."""
+    return _in_order((info.key, info.size_bytes) for info in store.list(keys.BACKUPS))
 
 
-def _in_order(files: Iterable[tuple[str, int]], now_ms: float) -> list[StoredBackup]:
-    """Return the backups among files in the order in which they were made.
-
-    Backups from an older version have no number and come first, by their time; among these, the ones dated
-    after `now_ms` come first, because their clock was ahead.
-    """
+def _in_order(files: Iterable[tuple[str, int]]) -> list[StoredBackup]:
+    """Return the backups among files in the order in which they were made."""
     backups = []
     for key, size_bytes in files:
         if match := _NAME.fullmatch(key.rpartition("/")[2]):
             moment = datetime.datetime.strptime(f"{match[2]}+0000", "%Y%m%dT%H%M%S%z")
             made_at_ms = round(moment.timestamp()) * 1000 + int(match[3])
-            backups.append(StoredBackup(int(match[1] or 0), made_at_ms, key, size_bytes))
-    return sorted(backups, key=lambda backup: (backup.number or backup.made_at_ms <= now_ms, backup))
+            backups.append(StoredBackup(int(match[1]), made_at_ms, key, size_bytes))
+    return sorted(backups)
 
 
 def is_due(store: ObjectStore, now_ms: int) -> bool:
     """Return whether the newest backup in the store is older than a day, or dated later than now."""
-    backups = stored_backups(store, now_ms)
+    backups = stored_backups(store)
     return not backups or not 0 <= now_ms - backups[-1].made_at_ms < DAY_MS
 
 
@@ -261,9 +258,9 @@ def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:
     The store keeps the first and the last backup of the `DAYS_KEPT` dates used last, and the newest
     `NEWEST_KEPT`. Dates are only compared with each other: a clock that is ahead or behind takes up one date.
     """
-    key = f"{keys.BACKUPS}/{_next_name(stored_backups(store, made_at_ms), made_at_ms)}"
+    key = f"{keys.BACKUPS}/{_next_name(stored_backups(store), made_at_ms)}"
     store.put(key, data, if_absent=True)
-    backups = stored_backups(store, made_at_ms)
+    backups = stored_backups(store)
     by_date: dict[int, list[StoredBackup]] = {}
     for backup in reversed(backups):
         by_date.setdefault(backup.made_at_ms // DAY_MS, []).append(backup)
@@ -284,7 +281,7 @@ def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
         OSError: The backup cannot be written.
     """
     make_folders(folder)
-    path = folder / _next_name(_in_folder(folder, made_at_ms), made_at_ms)
+    path = folder / _next_name(_in_folder(folder), made_at_ms)
     replace_file(path, data, is_private=True, durable=True)
     return path
 
@@ -300,7 +297,7 @@ def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
     A backup dated after `now_ms` is returned only if there is no other.
     """
     headers = []
-    for key in (*(backup.key for backup in stored_backups(store, now_ms)[-1:]), ELSEWHERE):
+    for key in (*(backup.key for backup in stored_backups(store)[-1:]), ELSEWHERE):
         with suppress(ObjectMissing):
             headers.append(header_of(store.get_range(key, 0, _MOST_HEADER_BYTES)))
     return max(
@@ -311,14 +308,13 @@ def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
 
 
 def read_backup(
-    find_store: Callable[[], ObjectStore], source: str | None, now_ms: int, note: Callable[[str], None]
+    find_store: Callable[[], ObjectStore], source: str | None, note: Callable[[str], None]
 ) -> tuple[str, bytes]:
     """Return the name and bytes of a backup: a file, or the newest in a folder or in the store.
 
     Args:
         find_store: Opens the store, and is called only if it is needed.
         source: A file, a folder, or a key in the store; None means the newest in the store.
-        now_ms: The time; see `_in_order`.
         note: Receives a line about a backup that is dated later than the newest but was made before it.
 
     Raises:
@@ -327,14 +323,14 @@ def read_backup(
     """
     path = Path(source) if source is not None else None
     if path is not None and path.is_dir():
-        backups = _in_folder(path, now_ms)
+        backups = _in_folder(path)
         if not backups:
             raise Misconfigured(f"there is no backup in the folder {path}: choose another with --from")
         path = Path(_newest(backups, note))
     if path is not None and (path.exists() or not str(source).startswith(f"{keys.BACKUPS}/")):
         return str(path), path.read_bytes()
     store = find_store()
-    backups = stored_backups(store, now_ms)
+    backups = stored_backups(store)
     if not backups or source not in (None, *(backup.key for backup in backups)):
         raise Misconfigured(
             f"there is no backup {'' if source is None else f'{source} '}in {store.url}: create one with "
@@ -344,8 +340,8 @@ def read_backup(
     return key, store.get(key)
 
 
-def _in_folder(folder: Path, now_ms: float) -> list[StoredBackup]:
-    return _in_order(((str(file), file.stat().st_size) for file in folder.glob("*.backup")), now_ms)
+def _in_folder(folder: Path) -> list[StoredBackup]:
+    return _in_order((str(file), file.stat().st_size) for file in folder.glob("*.backup"))
 
 
 def _newest(backups: Sequence[StoredBackup], note: Callable[[str], None]) -> str:

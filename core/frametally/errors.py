@@ -5,8 +5,6 @@ Every message is one line: what is wrong, with which thing, and what to do about
 
 from __future__ import annotations
 
-from pathlib import Path
-
 
 class FrametallyError(Exception):
     """Base of every error that frametally raises on purpose; the command line prints it as one line.
@@ -53,17 +51,16 @@ class Damaged(Misconfigured):
     """A database is not as it was written; a cache can be filled again, a person must restore all else."""
 
 
+FIRST_LAYOUT = 10
+"""The layout of all tables in the first release; those of versions before it have lower numbers."""
+
+
 class TooOld(Misconfigured):
-    """A database is of a release whose tables this version cannot change.
+    """Data of a version before the first release, which no release reads or changes."""
 
-    Attributes:
-        file: The file of a cache, which may be made again from the store; None for anything else.
-    """
-
-    def __init__(self, line: str, file: Path | None) -> None:
-        """Say which database it is and what to do."""
-        super().__init__(line)
-        self.file = file
+    def __init__(self, subject: str, remedy: str) -> None:
+        """Say what `subject` is, and what to do."""
+        super().__init__(f"{subject} was made by a version before 0.4.0, which is not supported", remedy)
 
 
 class RowDamaged(Exception):

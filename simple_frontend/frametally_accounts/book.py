@@ -35,7 +35,6 @@ LAYOUT = Layout.in_catalogue(
     tables.about,
     tables.SCHEMA_VERSION,
     Path(__file__).with_name("migrations") / "access",
-    first_version=2,
 )
 CheckAccounts = Callable[[Sequence[UserAccount]], None]
 """Raises an error if a change of these accounts must not be made."""

@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
 from tests.accounts.people import asking_as, give_accounts
 from tests.alerts.hook_server import Hook, hook_server
 from tests.alerts.test_alerts_api import CHANNELS, RULE, fill
 from tests.web.conftest import Place, Serving, Visit
 
 from frametally.settings.fields import SecretStr
-from frametally_alerts import tables
 from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.hooks import TABLES
@@ -239,19 +237,6 @@ def test_with_another_key_the_channel_says_so_and_its_messages_wait(
     assert AlertSender(place.settings.model_copy(update=given), book, lines.append).send().sent == 0
     assert "set that key, or replace the channel" in lines[0]
     assert book.waiting() == {"hall": 1}
-
-
-def test_a_book_of_the_first_release_gets_the_table_of_channels(place: Place, book: AlertBook) -> None:
-    fill(book, 1)
-    engine = create_engine(place.catalogue.url)
-    with engine.begin() as connection:
-        tables.channels.drop(connection)
-        connection.execute(text("UPDATE frametally_alerts SET schema_version = 2"))
-    engine.dispose()
-    with closing(AlertBook(place.catalogue.url)) as upgraded:
-        assert upgraded.add_channel("hall", "sealed")
-        assert upgraded.sealed_channels() == {"hall": "sealed"}
-        assert len(upgraded.rules()) == 1
 
 
 @pytest.mark.thorough

@@ -647,45 +647,6 @@ def test_of_many_segments_those_that_went_are_noticed_once_a_day_and_after_a_clo
     assert ledger.tallies(MODEL)[0].detected == 2
 
 
-def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
-    fill(store)
-    ledger = make()
-    refresh(ledger, store)
-    database = cast(Any, ledger)._database
-    with database.writing() as connection:
-        for statement in (
-            "DROP TABLE frametally_ledger_hours",
-            "DROP TABLE frametally_ledger_hour_sums",
-            "CREATE TABLE frametally_ledger_parts (segment BIGINT)",
-            "DROP TABLE frametally_ledger_stretches",
-            "DROP TABLE frametally_ledger_listing",
-            "ALTER TABLE frametally_ledger DROP COLUMN digest_0",
-            "ALTER TABLE frametally_ledger DROP COLUMN digest_1",
-            "CREATE TABLE tallies AS SELECT model, source, media, sum(detected) AS detected, "
-            "sum(dead_lettered) AS dead_lettered FROM frametally_ledger_tallies GROUP BY 1, 2, 3",
-            "DROP TABLE frametally_ledger_tallies",
-            "ALTER TABLE tallies RENAME TO frametally_ledger_tallies",
-            "DROP INDEX frametally_ledger_objects_problem",
-            "DROP INDEX frametally_ledger_objects_kind",
-            "CREATE INDEX frametally_ledger_objects_kind ON frametally_ledger_objects (kind)",
-            "UPDATE frametally_ledger SET schema_version = 3",
-        ):
-            connection.execute(statement)
-    ledger.close()
-    upgraded = make()
-    assert upgraded.chain(MODEL) == []
-    put_segment(store, 7, [frame(8)])
-    take = "frametally.books.intake.take_segment"
-    with mock.patch(take, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        refresh(upgraded, store)
-    refresh(upgraded, store)
-    anew = make("another")
-    refresh(anew, store)
-    assert books(upgraded) == books(anew)
-
-
 def test_headers_that_are_read_before_their_lines_leave_the_same_books(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:

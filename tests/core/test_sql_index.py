@@ -159,9 +159,9 @@ def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
 def test_an_index_of_another_layout_is_refused(path: Path, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE frametally_index SET schema_version = 7")
+        connection.execute("UPDATE frametally_index SET schema_version = 99")
     connection.close()
-    with pytest.raises(Misconfigured, match="has layout 7"):
+    with pytest.raises(Misconfigured, match="has layout 99"):
         opened(path)
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -119,50 +118,63 @@ def test_the_hosted_workflows_are_valid_and_run_every_part_of_ci() -> None:
     assert f"parts=({' '.join(matrix['parts'])})" in script
 
 
-def release() -> Any:
-    return runpy.run_path(str(ROOT / ".ci" / "release.py"))["find_obstacles"]
+find_obstacles = runpy.run_path(str(ROOT / ".ci" / "release.py"))["find_obstacles"]
+NOTES = "# Changelog\n\nAbout it.\n\n"
+RELEASED = "## 0.4.0 - 2026-12-01\n\n- Much.\n"
 
 
-def test_a_version_that_is_dated_and_free_can_be_released() -> None:
-    assert release()("0.2.0", "# Changelog\n\n## 0.2.0 - 2026-11-21\n", ["v0.1.0"], "", []) == []
+@pytest.mark.parametrize("unreleased", ["", "## Unreleased\n\n"])
+def test_a_version_that_is_dated_and_free_can_be_released(unreleased: str) -> None:
+    assert find_obstacles("0.4.0", NOTES + unreleased + RELEASED, ["v0.3.9"]) == []
 
 
 @pytest.mark.parametrize(
     ("changelog", "tags", "changes", "says"),
     [
-        ("## Unreleased\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
-        ("## 0.2.0\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
-        ("## 0.2.01 - 2026-11-21\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
-        ("## 0.2.0 - 2026-11-21\n", ["v0.2.0"], "", "the tag v0.2.0 is another commit's"),
-        ("## 0.2.0 - 2026-11-21\n", [], " M Makefile\n", "the checkout has changes"),
+        ("## Unreleased\n", [], "", "CHANGELOG.md does not begin with 0.4.0"),
+        ("## 0.4.0\n", [], "", "CHANGELOG.md does not begin with 0.4.0"),
+        ("## 0.4.01 - 2026-12-01\n", [], "", "CHANGELOG.md does not begin with 0.4.0"),
+        ("## Unreleased\n\n- More.\n\n" + RELEASED, [], "", "CHANGELOG.md does not begin with 0.4.0"),
+        ("## 0.5.0 - 2026-12-02\n\n" + RELEASED, [], "", "CHANGELOG.md does not begin with 0.4.0"),
+        (RELEASED, ["v0.4.0"], "", "the tag v0.4.0 is another commit's"),
+        (RELEASED, [], " M Makefile\n", "the checkout has changes"),
     ],
 )
 def test_what_stands_in_the_way_of_a_release_is_said(
     changelog: str, tags: list[str], changes: str, says: str
 ) -> None:
-    [obstacle] = release()("0.2.0", changelog, tags, changes, [])
+    [obstacle] = find_obstacles("0.4.0", NOTES + changelog, tags, changes)
     assert obstacle.startswith(says)
 
 
 def test_a_version_between_releases_is_not_released() -> None:
-    assert release()("0.3.0.dev0", "## Unreleased\n", [], "", []) == [
-        "0.3.0.dev0 is between releases: remove .dev0 in pyproject.toml and from the images' tags"
+    assert find_obstacles("0.4.0.dev0", NOTES + "## Unreleased\n") == [
+        "0.4.0.dev0 is between releases: remove .dev0 in pyproject.toml and from the images' tags"
     ]
 
 
-def test_each_release_of_the_changelog_has_its_commit() -> None:
+def test_each_release_is_a_commit_that_could_be_released_and_stands_in_the_page_of_releases() -> None:
     page = (ROOT / "docs/releases.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\d.]+) \| ([\d-]+) \| `([0-9a-f]{40})` \|$", page, re.MULTILINE)
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    dated = re.findall(r"^## ([\d.]+) - ([\d-]+)$(?!\n\nNot released)", changelog, re.MULTILINE)
-    assert [(version, date) for version, date, _ in rows] == dated
+    of_now = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    if ".dev" not in of_now:
+        assert find_obstacles(of_now, changelog) == []
+    dated = re.findall(r"^## ([\d.]+) - ([\d-]+)$", changelog, re.MULTILINE)
+    # The commit of a release cannot name itself: the next one does.
+    assert [(version, date) for version, date, _ in rows] == [one for one in dated if one[0] != of_now]
     for version, _, commit in rows:
-        shown = subprocess.run(
-            ["git", "show", f"{commit}:pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if shown.returncode:
+        files = [
+            subprocess.run(
+                ["git", "show", f"{commit}:{name}"], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            for name in ("pyproject.toml", "CHANGELOG.md")
+        ]
+        if any(file.returncode for file in files):
             pytest.skip(f"this clone does not have {commit}")
-        assert tomllib.loads(shown.stdout)["project"]["version"] == version
+        project, its_changelog = (file.stdout for file in files)
+        assert tomllib.loads(project)["project"]["version"] == version
+        assert find_obstacles(version, its_changelog) == []
 
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml"])
@@ -172,11 +184,7 @@ def test_the_stacks_images_have_the_tag_of_the_version(name: str) -> None:
     assert set(re.findall(r"image: frametally(?:-[\w-]+)?:(\S+)", compose)) == {version}
 
 
-def test_nothing_is_released_on_an_image_that_a_tag_alone_names() -> None:
-    dated = "## 0.2.0 - 2026-11-21\n"
-    assert release()("0.2.0", dated, [], "", ["traefik:v3"]) == [
-        "traefik:v3 has no digest, and a tag can be moved: run make pin-images"
-    ]
+def test_a_release_names_each_image_of_others_that_has_only_a_tag() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     unpinned = runpy.run_path(str(ROOT / ".ci" / "release.py"))["unpinned_images"]
     assert unpinned(f"FROM a:1@{digest} AS base\nFROM base AS x\nFROM b.org:80/c:2 AS y\n") == [

@@ -21,16 +21,14 @@ from tests.gold.gold_year import INTERVAL_S, MODEL, days_of_year, put_day
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_object_store
+from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run
 from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.times import EPOCH, MILLISECOND
-from frametally.settings.loading import load_settings
-from frametally_cli import main as cli
 from frametally_gold import tables
-from frametally_gold.book import Gold, open_gold
+from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import GoldReport, gold_day, load_gold
 from frametally_search.indexer import index_runs
@@ -397,31 +395,6 @@ def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gol
         f"run {run.prefix} counts something twice, so frametally does not load it"
     ]
     assert gold.loads() == {}
-
-
-def test_days_that_an_earlier_version_loaded_are_loaded_again_once_and_the_command_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings = load_settings(data_dir=tmp_path)
-    data = ["gold", "--data-dir", str(tmp_path)]
-    with closing(open_object_store(settings.store_url)) as store:
-        for day in days_of_year(2):
-            put_day(store, day)
-    assert cli.main(data) == 0
-    with closing(open_gold(settings)) as gold:
-        before = everything(gold)
-        with gold._database.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE gold_loads ADD COLUMN made_of TEXT")
-            connection.exec_driver_sql("ALTER TABLE gold_counts DROP COLUMN objects_from_start")
-            connection.execute(tables.about.update().values(schema_version=4))
-    capsys.readouterr()
-    assert cli.main(data) == 0
-    again = "gold: 2 days loaded (2 again: an earlier version loaded them), 0 unchanged"
-    assert again in capsys.readouterr().out
-    with closing(open_gold(settings)) as gold:
-        assert everything(gold) == before
-    assert cli.main(data) == 0
-    assert "gold: 0 days loaded, 2 unchanged" in capsys.readouterr().out
 
 
 def test_the_questions_of_the_documentation_run_as_they_are(store: MemoryStore, gold: Gold) -> None:

@@ -322,19 +322,6 @@ def test_tables_of_an_earlier_release_get_the_columns_of_this_one(lake: Lake) ->
     assert {*tables.loads.c.keys()} == lake.rows("loads")[0].keys()
 
 
-def test_gold_tables_of_the_first_release_get_the_coverage_of_zones(database: Place) -> None:
-    with closing(Gold(*database)) as gold, gold._database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE gold_place_coverage")
-        connection.exec_driver_sql("ALTER TABLE gold_place_counts DROP COLUMN tracked_detections")
-        connection.exec_driver_sql("ALTER TABLE gold_loads ADD COLUMN made_of TEXT")
-        connection.exec_driver_sql("ALTER TABLE gold_counts DROP COLUMN objects_from_start")
-        for column in ("blank_frames", "blank_s", "blank_reasons"):
-            connection.exec_driver_sql(f"ALTER TABLE gold_coverage DROP COLUMN {column}")
-        connection.execute(tables.about.update().values(schema_version=2))
-    with closing(Gold(*database)) as gold:
-        gold.check()
-
-
 def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

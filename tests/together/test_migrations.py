@@ -1,7 +1,7 @@
 """Databases of earlier releases are upgraded in place, by one process, with all their content; others are
 refused.
 
-There is one release so far, so a made-up history shows what an upgrade keeps.
+No release has changed a layout yet, so a made-up history shows what an upgrade keeps.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from tests.fakes.databases import Place
 from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger.database import ledger_layout
-from frametally.errors import Misconfigured, TooOld
+from frametally.errors import FIRST_LAYOUT, Misconfigured, TooOld
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit
 from frametally_alerts import book as sql_alerts
 from frametally_gold import book as sql_gold
 from frametally_videos.catalogue import video_catalogue as sql_videos
 
+TOO_OLD = r"was made by a version before 0\.4\.0, which is not supported"
 NAMES: dict[str, Any] = {"ids": lambda layout: layout.migrations.name}
 
 
@@ -65,7 +66,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
 def test_the_layout_is_the_one_that_the_last_revision_leads_to(layout: Layout) -> None:
     revisions = [int(path.stem.split("_")[1]) for path in layout.migrations.glob("rev_*.py")]
-    assert layout.schema_version == max([layout.first_version, *revisions])
+    assert layout.schema_version == max([FIRST_LAYOUT, *revisions])
 
 
 @contextmanager
@@ -81,18 +82,18 @@ def connected(place: Place) -> Iterator[Connection]:
     engine.dispose()
 
 
-@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout.first_version > 1], **NAMES)
-def test_a_database_from_before_the_first_release_is_refused_with_two_remedies(
+@pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
+def test_a_database_of_a_version_before_the_first_release_is_named_in_one_line_and_not_changed(
     database: Place, layout: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     opened(database, layout)
     with connected(database) as connection:
-        connection.execute(layout.about.update().values(schema_version=layout.first_version - 1))
-    with pytest.raises(
-        TooOld, match=rf"from before 0\.3\.0: (open it once|run `frametally upgrade`).*{layout.refill}"
-    ) as raised:
+        connection.execute(layout.about.update().values(schema_version=FIRST_LAYOUT - 1))
+    with pytest.raises(TooOld, match=rf"{TOO_OLD}; set {layout.setting} to .*{layout.refill}") as raised:
         opened(database, layout)
     assert "\n" not in str(raised.value)
+    with connected(database) as connection:
+        assert connection.execute(select(layout.about.c.schema_version)).scalar_one() == FIRST_LAYOUT - 1
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
@@ -122,7 +123,7 @@ things = Table(
 )
 FIRST = """
 CREATE TABLE things_about (schema_version INTEGER PRIMARY KEY, next_number BIGINT NOT NULL);
-INSERT INTO things_about VALUES (1, 8);
+INSERT INTO things_about VALUES (10, 8);
 CREATE TABLE things (name TEXT PRIMARY KEY);
 INSERT INTO things VALUES ('car'), ('lorry')
 """
@@ -130,7 +131,7 @@ SECOND = """
 import pathlib
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", None
+revision, down_revision = "0011", None
 def upgrade():
     with pathlib.Path(__file__).with_name("times").open("a") as file:
         file.write("x")
@@ -141,7 +142,7 @@ def upgrade():
 """
 THIRD = """
 from alembic import op
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0012", "0011"
 def upgrade():
     op.execute("DELETE FROM things")
     op.execute("UPDATE nothing SET x = 1")
@@ -150,24 +151,24 @@ def upgrade():
 
 @pytest.fixture
 def history(tmp_path: Path) -> Layout:
-    """Layouts 1 to 3; the migration to 3 fails at its end."""
+    """Layouts 10 to 12; the migration to 12 fails at its end."""
     folder = tmp_path / "history"
     folder.mkdir()
-    for number, content in enumerate((SECOND, THIRD), start=2):
+    for number, content in enumerate((SECOND, THIRD), start=11):
         (folder / f"rev_{number}.py").write_text(content)
     return Layout(
         part="thing",
         setting="FRAMETALLY_THING_URL",
         refill="frametally thing",
         about=about,
-        schema_version=2,
+        schema_version=11,
         migrations=folder,
     )
 
 
 @pytest.fixture
 def old(database: Place, history: Layout) -> Place:
-    """A place with layout 1 and some content."""
+    """A place with layout 10 and some content."""
     with connected(database) as connection:
         for statement in FIRST.split(";"):
             connection.execute(text(statement))
@@ -191,17 +192,17 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     with pytest.raises(Misconfigured):
-        opened(old, history._replace(schema_version=3))
+        opened(old, history._replace(schema_version=12))
     with connected(old) as connection:
         assert [column["name"] for column in inspect(connection).get_columns("things")] == ["name"]
-        assert connection.execute(select(about.c.schema_version)).scalar_one() == 1
+        assert connection.execute(select(about.c.schema_version)).scalar_one() == 10
     assert names_and_letters(opened(old, history)) == [("car", 3), ("lorry", 5)]
 
 
 def test_an_older_process_that_is_still_at_work_writes_no_more(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
-    with closing(opened(old, history._replace(schema_version=1))) as at_work:
+    with closing(opened(old, history._replace(schema_version=10))) as at_work:
         opened(old, history)
         with pytest.raises(Misconfigured, match="restart this one"), at_work.writing() as connection:
             connection.execute(text("DELETE FROM things"))

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 10
 
 ALL = MetaData()
 

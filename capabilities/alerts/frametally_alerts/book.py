@@ -39,7 +39,6 @@ LAYOUT = Layout.in_catalogue(
     tables.about,
     tables.SCHEMA_VERSION,
     Path(__file__).with_name("migrations") / "alerts",
-    first_version=2,
 )
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
 _channels = tables.channels.c

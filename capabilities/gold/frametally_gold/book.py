@@ -55,7 +55,6 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=Path(__file__).with_name("migrations") / "gold",
-    first_version=2,
 )
 _ROWS_PER_INSERT = 2_000
 _loads = tables.loads.c

@@ -166,9 +166,8 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, pub
             )
     skipped = days.skipped + videos.skipped
     console.print_skipped(skipped)
-    again = f" ({days.renewed} again: an earlier version loaded them)" if days.renewed else ""
     console.say_round(
-        f"gold: {plural(len(days.loaded), 'day')} loaded{again}, {days.unchanged} unchanged, "
+        f"gold: {plural(len(days.loaded), 'day')} loaded, {days.unchanged} unchanged, "
         f"{len(days.removed)} deleted, {plural(days.rows, 'row')}; {plural(videos.loaded, 'video')} loaded, "
         f"{videos.unchanged} unchanged, {videos.removed} deleted",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),

@@ -21,7 +21,7 @@ class GoldDay(NamedTuple):
 
 
 class GoldLoad(NamedTuple):
-    """The load of a day: its run (empty if an earlier version loaded the day), and its number of rows."""
+    """The load of a day: its run, and its number of rows."""
 
     params: str
     run_id: str

@@ -56,7 +56,7 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
                 yield Finding("iceberg", key, "damaged", remedy=REMEDY)
     progress.update(len(files), len(files))
     yield from _missing(ports, {*keys})
-    reason = "an earlier version wrote them; --rebuild adds it"
+    reason = "--rebuild adds it"
     if damaged:
         records = plural(damaged, "damaged record of checksums is", "damaged records of checksums are")
         reason = f"{records} named above, so these files cannot be checked"

@@ -46,7 +46,6 @@ class GoldReport(NamedTuple):
         unchanged: Number of days that were up to date.
         removed: Days that the store lacks, or that no query of the index reads.
         rows: Number of rows in the loaded days.
-        renewed: Number of loaded days that an earlier version had loaded.
         skipped: Unreadable runs; the tables keep the old rows of their days.
     """
 
@@ -55,7 +54,6 @@ class GoldReport(NamedTuple):
     removed: list[GoldDay]
     rows: int
     skipped: list[Skipped]
-    renewed: int = 0
 
 
 def load_gold(
@@ -70,7 +68,7 @@ def load_gold(
     """Update the days of `[from_ms, to_ms)` from the store; a second run changes nothing.
 
     With `verify`, read all rows, reload days whose rows were changed, and remove rows of days that were never
-    loaded. A day that an earlier version loaded has no run, and is loaded again.
+    loaded.
 
     A day is loaded completely or not at all: its files are read and checked first. Two loads may run at once.
 
@@ -95,7 +93,7 @@ def load_gold(
         and gold.remove(day, instead_of=load.run_id)
     ]
     loaded: list[GoldDay] = []
-    unchanged = rows = renewed = 0
+    unchanged = rows = 0
     for number, (day, run) in enumerate(runs_by_day.items()):
         progress.update(number, len(runs_by_day), day.day)
         load = loads.get(day)
@@ -115,11 +113,10 @@ def load_gold(
         else:
             loaded.append(day)
             rows += news
-            renewed += before == ""
     if verify:
         gold.remove_strays()
     progress.update(len(runs_by_day), len(runs_by_day), "loaded")
-    return GoldReport(loaded, unchanged, stray_days, rows, skipped, renewed)
+    return GoldReport(loaded, unchanged, stray_days, rows, skipped)
 
 
 def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:

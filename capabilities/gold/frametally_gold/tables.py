@@ -26,7 +26,7 @@ from sqlalchemy import (
 from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 10
 """A revision with which the same records give different rows also empties `run_id` of `gold_loads`."""
 
 ALL = MetaData()
@@ -45,7 +45,7 @@ def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Col
 
 
 def _of_blank_footage() -> list[Column[Any]]:
-    """Return the columns for blank footage, null for days that an earlier version loaded."""
+    """Return the columns for blank footage, null where frametally did not look for it."""
     return [
         _value("blank_frames", BigInteger, nullable=True),
         _value("blank_s", Float, nullable=True),

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Tabl
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 10
 
 ALL = MetaData()
 

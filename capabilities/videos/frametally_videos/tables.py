@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 10
 
 ALL = MetaData()
 

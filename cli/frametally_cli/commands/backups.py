@@ -158,7 +158,7 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
             return opened.enter_context(_store(settings))
 
         now_ms = round(time.time() * 1000)
-        name, data = read_backup(find_store, source, now_ms, note)
+        name, data = read_backup(find_store, source, note)
         backup = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
         numbers = backup.numbers()
         with _kept_books(settings) as books:

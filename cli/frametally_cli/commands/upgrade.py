@@ -13,12 +13,10 @@ import click
 
 from frametally.adapters.files.trial_store import TrialStore
 from frametally.books.index_lag import of_earlier_version
-from frametally.errors import TooOld
 from frametally.files.work_lock import work_lock
 from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
-from frametally.settings.loading import Settings
 from frametally_cli.commands.stages import show
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
@@ -26,14 +24,11 @@ from frametally_cli.options.ports import (
     ending_on,
     open_ports,
     open_store_port,
-    port_openers,
     read_settings,
 )
 
 if TYPE_CHECKING:
     from frametally_hadoop.driver import AggregateReport
-
-_CACHES = ("ledger", "index")
 
 
 @click.command()
@@ -49,8 +44,6 @@ def upgrade(dry_run: bool, **overrides: Any) -> int:
         if dry_run:
             with open_store_port(settings) as ports, _trial_of(ports) as trial:
                 return _count(trial)
-        for name in _CACHES:
-            _make_anew_if_too_old(settings, name)
         with open_ports(settings) as opened:
             return max(_count(opened), show(opened))
 
@@ -105,18 +98,3 @@ def _count_interval(ports: StorePorts, interval_s: int) -> AggregateReport:
         work_lock(settings.data_dir, "aggregate", wait=True, on_wait=bar.say),
     ):
         return aggregate(settings=settings, store=ports.store, progress=bar, selection=ALL_DAYS)
-
-
-def _make_anew_if_too_old(settings: Settings, name: str) -> None:
-    """Move a cache's file away if this version cannot change its tables: the store fills a new one."""
-    url, open_it = port_openers(settings)[name]
-    try:
-        open_it(url).close()
-    except TooOld as error:
-        if error.file is None:
-            raise
-        kept = error.file.with_name(f"{error.file.name}.old")
-        error.file.replace(kept)
-        for ending in ("-wal", "-shm"):
-            error.file.with_name(error.file.name + ending).unlink(missing_ok=True)
-        click.echo(f"{name}: made again from the store; the earlier version's file is now {kept}")

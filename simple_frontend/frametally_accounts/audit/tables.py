@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table,
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 10
 
 ALL = MetaData()
 

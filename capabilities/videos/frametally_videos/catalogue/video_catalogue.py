@@ -44,7 +44,6 @@ LAYOUT = Layout.in_catalogue(
     tables.about,
     tables.SCHEMA_VERSION,
     Path(__file__).with_name("migrations") / "videos",
-    first_version=5,
 )
 TABLES = (
     KeptTables(

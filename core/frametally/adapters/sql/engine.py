@@ -35,6 +35,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.errors import (
+    FIRST_LAYOUT,
     Damaged,
     DiskFull,
     FrametallyError,
@@ -202,10 +203,6 @@ def _connect_in_time(_dialect: object, _record: object, args: Any, options: dict
     if left_s is not None:
         options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))
     return TimedConnection.connect(*args, **options)
-
-
-LAST_BEFORE_RELEASE = "787d172"
-"""The last commit with the revisions that led to the first release's layouts."""
 
 
 class SqlDatabase:
@@ -397,15 +394,8 @@ class SqlDatabase:
     def _unknown(self, number: int) -> Misconfigured:
         layout = self._layout
         instead = f"{self._another} and run `{layout.refill}`"
-        if number < layout.first_version:
-            file = self._file.path if self._file and layout.is_cache else None
-            remedy = f"open it once with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it"
-            if file is not None:
-                remedy = "run `frametally upgrade`, which makes it again from the store"
-            return TooOld(
-                f"{self._part} {self._name} has layout {number}, from before 0.3.0: {remedy}, or {instead}",
-                file,
-            )
+        if number < FIRST_LAYOUT:
+            return TooOld(f"{self._part} {self._name}", instead)
         return Misconfigured(
             f"{self._part} {self._name} has layout {number}; this version of frametally knows "
             f"{layout.schema_version}: use the version that created it, or {instead}"

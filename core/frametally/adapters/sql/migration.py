@@ -1,13 +1,14 @@
 """Upgrades the tables of a database to the layout of this version of frametally.
 
 `schema_version` in the database is the number of its layout. A new database is created from the book's
-`tables.py`. Alembic's revisions in `migrations/<book>/`, next to the book, upgrade one of an earlier release.
+`tables.py`. Alembic's revisions in `migrations/<book>/`, next to the book, upgrade one of an earlier release;
+there are none yet.
 One process creates or changes the tables, in one transaction, while others wait.
 
 To change the tables of a book:
 
-1. change its `tables.py` and add 1 to `SCHEMA_VERSION`; `first_version` of its `Layout` stays;
-2. add `migrations/<book>/rev_<number>_<what>.py`: `revision = "0005"` after layout 4, `down_revision` the
+1. change its `tables.py` and add 1 to `SCHEMA_VERSION`;
+2. add `migrations/<book>/rev_<number>_<what>.py`: `revision = "0011"` after layout 10, `down_revision` the
    previous number, or None for the first revision, and `def upgrade() -> None` with Alembic's `op`;
 3. never import the tables in a revision: they will change again, and a released revision never does;
 4. a row of the index has a `crc32` over its other columns (`tables.checksum`): compute it again.
@@ -34,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.errors import FrametallyError
+from frametally.errors import FIRST_LAYOUT, FrametallyError
 
 MIGRATIONS = Path(__file__).resolve().with_name("migrations")
 """The migrations of the core's own books."""
@@ -58,7 +59,6 @@ class Layout(NamedTuple):
         refill: The command that fills it again after a loss.
         about: The table of one row that identifies a database; all tables are in its metadata.
         migrations: Folder of the revisions that lead to it; its name is the book's.
-        first_version: The layout of 0.3.0; no revision leads to it.
         beside: Names of other layouts' `about` tables that may be in the same SQLite file.
         has_secrets: Whether it, or a book in the same file, has data that only the file's owner may read.
         is_kept: Whether nothing can fill it again: SQLite then writes each commit to the disk at once.
@@ -70,15 +70,9 @@ class Layout(NamedTuple):
     about: Table
     schema_version: int
     migrations: Path
-    first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
     is_kept: bool = False
-
-    @property
-    def is_cache(self) -> bool:
-        """Whether it is one of the core's own books, which the store fills again."""
-        return self.migrations.parent == MIGRATIONS
 
     @property
     def tables(self) -> MetaData:
@@ -86,9 +80,7 @@ class Layout(NamedTuple):
         return self.about.metadata
 
     @classmethod
-    def in_catalogue(
-        cls, part: str, refill: str, about: Table, version: int, migrations: Path, *, first_version: int = 1
-    ) -> Layout:
+    def in_catalogue(cls, part: str, refill: str, about: Table, version: int, migrations: Path) -> Layout:
         """Return the layout of a book in the video catalogue's database, with others or alone."""
         setting = "FRAMETALLY_CATALOGUE_URL"
         return cls(
@@ -98,7 +90,6 @@ class Layout(NamedTuple):
             about,
             version,
             migrations,
-            first_version,
             _IN_CATALOGUE,
             has_secrets=True,
             is_kept=True,
@@ -106,7 +97,7 @@ class Layout(NamedTuple):
 
 
 class UnknownLayout(FrametallyError):
-    """The database was created by a newer frametally, or by one from before `Layout.first_version`."""
+    """The database was of a newer frametally, or of one before the first release."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"this version does not know layout {number}")
@@ -126,7 +117,7 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     """Create the tables, or upgrade them in place, in a transaction that excludes all others.
 
     Raises:
-        UnknownLayout: The database is newer than `layout`, or older than 0.3.0.
+        UnknownLayout: The database is newer than `layout`, or older than `FIRST_LAYOUT`.
     """
     about, head = layout.about, layout.schema_version
     present = layout_of(connection, about)
@@ -136,7 +127,7 @@ def bring_up(connection: Connection, layout: Layout) -> None:
         layout.tables.create_all(connection)
         connection.execute(insert(about).values(schema_version=head, next_number=1))
         present = head
-    if not layout.first_version <= present <= head:
+    if not FIRST_LAYOUT <= present <= head:
         raise UnknownLayout(present)
     if present < head:
         _upgrade(connection, layout, since=present)
@@ -165,6 +156,6 @@ def _upgrade(connection: Connection, layout: Layout, *, since: int) -> None:
         connection, opts={"version_table": f"frametally_{revisions.name}_revision", "fn": steps}
     )
     # A database of the first release has no such table, and `schema_version` is authoritative.
-    context.stamp(scripts, "base" if since == layout.first_version else f"{since:04d}")
+    context.stamp(scripts, "base" if since == FIRST_LAYOUT else f"{since:04d}")
     with _one_at_a_time, Operations.context(context):
         context.run_migrations()

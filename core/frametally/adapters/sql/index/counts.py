@@ -38,7 +38,6 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=MIGRATIONS / "index",
-    first_version=4,
 )
 _VERSION = select(tables.about.c.next_number, tables.runs.c.crc32).select_from(
     tables.about.outerjoin(tables.runs, tables.runs.c.number == tables.about.c.next_number - 1)

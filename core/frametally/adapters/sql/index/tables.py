@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Row, 
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 10
 
 ALL = MetaData()
 

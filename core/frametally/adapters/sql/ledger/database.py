@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from frametally.adapters.sql.migration import Layout
 
 PART, SETTING, REFILL = "ledger", "FRAMETALLY_LEDGER_URL", "frametally ledger rebuild"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 10
 DIGESTS = 2**62
 NUMBER_OF_NAME = "(SELECT number FROM frametally_ledger_names WHERE name = ?)"
 MOST_IN = 500  # values in one IN (...): SQLite allows 32,766, others fewer
@@ -97,7 +97,6 @@ def ledger_layout() -> Layout:
         about=tables.about,
         schema_version=SCHEMA_VERSION,
         migrations=MIGRATIONS / "ledger",
-        first_version=3,
     )
 
 
