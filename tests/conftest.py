@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import itertools
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +51,25 @@ if (
 
 pytest_plugins = ["tests.web.fixtures"]
 _LEFT_OUT = pytest.StashKey[int]()
+_RUNNING: set[str] = set()
+_DEAREST_FILES = 30
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make `timeout`, which sends SIGTERM, end a run as Ctrl-C does: with its failures and durations."""
+    if getattr(config.option, "numprocesses", None):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Note which tests run, in any process."""
+    _RUNNING.add(nodeid)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Note that a test has ended."""
+    _RUNNING.discard(nodeid)
 
 
 def pytest_collection_finish() -> None:
@@ -98,7 +119,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report the tests that were not run: why, and the one command that brings what they need."""
+    """Report which files took longest, and the tests that were not run: why, and the one command that brings
+    what they need."""
+    for nodeid in sorted(_RUNNING):
+        terminalreporter.write_line(f"It ended while this test was running: {nodeid}")
+    if config.option.durations:
+        write_dearest_files(terminalreporter)
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", ())
@@ -113,6 +139,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
             "state of every page in a browser, and five times the random examples."
         )
+
+
+def write_dearest_files(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write how long each of the dearest files took, with its fixtures."""
+    took_s: defaultdict[str, float] = defaultdict(float)
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            took_s[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section(f"slowest {_DEAREST_FILES} files")
+    for name, seconds in sorted(took_s.items(), key=itemgetter(1), reverse=True)[:_DEAREST_FILES]:
+        terminalreporter.write_line(f"{seconds:.0f}s {name}")
 
 
 def _unavailable(what: str, reason: object) -> None:
