@@ -186,7 +186,7 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs with embedded 
 
 .PHONY: soak
 soak: .venv/dev setup ## Kill stages and flip bits for a long time (set FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number>)
-	@FRAMETALLY_TESTS=thorough FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
+	@FRAMETALLY_TESTS=thorough FRAMETALLY_TESTS_DAY=all FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
 	  FAULTS_ALERT_KILLS=$${ALERT_KILLS:-100} \
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/together/test_flips.py tests/faults/test_protocol_machine.py \

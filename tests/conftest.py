@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import itertools
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 from tests.capabilities import is_left_out
-from tests.examples import THOROUGH, examples
+from tests.examples import DAY, EVERY_TURN, THOROUGH, examples, in_turn
 from tests.fakes.databases import DATABASES, Place
 from tests.fakes.memory import MemoryStore
 
@@ -48,7 +51,48 @@ if (
 
 pytest_plugins = ["tests.web.fixtures"]
 _LEFT_OUT = pytest.StashKey[int]()
+_RUNNING: set[str] = set()
+_DEAREST_FILES = 30
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make `timeout`, which sends SIGTERM, end a run as Ctrl-C does: with its failures and durations."""
+    if getattr(config.option, "numprocesses", None):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_report_header() -> str | None:
+    """Name the day whose cases run, and how to run them again."""
+    if not THOROUGH:
+        return None
+    again = f"FRAMETALLY_TESTS_DAY={DAY} runs them again, ={EVERY_TURN} runs all"
+    return f"cases of thorough tests: those whose turn is {DAY} ({again})"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases of each thorough test that have their turn on another day, if no test is named."""
+    if not THOROUGH or any("::" in argument for argument in config.args):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("thorough")
+        if mark is not None and mark.kwargs.get("turns", True):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    others = {*itertools.chain(*cases.values())} - {*itertools.chain(*map(in_turn, cases.values()))}
+    items[:] = [item for item in items if item not in others]
+    config.stash[_LEFT_OUT] = len(others)
+    config.hook.pytest_deselected(items=[*others])
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Note which tests run, in any process."""
+    _RUNNING.add(nodeid)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Note that a test has ended."""
+    _RUNNING.discard(nodeid)
 
 
 def pytest_collection_finish() -> None:
@@ -71,14 +115,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         re.findall(r"mark\.\w+", marks[1])
     ):
         return None
-    if "mark.thorough" in marks[1]:
+    if "mark.thorough" in marks[1] and not THOROUGH:
         config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + text.count("\ndef test_")
     return True
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the tests that are left to `make test-all`."""
-    if items:
+    if items and not THOROUGH:
         config = items[0].config
         config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + sum(
             item.get_closest_marker("thorough") is not None for item in items
@@ -98,7 +142,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report the tests that were not run: why, and the one command that brings what they need."""
+    """Report which files took longest, and the tests that were not run: why, and the one command that brings
+    what they need."""
+    for nodeid in sorted(_RUNNING):
+        terminalreporter.write_line(f"It ended while this test was running: {nodeid}")
+    if config.option.durations:
+        write_dearest_files(terminalreporter)
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", ())
@@ -108,11 +157,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{count} skipped: {reason}")
     if packages := sorted(set(re.findall(r"\(Debian: apt install ([\w-]+)", " ".join(reasons)))):
         terminalreporter.write_line(f"On Debian: apt install {' '.join(packages)}")
-    if count := config.stash.get(_LEFT_OUT, 0):
+    count = config.stash.get(_LEFT_OUT, 0)
+    if count and THOROUGH:
+        terminalreporter.write_line(
+            f"{count:,} cases have their turn on other days than {DAY}: "
+            f"FRAMETALLY_TESTS_DAY={EVERY_TURN} runs all."
+        )
+    elif count:
         terminalreporter.write_line(
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
             "state of every page in a browser, and five times the random examples."
         )
+
+
+def write_dearest_files(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write how long each of the dearest files took, with its fixtures."""
+    took_s: defaultdict[str, float] = defaultdict(float)
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            took_s[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section(f"slowest {_DEAREST_FILES} files")
+    for name, seconds in sorted(took_s.items(), key=itemgetter(1), reverse=True)[:_DEAREST_FILES]:
+        terminalreporter.write_line(f"{seconds:.0f}s {name}")
 
 
 def _unavailable(what: str, reason: object) -> None:

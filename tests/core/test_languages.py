@@ -133,6 +133,10 @@ def test_a_folder_has_its_own_keys_in_order(folder: Path) -> None:
         assert [key for key in keys if not key.startswith(f"{name}.")] == [], path
 
 
+def test_no_key_ends_with_a_number_which_would_say_nothing_about_its_text() -> None:
+    assert [key for key in texts("en") if re.search(r"_\d+(?:_html)?$", FORM.sub("", key))] == []
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_another_language_has_every_text(language: str) -> None:
     missing = [f"{key}: {text}" for key, text in texts("en").items() if key not in texts(language)]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.examples import EVERY_TURN, in_turn
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -248,3 +249,16 @@ def test_what_is_no_answer_of_a_registry_is_never_written(tmp_path: Path, image:
     assert done.returncode == 2
     assert image in done.stderr
     assert text == f"    image: {image}\n"
+
+
+def test_on_some_days_in_a_row_every_case_of_a_test_has_its_turn_and_on_each_day_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.examples.THOROUGH", True)
+    days = [f"2026-02-{day}" for day in (26, 27, 28)]
+    for values in ([], ["a"], ["a", "b"], [*"abcdefgh"]):
+        turns = [in_turn(values, day) for day in days]
+        assert {*values} == {value for turn in turns for value in turn}
+        assert all(turns) == bool(values)
+        assert in_turn(values, EVERY_TURN) == values
+    assert sorted(map(len, turns)) == [2, 3, 3]

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_frame, make_manifest
 from tests.kit.waiting import until
 from tests.live.capturing import (
     Capturing,
@@ -43,16 +43,18 @@ from frametally.errors import Retryable
 from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
-from frametally.records import FrameAnnouncement, decode, encode
+from frametally.records import Detection, FrameAnnouncement, decode, encode
 from frametally.rules import blank_stretches
 from frametally.rules.blank_stretches import BLANK_MS, FROZEN_MS
 from frametally.rules.times import DAY_MS
+from frametally.segments.results import make_results_topic, result_message
 from frametally_live.book import LiveBook
 from frametally_live.cameras import picture_doubts
 from frametally_live.cameras.camera_form import add_camera, read_camera
 from frametally_live.cameras.picture_doubts import DAMAGED_MS, PictureDoubts
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_live.feeds import camera_capture
+from frametally_live.feeds.found_boxes import FoundBoxes
 
 
 @pytest.mark.thorough
@@ -584,6 +586,28 @@ def test_one_picture_that_is_otherwise_ends_the_doubt() -> None:
     assert told(pictures(120, 4), SECOND_MS, doubts, FROZEN_MS + STEP_MS) == ""
     assert told(pictures(2, 2), BLANK_MS, doubts, 2 * FROZEN_MS)
     assert told(pictures(90, 4), SECOND_MS, doubts, 3 * FROZEN_MS) == ""
+
+
+@pytest.mark.parametrize(("confidence", "part"), [(0.9, ""), (0.1, "is black")], ids=["counted", "weak"])
+def test_a_dark_picture_with_a_counted_box_is_not_black_once_the_box_is_known(
+    tmp_path: Path, confidence: float, part: str
+) -> None:
+    settings, doubts = here(tmp_path), PictureDoubts()
+    assert "is black" in told(pictures(2, 2), BLANK_MS, doubts), "by its picture: no result is known yet"
+    box = [Detection(label="car", confidence=confidence, box=(1, 1, 60, 40))]
+    with closing(open_frame_log(settings.log_url)) as log:
+        make_results_topic(log, settings)
+        for at_ms in range(0, BLANK_MS + 1, STEP_MS):
+            frame = make_frame(at_ms, source="gate-1", detections=box if at_ms == 5000 else [])
+            frame = replace(frame, shows="black")
+            log.publish(settings.results_topic, [result_message(frame)])
+        boxes = FoundBoxes(log, settings, "gate-1")
+        boxes.pass_to(doubts)
+        until(lambda: boxes.pass_to(doubts) or doubts.known_until_ms == BLANK_MS)
+        boxes.stop()
+    later = told(pictures(2, 2), SECOND_MS, doubts, BLANK_MS + STEP_MS)
+    assert part in later
+    assert bool(later) == bool(part)
 
 
 def test_a_lasting_doubt_keeps_its_beginning() -> None:

@@ -17,9 +17,9 @@ from tests.web.browser import Place, Visits, expect
 
 from frametally_cli.main import cli
 from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feeds import result_reader
 from frametally_live.feeds.detection_lag import newest_results
-from frametally_live.viewers import result_reader
-from frametally_live.viewers.result_reader import Detected, ResultReader
+from frametally_live.feeds.result_reader import Detected, ResultReader
 
 
 @pytest.fixture

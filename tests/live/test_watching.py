@@ -47,7 +47,7 @@ NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check for streams more often than twice a second, and end sooner, because each test waits for that."""
     monkeypatch.setattr("frametally_live.viewers.relay._LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("frametally_live.viewers.result_reader._POLL_S", 0.05)
+    monkeypatch.setattr("frametally_live.feeds.result_reader._POLL_S", 0.05)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
 from frametally.ports.frame_log import FrameLog, LogConsumer
 from frametally.records import FrameDetections
-from frametally_live.viewers.result_reader import ResultReader
+from frametally_live.feeds.result_reader import ResultReader
 
 scene, app, sockets = test_watching.scene, test_watching.app, test_watching.sockets
 watch, gate = test_watching.watch, test_watching.gate

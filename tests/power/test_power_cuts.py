@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from tests.capabilities import CAPABILITIES, HERE
 from tests.commands import FORKS
+from tests.examples import in_turn
 from tests.power.disk import MODES, Change, Disk, Mode, changes_in, log_of
 from tests.power.session import run_forked
 from tests.videos.written_clips import write_pictures
@@ -409,4 +410,6 @@ def test_nothing_acknowledged_is_lost_and_nothing_deleted_is_back_after_a_power_
     recorder: Path, place: Path, tmp_path: Path, commands: list[list[str]]
 ) -> None:
     recording = record(recorder, place, tmp_path / "recording", commands)
-    assert problems_after(partial(after_cut, place, recording, cut) for cut in cuts_of(recording)) == []
+    assert (
+        problems_after(partial(after_cut, place, recording, cut) for cut in in_turn(cuts_of(recording))) == []
+    )

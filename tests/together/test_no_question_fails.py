@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import pytest
+from tests.examples import in_turn
 from tests.traffic.zoned_footage import LEFT, MODEL, START_MS, count, draw, drive, put
 from tests.videos.video_records import make_video
 from tests.web.conftest import Place, Serving
@@ -249,7 +250,7 @@ def test_no_body_fails_on_any_route(client: Client) -> None:
         bodies += [
             json.dumps({"name": "a", "source": "gate"} | {field: value}).encode()
             for field in operation.body.get("properties", {})
-            for value in WRONG
+            for value in in_turn(WRONG)
         ]
         for body in bodies:
             sent = {"Content_Type": "application/json", "If_Match": '"0"'}

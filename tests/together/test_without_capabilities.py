@@ -19,12 +19,14 @@ from typing import NamedTuple
 
 import pytest
 from tests.capabilities import PACKAGES
+from tests.examples import in_turn
 from tests.family.footage import SETTINGS, make_video
 
 from frametally.opening import open_count_index
 from frametally.plugins import Plugin, load, plugins
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
+# Its cases take turns as a whole: each needs a copy of the checkout.
+pytestmark = [pytest.mark.thorough(turns=False), pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPS = sorted({package.parent for package in PACKAGES})
@@ -209,7 +211,7 @@ def copy_compiled(name: str, root: Path) -> None:
         shutil.copy2(compiled, target)
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=in_turn(CASES))
 def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("needs a checkout")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     DAY_MS,
@@ -23,14 +24,17 @@ from tests.videos.video_records import corrected, make_facts, make_video
 
 from frametally import keys
 from frametally.media.forgetting import put_tombstone
+from frametally.media.manifests import find_record
 from frametally.opening import open_count_index, open_ledger
-from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
+from frametally.records import DeadLetter, Detection, FrameAnnouncement, MediaManifest, encode
 from frametally.rules.blank_stretches import BlankPart
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
+from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.video_states import FORGOTTEN, StateSettler
 from frametally_videos.library_answers import video_of
+from frametally_videos.media_records import VideoCheck, VideoQuality
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
@@ -93,11 +97,17 @@ class House:
         self.store.put(manifest.key, encode(manifest))
 
     def detect(
-        self, *seconds: int, media: str = VIDEO.sha256, dead: tuple[int, ...] = (), source: str = "cam"
+        self,
+        *seconds: int,
+        media: str = VIDEO.sha256,
+        dead: tuple[int, ...] = (),
+        source: str = "cam",
+        **values: Any,
     ) -> None:
         """A segment with frames of these seconds."""
         frames = [
-            make_frame(DAY_MS + 1000 * at, at, media=media, model=MODEL, source=source) for at in seconds
+            replace(make_frame(DAY_MS + 1000 * at, at, media=media, model=MODEL, source=source), **values)
+            for at in seconds
         ]
         letters = [_dead_letter(at, media) for at in dead]
         first, self._offset = self._offset, self._offset + len(frames) + len(letters)
@@ -242,6 +252,37 @@ def test_a_video_that_is_black_has_no_number_and_says_why(house: House) -> None:
     answer = video_of(row, "UTC")
     assert (answer.state, answer.detections_counted, answer.objects_counted) == ("ready", None, None)
     assert answer.reason is not None and "3 frames of its time show nothing" in answer.reason
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["checked before", "checked after"])
+@pytest.mark.parametrize(("confidence", "is_black"), [(0.9, False), (0.1, True)], ids=["counted", "weak"])
+def test_a_dark_video_with_counted_boxes_is_not_black_once_they_are_known(
+    house: House, confidence: float, is_black: bool, is_first: bool
+) -> None:
+    checks = [VideoCheck(name="black", passed=False, sentence="", measured=1, limit=0.05, unit="1")]
+    quality = VideoQuality(video_id=VIDEO.id, sha256=VIDEO.sha256, made_by="1", passed=False, checks=checks)
+
+    def check() -> None:
+        house.store.put(quality.key, encode(quality))
+        take_in(house.settler.settings, house.store, house.catalogue, VIDEO.id, "checks", [])
+
+    house.run()
+    if is_first:
+        check()
+        assert house.catalogue.notices(9) == [], "no news before its boxes are known"
+    house.announce(announced(3))
+    box = Detection(label="car", confidence=confidence, box=(1, 1, 60, 40))
+    house.detect(0, 1, 2, shows="black", detections=[box])
+    house.count(3)
+    assert house.settled().state == "ready"
+    if not is_first:
+        check()
+        assert house.settled().state == "ready"
+    kept = find_record(house.store, quality.key, VideoQuality)
+    assert kept is not None
+    assert kept.fails_black is is_black is not kept.passed
+    told = {notice.subject for notice in house.catalogue.notices(9)}
+    assert (f"{VIDEO.name} did not pass black" in told) is is_black
 
 
 def test_what_failed_says_why_and_stays(house: House) -> None:

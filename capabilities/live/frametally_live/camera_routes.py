@@ -30,8 +30,8 @@ from frametally_live.cameras.camera_form import (
 from frametally_live.discovery.probe import NoNetwork
 from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
+from frametally_live.feeds.result_reader import Detected
 from frametally_live.routes import check_live
-from frametally_live.viewers.result_reader import Detected
 from frametally_videos.routes import field_problem
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for

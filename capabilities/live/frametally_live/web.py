@@ -5,9 +5,9 @@ from __future__ import annotations
 from frametally_live.book import LiveBook
 from frametally_live.camera_answers import CameraSearch
 from frametally_live.camera_routes import CAMERAS, CameraRoutes
+from frametally_live.feeds.result_reader import Detected
 from frametally_live.routes import STREAMS, LiveRoutes
 from frametally_live.viewers.relay import Relay
-from frametally_live.viewers.result_reader import Detected
 from frametally_live.viewers.viewer_sockets import STREAM_PATH, ViewerSockets
 from frametally_web.plugging import WebContext, WebPart
 

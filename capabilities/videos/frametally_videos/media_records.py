@@ -239,6 +239,11 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
     def key(self) -> str:  # noqa: D102
         return keys.quality_of_video_key(self.video_id)
 
+    @property
+    def fails_black(self) -> bool:
+        """Whether the check `black` failed, which boxes may correct; see `jobs.black_checks`."""
+        return any(check.name == "black" and not check.passed for check in self.checks)
+
 
 class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The enhancement of a video; omitted numbers change nothing.

@@ -12,6 +12,12 @@ from frametally.errors import Misconfigured
 COUNTING_VERSION = 13
 """Raised whenever the same segments and settings would give different part files; all days are then stale."""
 
+MIN_CONFIDENCE = 0.25
+MIN_TRACKING_FPS = 5.0
+TRACK_LABEL_CONFIDENCE = "*=0.6,bus=0.4,car=0.4,truck=0.4"
+TRACK_GROUPS = "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck"
+"""The defaults of the settings of these names; the counting job starts from them, too."""
+
 FRAMES_FOR_A_DETECTION = 100
 """A working model finds something in this many frames that show something."""
 

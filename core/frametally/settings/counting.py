@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.counted_boxes import (
+    MIN_CONFIDENCE,
+    MIN_TRACKING_FPS,
+    TRACK_GROUPS,
+    TRACK_LABEL_CONFIDENCE,
+    CountedBoxes,
+)
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 from frametally.settings.fields import Field, SettingsPart
@@ -28,7 +34,9 @@ class CountingSettings(SettingsPart):
         le=DAY_S,
         description="Stored base interval in seconds; must divide a day.",
     )
-    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Minimum confidence of a counted box.")
+    count_min_confidence: float = Field(
+        MIN_CONFIDENCE, ge=0, lt=1, description="Minimum confidence of a counted box."
+    )
     count_min_side_px: float = Field(
         0.0,
         ge=0,
@@ -44,14 +52,14 @@ class CountingSettings(SettingsPart):
         "`first` or `last`, or `all`.",
     )
     min_tracking_fps: float = Field(
-        5.0,
+        MIN_TRACKING_FPS,
         ge=0,
         le=1000,
         description="Analysed frames per second below which unique objects are not counted; 10% less "
         "is enough.",
     )
     track_label_confidence: str = Field(
-        "*=0.6,bus=0.4,car=0.4,truck=0.4",
+        TRACK_LABEL_CONFIDENCE,
         description="Confidence of strong boxes by label, `*` for all others (0.6 without it); a box "
         "0.1 above it begins a track.",
     )
@@ -61,7 +69,7 @@ class CountingSettings(SettingsPart):
         "if empty, none.",
     )
     track_groups: str = Field(
-        "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
+        TRACK_GROUPS,
         description="Groups of labels that a model confuses: the weaker of two boxes of one object is "
         "dropped, and they are tracked together, so an object gets one label by vote. Part of the model id.",
     )

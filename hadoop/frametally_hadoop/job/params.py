@@ -9,7 +9,17 @@ import math
 from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes, LabelGroups, checked_groups
+from frametally.rules.counted_boxes import (
+    COUNTING_VERSION,
+    MIN_CONFIDENCE,
+    MIN_TRACKING_FPS,
+    TRACK_GROUPS,
+    TRACK_LABEL_CONFIDENCE,
+    CountedBoxes,
+    LabelGroups,
+    checked_groups,
+    label_groups,
+)
 from frametally.rules.hour_file import length_ms
 from frametally.rules.known import HOUR_MARGIN_MS, TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
@@ -19,6 +29,32 @@ MARGIN_MS = HOUR_MARGIN_MS
 
 NEW_ABOVE_STRONG = 1000
 """Ten-thousandths of confidence above the strong threshold that a box needs to begin a track (ByteTrack)."""
+
+
+def label_thresholds(text: str) -> dict[str, int]:
+    """Read the thresholds of labels, such as `car=0.4, bus=0.5`; `*` stands for all others.
+
+    Raises `Misconfigured` for a label without a threshold from 0 to 1.
+    """
+    thresholds = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        label, _, number = item.partition("=")
+        try:
+            confidence = float(number)
+        except ValueError:
+            confidence = math.nan
+        if not label.strip() or not 0 <= confidence <= 1:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is not a label with a confidence "
+                "from 0 to 1; write it like car=0.4,truck=0.4"
+            )
+        thresholds[label.strip()] = round(confidence * 10_000)
+    return thresholds
+
+
+_STRONG = label_thresholds(TRACK_LABEL_CONFIDENCE)
 
 
 class TrackParams(NamedTuple):
@@ -38,17 +74,14 @@ class TrackParams(NamedTuple):
         groups: `(name, labels)` of labels that are followed together, sorted; others are followed alone.
     """
 
-    min_fps: int = 500
-    strong: int = 6000
+    min_fps: int = round(MIN_TRACKING_FPS * 100)
+    strong: int = _STRONG["*"]
     weak: int = 1000
     gap_ms: int = TRACK_GAP_MS
     stitch_ms: int = 5000
-    strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
+    strong_by_label: tuple[tuple[str, int], ...] = tuple(sorted(_STRONG.items() - {("*", _STRONG["*"])}))
     fixed_labels: tuple[str, ...] = ()
-    groups: LabelGroups = (
-        ("two-wheeler", ("bicycle", "motorbike")),
-        ("vehicle", ("bus", "car", "truck")),
-    )
+    groups: LabelGroups = label_groups(TRACK_GROUPS)
 
     def followed_with(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Return labels and those followed together with one of them, sorted; empty means all."""
@@ -100,29 +133,6 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
     return params
 
 
-def label_thresholds(text: str) -> dict[str, int]:
-    """Read the thresholds of labels, such as `car=0.4, bus=0.5`; `*` stands for all others.
-
-    Raises `Misconfigured` for a label without a threshold from 0 to 1.
-    """
-    thresholds = {}
-    for item in text.split(","):
-        if not item.strip():
-            continue
-        label, _, number = item.partition("=")
-        try:
-            confidence = float(number)
-        except ValueError:
-            confidence = math.nan
-        if not label.strip() or not 0 <= confidence <= 1:
-            raise Misconfigured(
-                f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is not a label with a confidence "
-                "from 0 to 1; write it like car=0.4,truck=0.4"
-            )
-        thresholds[label.strip()] = round(confidence * 10_000)
-    return thresholds
-
-
 class CountParams(NamedTuple):
     """The counts to make, and how to make them.
 
@@ -133,7 +143,7 @@ class CountParams(NamedTuple):
     """
 
     interval_s: int = 60
-    min_confidence: int = 2500
+    min_confidence: int = round(MIN_CONFIDENCE * 10_000)
     min_side: int = 0
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()

@@ -104,7 +104,7 @@ const labelled = (words, name, onclick) => el("button.button", { "aria-label": n
  */
 function removal(what, consequence, remove) {
   const area = el("span.row");
-  const ask = labelled(t("accounts.remove_2"), t("accounts.remove", { what }), confirm);
+  const ask = labelled(t("accounts.remove_button"), t("accounts.remove", { what }), confirm);
   function confirm() {
     const sure = el("button.button.primary", { onclick: remove }, t("accounts.yes_remove", { what }));
     const back = el("button.button", { onclick: cancel }, t("web.cancel"));
@@ -205,8 +205,10 @@ function tokenEntry(token) {
       "p.muted.small",
       token.ends_at_ms < Date.now() ? t("accounts.it_ended", when) : t("accounts.it_ends", when),
     ),
-    removal(t("accounts.of_2", { name, account }), t("accounts.programs_that_send_it_are_refused"), () =>
-      change(() => send("DELETE", `tokens/${pathOf(account, name)}`, {})),
+    removal(
+      t("accounts.name_of_account", { name, account }),
+      t("accounts.programs_that_send_it_are_refused"),
+      () => change(() => send("DELETE", `tokens/${pathOf(account, name)}`, {})),
     ),
   );
 }

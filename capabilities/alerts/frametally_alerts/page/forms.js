@@ -58,7 +58,7 @@ function act(button) {
     replace: async () => replaceChannel(name),
     cancel: async () => location.assign("/alerts"),
   };
-  const sure = [t("alerts.delete_for_good"), t("alerts.delete_for_good_2", { name })];
+  const sure = [t("alerts.delete_for_good"), t("alerts.delete_name_for_good", { name })];
   if (action === "delete" && !isSure(button, sure[0], sure[1])) return;
   press(button, byId("fault"), async () => {
     await actions[action]();
@@ -91,7 +91,7 @@ function fillFromChart(form, query) {
   const { sources, labels, zone, interval, metric, model, timezone } = parseState(location.search);
   const threshold = query.get("threshold") ?? "";
   form.dataset.kept = JSON.stringify({ model: model ?? "", timezone: timezone ?? usualZoneOf(sources) });
-  const where = sources.length ? t("alerts.at_2", { sources: sources.join(", ") }) : "";
+  const where = sources.length ? t("alerts.at_sources", { sources: sources.join(", ") }) : "";
   const name = `${labels.join(t("web.and")) || t("alerts.objects")} ${where}`.trim();
   const measure = metric ?? "detections";
   open(form, {

@@ -18,7 +18,7 @@ const [WIDTH, HEIGHT] = [600, 90];
 export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
   const { from_ms: from, to_ms: to, total, alerts, tried, fulfilled } = trial;
   if (from === null || to === null) return [el("p.muted", t("alerts.frametally_cannot_try_this_rule_there"))];
-  const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
+  const span = t("alerts.from_to", { from: moment(from), to: moment(to) });
   const lines = alerts.slice(0, MOST_LINES).map((one) => {
     const value = one.value === null ? "" : `: ${number(one.value)}`;
     return el("li", joined([moment(one.start_ms), one.source_name, one.label], ", ") + value);

@@ -22,6 +22,7 @@ from frametally_live.cameras.spool import Spool, spool_folder
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.feed_messages import FeedRun
+from frametally_live.feeds.found_boxes import FoundBoxes
 from frametally_live.settings import LiveSettings
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import bgr_pixels
@@ -82,6 +83,7 @@ class CameraCapture:
             packs=run.packs,
             is_alone=bool(feed.id) or not feed.worker,
         )
+        self._boxes = FoundBoxes(run.log, settings, feed.source)
         self._clock = CaptureClock()
         self._sampling = settings.sample_fps
         self._offered, self._used = RecentRate(), RecentRate()
@@ -102,6 +104,7 @@ class CameraCapture:
         try:
             self._until_stopped()
         finally:
+            self._boxes.stop()
             self._minutes.end()
             self._screening.finish()
             self._sender.finish()
@@ -155,6 +158,7 @@ class CameraCapture:
                 pixels_of = partial(bgr_pixels, self._reformatter, frame.frame, aspect, max_pixels)
                 if self._minutes.add(frame.captured, frame.position_s, pixels_of):
                     self._used.note(time.monotonic())
+                    self._boxes.pass_to(self._minutes.doubts)
             except Poison:
                 reader.pieces_damaged += 1
             if was_there:  # otherwise the outage covers them

@@ -9,11 +9,10 @@ from contextlib import suppress
 from frametally.errors import Poison
 from frametally.ports.frame_log import FrameLog, LogRecord, NoSuchTopic
 from frametally.records import FrameDetections, decode
+from frametally_live.cameras.picture_doubts import LATE_MS
 from frametally_live.feed_records import FeedTold
 from frametally_live.log_end import read_to_end
 
-LATE_MS = 5000
-"""A feed is late if its announcements or results lag this far behind the event time."""
 _MOST_BACK = 1000
 
 

@@ -21,8 +21,8 @@ from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
+from frametally_live.feeds.result_reader import ResultReader
 from frametally_live.viewers.result_pictures import FeedName, Pictures, find_shown
-from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue

@@ -180,7 +180,7 @@ function tableOfKinds(kinds) {
     t("web.source"),
     t("retention.stored"),
     t("retention.would_go"),
-    t("retention.frees_2"),
+    t("retention.frees_title"),
   ];
   const rows = kinds.map((row) => {
     const cells = [

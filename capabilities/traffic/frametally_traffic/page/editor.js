@@ -189,7 +189,7 @@ async function showPaths() {
 }
 
 /** @param {unknown} error */
-const fail = (error) => showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
+const fail = (error) => showFault(t("web.this_cannot_be_shown_title"), wordsOf(error));
 
 async function load() {
   const { sources } = await get("sources", withValues("", { model: state.model }));
@@ -278,7 +278,7 @@ async function store() {
       choose,
       saved: (drawing) => {
         setStored(drawing);
-        say(t("traffic.saved_revision_2", { revision: drawing.revision }));
+        say(t("traffic.saved_revision_sentence", { revision: drawing.revision }));
       },
       merge: (drawing, shapes) => {
         setStored(drawing);

@@ -237,7 +237,7 @@ function fail(error) {
   if (error.passes) {
     showOutage(error, since, load);
     again = setTimeout(load, RETRY_MS);
-  } else showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
+  } else showFault(t("web.this_cannot_be_shown_title"), wordsOf(error));
 }
 
 window.addEventListener("popstate", () => {

@@ -87,7 +87,7 @@ function fail(error, again) {
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
 function show(report, wanted) {
   hideNothing();
-  byId("traffic-title").textContent = t("traffic.traffic_report_2", { name: report.name });
+  byId("traffic-title").textContent = t("traffic.traffic_report_name", { name: report.name });
   byId("traffic-subtitle").textContent = [
     format.span(report.from_ms, report.to_ms),
     format.zoneName(report.from_ms),
@@ -139,7 +139,7 @@ function showQuarters(report) {
   const whole = report.quarters.filter(({ is_whole: isWhole }) => isWhole).length;
   const put = () => {
     byId("quarters").replaceChildren(quartersTable(report, fields.shown.value));
-    const of = fields.shown.value === MOTOR ? t("traffic.all_motor_vehicles_2") : fields.shown.value;
+    const of = fields.shown.value === MOTOR ? t("traffic.all_motor_vehicles_title") : fields.shown.value;
     byId("quarters-words").textContent = t("traffic.of_were_seen_whole_in_part", {
       of,
       length: t("traffic.count_quarter_hours", { count: report.quarters.length }),

@@ -99,11 +99,12 @@ LEAST_SIDE_PX = 240
 MISSING_S, MISSING_PART = 1.0, 0.05
 """The producer's limits for reporting a truncated file."""
 
-_SHOWS_NOTHING = "Its pictures show nothing, so this is unknown."
+_ALL_BLANK = "Its pictures are black or of one colour, so this is unknown."
 Reasons = Sequence[BlankReason | None]
 
 
-def _check_black(looks: Sequence[PictureLook], reasons: Reasons, length_s: float | None) -> VideoCheck:
+def check_black(looks: Sequence[PictureLook], reasons: Reasons, length_s: float | None) -> VideoCheck:
+    """Return the check `black`: `reasons` has why each look shows nothing, `length_s` the video's length."""
     mask = [reason in ("black", "one_colour") for reason in reasons]
     part = _part(mask)
     words = [BLANK_WORDS[word] for word in ("black", "one_colour") if word in reasons] or ["black"]
@@ -114,7 +115,7 @@ def _check_black(looks: Sequence[PictureLook], reasons: Reasons, length_s: float
 def _check_dark(looks: Sequence[PictureLook]) -> VideoCheck:
     bright = [look.brightness for look in looks if not look.shows]
     if not bright:
-        return _check("dark", True, _SHOWS_NOTHING, None, LEAST_BRIGHTNESS, "level")
+        return _check("dark", True, _ALL_BLANK, None, LEAST_BRIGHTNESS, "level")
     level = median(bright)
     sentence = f"Its pictures have a brightness of {level:.0f} of 255."
     return _check("dark", level >= LEAST_BRIGHTNESS, sentence, level, LEAST_BRIGHTNESS, "level")
@@ -131,7 +132,7 @@ def _check_frozen(looks: Sequence[PictureLook], reasons: Reasons, length_s: floa
 def _check_blurred(looks: Sequence[PictureLook]) -> VideoCheck:
     values = [look.blur for look in looks if look.blur is not None and not look.shows]
     if not values:
-        return _check("blurred", True, _SHOWS_NOTHING, None, MOST_BLUR, "1")
+        return _check("blurred", True, _ALL_BLANK, None, MOST_BLUR, "1")
     value = median(values)
     word = "sharp" if value <= MOST_BLUR else "blurred"
     sentence = f"Its pictures are {word} ({value:.2f}; 0 is sharp, 1 flat)."
@@ -141,7 +142,7 @@ def _check_blurred(looks: Sequence[PictureLook]) -> VideoCheck:
 def _check_blocky(looks: Sequence[PictureLook]) -> VideoCheck:
     values = [look.blockiness for look in looks if look.blockiness is not None and not look.shows]
     if not values:
-        return _check("blocky", True, _SHOWS_NOTHING, None, MOST_BLOCKINESS, "1")
+        return _check("blocky", True, _ALL_BLANK, None, MOST_BLOCKINESS, "1")
     value = median(values)
     sentence = f"Steps at the edges of blocks are {value:.1f} times as large as the steps next to them."
     return _check("blocky", value <= MOST_BLOCKINESS, sentence, value, MOST_BLOCKINESS, "1")
@@ -244,7 +245,7 @@ def check_video(record: VideoRecord, times: FoundTimes, looks: Sequence[PictureL
     """Return the results of all checks."""
     reasons = looks_without_scene(looks)
     checks = [
-        _check_black(looks, reasons, times.length_s),
+        check_black(looks, reasons, times.length_s),
         _check_dark(looks),
         _check_frozen(looks, reasons, times.length_s),
         _check_blurred(looks),

@@ -26,7 +26,7 @@ from frametally.rules.tombstones import Range, merged
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES, Job, VideoBooks, VideoRow, VideoState
 from frametally_videos.jobs.job_results import tell_made
-from frametally_videos.jobs.video_news import VideoNews
+from frametally_videos.jobs.video_news import VideoNews, tell_checks
 from frametally_videos.library.retention import is_forgotten
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import NO_TIME
@@ -279,6 +279,8 @@ class StateSettler:
 
     def _settle(self, rows: list[VideoRow]) -> None:
         for row, newest, settlement in self.settlements(rows):
+            if settlement.state == "ready":
+                self._correct_checks(row.record)
             self._tell(row.record, newest.get("frames"), settlement)
             if settlement.state in ("ready", "failed"):
                 tell_made(self.settings, self.catalogue, row.record.id, "end")
@@ -288,6 +290,13 @@ class StateSettler:
             if settlement.queues_frames:
                 self.catalogue.queue(row.record.id, "frames")
 
+    def _correct_checks(self, video: VideoRecord) -> None:
+        # Imported here because only a worker of videos needs FFmpeg.
+        from frametally_videos.jobs.black_checks import correct_black_check
+
+        if (manifest := find_manifest(self.store, video.sha256)) is not None:
+            correct_black_check(self.settings, self.store, self.ledger, video, manifest)
+
     def _tell(self, video: VideoRecord, frames: Job | None, settlement: Found) -> None:
         """Put the news of a final state before it is noted, since the video is not checked again afterwards.
 
@@ -295,6 +304,8 @@ class StateSettler:
         """
         if frames is None:
             return
+        if settlement.state in ("ready", "failed"):
+            tell_checks(self.settings, self.store, self.catalogue, video.id)
         if settlement.state == "ready":
             self._news.ready(video, frames, settlement.books, settlement.reason)
         elif settlement.state == "failed" and settlement != _FORGOTTEN:  # a person who deletes frames knows

@@ -49,7 +49,7 @@ async function sectionOf({ cause, frames, reason, remedy }, nameOf) {
     el("p.muted", ...withPages(`${remedy[0].toUpperCase()}${remedy.slice(1)}.`)),
     frames > 1 ? buttons(t("web.count_frames", { count: frames }), { cause }) : null,
     el("ul.strip", ...cards),
-    left ? el("p.muted.small", t("web.and_more_3", { left: number(left) })) : null,
+    left ? el("p.muted.small", t("web.and_left_more", { left: number(left) })) : null,
   );
 }
 

@@ -53,7 +53,7 @@ async function load() {
     const longer = error instanceof ApiError && error.parameter === "interval" && error.instead[0];
     if (longer && !isSigned) return change({ interval: Number(longer) });
     byId("chart").hidden = counted === undefined;
-    say(error instanceof Error ? error.message : t("web.this_cannot_be_shown_3"));
+    say(error instanceof Error ? error.message : t("web.this_cannot_be_shown_sentence"));
     byId("embed").dataset.state = "failed";
   }
 }

@@ -50,10 +50,10 @@ function changesCard(footage, sources) {
   const others = sources.filter((one) => one.source !== source).map((one) => one.name);
   return el(
     "p.change-buttons.row",
-    el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage)) }, t("web.correct_the_time_3")),
-    el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones") }, t("web.set_time_zone_2")),
-    el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others)) }, t("web.rename_3")),
-    el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage)) }, t("web.forget_footage_2")),
+    el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_title"), retimeForm(footage)) }, t("web.correct_the_time_button")),
+    el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones") }, t("web.set_time_zone_button")),
+    el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_title"), renameForm(footage, others)) }, t("web.rename_button")),
+    el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage)) }, t("web.forget_footage_button")),
   ); // prettier-ignore
 }
 
@@ -74,7 +74,7 @@ function recordingsTable({ name, recordings, recordings_left_out: left }) {
     inArea(t("web.recordings_of", { name }), {
       columns: [
         { name: t("web.recording"), of: (/** @type {Api.Recording} */ one) => one.name },
-        { name: t("web.from_2"), id: "from", of: ({ from_ms: from }) => from ?? 0 },
+        { name: t("web.from_title"), id: "from", of: ({ from_ms: from }) => from ?? 0 },
         { name: t("web.to"), of: ({ to_ms: to }) => to ?? 0 },
         { name: t("web.frames"), of: ({ frames }) => frames, isNumber: true },
       ],
@@ -83,7 +83,7 @@ function recordingsTable({ name, recordings, recordings_left_out: left }) {
         rowOf(el("span.name", { title: one.name }, one.name), at(one.from_ms), at(one.to_ms), numberCell(number(one.frames))),
       order: { by: "from", falls: false },
     }),
-    left ? el("p.muted.small", t("web.and_more_3", { left: number(left) })) : null,
+    left ? el("p.muted.small", t("web.and_left_more", { left: number(left) })) : null,
   ); // prettier-ignore
 }
 
@@ -146,13 +146,13 @@ async function load() {
       byId("footage").replaceChildren(
         el(
           "p",
-          `${t("web.count_frames", { count: frames })}${range}. ${t("web.times_are_in_2", { zoneInUse: zoneInUse() })} `,
+          `${t("web.count_frames", { count: frames })}${range}. ${t("web.times_are_in_zone", { zoneInUse: zoneInUse() })} `,
           el("a", { href: chart }, t("web.see_its_chart")),
         ),
         ...(has("run") ? [changesCard(footage, sources)] : []),
         recordingsTable(footage),
       );
-      byId("way-back").replaceChildren(el("a", { href: "/footage" }, t("web.all_footage_2")));
+      byId("way-back").replaceChildren(el("a", { href: "/footage" }, t("web.back_to_all_footage")));
     }
     hideNotice();
     page.dataset.state = "ready";

@@ -117,7 +117,7 @@ export class Player extends Sheet {
 
   faster() {
     this.speed = SPEEDS[(SPEEDS.indexOf(this.speed) + 1) % SPEEDS.length];
-    this.say(t("accuracy.speed_2", { speed: this.speed }));
+    this.say(t("accuracy.speed_set", { speed: this.speed }));
     this.onChange();
   }
 
@@ -205,7 +205,7 @@ export class Player extends Sheet {
     this.area.toggleAttribute("data-before", isBefore);
     const words = isBefore
       ? t("accuracy.before_the_piece_do_not_count", { begin: seconds(begin - this.at) })
-      : t("accuracy.of_2", { at: seconds(this.at - begin), end: seconds(this.#end - begin) });
+      : t("accuracy.place_of_end", { at: seconds(this.at - begin), end: seconds(this.#end - begin) });
     if (this.clock.textContent !== words) this.clock.textContent = words;
     this.bar.style.setProperty("--at", `${this.#share(this.at)}%`);
   }

@@ -36,7 +36,7 @@ export async function showResult(name) {
   const toDesk = el(
     "a.button.primary",
     { href: addressOf(check.id, "desk") },
-    t("accuracy.check_2", { metric: units }),
+    t("accuracy.check_metric", { metric: units }),
   );
   const certificate = { id: "to-certificate", href: addressOf(check.id, "certificate") };
   const toCertificate = el("a.button", certificate, t("accuracy.certificate"));
@@ -112,7 +112,10 @@ export async function showCertificate(name) {
       el("p", agreementWords(check, result.agreement)),
       facts([
         [t("accuracy.what_was_checked"), countedWords(check)],
-        [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(named) })],
+        [
+          unitsTitle(check),
+          t("accuracy.units_from_sources", { units: number(result.units), sources: few(named) }),
+        ],
         [t("accuracy.range"), t("accuracy.to", range)],
         [t("accuracy.seed_of_the_sample"), check.seed],
         [t("accuracy.other_checks"), othersWords(others)],
@@ -225,7 +228,7 @@ const whyNone = ({ state, difference, low, high }) =>
       : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
-const unitsTitle = ({ metric }) => (isOfFrames(metric) ? t("web.frames") : t("accuracy.pieces_2"));
+const unitsTitle = ({ metric }) => (isOfFrames(metric) ? t("web.frames") : t("accuracy.pieces_title"));
 
 /** @param {About} about @param {Api.DoubleAnswers} agreement */
 const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: apart }) =>

@@ -178,7 +178,7 @@ export class Stage extends Sheet {
     if (this.drawing) this.boxes.append(rect(rectOf(this.drawing), "box chosen", this.label));
     const part = [...added].map(([label, count]) => `${count} × ${labelName(label)}`).join(", ");
     this.added.hidden = !part;
-    this.added.textContent = t("accuracy.added_2", { part });
+    this.added.textContent = t("accuracy.added_part", { part });
   }
 
   /** @param {PointerEvent} event @returns {[number, number]} */

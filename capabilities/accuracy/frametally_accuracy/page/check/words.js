@@ -78,4 +78,4 @@ export const methodWords = (method) =>
 
 /** @param {number|null} low @param {number|null} high */
 export const between = (low, high) =>
-  t("accuracy.to_2", { low: number(Math.round(low ?? 0)), high: number(Math.round(high ?? 0)) });
+  t("accuracy.low_to_high", { low: number(Math.round(low ?? 0)), high: number(Math.round(high ?? 0)) });

@@ -135,7 +135,7 @@ export function countedWords(rows, when) {
   });
   found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
   const words = found.map(({ label, known }) => `${label} ${knownWords(metric, known)}`).join(" · ");
-  return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_2") });
+  return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_word") });
 }
 
 export class CameraCard {
@@ -205,7 +205,7 @@ export class CameraCard {
     for (const button of [this.edit, this.again]) button.ariaLabel = `${button.textContent}: ${name}`;
     this.edit.hidden = camera.simulated;
     this.again.hidden = camera.simulated || !["gone", "failed", "waiting"].includes(standing(camera));
-    this.remove.ariaLabel = this.sure.ariaLabel = this.delete.textContent = t("live.remove_2", { name });
+    this.remove.ariaLabel = this.sure.ariaLabel = this.delete.textContent = t("live.remove_name", { name });
     this.isAllowed = isAllowed;
     this.#arrange();
   }

@@ -17,13 +17,13 @@ function seenWords(boxes) {
   const counts = {};
   for (const [label] of boxes) counts[label] = (counts[label] ?? 0) + 1;
   const words = rankedLabels(counts).map(([label, n]) => `${labelName(label)} ${number(n)}`);
-  return t("live.in_this_picture", { words: words.join(" · ") || t("web.none_2") });
+  return t("live.in_this_picture", { words: words.join(" · ") || t("web.none_word") });
 }
 
 export class LargeCamera extends Watched {
   /** @param {Api.LiveCamera} camera @param {() => void} onClose */
   constructor(camera, onClose) {
-    super("div.live-stream.stack", t("live.camera_2", { name: visible(camera.name) }));
+    super("div.live-stream.stack", t("live.camera_name", { name: visible(camera.name) }));
     this.source = camera.source;
     this.camera = camera;
     this.shapes = el("div.video-overlay");
@@ -73,7 +73,7 @@ export class LargeCamera extends Watched {
   #showState() {
     if (!this.told) return;
     const isLate = this.told.state === "running" && standing(this.camera) === "late";
-    const words = isLate ? t("live.late_3") : stateWords(this.told);
+    const words = isLate ? t("live.late_word") : stateWords(this.told);
     if (this.words.textContent !== words) this.words.textContent = words; // screen readers announce each change
     this.element.dataset.state = isLate ? "late" : this.told.state;
   }

@@ -118,7 +118,7 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   else showNothing(t("live.there_is_no_camera_yet"), hint, isAllowed ? ADD : null);
   const live = cameras.filter((camera) => standing(camera) === "live").length;
   byId("live-said").textContent = cameras.length
-    ? t("live.live_3", { length: t("live.count_cameras", { count: cameras.length }), live })
+    ? t("live.cameras_live", { length: t("live.count_cameras", { count: cameras.length }), live })
     : "";
   const there = new Set(cameras.map(({ source }) => source));
   for (const source of cards.keys()) if (!there.has(source)) cards.delete(source);

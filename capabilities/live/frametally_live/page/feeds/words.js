@@ -71,9 +71,9 @@ export function cameraWords(camera) {
     captured === null ? "" : t("live.behind", { captured: behindWords(Math.max(captured, shown ?? 0, 0)) });
   switch (standing(camera)) {
     case "live":
-      return t("live.live_2", { behind });
+      return t("live.live_by", { behind });
     case "late":
-      return t("live.late_2", { behind });
+      return t("live.late_by", { behind });
     case "gone":
       return t("live.gone_since", { away: timeSince(away ?? 0) });
     case "ended":
@@ -105,7 +105,7 @@ export function cameraFacts(camera) {
   const { packets_lost: packets, frames_lost: frames } = camera;
   const { leaves_out: leavesOut, taken_per_s: taken, offered_per_s: offered } = camera;
   const of = { taken: tenths(taken ?? 0), offered: tenths(offered ?? 0) };
-  const part = (drift ?? 0) > 0 ? t("live.ahead") : t("live.behind_3");
+  const part = (drift ?? 0) > 0 ? t("live.ahead") : t("live.behind_word");
   const off = Math.abs(drift ?? 0);
   return joined([
     standing(camera) === "late" && lateWhy(camera),
@@ -114,6 +114,6 @@ export function cameraFacts(camera) {
     last !== null && t("live.last_frame", { last: timeSince(last) }),
     off >= 1000 && t("live.its_clock_is_s", { drift: tenths(off / 1000), part }),
     packets && t("live.lost", { packets: t("live.count_packets", { count: packets }) }),
-    frames && t("live.lost_2", { frames: t("web.count_frames", { count: frames }) }),
+    frames && t("live.frames_lost", { frames: t("web.count_frames", { count: frames }) }),
   ]);
 }

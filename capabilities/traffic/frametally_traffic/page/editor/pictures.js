@@ -40,7 +40,8 @@ export function choosePicture(onChoose) {
     show(picture) {
       now = picture.captured_at_ms;
       time.value = now === null ? "" : toInput(now);
-      byId("picture-words").textContent = now === null ? "" : t("traffic.picture_of_2", { now: moment(now) });
+      byId("picture-words").textContent =
+        now === null ? "" : t("traffic.picture_of_time", { now: moment(now) });
     },
   };
 }

@@ -78,7 +78,7 @@ export class CrossingsCard extends ChosenCard {
     );
     showChecks(byId("crossings-checks"), answer, OBJECTS);
     const { format, perInterval } = OBJECTS;
-    const words = { title, axis: t("traffic.crossings_2"), perInterval, format };
+    const words = { title, axis: t("traffic.crossings_word"), perInterval, format };
     this.showChart(answer, some, answer.lines, words);
   }
 
@@ -156,7 +156,7 @@ export class CrossingsCard extends ChosenCard {
     const when = from === undefined || to === undefined ? "" : `, ${span(from, to)}`;
     const what = way
       ? t("traffic.over", { line: this.#wayName(line, way), line2: line })
-      : t("traffic.over_2", { line });
+      : t("traffic.over_line", { line });
     this.proof.open(`${label ? labelName(label) : t("traffic.objects")} ${what}${when}`, async (cursor) => {
       const page = await get("crossings/objects", query(cursor));
       return { ...page, sightings: page.entries.map((one) => sightingOf(one, page.lines)) };
@@ -185,7 +185,8 @@ function sightingOf(one, lines) {
   const before = t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) });
   const after = t("traffic.after", { captured_at_ms: moment(one.after?.captured_at_ms ?? 0) });
   const words = [`${number(one.number)}. ${title}`, moment(one.time_ms)];
-  if (one.missing) words.push(t("traffic.not_measured_2", { WHY_NOT_CROSSED: WHY_NOT_CROSSED[one.missing] }));
+  if (one.missing)
+    words.push(t("traffic.not_measured_because", { WHY_NOT_CROSSED: WHY_NOT_CROSSED[one.missing] }));
   return {
     words,
     pictures: [

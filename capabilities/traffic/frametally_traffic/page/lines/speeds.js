@@ -25,7 +25,7 @@ export function speedWords(one) {
   const why = WHY_NO_SPEED[one.speed_missing ?? "no_calibration"];
   if (one.speed_km_h !== null) {
     const [speed, error] = [known(one.speed_km_h), known(one.error_km_h)];
-    const over = way && t("traffic.over_3", { way });
+    const over = way && t("traffic.over_way", { way });
     return t("traffic.km_h", { speed_km_h: speed, error_km_h: error, way: over });
   }
   if (way) return t("traffic.went_speed_not_known", { way, WHY_NO_SPEED: why });

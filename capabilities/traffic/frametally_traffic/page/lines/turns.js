@@ -100,7 +100,7 @@ export class MovementsCard {
     const text = joined([number(value), words], " ");
     if (!value) return el("span.zero", text);
     const { from_leg: from, to_leg: to } = wanted;
-    const title = from ? t("traffic.from_to_2", { from, to }) : t("traffic.visits", { words });
+    const title = from ? t("traffic.turn_from_to", { from, to }) : t("traffic.visits", { words });
     const name = from ? t("traffic.from_to_show_them", { text, from, to }) : null;
     return el("button.link", { "aria-label": name, onclick: () => this.#open(wanted, title) }, text);
   }

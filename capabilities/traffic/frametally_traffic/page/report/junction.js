@@ -63,7 +63,9 @@ export function junctionDiagram(report) {
       stroke: themeColor(`series-${order.indexOf(from) % COLORS}`),
       "stroke-width": 1 + ((WIDEST - 1) * totals[at]) / most,
     });
-    line.append(svg("title", { text: t("traffic.to_2", { from, to, totals: number(totals[at]) }) }));
+    line.append(
+      svg("title", { text: t("traffic.from_to_totals", { from, to, totals: number(totals[at]) }) }),
+    );
     return [{ line, total: totals[at] }];
   });
   flows.sort((a, b) => b.total - a.total);

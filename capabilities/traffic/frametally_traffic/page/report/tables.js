@@ -93,7 +93,7 @@ export function legsTable({ legs }) {
   const columns = [
     t("traffic.leg"),
     t("traffic.side"),
-    t("traffic.in_2"),
+    t("traffic.in_title"),
     t("traffic.out"),
     t("traffic.both"),
   ];
@@ -117,10 +117,12 @@ export function checkedTable({ legs }, { totals, intervals = [] }) {
           .reduce((sum, one) => sum + (one[direction] ?? 0), 0);
         return rowOf(
           name,
-          el("td", direction === inward ? t("traffic.in_3") : t("traffic.out_2")),
+          el("td", direction === inward ? t("traffic.in_word") : t("traffic.out_word")),
           numberCell(number(raw)),
           numberCell(number(Math.round(estimate))),
-          numberCell(t("traffic.to_5", { low: number(Math.round(low)), high: number(Math.round(high)) })),
+          numberCell(
+            t("traffic.low_to_high", { low: number(Math.round(low)), high: number(Math.round(high)) }),
+          ),
         );
       }),
   );
@@ -137,9 +139,9 @@ export function checkedTable({ legs }, { totals, intervals = [] }) {
 /** @param {Report} report */
 export function peaksTable({ peaks }) {
   const columns = [
-    t("traffic.day_2"),
+    t("traffic.day_title"),
     t("traffic.half"),
-    t("traffic.hour_2"),
+    t("traffic.hour_title"),
     t("traffic.vehicles"),
     t("traffic.busiest_quarter"),
     t("traffic.peak_hour_factor"),
@@ -156,7 +158,7 @@ export function peaksTable({ peaks }) {
       half,
       el("td", `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}`),
       numberCell(sumWords(peak.vehicles, peak.missing)),
-      numberCell(t("traffic.from_2", quarter)),
+      numberCell(t("traffic.busiest_from", quarter)),
       numberCell(peak.factor === null ? "–" : peak.factor.toFixed(2)),
       numberCell(peak.heavy_share === null ? "–" : format.percent(peak.heavy_share)),
     );
@@ -228,12 +230,12 @@ function headOf({ movements, legs }, approaches) {
   const side = new Map(legs.map((leg) => [leg.name, leg.side]));
   const first = approaches.map(({ name, movements: its }) => {
     const part = side.get(name) ? ` (${side.get(name)})` : "";
-    const words = t("traffic.from_3", { name, part });
+    const words = t("traffic.from_name", { name, part });
     return el("th.new-leg", { scope: "colgroup", colspan: its.length + 1 }, words);
   });
   const second = approaches.flatMap(({ movements: its }) => [
     ...its.map((at, place) => movementHeading(movements[at], !place)),
-    el("th.number", { scope: "col" }, t("web.all_3")),
+    el("th.number", { scope: "col" }, t("web.all_word")),
   ]);
   return el(
     "thead",
@@ -249,12 +251,14 @@ function headOf({ movements, legs }, approaches) {
 
 /** @param {Api.TrafficMovement} movement @param {boolean} isFirst */
 function movementHeading({ to_leg: to, turn }, isFirst) {
-  const words = turn ? t("traffic.to_3", { TURN_WORDS: TURN_WORDS[turn], to }) : t("traffic.to_4", { to });
+  const words = turn
+    ? t("traffic.turn_to", { TURN_WORDS: TURN_WORDS[turn], to })
+    : t("traffic.to_leg", { to });
   return el(
     "th",
     { scope: "col", class: isFirst ? "number new-leg" : "number", title: words },
     turn ? el("span", { "aria-hidden": "true" }, `${TURN_SIGNS[turn]} `) : null,
-    el("span", t("traffic.to_4", { to })),
+    el("span", t("traffic.to_leg", { to })),
   );
 }
 
@@ -263,10 +267,10 @@ export function visitsPart({ columns, totals: { visits: count, left_out: left } 
   const names = [
     t("traffic.class"),
     t("traffic.what_it_is"),
-    t("traffic.with_a_movement_2"),
+    t("traffic.with_a_movement_title"),
     t("traffic.at_a_leg_no_movement"),
-    t("traffic.never_at_a_leg_2"),
-    t("traffic.visits_2"),
+    t("traffic.never_at_a_leg_title"),
+    t("traffic.visits_title"),
   ];
   const countsIn = (/** @type {Api.TrafficClass} */ { movements, unassigned, never_at_a_leg: never }) => {
     const counts = [movements, unassigned, never];

@@ -175,7 +175,7 @@ export class About {
     const text = whyMissing(jobs, "metadata", {
       coming: t("videos.what_else_its_bytes_tell_is"),
       failed: t("videos.what_else_its_bytes_tell_could"),
-      missing: t("videos.what_else_its_bytes_tell_is_2"),
+      missing: t("videos.what_else_its_bytes_tell_is_unknown"),
     });
     this.found.replaceChildren(el("p.muted.small.job-reason", text));
   }
@@ -187,7 +187,7 @@ function usualParts(video) {
   const from = video.time_source;
   /** @type {Fact[]} */
   const facts = [
-    [t("web.filmed_3"), when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
+    [t("web.filmed_title"), when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
     [t("web.source"), video.source_name],
     [t("videos.length"), ifKnown(video.duration_s, playTime)],
     [t("videos.picture"), `${video.width_px} × ${video.height_px} px`],
@@ -265,7 +265,7 @@ function partsOf(found) {
       t("videos.chapters"),
       chapters.map(({ title }) => visible(title)),
       chapters.map(({ start_s: from, end_s: to }) => [
-        [t("web.from_2"), playTime(from)],
+        [t("web.from_title"), playTime(from)],
         [t("web.to"), playTime(to)],
       ]),
     ),

@@ -119,7 +119,7 @@ function valueWords(value, unit) {
   if (unit === "1") return percent(value);
   if (unit === "s" && Math.abs(value) > MOST_S)
     return `${value < 0 ? "\u2212" : ""}${roughly(Math.abs(value) * 1000)}`;
-  if (unit === "level") return t("videos.of_255", { value: number(Math.round(value)) });
+  if (unit === "level") return t("videos.value_of_full_scale", { value: number(Math.round(value)) });
   const rounded = Math.abs(value) < 10 ? Math.round(value * 1000) / 1000 : Math.round(value * 10) / 10;
   return `${number(rounded)} ${visible(unit)}`.trim();
 }

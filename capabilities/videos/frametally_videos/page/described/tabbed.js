@@ -33,7 +33,7 @@ export class VideoTabs {
     });
     this.quality = new Quality(
       (positionS) => player.screen.seek(positionS),
-      (failed) => this.tabs.mark("quality", failed ? t("videos.failed_2", { failed }) : "", "bad"),
+      (failed) => this.tabs.mark("quality", failed ? t("videos.failed_number", { failed }) : "", "bad"),
     );
     this.derivatives = new Kept(askDerivatives, (answer) => this.#showMade(answer?.derivatives ?? []));
     player.onMove = (positionS) => this.enhance.move(positionS);
@@ -72,7 +72,7 @@ export class VideoTabs {
     this.noJobs.hidden = newest.length > 0;
     const [open, failed] = [newest.filter(isOpen), newest.filter(({ state }) => state === "failed")];
     const words = failed.length
-      ? t("videos.failed_3", { length: failed.length })
+      ? t("videos.checks_failed", { length: failed.length })
       : open.length
         ? t("videos.under_way", { length: open.length })
         : "";

@@ -125,7 +125,7 @@ export class Settings {
       this.#changed();
     };
     const words = t("videos.reset", { title: inSentence(title) });
-    const reset = iconButton(words, "↺", onReset, { title: t("videos.reset_2") });
+    const reset = iconButton(words, "↺", onReset, { title: t("videos.reset_button") });
     const kind = controls.length > 1 ? "div.enhance-row" : "div.enhance-row.plain";
     const label = el("label", { for: controls[0].id }, title);
     return {

@@ -75,7 +75,7 @@ export function madeRow(made, leave, on) {
     el(
       "div.job-buttons",
       el("button.button", playing, t("web.play")),
-      el("a.button", file, t("videos.download_2")),
+      el("a.button", file, t("videos.download_button")),
       remove,
     ),
     said,

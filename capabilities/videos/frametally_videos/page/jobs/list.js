@@ -107,7 +107,7 @@ function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancell
   return [
     t("videos.running", { running: number(running) }),
     t("videos.waiting", { queued: number(queued) }),
-    t("videos.failed_4", { lost: number(lost) }),
+    t("videos.files_failed", { lost: number(lost) }),
     t("videos.ended", { done: number(done + cancelled) }),
   ].join(" · ");
 }

@@ -96,7 +96,7 @@ function makeRow(namesVideo) {
 
 /** The worker that runs the job, if the server names it. @param {Api.VideoJob & {worker?: string}} job */
 const workerWords = ({ state, worker }) =>
-  worker && state === "running" ? [t("videos.by_2", { worker: visible(worker) })] : [];
+  worker && state === "running" ? [t("videos.by_worker", { worker: visible(worker) })] : [];
 
 /** Keeps rows when jobs change places. @param {HTMLElement} list @param {boolean} namesVideo */
 export function keepRows(list, namesVideo) {

@@ -30,7 +30,7 @@ export function overview({ kinds, failures }) {
       numberCell(`${number(failed)}${since}`, failed ? "number open" : "number"),
     );
   });
-  const names = [t("videos.queue"), t("videos.run"), t("videos.wait"), t("videos.failed_5")];
+  const names = [t("videos.queue"), t("videos.run"), t("videos.wait"), t("videos.failed_title")];
   return namedTable(t("videos.jobs_by_queue"), names, 1, rows, { kind: "jobs-overview" });
 }
 
@@ -38,7 +38,7 @@ export function overview({ kinds, failures }) {
 export function workers(running) {
   if (!running.length) return el("p.muted", t("videos.nobody_is_at_work_now"));
   const rows = running.slice(0, MOST_WORKERS).map(({ worker, kind, video_name: name, progress }) => {
-    const what = t("videos.of_2", { KINDS: KINDS[kind] ?? kind });
+    const what = t("videos.kinds_of", { KINDS: KINDS[kind] ?? kind });
     return el(
       "li",
       el("bdi.strong", visible(worker || t("videos.a_worker"))),

@@ -44,13 +44,13 @@ export const makesVersion = ({ kind }) => kind === "enhance" || kind === "playab
 
 /** @type {[name: "brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast", words: string][]} */
 const CHANGES = [
-  ["brightness", t("videos.brightness_2")],
-  ["contrast", t("videos.contrast_2")],
-  ["gamma", t("videos.gamma_2")],
-  ["saturation", t("videos.saturation_2")],
+  ["brightness", t("videos.brightness_word")],
+  ["contrast", t("videos.contrast_word")],
+  ["gamma", t("videos.gamma_word")],
+  ["saturation", t("videos.saturation_word")],
   ["denoise", t("videos.denoised")],
   ["sharpen", t("videos.sharpened")],
-  ["local_contrast", t("videos.local_contrast_2")],
+  ["local_contrast", t("videos.local_contrast_word")],
 ];
 
 /**
@@ -65,7 +65,7 @@ export function enhancementWords(options) {
     ...values.map(([name, words]) => `${words} ${Math.round(100 * Number(options[name])) / 100}`),
     ...(deinterlace === "on" ? [t("videos.deinterlaced")] : []),
     ...(deinterlace === "off" ? [t("videos.not_deinterlaced")] : []),
-    ...(fps ? [t("videos.frames_a_second_2", { fps: Math.round(fps * 1000) / 1000 })] : []),
+    ...(fps ? [t("videos.fps_a_second", { fps: Math.round(fps * 1000) / 1000 })] : []),
   ].join(", ");
 }
 
@@ -109,10 +109,10 @@ const toTheSecond = (ms) => Math.floor(ms / 1000) * 1000;
 
 /** The groups of states, in order. @type {[name: string, title: string, states: Api.VideoJob["state"][]][]} */
 export const SECTIONS = [
-  ["running", t("videos.running_2"), ["running"]],
-  ["failed", t("videos.failed_5"), ["failed"]],
-  ["queued", t("videos.waiting_2"), ["queued"]],
-  ["ended", t("videos.ended_2"), ["done", "cancelled"]],
+  ["running", t("videos.running_title"), ["running"]],
+  ["failed", t("videos.failed_title"), ["failed"]],
+  ["queued", t("videos.waiting_title"), ["queued"]],
+  ["ended", t("videos.ended_title"), ["done", "cancelled"]],
 ];
 
 /** Jobs in a section before you request more. */

@@ -86,7 +86,7 @@ export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
   const title = t("videos.there_are_no_videos_yet");
   if (!allowed) return showNothing(title, t("videos.uploads_are_off_here", { remedy: remedy ?? "" }));
-  const act = { words: t("videos.upload_video_2"), onclick: upload, primary: true };
+  const act = { words: t("videos.upload_video_title"), onclick: upload, primary: true };
   showNothing(title, t("videos.drop_videos_here_or_choose_them"), act);
 }
 
@@ -107,7 +107,7 @@ export function showSteps({ next, total, videos }, onStep) {
   if (place.hidden) return;
   const first = cursors.length * PAGE_SIZE;
   const range = { first: number(first + 1), first2: number(first + videos.length), total: number(total) };
-  const words = videos.length ? t("videos.of_3", range) : t("videos.nothing_on_this_page_any_more");
+  const words = videos.length ? t("videos.rows_of_total", range) : t("videos.nothing_on_this_page_any_more");
   const button = (/** @type {string} */ text, /** @type {string[]|null} */ to) =>
     el("button.button", { disabled: to === null, onclick: () => to && onStep(to) }, text);
   refill(

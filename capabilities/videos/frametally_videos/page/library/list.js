@@ -103,10 +103,10 @@ function show(answer) {
 function headline(total, all, { needs_time: timeless = 0, failed = 0 }) {
   return [
     total < all
-      ? t("videos.of_4", { total: number(total), all: t("videos.count_videos", { count: all }) })
+      ? t("videos.total_of_all", { total: number(total), all: t("videos.count_videos", { count: all }) })
       : t("videos.count_videos", { count: total }),
     ...(timeless ? [t("videos.need_a_time", { count: timeless })] : []),
-    ...(failed ? [t("videos.failed_2", { failed: number(failed) })] : []),
+    ...(failed ? [t("videos.failed_number", { failed: number(failed) })] : []),
   ].join(" · ");
 }
 

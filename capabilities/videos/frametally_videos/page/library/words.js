@@ -5,13 +5,13 @@ import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Api.LibraryVideo["state"], string>} */
 export const STATES = {
-  received: t("videos.waiting_2"),
+  received: t("videos.waiting_title"),
   producing: t("videos.taking_frames"),
   detecting: t("videos.detecting"),
   counting: t("videos.counting"),
   ready: t("web.counted"),
   needs_time: t("videos.needs_a_time"),
-  failed: t("videos.failed_5"),
+  failed: t("videos.failed_title"),
   deleting: t("videos.being_removed"),
 };
 
@@ -64,7 +64,11 @@ export function stateWords(video) {
   const all = frames.announced ?? frames.expected;
   const seen = state === "detecting" ? detectedOf(frames) : state === "counting" ? frames.counted : null;
   if (seen !== null && all)
-    return t("videos.of_5", { word, seen: number(seen), all: t("web.count_frames", { count: all }) });
+    return t("videos.word_seen_of_all", {
+      word,
+      seen: number(seen),
+      all: t("web.count_frames", { count: all }),
+    });
   if (share !== null && isInWork(video)) return `${word}: ${percent(share)}`;
   if (state === "ready") return [word, ...flaws(video)].join(" · ");
   return word;

@@ -121,7 +121,7 @@ export function leftOverRow({ stored, offset }, onChoose) {
       name,
       size,
       fileButton(t("videos.choose_the_file"), name, onChoose),
-      fileButton(t("videos.remove_2"), name, remove),
+      fileButton(t("videos.remove_button"), name, remove),
     ),
     progressOf(name, share),
     el("p.small.upload-words", t("videos.left_at_choose_or_drop_the", { percent: percent(share) })),

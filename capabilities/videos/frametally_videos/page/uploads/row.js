@@ -27,12 +27,12 @@ export class Row {
     this.bar = progressOf(this.name, 0);
     this.words = el("p.small.upload-words");
     const { name, sending } = this;
-    const opening = { hidden: true, "aria-label": t("videos.open_2", { name }), onclick: openHere };
+    const opening = { hidden: true, "aria-label": t("videos.open_name", { name }), onclick: openHere };
     this.open = el("a.link", opening, t("videos.open"));
     this.pause = fileButton(t("web.pause"), name, () => sending.pause());
     this.move = fileButton(t("videos.move_counts"), name, () => sending.confirmMove());
     this.goOn = fileButton(t("videos.go_on"), name, () => sending.goOn());
-    this.remove = fileButton(t("videos.remove_2"), name, () => sending.remove());
+    this.remove = fileButton(t("videos.remove_button"), name, () => sending.remove());
     const head = headOf(name, file.size, this.pause, this.move, this.goOn, this.open, this.remove);
     this.element = el("li.upload-row.stack", head, this.fields.element, this.bar, this.words);
     this.#show();
@@ -63,7 +63,7 @@ export class Row {
     this.move.hidden = state !== "refused" || !this.sending.wouldMove;
     this.remove.hidden = state === "checking";
     // "Clear" only removes the row; the uploaded video stays.
-    const action = ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_2");
+    const action = ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_button");
     this.remove.textContent = action;
     this.remove.ariaLabel = `${action}: ${this.name}`;
     this.open.hidden = !videoId;
@@ -102,7 +102,7 @@ export function wordsOf({ state, sent, file, speed, reason, remedy, known, remar
       const left = speed.left(file.size);
       return [
         share,
-        t("videos.of_6", { sent: bytes(sent), size: bytes(file.size) }),
+        t("videos.sent_of_size", { sent: bytes(sent), size: bytes(file.size) }),
         ...(rate ? [t("videos.a_second", { rate: bytes(Math.round(rate)) })] : []),
         ...(left !== null ? [t("videos.left", { left: roughly(left) })] : []),
       ].join(" · ");
@@ -110,7 +110,7 @@ export function wordsOf({ state, sent, file, speed, reason, remedy, known, remar
     case "waiting":
       return t("videos.it_goes_on_by_itself_from", { reason, share });
     case "paused":
-      return reason ? t("videos.paused_at", { reason, share }) : t("videos.paused_at_2", { share });
+      return reason ? t("videos.paused_at", { reason, share }) : t("videos.paused_at_share", { share });
     case "checking":
       return t("videos.all_of_it_is_there_the");
     case "done":

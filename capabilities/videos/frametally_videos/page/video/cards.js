@@ -100,7 +100,7 @@ export function countsCard(video, colorOf) {
     (chart || proof) &&
       el(
         "p.video-leads",
-        chart && el("a", { href: wholeOf(chart) }, t("videos.in_the_chart_2")),
+        chart && el("a", { href: wholeOf(chart) }, t("videos.in_the_chart_title")),
         proof && el("a", { href: wholeOf(proof) }, t("videos.the_frames_behind_it")),
       ),
   );

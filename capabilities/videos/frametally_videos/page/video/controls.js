@@ -60,7 +60,7 @@ export function makeControls(on) {
       signButton(t("web.next_frame"), "next", () => on.step(1)),
       signButton(t("videos.to_the_end"), "end", () => on.go("end")),
     ),
-    el("div.segmented", { role: "group", "aria-label": t("videos.speed_2") }, ...speeds),
+    el("div.segmented", { role: "group", "aria-label": t("videos.speed_title") }, ...speeds),
     el("label.check", boxes, t("web.boxes")),
     sound,
     signButton(t("videos.full_screen"), "full", on.full),
@@ -298,7 +298,7 @@ function barsOf(course) {
  */
 function wordsAt(course, placeS) {
   const { lengthS, startedAtMs, rows, series } = course;
-  const place = t("videos.of_7", { placeS: playTime(placeS), lengthS: playTime(lengthS) });
+  const place = t("videos.place_of_length", { placeS: playTime(placeS), lengthS: playTime(lengthS) });
   if (startedAtMs === null) return [place];
   const ms = startedAtMs + placeS * 1000;
   const when = `${timeAmong(Math.floor(ms / 1000) * 1000, false)} · ${place}`;

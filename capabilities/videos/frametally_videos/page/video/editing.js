@@ -221,7 +221,7 @@ export function makeForgetting() {
   const said = el("p.form-said", { role: "alert", hidden: true });
   const question = el(
     "div.forget-question",
-    { role: "group", "aria-label": t("videos.forget_this_video_2"), hidden: true },
+    { role: "group", "aria-label": t("videos.forget_this_video_title"), hidden: true },
     el("p.strong", t("videos.forget_this_video_for_good")),
     meaning,
     said,

@@ -125,7 +125,7 @@ export class Player {
     else this.#cannotPlay(video);
     this.#shape();
     this.#showRegion(video);
-    this.screen.element.setAttribute("aria-label", t("videos.video_2", { name: video.name }));
+    this.screen.element.setAttribute("aria-label", t("videos.video_name", { name: video.name }));
     this.#showBar();
     this.#changed();
     this.#draw();
@@ -324,7 +324,7 @@ export class Player {
     const download = el(
       "a.button",
       { href: links.original, download: "" },
-      t("videos.download_3", { size: bytes(size) }),
+      t("videos.download_size", { size: bytes(size) }),
     );
     const reason = why ?? t("videos.nothing_that_they_play_is_in");
     if (!job) {

@@ -134,7 +134,9 @@ const linesOf = (lines, left) => [
 const planOf = ({ lines, left_alone: left, days, days_left_out: more }) => [
   ...linesOf(lines, left),
   ...(days?.length ? [daysTable(days)] : []),
-  ...(more ? [el("p.muted.small", t("web.and_2", { more: t("web.count_more_days", { count: more }) }))] : []),
+  ...(more
+    ? [el("p.muted.small", t("web.and_more_sentence", { more: t("web.count_more_days", { count: more }) }))]
+    : []),
 ];
 
 /** @param {Api.ChangedDay[]} days */
@@ -149,7 +151,7 @@ function daysTable(days) {
       both(one.detections_before, one.detections_after),
     ),
   );
-  const names = [t("web.day"), t("web.frames"), t("web.detections_2")];
+  const names = [t("web.day"), t("web.frames"), t("web.detections_title")];
   return scrolledTable(t("web.what_would_change_on_each_day"), names, 1, rows);
 }
 

@@ -106,6 +106,6 @@ export function forgetForm(footage) {
     field(t("web.from_empty_the_first_frame"), from.input),
     field(t("web.to_empty_the_last_frame"), to.input),
     el("label.row", pictures, t("web.also_delete_its_stored_pictures_and")),
-    hint(t("web.times_are_in_2", { zoneInUse: zoneInUse() })),
+    hint(t("web.times_are_in_zone", { zoneInUse: zoneInUse() })),
   );
 }

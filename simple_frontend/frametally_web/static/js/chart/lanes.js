@@ -145,7 +145,7 @@ const LEAST = 1.5;
 /** @typedef {"filmed"|"part"|"unanalysed"|"nothing"|"gap"|"beyond"|"outside"} State */
 /** @type {Record<State, string>} */
 const WORDS = {
-  filmed: t("web.filmed_4"),
+  filmed: t("web.filmed_word"),
   part: t("web.filmed_in_part"),
   unanalysed: t("web.filmed_not_analysed"),
   nothing: t("web.filmed_shows_nothing"),

@@ -44,9 +44,9 @@ export function showLegend(area, view, chosen, onLabels) {
     spans.some(([from, to]) => from < view.to && to > view.from);
   area.replaceChildren(
     ...keys,
-    mark(hasIntervals(view), "whisker", t("web.interval_3"), t("web.people_checked_frames_of_this_bar")),
+    mark(hasIntervals(view), "whisker", t("web.confidence_interval"), t("web.people_checked_frames_of_this_bar")),
     mark(other, "other", other?.name ?? "", t("web.all_labels_together_for_comparison")),
-    mark(other?.gaps.length, "other-gap", t("web.no_footage_2", { name: other?.name }), t("web.nothing_was_filmed_there_on_the")),
+    mark(other?.gaps.length, "other-gap", t("web.name_no_footage", { name: other?.name }), t("web.nothing_was_filmed_there_on_the")),
     mark(view.gaps.length, "gap", t("web.no_footage"), t("web.nothing_was_filmed_there_not_the")),
     mark(view.notAnalysed.length, "unanalysed", t("web.filmed_not_analysed"), t("web.there_is_footage_but_it_is")),
     ...[...new Set(view.nothing.map((one) => one.kind))].map((kind) => mark(true, "nothing", kind, t("web.left_out_of_all_numbers"))),

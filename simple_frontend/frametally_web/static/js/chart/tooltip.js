@@ -205,13 +205,13 @@ export class Tooltip {
           : "";
     const words =
       kind === t("web.no_footage")
-        ? t("web.no_footage_3", { whose })
+        ? t("web.no_footage_sentence", { whose })
         : kind === t("web.filmed_not_analysed")
           ? t("web.filmed_not_analysed_not_in_the")
           : t("web.left_out", { kind });
     const beside = view ? besideHole(view, at) : "";
     const lines = [words, beside].filter(Boolean).map((text) => el("p", text));
-    this.#place(x, span(from, to), lines, t("web.click_for_the_reason_2"));
+    this.#place(x, span(from, to), lines, t("web.click_for_the_reason_sentence"));
   }
 
   /** @param {Page.View} view @param {Page.Row} row */
@@ -244,7 +244,7 @@ export class Tooltip {
 function footer(view, row) {
   const { metric, series } = view;
   const total =
-    series.length > 1 ? t("web.together_2", { row: knownWords(metric, allKnownIn(row, metric)) }) : "";
+    series.length > 1 ? t("web.row_together", { row: knownWords(metric, allKnownIn(row, metric)) }) : "";
   const parts = partsOf(view, row).map((part) => `, ${part}`);
   return t("web.analysed_click_to_see_them", {
     total,

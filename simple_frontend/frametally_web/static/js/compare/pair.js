@@ -114,7 +114,7 @@ export class PairView {
     const entry = this.entries[this.position];
     const { metric } = this;
     const { sides, nameOf } = this.context;
-    this.title.textContent = t("web.beside_2", {
+    this.title.textContent = t("web.value_beside_other", {
       label: labelName(entry.label),
       value: metric.format(entry.value),
       other_value: metric.format(entry.other_value),

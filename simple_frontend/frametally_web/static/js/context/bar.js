@@ -58,15 +58,19 @@ export class ContextBar {
       // It loads with the catalogue, so it follows the chips that are there from the start and does not move them.
       pictureZone: chip("picture-zone", t("web.zone"), t("web.the_whole_picture"), { zone: null }),
       metric: chip("metric", t("web.metric"), t("web.the_metric_that_suits"), { metric: null }),
-      interval: chip("interval", t("web.bars_of_2"), t("web.the_interval_that_suits"), { interval: null }),
-      compare: chip("compare", t("web.compared_with_2"), t("web.compare_with_nothing"), { compare: null }),
+      interval: chip("interval", t("web.bars_of_title"), t("web.the_interval_that_suits"), {
+        interval: null,
+      }),
+      compare: chip("compare", t("web.compared_with_title"), t("web.compare_with_nothing"), {
+        compare: null,
+      }),
       model: chip("model", t("web.model"), t("web.the_newest_model"), { model: null }),
       zone: chip("zone", t("web.time_zone"), t("web.your_own_time_zone"), { timezone: null }),
     };
     const move = (/** @type {-1|1} */ direction) => () => this.#move(direction);
     this.before = iconButton(t("web.the_time_before"), "‹", move(-1), { class: "chip-side" });
     this.after = iconButton(t("web.the_time_after"), "›", move(1), { class: "chip-side" });
-    this.moreButton = el("button.chip-alone", { id: "more-chip" }, t("web.more_2"));
+    this.moreButton = el("button.chip-alone", { id: "more-chip" }, t("web.more_button"));
     this.everything = el(
       "button.chip-alone",
       { id: "reset", hidden: true, onclick: () => onChange(EVERYTHING) },
@@ -151,9 +155,9 @@ export class ContextBar {
     const hasRange = state.from !== null || state.to !== null;
     const dates = range && range.from < range.to ? span(range.from, range.to) : "";
     const name = hasRange && range ? nameOf(range, Date.now()) : "";
-    chips.range.show(hasRange ? joined([name, dates], ", ") : t("web.all_3"), hasRange);
+    chips.range.show(hasRange ? joined([name, dates], ", ") : t("web.all_word"), hasRange);
     const hours = hoursText(state);
-    chips.hours.show(hours || t("web.all_3"), hours !== "");
+    chips.hours.show(hours || t("web.all_word"), hours !== "");
     this.#showOptional(known);
     this.everything.hidden = isUnfiltered(state);
     this.before.disabled = !this.#neighbour(-1);

@@ -125,7 +125,7 @@ export class Calendar {
     const { range, filmed } = this;
     const isIn = range !== null && day < range.to && plus(day, { days: 1 }) > range.from;
     const has = filmed?.has(day);
-    const words = has ? t("web.footage_2") : filmed ? t("web.no_footage_4") : "";
+    const words = has ? t("web.footage_on_day") : filmed ? t("web.no_footage_on_day") : "";
     const { weekday, day: number } = partsOf(day);
     const button = el(
       has ? "button.day.filmed" : "button.day",

@@ -87,7 +87,7 @@ export class Chooser {
   show(options, chosen) {
     // Lets you uncheck a name from a link that is not (or no longer) in the data.
     const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
-    const unknown = strangers.map((value) => ({ value, name: value, detail: t("web.none_2") }));
+    const unknown = strangers.map((value) => ({ value, name: value, detail: t("web.none_word") }));
     this.options = [...options, ...unknown];
     this.chosen = chosen;
     if (this.panel.isOpen) this.#render();
@@ -96,8 +96,9 @@ export class Chooser {
 
   /** The choice in a few words. @param {string[]} chosen */
   summary(chosen) {
-    if (!chosen.length) return t("web.all_3");
-    if (chosen.length > 2) return t("web.of_2", { length: chosen.length, length2: this.options.length });
+    if (!chosen.length) return t("web.all_word");
+    if (chosen.length > 2)
+      return t("web.length_of_all", { length: chosen.length, length2: this.options.length });
     const nameOf = (/** @type {string} */ value) =>
       this.options.find((option) => option.value === value)?.name ?? value;
     return chosen.map(nameOf).join(", ");

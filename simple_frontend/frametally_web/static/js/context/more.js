@@ -86,7 +86,7 @@ class IntervalField {
     const automatic =
       interval === null && counts?.interval_s
         ? t("web.auto", { interval_s: duration(counts.interval_s) })
-        : t("web.auto_2");
+        : t("web.auto_word");
     const choices = offered.map((one) => [String(one), duration(one)]);
     const opened = this.select.value === OTHER && interval === null;
     fillSelect(
@@ -113,7 +113,7 @@ export class More {
     this.interval = new IntervalField((interval) => onChange({ interval }));
     this.zoneField = field(t("web.within_the_zone"), this.zone);
     this.modelField = field(t("web.model"), this.model);
-    this.panel = new Panel("more-panel", t("web.more_3"), { focus: () => this.metric });
+    this.panel = new Panel("more-panel", t("web.more_title"), { focus: () => this.metric });
     this.panel.body.append(
       el(
         "div.fields",
@@ -129,11 +129,11 @@ export class More {
   /** @param {Page.State} state @param {import("./bar.js").Known} known */
   show(state, { models, sources, counts }) {
     const metric = counts && inSentence(METRICS[counts.metric].name);
-    const usual = state.metric || !metric ? t("web.auto_2") : t("web.auto_3", { metric });
+    const usual = state.metric || !metric ? t("web.auto_word") : t("web.auto_metric", { metric });
     fillWith(this.metric, usual, Object.values(METRICS), state.metric);
     this.interval.show(state, counts);
     const others = counts ? comparisonsFor(state, { models, sources, counts }) : [];
-    fillWith(this.compare, t("web.nothing_2"), others, state.compare);
+    fillWith(this.compare, t("web.nothing_title"), others, state.compare);
     this.#showZones(state, sources);
     this.modelField.hidden = models.length < 2;
     const [newest, ...older] = models.map(({ model }) => ({ id: model, name: model }));

@@ -23,7 +23,7 @@ export class Panel {
       el(
         "div.panel-head",
         el("h2", { id: `${id}-title` }, title),
-        el("button.button", { onclick: () => this.close() }, t("web.done_2")),
+        el("button.button", { onclick: () => this.close() }, t("web.done_button")),
       ),
       this.body,
     );

@@ -175,7 +175,7 @@ export class RangePanel {
       this.calendar.element,
       el(
         "div.range-exact.stack",
-        field(t("web.from_2"), this.inputs.from),
+        field(t("web.from_title"), this.inputs.from),
         field(t("web.to"), this.inputs.to),
         this.error,
         this.hours.element,

@@ -45,7 +45,7 @@ function insteadOf(parameter, value, other, state) {
   const interval = Number(other);
   if (parameter === "interval")
     return { text: t("web.use_bars_of", { other: duration(interval) }), change: { interval } };
-  const text = t("web.show_2", { other });
+  const text = t("web.show_other", { other });
   if (parameter === "label") return { text, change: { labels: exchanged(state.labels) } };
   if (parameter === "source") return { text, change: { sources: exchanged(state.sources) } };
   return parameter === "zone" ? { text, change: { zone: other } } : null;

@@ -198,11 +198,11 @@ export class ProofList {
       });
     } else if (isAll) {
       const bar = total === null ? "" : t("web.the_bar", { total: number(total) });
-      this.sum.textContent = t("web.the_sum_is_2", { sum: number(sum), bar });
+      this.sum.textContent = t("web.the_sum_is_bar", { sum: number(sum), bar });
     } else {
       this.sum.textContent = t("web.sum_so_far", {
         sum: number(sum),
-        part: total === null ? "" : t("web.of_3", { total: number(total) }),
+        part: total === null ? "" : t("web.of_total", { total: number(total) }),
       });
     }
   }

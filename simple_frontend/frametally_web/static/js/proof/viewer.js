@@ -182,7 +182,7 @@ export class ProofViewer {
   /** Shows the frame's place among all. @param {import("./bar.js").Item} item @param {Place} place */
   #showPlace(item, { number: no, of, total }) {
     const ofAll = (/** @type {number|null} */ most) =>
-      most === null ? "" : t("web.of_4", { most: number(most) });
+      most === null ? "" : t("web.of_most", { most: number(most) });
     const position = no === null ? "" : t("web.no", { no: number(no), of: ofAll(of) });
     this.caption.replaceChildren(
       el("span.strong", item.what),
@@ -220,7 +220,7 @@ export class ProofViewer {
    * @param {number} each  pictures per item
    */
   #picture(picture, index, each) {
-    const alt = t("web.frame_2", { title: picture.title });
+    const alt = t("web.frame_title", { title: picture.title });
     return el(
       "button.proof-picture",
       { title: t("web.open_full_size"), onclick: () => this.on.open(index) },

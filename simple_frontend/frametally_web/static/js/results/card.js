@@ -121,7 +121,7 @@ export class Results {
   #showTitle(state, counts, metric) {
     const { view } = this;
     byId("chart-title").textContent = metric.title;
-    byId("breakdown-title").textContent = t("web.by_label_2", { name: metric.name });
+    byId("breakdown-title").textContent = t("web.name_by_label", { name: metric.name });
     byId("chart-subtitle").textContent = view && rangeOf(view, counts.zone);
     byId("unzoom").hidden = state.from === null && state.to === null;
   }
@@ -163,7 +163,7 @@ export class Results {
     if (filmed) return message.replaceChildren(el("p", t("web.nothing_was_detected_in", { frames })));
     const [nothing] = nothingOf(counts);
     const [title, words] = counts.not_analysed?.length
-      ? [t("web.filmed_not_analysed_2"), t("web.there_is_footage_but_it_is_2")]
+      ? [t("web.filmed_not_analysed_title"), t("web.there_is_footage_but_it_is_not_counted")]
       : nothing
         ? [nothing.kind, t("web.left_out_of_all_numbers")]
         : [t("web.no_footage_in_this_selection"), t("web.nothing_was_filmed_there_by_these")];
@@ -182,8 +182,8 @@ export class Results {
    */
   announce(counts, quietly) {
     const absent = counts.not_analysed?.length
-      ? t("web.filmed_not_analysed_3")
-      : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_2"));
+      ? t("web.filmed_not_analysed_sentence")
+      : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_sentence"));
     const words = this.view ? resultOf(this.view, counts) : absent;
     if (words !== this.told && !quietly) speak(words);
     this.told = words;
@@ -206,10 +206,10 @@ function resultOf({ metric, series, rows, range }, counts) {
   const measured = rows.filter((row) => allKnownIn(row, metric).value !== null).length;
   return t("web.in", {
     name: metric.name,
-    together: parts.length > 1 ? t("web.together_3", { total }) : "",
+    together: parts.length > 1 ? t("web.total_together", { total }) : "",
     parts: parts.join(", ") || t("web.nothing_found"),
     length: t("web.within_intervals", { count: rows.length }),
-    known: measured < rows.length ? t("web.measured_in_2", { measured }) : "",
+    known: measured < rows.length ? t("web.comma_measured_in", { measured }) : "",
     span: span(...range),
   });
 }

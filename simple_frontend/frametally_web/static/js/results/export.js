@@ -25,12 +25,12 @@ export function questionLine(state, counts, nameOf, metric) {
     state.zone ? t("web.within", { zone: state.zone }) : "",
     state.labels.length
       ? named(state.labels, t("web.count_labels", { count: state.labels.length }))
-      : t("web.all_labels_2"),
+      : t("web.all_labels_word"),
     inSentence(metric.name),
     from !== null && to !== null ? span(from, to) : "",
     state.hours ?? "",
     state.weekdays.map((day) => WEEKDAYS[day - 1]).join(", "),
-    interval ? t("web.bars_of_3", { interval: duration(interval) }) : "",
+    interval ? t("web.bars_of_interval", { interval: duration(interval) }) : "",
     zoneName(from ?? 0),
     counts.model,
   ]);

@@ -59,7 +59,7 @@ export class Extras {
         this.#card("heatmap", version, async (area) => {
           const answer = await get("heatmap", selectionQuery(state), signal);
           showHeatmap(area, answer, metric, (hour) => this.on.change(hourOf(hour)));
-          byId("heatmap-title").textContent = t("web.by_hour_and_weekday_2", { name: metric.name });
+          byId("heatmap-title").textContent = t("web.name_by_hour_and_weekday", { name: metric.name });
         }),
       view &&
         this.#card("lanes", version, async (area) => {

@@ -125,7 +125,10 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     fact("source", filming(counts, sources)),
     untracked ? fact("untracked", untracked) : "",
     fact("filmed", isAdded(summary) ? filmed(summary) : null),
-    fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
+    fact(
+      "frames",
+      t("web.frames_analysed_number", { frames: t("web.count_frames", { count: counts.frames }) }),
+    ),
     ...(isAdded(summary)
       ? [fact("peak", ...peakWords(summary, on)), fact("week", ...weekWords(summary, state, on))]
       : [fact("absent", whyAbsent(summary))]),
@@ -145,7 +148,7 @@ function fact(name, ...parts) {
  * @param {string[]} chosen  chosen labels
  */
 function wordsOf(metric, value, chosen) {
-  if (value === null) return t("web.not_measured_2", { name: metric.name });
+  if (value === null) return t("web.name_not_measured", { name: metric.name });
   const [label] = chosen.length === 1 ? chosen : [];
   const count = brief(metric, value);
   const things = label ? pluralOf(label, value) : null;
@@ -161,7 +164,7 @@ function wordsOf(metric, value, chosen) {
         : t("web.several_unique_objects", { count });
   return (
     (value === 1 ? t("web.one_detection") : t("web.several_detections", { count })) +
-    (label ? t("web.of_5", { label }) : "")
+    (label ? t("web.of_label", { label }) : "")
   );
 }
 
@@ -209,7 +212,10 @@ function partWords({ objects_measured_in: measured }, missing) {
 /** "2 of 3 sources", "3 sources" @param {Api.OfSources} part */
 const partOf = ({ sources, of_sources: all }) =>
   sources < all
-    ? t("web.of_6", { sources: number(sources), of_sources: t("web.count_sources", { count: all }) })
+    ? t("web.sources_of_all", {
+        sources: number(sources),
+        of_sources: t("web.count_sources", { count: all }),
+      })
     : t("web.count_sources", { count: all });
 
 /**
@@ -237,7 +243,7 @@ function filmed({
   const length = roughly(seconds * 1000);
   const pictures = where.of_sources - where.sources;
   const share = part !== null && part < PARTIAL ? ` (${shareWords({ part, askedS, sources })})` : "";
-  const all = nothing.length ? t("web.usable", { length, share }) : t("web.filmed_2", { length, share });
+  const all = nothing.length ? t("web.usable", { length, share }) : t("web.length_filmed", { length, share });
   const parts = [
     sources ? all : null,
     ...nothing.map(nothingWords),
@@ -288,7 +294,7 @@ function peakWords({ peak, from_ms: from, to_ms: to }, on) {
   if (!peak || from === null || to === null) return [];
   const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
   const words = `${labelName(peak.label)}, ${timeAmong(at, !isOneDay(from, to))}`;
-  return image === null ? [t("web.fullest_frame", { words })] : [t("web.fullest_frame_2"), lead(words, t("web.open_the_frame"), () => on.peak(start, image))]; // prettier-ignore
+  return image === null ? [t("web.fullest_frame", { words })] : [t("web.fullest_frame_word"), lead(words, t("web.open_the_frame"), () => on.peak(start, image))]; // prettier-ignore
 }
 
 /**

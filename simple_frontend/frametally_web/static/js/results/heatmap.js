@@ -34,7 +34,7 @@ export function showBusiest(area, { counts, summary }, on) {
     const whole = weekdaySpan(start, end);
     const short = spanAmong(start, end, from ?? start, to ?? end);
     const when = whole.includes(short) ? whole : short; // the accessible name must contain the visible text
-    const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
+    const open = el("button.link", { "aria-label": t("web.show_the_frames_of_time", { when }) }, short);
     const fromStart = fromStartWords(metric, one);
     return leadingRow(
       () => on.bar(one.start_ms),
@@ -54,7 +54,7 @@ export function showBusiest(area, { counts, summary }, on) {
       isNumber: true,
     },
     { name: t("web.frames"), of: (one) => one.frames, isNumber: true },
-    { name: t("web.filmed_3"), of: (one) => one.filmed_part, isNumber: true },
+    { name: t("web.filmed_title"), of: (one) => one.filmed_part, isNumber: true },
   ];
   const { sources } = summary.filmed;
   const of = baseWords({ askedS: summary.interval_s ?? 0, sources });

@@ -36,7 +36,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const most = Math.max(0, ...found.map((total) => amount(total) ?? 0));
   const all = allIn(counts, metric).value;
   const frames = counts.sources.length === 1 ? counts.frames : 0;
-  const name = t("web.by_label_2", { name: metric.name });
+  const name = t("web.name_by_label", { name: metric.name });
   const lines = found.slice(0, SHOWN);
   const rowFor = (/** @type {Api.Total} */ total) => {
     const value = amount(total);
@@ -63,7 +63,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     area,
     lines.length
       ? sortableTable({ name, kind: "bars", columns, lines, rowFor, order: labelOrder })
-      : el("p.muted", counts.coverage.length ? t("web.nothing_was_found_2") : absenceOf(counts)),
+      : el("p.muted", counts.coverage.length ? t("web.nothing_was_found_sentence") : absenceOf(counts)),
     left > 0 ? el("p.muted.small", t("web.and_more_labels", { count: left })) : "",
   );
 }
@@ -122,7 +122,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     showSources(area, counts, metric, outside, nameOf, onSource);
     area.querySelector("button")?.focus();
   };
-  const left = t("web.more_4", { length: number(parts.length - lines.length) });
+  const left = t("web.length_more", { length: number(parts.length - lines.length) });
   const name =
     lines.length < parts.length ? t("web.the_sources_with_the_most", { AT_ONCE }) : t("web.each_source");
   const table = sortableTable({ name, kind: "multiples", columns, lines, rowFor, order: sourceOrder });

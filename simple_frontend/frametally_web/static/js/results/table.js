@@ -79,7 +79,7 @@ function columnsOf({ series, metric, other }) {
     ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.label, metric))),
     numbers(t("web.all"), (row) => totalIn(row, metric)),
     ...(other ? [{ name: other.name, isNumber: true, of: besideOf }] : []),
-    numbers(t("web.frames_analysed_2"), (row) => row.frames),
+    numbers(t("web.frames_analysed_title"), (row) => row.frames),
   ];
 }
 
@@ -120,7 +120,7 @@ function lineElement(line, view, onBar) {
   const start = isDays ? span(row.start, row.end) : moment(row.start);
   const open = el(
     "button.link",
-    { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
+    { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_from_start", { start }) },
     start,
   );
   const isIn = (/** @type {Page.Span[]} */ spans) =>

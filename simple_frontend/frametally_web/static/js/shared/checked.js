@@ -49,7 +49,10 @@ export const hasIntervals = ({ rows, series, metric }) =>
  */
 export const rangeWords = (metric, interval) =>
   interval
-    ? t("web.to_2", { metric: rounded(metric, interval.low), metric2: rounded(metric, interval.high) })
+    ? t("web.metric_to_metric", {
+        metric: rounded(metric, interval.low),
+        metric2: rounded(metric, interval.high),
+      })
     : "";
 
 /** ", estimate 2,341 (2,190 to 2,480)". @param {Page.Metric} metric @param {Page.Interval|null} interval */
@@ -79,7 +82,7 @@ export function checkLines({ checks = [] }, { id }) {
       const by = persons.length ? t("web.by", { persons: persons.join(t("web.and")) }) : "";
       const units =
         metric === "detections" ? t("web.count_frames", { count }) : t("web.count_pieces", { count });
-      const sure = t("web.interval_2", { confidence: Math.round(confidence * 100) });
+      const sure = t("web.confidence_interval_percent", { confidence: Math.round(confidence * 100) });
       return {
         text: t("web.checked_on_frames_model", { sure, by, at: day(at), units, model }),
         isStale: false,

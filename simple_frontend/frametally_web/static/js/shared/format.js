@@ -313,4 +313,4 @@ export function fromInput(text) {
 }
 
 /** A suffix with the zone of the picture. @param {string|null} zone */
-export const within = (zone) => (zone ? t("web.within_3", { zone }) : "");
+export const within = (zone) => (zone ? t("web.comma_within", { zone }) : "");

@@ -7,7 +7,7 @@ import { t } from "./texts.js";
 export const METRICS = {
   detections: {
     id: "detections",
-    name: t("web.detections_2"),
+    name: t("web.detections_title"),
     title: t("web.detections_over_time"),
     axis: t("web.detections"),
     perInterval: true,
@@ -33,14 +33,14 @@ export const METRICS = {
     title: t("web.peak_in_one_frame_over_time"),
     axis: t("web.most_in_one_frame"),
     perInterval: false,
-    explanation: t("web.the_most_of_one_label_in_2"),
+    explanation: t("web.the_most_of_one_label_in_one_frame"),
     of: (measures) => measures.peak,
     format: (value) => (value === null ? "–" : number(value)),
     stacks: false,
   },
   objects: {
     id: "objects",
-    name: t("web.unique_objects_2"),
+    name: t("web.unique_objects_title"),
     title: t("web.unique_objects_over_time"),
     axis: t("web.unique_objects"),
     perInterval: true,

@@ -75,12 +75,12 @@ export function equation({ sources }) {
   return [
     announced < expected
       ? t("web.of_announced", { announced: number(announced), expected: number(expected) })
-      : t("web.announced_2", { announced: number(announced) }),
+      : t("web.announced_number", { announced: number(announced) }),
     missing ? (missing > 0 ? t("web.so_far") : t("web.but")) : " = ",
-    t("web.detected_2", { detected: number(detected) }),
+    t("web.detected_number", { detected: number(detected) }),
     dead ? ` + ${t("web.count_dead_letters", { count: dead })}` : "",
-    forgotten ? t("web.forgotten_2", { forgotten: number(forgotten) }) : "",
-    overlapped ? t("web.overlapped_2", { overlapped: number(overlapped) }) : "",
+    forgotten ? t("web.plus_forgotten", { forgotten: number(forgotten) }) : "",
+    overlapped ? t("web.plus_overlapped", { overlapped: number(overlapped) }) : "",
     t("web.counted_indexed", { sum: number(counted), sum2: number(indexed) }),
   ].join("");
 }
@@ -106,7 +106,7 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
     el("ul.todo", ...some.map((text) => el("li", ...withPages(text))));
-  const left = t("web.more_4", { length: number(rest.length) });
+  const left = t("web.length_more", { length: number(rest.length) });
   return el(
     "div",
     list(first),
@@ -182,7 +182,8 @@ export function sourcesTable({ sources }) {
 function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
   if (footage === null) return el("td", "–");
   if (counted === footage) return el("td", { title: moment(footage) }, toTheMinute(footage));
-  const behind = counted === null ? t("web.not_counted") : t("web.counted_2", { counted: moment(counted) });
+  const behind =
+    counted === null ? t("web.not_counted") : t("web.counted_number", { counted: moment(counted) });
   return el("td", moment(footage), el("div.muted", behind));
 }
 
@@ -225,10 +226,10 @@ export function runsTable({ runs, runs_left_out: left }) {
   const names = [
     t("web.day_utc"),
     t("web.frames"),
-    t("web.detections_2"),
+    t("web.detections_title"),
     t("web.duplicates_dropped"),
     t("web.quality_report"),
-    t("web.run_2"),
+    t("web.run_title"),
   ];
   return table(t("web.last_runs", { part }), names, 3, rows);
 }

@@ -38,7 +38,7 @@ function write() {
   strip.title = joined([headline(shown), footage(shown)]);
   strip.replaceChildren(
     el("span.health-state", { "data-state": standing(shown) }, verdict(shown)),
-    el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
+    el("span.muted", until === null ? "" : t("web.footage_to", { until: minuteOfYear(until) })),
   );
 }
 
@@ -75,7 +75,7 @@ export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.w
 /** The verdict, with the first open need. @param {Api.Books} books */
 function headline(books) {
   const [first, ...others] = [...books.needs.map(needWords), ...books.behind];
-  const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
+  const more = others.length ? t("web.and_length_more", { length: number(others.length) }) : "";
   return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }
 
@@ -89,7 +89,7 @@ export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
     counted === null
       ? t("web.not_counted_yet")
       : t("web.counted_ago", { now: roughly(Date.now() - counted) });
-  return t("web.footage_up_to_2", { until: toTheMinute(until), ago });
+  return t("web.footage_up_to_time", { until: toTheMinute(until), ago });
 }
 
 const LOOK_MS = 1000;

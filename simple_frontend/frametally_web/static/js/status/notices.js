@@ -86,7 +86,7 @@ export function showOutage(
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
   const kept = shownSince ? t("web.what_you_see_is_from", { shownSince: timeSince(shownSince) }) : "";
   const retry = el("button.button", { onclick: onRetry }, t("web.try_now"));
-  showNotice("warning", title, t("web.this_page_keeps_trying_2", { said, kept }), retry);
+  showNotice("warning", title, t("web.kept_this_page_keeps_trying", { said, kept }), retry);
   const kind = shownSince ? t("web.not_up_to_date") : t("web.not_loaded_yet");
   showFreshness("away", status ? kind : t("web.not_connected"));
 }
@@ -101,7 +101,7 @@ export function showMistake(error, remedies, onChange) {
   const buttons = remedies.map(({ text, change }) =>
     el("button.button", { onclick: () => onChange(change) }, text),
   );
-  showNotice("error", t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`, ...buttons);
+  showNotice("error", t("web.this_cannot_be_shown_title"), `${error.message} ${error.remedy}`, ...buttons);
 }
 
 /** Shows a problem that retrying does not fix. @param {string} title @param {string} text */
@@ -147,7 +147,7 @@ export function showFailed(page, error, load) {
   page.dataset.state = "failed";
   clearTimeout(again);
   if (!(error instanceof ApiError)) return showOwnFault(error);
-  const title = t("web.this_cannot_be_shown_2");
+  const title = t("web.this_cannot_be_shown_title");
   if (!error.passes) return showFault(title, wordsOf(error));
   const now = () => {
     clearTimeout(again);
