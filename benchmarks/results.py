@@ -143,4 +143,6 @@ def _commit() -> str:
         command = ["git", "-C", str(ROOT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    # Another benchmark may have saved its result meanwhile.
+    changes = git("status", "--porcelain", "--", ".", ":!benchmarks/results")
+    return git("rev-parse", "--short=10", "HEAD") + ("+" if changes else "")
