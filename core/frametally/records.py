@@ -230,6 +230,8 @@ class IntervalCount(Record, frozen=True, kw_only=True):
             are not measured, and in runs of older versions. `rules.known` says how many are enough.
         objects_from_start: How many of `objects` were there when the footage began, so that they did not
             arrive in the interval; None in the same cases as `tracked_detections`.
+        fast_objects: Objects that were first seen in the interval but too fast to follow, so that `objects`
+            lacks them; None in the same cases.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -244,6 +246,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
     objects: int | None = None
     tracked_detections: int | None = None
     objects_from_start: int | None = None
+    fast_objects: int | None = None
     evidence: list[Evidence]
 
 

@@ -102,13 +102,24 @@ class AlertPlace:
             )
             store.put(manifest.key, encode(manifest))
 
-    def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]]) -> None:
-        """Count minutes again: objects, boxes and boxes in tracks; without objects, they are not measured."""
+    def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]], *, fast: int = 0) -> None:
+        """Count minutes again: objects, boxes and boxes in tracks; without objects, they are not measured.
+
+        In each minute, `fast` objects were too fast to follow.
+        """
         self.published += 1
         run = make_run(self.published, digest=f"{self.published:064d}")
         rows = {DAY_MS + minute * MINUTE_MS: values for minute, values in minutes.items()}
         counts = [
-            make_count(at_ms, "car", boxes, source="gate", objects=objects, tracked_detections=tracked)
+            make_count(
+                at_ms,
+                "car",
+                boxes,
+                source="gate",
+                objects=objects,
+                tracked_detections=tracked,
+                fast_objects=fast,
+            )
             for at_ms, (objects, boxes, tracked) in rows.items()
             if boxes
         ]

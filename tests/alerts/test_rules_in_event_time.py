@@ -218,6 +218,14 @@ def test_objects_that_were_not_measured_are_neither_none_nor_few(place: AlertPla
     ]
 
 
+def test_where_others_were_too_fast_those_followed_are_many_and_never_few(place: AlertPlace) -> None:
+    place.rule("few", measure="objects", threshold=10, below=True)
+    place.rule("many", measure="objects", threshold=5)
+    place.objects({0: (7, 50, 30), 1: (4, 50, 30)}, fast=3)
+    place.look()
+    assert place.told() == [(0, "told 1", 7)]
+
+
 @pytest.mark.parametrize(("interval", "waits_ms"), [("1m", 600_000), ("15m", 900_000)])
 def test_without_newer_footage_an_interval_is_settled_after_ten_minutes_or_its_own_length(
     place: AlertPlace, interval: str, waits_ms: int

@@ -39,7 +39,7 @@ from frametally.ports.count_index import (
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
-from frametally.rules.known import is_too_weak
+from frametally.rules.known import are_too_fast, is_too_weak
 from frametally.rules.week_parts import parts_of_week, shift
 from frametally_search.indexer import index_runs, repair_index
 
@@ -812,6 +812,7 @@ def published_counts(draw: st.DrawFn) -> list[IntervalCount]:
             evidence=shown,
             objects=draw(st.none() | st.integers(0, 3)),
             tracked_detections=draw(st.none() | st.integers(0, 3)),
+            fast_objects=draw(st.none() | st.integers(0, 1)),
         )
     return list(made.values())
 
@@ -952,10 +953,12 @@ def test_answers_are_those_of_a_plain_count(
             *sums(bars[start_ms, label, source]),
             source or None,
             known(bars[start_ms, label, source], "tracked_detections"),
+            None,
+            known(bars[start_ms, label, source], "fast_objects"),
         )
         for start_ms, label, source in sorted(bars)
     ]
-    assert [hour._replace(objects=None, least_objects=None) for hour in week] == [
+    assert [hour._replace(objects=None, least_objects=None, objects_missing=None) for hour in week] == [
         WeekHour(
             hour,
             2 * len(parts),
@@ -975,10 +978,15 @@ def test_answers_are_those_of_a_plain_count(
 
     def least(hour: int) -> int | None:
         of_labels = [[c for c in hours[hour] if c.label == label] for label in {c.label for c in hours[hour]}]
-        strong = [of_label for of_label in of_labels if not is_weak(of_label)]
-        if len(strong) == len(of_labels):
+        if not any(is_weak(of_label) or is_fast(of_label) for of_label in of_labels):
             return None
+        strong = [of_label for of_label in of_labels if not is_weak(of_label)]
         return known([c for of_label in strong for c in of_label], "objects") or 0
+
+    def is_fast(of_label: Any) -> bool:
+        objects, tracked = known(of_label, "objects"), known(of_label, "tracked_detections")
+        fast = known(of_label, "fast_objects")
+        return None not in (objects, tracked, fast) and bool(are_too_fast(fast, objects))
 
     def is_weak(of_label: Any) -> bool:
         objects, tracked = known(of_label, "objects"), known(of_label, "tracked_detections")
@@ -986,7 +994,7 @@ def test_answers_are_those_of_a_plain_count(
             return False
         return bool(is_too_weak(sum(c.detections for c in of_label), tracked))
 
-    # Nothing is known of labels that were seen too weakly; of the others, at least these objects.
+    # Nothing is known of labels that were seen too weakly; of the others, at least those that were followed.
     assert [hour.least_objects for hour in week if hour.objects is not None] == [
         least(hour.hour) for hour in week if hour.objects is not None
     ]

@@ -13,7 +13,7 @@ from frametally.rules.counted_boxes import CountedBoxes, least_float
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.rules.known import Basis, MadeOf, Number, add_up, is_fast_enough, why_unknown
+from frametally.rules.known import Basis, MadeOf, Number, add_up, is_fast_enough, objects_of, why_unknown
 from frametally.rules.times import (
     DAY_MS,
     DAY_S,
@@ -168,6 +168,14 @@ def test_objects_are_known_once_half_of_the_boxes_are_in_tracks() -> None:
     assert why_unknown("objects", Basis(3, 20, None, 5.0)) is None
     assert why_unknown("objects", Basis(None, 20, None, 5.0)) == "too_slow"
     assert why_unknown("objects", Basis(None, 20, None, None)) == "not_tracked"
+
+
+def test_objects_are_at_least_those_followed_where_a_tenth_as_many_were_too_fast() -> None:
+    assert objects_of(Basis(20, 100, 100, fast_objects=2)) == Number(20)
+    assert objects_of(Basis(20, 100, 100, fast_objects=3)) == Number(None, "too_fast", 20)
+    assert objects_of(Basis(0, 0, 0, fast_objects=0)) == Number(0)
+    assert objects_of(Basis(20, 100, 49, fast_objects=3)) == Number(None, "too_weak")
+    assert why_unknown("passages", Basis(20, 100, 100, fast_objects=3)) is None
 
 
 def test_a_number_of_passages_is_unknown_wherever_objects_are_and_where_most_paths_are_cut() -> None:

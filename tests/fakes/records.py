@@ -128,6 +128,7 @@ def make_count(
     objects: int | None = None,
     tracked_detections: int | None = None,
     objects_from_start: int | None = None,
+    fast_objects: int | None = None,
     evidence: Sequence[Evidence] | None = None,
 ) -> IntervalCount:
     """A label's counts in an interval: by default all in one frame, its evidence."""
@@ -146,6 +147,7 @@ def make_count(
         objects=objects,
         tracked_detections=tracked_detections,
         objects_from_start=objects_from_start,
+        fast_objects=fast_objects,
         evidence=[shown] if evidence is None else list(evidence),
     )
 

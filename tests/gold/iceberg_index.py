@@ -13,6 +13,7 @@ import duckdb
 
 from frametally.adapters.day_cells.merging import merge_week
 from frametally.ports.count_index import (
+    FAST_LABELS,
     NOT_LOOKED_AT,
     WEAK_LABELS,
     BlankBucket,
@@ -25,7 +26,7 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.rules.known import sum_or_unknown
+from frametally.rules.known import basis_of, sum_or_unknown, why_unknown
 from frametally.rules.times import HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 
 TABLES = (
@@ -43,13 +44,13 @@ TABLES = (
 _VIEWS = """
 CREATE VIEW all_counts AS
 SELECT model, interval_s, epoch_ms(interval_start) AS start_ms, source, label, detections, peak,
-       followed_objects AS objects, tracked_detections AS tracked
+       followed_objects AS objects, tracked_detections AS tracked, fast_objects AS fast
 FROM counts
 UNION ALL
 SELECT model || '~' || series, interval_s, epoch_ms(interval_start),
        source || '/' || kind || '/' || url_encode(name)
        || CASE what WHEN '' THEN '' ELSE '/' || url_encode(what) END,
-       label, value, peak, followed_objects, tracked_detections
+       label, value, peak, followed_objects, tracked_detections, fast_objects
 FROM place_counts;
 CREATE VIEW filmed AS
 SELECT model, interval_s, epoch_ms(interval_start) AS start_ms, source, frames, objects_measured AS measured,
@@ -135,7 +136,7 @@ class IcebergIndex:
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         hour = f"(start_ms + {query.offset_ms + MONDAY_TO_1970_MS}) % {WEEK_MS} // {HOUR_MS}"
-        bars = self._bars(query._replace(apart=(), weak_apart=True), f"({hour}) * {HOUR_MS}", query.model)
+        bars = self._bars(query._replace(apart=(), partial_apart=True), f"({hour}) * {HOUR_MS}", query.model)
         return merge_week(bars.buckets, bars.coverage)
 
     def _bars(self, query: CountQuery, bar: str, model: str) -> Histogram:
@@ -144,7 +145,8 @@ class IcebergIndex:
         of_labels = "AND list_contains(?, label)" if query.labels else ""
         buckets = self._ask(
             f"SELECT {bar} AS bar, label AS name, sum(detections)::BIGINT, max(peak), "
-            f"{_SUM.format('objects')}, {source} AS place, {_SUM.format('tracked')} "
+            f"{_SUM.format('objects')}, {source} AS place, {_SUM.format('tracked')}, NULL, "
+            f"{_SUM.format('fast')} "
             f"FROM all_counts WHERE {where} {of_labels} "
             "GROUP BY bar, name, place ORDER BY bar, name, place",
             [*values, *([[*query.labels]] if query.labels else [])],
@@ -176,19 +178,21 @@ def _together(bars: list[Bucket], query: CountQuery) -> list[Bucket]:
         return bars
     sums: dict[Any, Bucket] = {}
     for bar in bars:
-        tracked, label = bar.tracked_detections, bar.label
+        label = bar.label
         if label not in query.apart:
-            is_weak = query.weak_apart and None not in (bar.objects, tracked)
-            label = WEAK_LABELS if is_weak and 2 * (tracked or 0) < bar.detections else ""
+            missing = why_unknown("objects", basis_of(bar)) if query.partial_apart else None
+            label = {"too_weak": WEAK_LABELS, "too_fast": FAST_LABELS}.get(missing or "", "")
         place = bar.start_ms, label, bar.source
         first = sums.get(
-            place, bar._replace(label=label, detections=0, peak=0, objects=0, tracked_detections=0)
+            place,
+            bar._replace(label=label, detections=0, peak=0, objects=0, tracked_detections=0, fast_objects=0),
         )
         sums[place] = first._replace(
             detections=first.detections + bar.detections,
             peak=max(first.peak, bar.peak),
             objects=sum_or_unknown(first.objects, bar.objects),
-            tracked_detections=sum_or_unknown(first.tracked_detections, tracked),
+            tracked_detections=sum_or_unknown(first.tracked_detections, bar.tracked_detections),
+            fast_objects=sum_or_unknown(first.fast_objects, bar.fast_objects),
         )
     return sorted(sums.values(), key=lambda bar: (bar.start_ms, bar.label, bar.source or ""))
 

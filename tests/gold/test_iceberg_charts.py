@@ -94,6 +94,7 @@ def put_day(store: ObjectStore, day: str, model: str, *, sequence: int = 1) -> N
                                 peak=peak,
                                 objects=seen,
                                 tracked_detections=tracked,
+                                fast_objects=draw.randrange(2) if is_measured else None,
                                 evidence=[],
                             )
                         )

@@ -146,6 +146,7 @@ def oracle(
             objects_from_start=(objects or {}).get((label, start_ms), 0)
             if rates[model, source, start_ms] >= 4.5
             else None,
+            fast_objects=0 if rates[model, source, start_ms] >= 4.5 else None,
             evidence=[
                 Evidence(image_path=f.image_path, captured_at_ms=f.captured_at_ms, count=n)
                 for n, f in best[:5]

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import pytest
 
 from frametally.rules.places import Size
+from frametally_hadoop.job.fast_tracks import chained
 from frametally_hadoop.job.following import (
     Motion,
     Track,
     TrackedBox,
     Tracker,
     by_time,
-    chained,
     overlap_of,
     size_changes,
     sizes_by_minute,

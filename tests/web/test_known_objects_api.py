@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -21,8 +23,13 @@ def exported(place: Place, query: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
 
 
-def publish(place: Place, *bars: tuple[str, int, int, int | None, int | None]) -> None:
-    """Publish bars `(label, minute, detections, objects, tracked)`; each minute has 3 s of footage."""
+def publish(
+    place: Place, *bars: tuple[str, int, int, int | None, int | None], fast: Sequence[int] = ()
+) -> None:
+    """Publish bars `(label, minute, detections, objects, tracked)`, the first with `fast` objects.
+
+    Each minute has 3 s of footage.
+    """
     where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
     counts = [
         IntervalCount(
@@ -33,9 +40,10 @@ def publish(place: Place, *bars: tuple[str, int, int, int | None, int | None]) -
             peak=1,
             objects=objects,
             tracked_detections=tracked,
+            fast_objects=too_fast,
             evidence=[],
         )
-        for label, minute, detections, objects, tracked in bars
+        for (label, minute, detections, objects, tracked), too_fast in zip_longest(bars, fast)
     ]
     coverage = [
         Coverage(
@@ -173,3 +181,38 @@ def test_objects_known_in_part_are_at_least_those_in_every_answer(place: Place) 
     assert get(place, "/api/counts?interval=60&metric=auto")["metric"] == "objects"
     proof = get(place, "/api/objects")
     assert (proof["objects"], proof["objects_missing"]) == (None, "too_weak")
+
+
+def test_where_others_were_too_fast_objects_are_at_least_those_followed_in_every_answer(place: Place) -> None:
+    """In the first minute 20 cars are too fast beside 7; in the second, 2 beside 20 are too few to matter."""
+    publish(
+        place,
+        *(("car", 0, 171, 7, 91), ("car", 1, 200, 20, 200), ("person", 0, 20, 2, 20), ("bag", 1, 9, 5, 1)),
+        fast=[20, 2, 0, 3],
+    )
+    chart = get(place, "/api/counts?interval=60")
+    found = [
+        (one["label"], one["objects"], one["objects_missing"], one.get("measured_objects"))
+        for one in [*chart["buckets"], *chart["totals"]]
+    ]
+    bag, fast_car = ("bag", None, "too_weak", None), ("car", None, "too_fast", 7)
+    bars = [fast_car, ("person", 2, None, None), bag, ("car", 20, None, None)]
+    assert found == [*bars, ("car", None, "too_fast", 27), ("person", 2, None, None), bag]
+    assert [one.get("fast_objects") for one in chart["totals"]] == [22, None, 3]
+    together = get(place, "/api/counts?interval=60&top=0&by=source")
+    assert [(one["objects"], one["measured_objects"]) for one in together["buckets"]] == [
+        (None, 9),
+        (None, 20),
+    ]
+    of_all = [get(place, "/api/summary?interval=60")["total"], *together["totals"]]
+    assert [(one["objects"], one["measured_objects"]) for one in of_all] == [(None, 29)] * 2
+    [hour] = get(place, "/api/heatmap?label=car&label=person")["cells"]
+    assert (hour["objects"], hour["objects_missing"], hour["measured_objects"]) == (None, "too_fast", 29)
+    proof = get(place, "/api/objects?label=car")
+    assert (proof["objects"], proof["objects_missing"]) == (None, "too_fast")
+    differences = get(place, "/api/differences?interval=60&label=car&metric=objects&compare=source:gate")
+    assert (differences["total"]["value"], differences["total"]["at_least"]) == (None, 27)
+    rows = exported(place, "interval=60&label=car")
+    columns = "objects", "objects_missing", "objects_at_least"
+    assert [tuple(row[name] for name in columns) for row in rows] == [("", "too_fast", "7"), ("20", "", "")]
+    assert "car" in get(place, "/api/counts?interval=60&label=car")["objects_note"]

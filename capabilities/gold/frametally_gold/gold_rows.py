@@ -12,7 +12,7 @@ from sqlalchemy import Table
 
 from frametally import keys
 from frametally.records import IntervalCount
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import basis_of, objects_of
 from frametally.rules.places import ZONES, base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
@@ -77,14 +77,13 @@ def _counts(day: PublishedDay) -> Rows:
             "interval_start": moment(count.interval_start_ms),
             "objects": _object_count(count),
             "followed_objects": count.objects,
-            "objects_from_start": count.objects_from_start,
+            **_fields(count, "objects_from_start", "fast_objects"),
         }
 
 
 def _object_count(count: IntervalCount) -> int | None:
     """Return the number of unique objects, or None if not measured, by the rule of charts and exports."""
-    missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
-    return None if missing else count.objects
+    return objects_of(basis_of(count)).value
 
 
 def _coverage(day: PublishedDay) -> Rows:
@@ -125,7 +124,7 @@ def _place_counts(day: PublishedDay) -> Rows:
         name, *ways = place.names
         yield {
             **about,
-            **_fields(count, "label", "frames", "peak", "tracked_detections"),
+            **_fields(count, "label", "frames", "peak", "tracked_detections", "fast_objects"),
             "interval_start": moment(count.interval_start_ms),
             "source": place.source,
             "kind": place.kind,

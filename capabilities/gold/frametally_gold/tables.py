@@ -97,6 +97,7 @@ counts = _of_times(
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
     _value("objects_from_start", BigInteger, nullable=True),
+    _value("fast_objects", BigInteger, nullable=True),
 )
 
 coverage = _of_times(
@@ -140,6 +141,7 @@ place_counts = _of_times(
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
     _value("tracked_detections", BigInteger, nullable=True),
+    _value("fast_objects", BigInteger, nullable=True),
     series=True,
 )
 

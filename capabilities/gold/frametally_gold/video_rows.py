@@ -25,7 +25,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, Run, decode_at, encode
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import Basis, objects_of
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, days_of_span
@@ -46,12 +46,13 @@ class _DayObjects(NamedTuple):
 
     Attributes:
         measured: By source and start of an interval with footage, whether objects were measured in it.
-        boxes: By source and label, then by start of an interval: the boxes, and those in tracks.
+        boxes: By source and label, then by start of an interval: the boxes, those in tracks, and the objects
+            that were too fast to follow.
         objects: By source, the label and the `image_path` of each counted object's first box.
     """
 
     measured: dict[str, dict[int, bool]]
-    boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]]
+    boxes: dict[tuple[str, str], dict[int, tuple[int, int | None, int]]]
     objects: dict[str, list[tuple[str, str]]]
 
 
@@ -134,7 +135,7 @@ class VideoCounter:
         detections: Counter[str] = Counter()
         peaks: Counter[str] = Counter()
         objects: Counter[str] = Counter()
-        boxes_in: Counter[tuple[str, bool]] = Counter()
+        sums: Counter[tuple[str, str]] = Counter()
         is_measured = True
         for part in self._days(model, manifest):
             limits, wins = self._counted_by(part.run)
@@ -160,7 +161,7 @@ class VideoCounter:
                 is_measured = False
             else:
                 objects += of_day
-                boxes_in += self._boxes(manifest.source, part)
+                sums += self._boxes(manifest.source, part)
         return [
             VideoCount(
                 model=model,
@@ -168,26 +169,32 @@ class VideoCounter:
                 frames=frames,
                 detections=detections[label],
                 peak=peaks[label],
-                objects=None
-                if why_unknown("objects", Basis(followed, boxes_in[label, False], boxes_in[label, True]))
-                else followed,
+                objects=objects_of(
+                    Basis(
+                        followed,
+                        sums[label, "boxes"],
+                        sums[label, "tracked"],
+                        fast_objects=sums[label, "fast"],
+                    )
+                ).value,
                 followed_objects=followed,
             )
             for label in sorted(detections)
             for followed in [objects[label] if is_measured else None]
         ]
 
-    def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, bool]]:
-        """Count the boxes in the intervals that a part touches, by label: all (False) or in tracks (True)."""
-        boxes_by_label: Counter[tuple[str, bool]] = Counter()
+    def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, str]]:
+        """Add up the intervals that a part touches, by label: boxes, those in tracks, and fast objects."""
+        sums: Counter[tuple[str, str]] = Counter()
         if part.run is not None:
             interval_ms = part.run.interval_s * 1000
             for (of_source, label), of_label in self._objects_of(part.run.key).boxes.items():
-                for start_ms, (boxes, tracked) in of_label.items() if of_source == source else ():
+                for start_ms, (boxes, tracked, fast) in of_label.items() if of_source == source else ():
                     if part.from_ms - interval_ms < start_ms < part.to_ms:
-                        boxes_by_label[label, False] += boxes
-                        boxes_by_label[label, True] += boxes if tracked is None else tracked
-        return boxes_by_label
+                        sums[label, "boxes"] += boxes
+                        sums[label, "tracked"] += boxes if tracked is None else tracked
+                        sums[label, "fast"] += fast
+        return sums
 
     def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
         """Return the objects first seen in a frame of the medium, by label, or None if not measured."""
@@ -209,10 +216,11 @@ class VideoCounter:
     def _read_objects(self, run_key: str) -> _DayObjects:
         run = next(run for run in self._runs.values() if run.key == run_key)
         counts, coverage = read_run(self._store, run)
-        boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]] = {}
+        boxes: dict[tuple[str, str], dict[int, tuple[int, int | None, int]]] = {}
         for count in counts:
             of_label = boxes.setdefault((count.source, count.label), {})
-            of_label[count.interval_start_ms] = count.detections, count.tracked_detections
+            numbers = count.detections, count.tracked_detections, count.fast_objects or 0
+            of_label[count.interval_start_ms] = numbers
         measured_starts: dict[str, dict[int, bool]] = {}
         for filmed in coverage:
             measured_starts.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured

@@ -233,7 +233,7 @@ class ZoneIndex(PartIndex):
         if not sources:
             return []
         of_whole = query._replace(
-            sources=sources, labels=NO_LABEL, apart=None, weak_apart=False, by_source=True
+            sources=sources, labels=NO_LABEL, apart=None, partial_apart=False, by_source=True
         )
         places = {
             (part.start_ms, source_of(part.source) if part.source else None) for part in _filmed(counted)

@@ -129,6 +129,7 @@ def _figures(side: Side) -> str:
             "too_slow": f"only {side.analysed_fps or 0:g} frames per second were analysed",
             "too_weak": "too few for tracking: "
             f"{plural(side.tracked_detections or 0, 'detection is', 'detections are')} in tracks",
+            "too_fast": "more than a tenth were too fast for tracking",
         }
         least = "" if side.objects_at_least is None else f", at least {side.objects_at_least}"
         objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')}{least})"

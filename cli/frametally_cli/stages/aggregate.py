@@ -22,7 +22,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code, plural
 from frametally.records import Run
 from frametally.rules.blank_stretches import BLANK_WORDS
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import basis_of, objects_of, why_unknown
 from frametally.rules.places import FLOWS, in_words, series_model, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
@@ -148,7 +148,7 @@ def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]
         except Poison:
             continue  # counting the day reports the damage
         for count in counts:
-            if why_unknown("passages", Basis(count.objects, count.detections, count.tracked_detections)):
+            if why_unknown("passages", basis_of(count)):
                 unknown[count.source].add(count.label)
         for source, labels in sorted(unknown.items()):
             yield (
@@ -225,11 +225,11 @@ def _totals(store: ObjectStore, run: Run) -> Counter[tuple[str, str]]:
     for filmed in coverage:
         totals[filmed.source, "frames that show something"] += filmed.frames
     for count in counts:
-        missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
+        objects = objects_of(basis_of(count))
         counted = f"{count.source}, {count.label}"
         totals[counted, "detections"] += count.detections
-        totals[counted, "objects"] += 0 if missing else count.objects or 0
-        totals[counted, "intervals without objects"] += missing is not None
+        totals[counted, "objects"] += (objects.at_least if objects.value is None else objects.value) or 0
+        totals[counted, "intervals without objects"] += objects.value is None
     return totals
 
 

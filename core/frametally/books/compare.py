@@ -20,7 +20,16 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
-from frametally.rules.known import Basis, Missing, slowest_or_unknown, sum_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Missing,
+    Number,
+    add_up,
+    basis_of,
+    objects_of,
+    slowest_or_unknown,
+    sum_or_unknown,
+)
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
@@ -214,23 +223,26 @@ class _Table:
         counts = self.counts.get((bar, label), [])
         followed = tracked = 0 if self.is_measured[bar] else None
         detections = 0
-        parts: list[int] = []
+        parts: list[Number] = []
+        fast = 0
         for count in counts:
-            of_part = Basis(count.objects, count.detections, count.tracked_detections, self.fps[bar])
-            if count.objects is not None and why_unknown("objects", of_part) is None:
-                parts.append(count.objects)
+            parts.append(objects_of(basis_of(count, self.fps[bar])))
             followed = sum_or_unknown(followed, count.objects)
             tracked = sum_or_unknown(tracked, count.tracked_detections)
             detections += count.detections
+            fast += count.fast_objects or 0
         fps = self.fps[bar]
-        missing = why_unknown("objects", Basis(followed, detections, tracked, fps))
+        parts_sum = add_up(parts)
+        objects, missing, _ = objects_of(Basis(followed, detections, tracked, fps, fast_objects=fast))
         return Side(
             frames=self.coverage[bar],
             detections=detections,
             peak=max((count.peak for count in counts), default=0),
-            objects=None if missing else followed,
+            objects=objects,
             objects_missing=missing,
-            objects_at_least=sum(parts) if missing and parts else None,
+            objects_at_least=(parts_sum.at_least if parts_sum.value is None else parts_sum.value)
+            if missing and parts
+            else None,
             tracked_detections=tracked,
             analysed_fps=fps,
             evidence=busiest(frame for count in counts for frame in count.evidence),

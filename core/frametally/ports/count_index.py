@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.known import Missing
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -22,8 +23,8 @@ NOT_LOOKED_AT = "not_looked_at"
 """Marks footage analysed before frametally measured pictures: it is not known whether it shows anything."""
 NO_LABEL = ("",)
 """Labels of a query for coverage alone."""
-WEAK_LABELS = "\0"
-"""Stands for the weakly seen labels; no label has this name."""
+WEAK_LABELS, FAST_LABELS = "\0", "\1"
+"""Stand for the labels whose objects are `too_weak` or `too_fast`; no label has these names."""
 
 
 REPAIR = "frametally index --repair"
@@ -68,14 +69,15 @@ class Bucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
-        label: Class name; "" for the labels that a query combines, `WEAK_LABELS` for those of them, combined
-            separately, that were seen too weakly.
+        label: Class name; "" for the labels that a query combines, `WEAK_LABELS` and `FAST_LABELS` for those
+            of them, combined separately, whose objects are not all known.
         detections: Boxes, summed over frames and sources.
         peak: Most of one label in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None if some part was not measured.
         source: Slug of the source if bars are by source, else None.
         tracked_detections: Boxes in tracks; None if unknown for some part.
         objects_from_start: How many of `objects` were there when the footage began; None as above.
+        fast_objects: Objects that were too fast to follow, which `objects` lacks; None as above.
     """
 
     start_ms: int
@@ -86,6 +88,7 @@ class Bucket(NamedTuple):
     source: str | None = None
     tracked_detections: int | None = None
     objects_from_start: int | None = None
+    fast_objects: int | None = None
 
 
 class CoverageBucket(NamedTuple):
@@ -138,8 +141,9 @@ class WeekHour(NamedTuple):
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
-        least_objects: If some labels were seen too weakly, the objects of the others, else None.
+        least_objects: If some labels are `too_weak` or `too_fast`, the known part, else None.
         source: Slug, or None for the requested sources together.
+        objects_missing: Why `least_objects` is not all, else None.
     """
 
     hour: int
@@ -152,6 +156,7 @@ class WeekHour(NamedTuple):
     covered_ms: int | None = None
     least_objects: int | None = None
     source: str | None = None
+    objects_missing: Missing | None = None
 
 
 class Histogram(NamedTuple):
@@ -212,7 +217,8 @@ class CountQuery(NamedTuple):
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
         apart: Labels with separate bars; the other requested labels share bars with the label "". None means
             that all have separate bars.
-        weak_apart: Whether those of the latter that are `too_weak` in a bar share one labelled `WEAK_LABELS`.
+        partial_apart: Whether those of the latter that are `too_weak` in a bar share one labelled
+            `WEAK_LABELS`, and those that are `too_fast` one labelled `FAST_LABELS`.
         measured_only: Whether to read only a source's hours in which objects were measured.
         most_bars: The maximum number of bars; a longer answer is refused.
     """
@@ -229,7 +235,7 @@ class CountQuery(NamedTuple):
     week_parts: WeekParts = ()
     of_week: bool = False
     apart: Sequence[str] | None = None
-    weak_apart: bool = False
+    partial_apart: bool = False
     measured_only: bool = False
     most_bars: int = MAX_BUCKETS
 

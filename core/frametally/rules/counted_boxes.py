@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from frametally.errors import Misconfigured
 
-COUNTING_VERSION = 13
+COUNTING_VERSION = 14
 """Raised whenever the same segments and settings would give different part files; all days are then stale."""
 
 MIN_CONFIDENCE = 0.25

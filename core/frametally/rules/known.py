@@ -7,7 +7,7 @@ never 0: objects that could not be followed are not absent. Standard library onl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Missing: TypeAlias = Literal[
     "no_footage",
@@ -16,6 +16,7 @@ Missing: TypeAlias = Literal[
     "not_tracked",
     "too_slow",
     "too_weak",
+    "too_fast",
     "other_size",
     "not_drawn",
     "cut_path",
@@ -23,8 +24,9 @@ Missing: TypeAlias = Literal[
 ]
 """Why a number is unknown, in order: nothing was filmed; footage is not counted yet; the footage shows
 nothing; tracking was off or not recorded; too few frames a second; fewer than half of the counted boxes are
-in tracks; the drawing is for a picture of another shape; nothing was drawn for that time; most paths across
-the drawn shape are incomplete; there is too little data.
+in tracks; others were too fast to follow, so there are more objects; the drawing is for a picture of another
+shape; nothing was drawn for that time; most paths across the drawn shape are incomplete; there is too little
+data.
 """
 
 AmountT = TypeVar("AmountT", int, float)
@@ -55,6 +57,11 @@ def is_too_weak(detections: Any, tracked_detections: Any) -> Any:
     return 2 * tracked_detections < detections
 
 
+def are_too_fast(fast_objects: Any, followed: Any) -> Any:
+    """Return whether those too fast exceed a tenth of the followed objects, for numbers or for arrays."""
+    return 10 * fast_objects > followed
+
+
 class Basis(NamedTuple):
     """The inputs that decide whether a number is known, for one label, summed over a bar or a range.
 
@@ -69,6 +76,7 @@ class Basis(NamedTuple):
         is_other_size: Whether the picture has another shape than the one under the drawing.
         passages: Passages that were measured.
         cut_passages: Passages that could not be measured, such as paths that end short of a line.
+        fast_objects: Objects that were seen but too fast to follow, or None if that was not recorded.
     """
 
     followed: int | None = 0
@@ -81,6 +89,31 @@ class Basis(NamedTuple):
     is_other_size: bool = False
     passages: int = 0
     cut_passages: int = 0
+    fast_objects: int | None = None
+
+
+class Count(Protocol):
+    """The numbers of one label in a bar, as records, indexes and answers have them."""
+
+    @property
+    def detections(self) -> int: ...  # noqa: D102
+    @property
+    def objects(self) -> int | None: ...  # noqa: D102
+    @property
+    def tracked_detections(self) -> int | None: ...  # noqa: D102
+    @property
+    def fast_objects(self) -> int | None: ...  # noqa: D102
+
+
+def basis_of(count: Count, slowest_fps: float | None = None) -> Basis:
+    """Return the basis of a count whose `objects` are those that were followed."""
+    return Basis(
+        count.objects,
+        count.detections,
+        count.tracked_detections,
+        slowest_fps,
+        fast_objects=count.fast_objects,
+    )
 
 
 def why_not_counted(reasons: Iterable[Missing]) -> Missing:
@@ -106,7 +139,7 @@ def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
     if tracked is not None and is_too_weak(basis.detections, tracked):
         return "too_weak"
     if made_of == "objects":
-        return None
+        return "too_fast" if are_too_fast(basis.fast_objects or 0, basis.followed) else None
     if basis.is_other_size:
         return "other_size"
     return "cut_path" if basis.cut_passages > basis.passages else None
@@ -124,6 +157,14 @@ class Number(NamedTuple):
     value: int | None
     missing: Missing | None = None
     at_least: int | None = None
+
+
+def objects_of(basis: Basis) -> Number:
+    """Return the objects; if some were too fast, those that were followed are the known part."""
+    missing = why_unknown("objects", basis)
+    if missing is None:
+        return Number(basis.followed)
+    return Number(None, missing, basis.followed if missing == "too_fast" else None)
 
 
 def add_up(parts: Iterable[Number]) -> Number:

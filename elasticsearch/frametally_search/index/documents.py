@@ -35,7 +35,8 @@ from frametally.rules.times import HOUR_MS
 from frametally_search.index.queries import Moment
 
 _FASTEST = 1
-_MEASURES = ("label", "detections", "peak", "objects", "tracked_detections", "objects_from_start")
+_OF_TRACKS = ("objects", "tracked_detections", "objects_from_start", "fast_objects")
+_MEASURES = ("label", "detections", "peak", *_OF_TRACKS)
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
 CURRENT_RUNS = {"term": {"kind": "run"}}

@@ -248,6 +248,7 @@ _PROPERTIES: dict[str, Any] = {
     "objects": _MEASURE,
     "tracked_detections": _MEASURE,
     "objects_from_start": _MEASURE,
+    "fast_objects": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
     # Coverage.
     "analysed_fps": {"type": "double", "index": False},

@@ -25,12 +25,12 @@ from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
+from frametally_hadoop.job.fast_tracks import LEAST_FAST, chained
 from frametally_hadoop.job.following import (
     Track,
     TrackedBox,
     Tracker,
     by_time,
-    chained,
     overlap_of,
     scaled_box,
     size_of,
@@ -109,6 +109,7 @@ class TrackedHour(NamedTuple):
             to follow them.
         from_start: By the same key, the `objects` that were there when the footage began.
         tracked_boxes: By the same key, the counted boxes that belong to tracks.
+        fast: By the same key, the objects too fast to follow that were first seen there.
         pairs: The hour's tracks and paths.
     """
 
@@ -118,18 +119,19 @@ class TrackedHour(NamedTuple):
     objects: Mapping[tuple[str, int], int] | None = None
     from_start: Mapping[tuple[str, int], int] = {}
     tracked_boxes: Mapping[tuple[str, int], int] = {}
+    fast: Mapping[tuple[str, int], int] = {}
     pairs: Sequence[tuple[bytes, bytes]] = ()
 
     def numbers_of(self, label: str, interval_start_ms: int) -> Sequence[int | None]:
         """Return the `TRACK_NUMBERS` of a count; they are None if it could not be followed."""
         if self.objects is None:
-            return None, None, None
-        every = self.objects, self.tracked_boxes, self.from_start
+            return (None,) * len(TRACK_NUMBERS)
+        every = self.objects, self.tracked_boxes, self.from_start, self.fast
         return [numbers.get((label, interval_start_ms), 0) for numbers in every]
 
 
 NOT_TRACKED = TrackedHour()
-TRACK_NUMBERS = ("objects", "tracked_detections", "objects_from_start")
+TRACK_NUMBERS = ("objects", "tracked_detections", "objects_from_start", "fast_objects")
 """The fields of a count that are made of tracks."""
 
 
@@ -214,7 +216,7 @@ def track_hour(
     from_start: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     sizes = sizes_to_scale(frames)  # all sizes of the hour, even of blank frames
-    visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
+    visits, every_fast, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
     edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     for number in stood_before(visits, edges, tracking.group_of()):
         visits[number] = visits[number]._replace(is_new=False)
@@ -237,10 +239,17 @@ def track_hour(
             bar = visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms
             objects[bar] += 1
             from_start[bar] += edges[size_of(first.frame)].began(first) in FROM_START
+    fast = Counter(
+        (box.label, box.time_ms // interval_ms * interval_ms)
+        for box in every_fast
+        if hour_start_ms <= box.time_ms < hour_end_ms
+    )
     own, after = (bisect_left(every_lone, time_ms, key=_TIME) for time_ms in (hour_start_ms, hour_end_ms))
     lone = [box for box in every_lone[own:after] if not params.labels or box.label in params.labels]
     pairs = [*track_pairs(model, source, of_hour, lone, hour_start_ms, edges, sizes)]
-    return hour._replace(objects=objects, from_start=from_start, tracked_boxes=tracked, pairs=pairs)
+    return hour._replace(
+        objects=objects, from_start=from_start, tracked_boxes=tracked, fast=fast, pairs=pairs
+    )
 
 
 def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
@@ -256,7 +265,7 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames sorted by time; return them by label, then by when they began."""
     frames = [*frames]
-    visits, _ = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
+    visits, *_ = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
     return [visit for visit in visits if visit.is_object]
 
 
@@ -267,10 +276,11 @@ def _follow(
     tracking: TrackParams,
     start_ms: int,
     end_ms: int,
-) -> tuple[list[Visit], list[TrackedBox]]:
+) -> tuple[list[Visit], list[TrackedBox], list[TrackedBox]]:
     """Find the visits and followed non-objects, in the `sizes` of `sizes_to_scale`, and the lone boxes.
 
-    The lone boxes are the counted ones of `Tracker.lone` that are in no track of a fast object.
+    The lone boxes are the counted ones of `Tracker.lone` that are in no track of a fast object. Before them,
+    return the first counted box of each object that left too few of them for a track.
 
     An object is followed from size to size, but not from one shape of the picture to another. A label can win
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any label has one.
@@ -307,18 +317,21 @@ def _follow(
             boxes = sightings.get(group, nothing)
             tracker.frames.append((time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes))
     visits: list[Visit] = []
+    fast_boxes: list[TrackedBox] = []
     lone: list[TrackedBox] = []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
         tracks = tracker.follow()
         fast, alone = chained(tracker.lone)
-        lone += filter(_IS_COUNTED, alone)
+        lone += [box for *_, box in alone if box.is_counted]
+        for boxes in chained(alone, LEAST_FAST)[0]:
+            fast_boxes += [*filter(_IS_COUNTED, boxes)][:1]
         for track in mended([*tracks, *fast], tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
     visits.sort(key=lambda visit: (visit.label, by_time(visit.sightings[0])))
-    return visits, sorted(lone, key=by_time)
+    return visits, fast_boxes, sorted(lone, key=by_time)
 
 
 def _visit(

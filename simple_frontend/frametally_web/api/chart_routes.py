@@ -240,8 +240,9 @@ def _count_week(
 def _week_cell(cell: WeekHour, of_sources: Sequence[WeekHour]) -> chart_answers.WeekCell:
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
-    if missing is None and cell.least_objects is not None:
-        missing = "too_weak"
+    is_partial = missing in (None, "too_weak", "too_fast") and cell.least_objects is not None
+    if missing is None:
+        missing = cell.objects_missing
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,
@@ -253,6 +254,6 @@ def _week_cell(cell: WeekHour, of_sources: Sequence[WeekHour]) -> chart_answers.
         objects_missing=missing,
         tracked_detections=cell.tracked_detections,
         followed_objects=cell.objects if missing else None,
-        measured_objects=cell.least_objects if missing == "too_weak" else None,
+        measured_objects=cell.least_objects if is_partial else None,
         covered_s=seconds(cell.covered_ms),
     )

@@ -24,15 +24,18 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         mean_per_frame: `detections` / frames analysed in the interval; for several sources together, the mean
             of their values, all with the same weight; null if coverage does not show it.
         objects: Unique objects first seen in it; null if unknown. An object that moves further than its own
-            size between frames is only counted from four boxes on.
+            size between frames is only counted from four boxes on; with fewer, it is in `fast_objects`.
         objects_missing: Why not; null if they are known.
         tracked_detections: How many of `detections` are in tracks; null if not recorded. For a second that
             was counted from frames, its share of the stored interval's.
-        followed_objects: The followed objects among `too_weak`.
+        followed_objects: The followed objects among `too_weak` and `too_fast`.
         objects_from_start: How many of `objects`, or else of `measured_objects`, were there when the
             footage began: they did not arrive in the interval. Absent if unknown.
         measured_objects: The known part of objects that are known in part: those in measured footage, or, for
-            several labels together, those of labels that are not `too_weak`. There are at least so many.
+            several labels together, those of labels that are not `too_weak`, or, with `too_fast`, those that
+            were followed. There are at least so many.
+        fast_objects: Objects that were seen but too fast to follow. If they exceed a tenth of the followed
+            ones, `objects` is null, and `objects_missing` is `too_fast`. Absent if 0.
         estimate: `objects` (or `detections`, for other metrics) without the errors of the model, as estimated
             by an accuracy check.
         low: Lower end of the interval of the true number; absent if no check covers the bucket.
@@ -52,6 +55,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
     followed_objects: int | None = None
     objects_from_start: int | None = None
     measured_objects: int | None = None
+    fast_objects: int = 0
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
@@ -174,6 +178,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     followed_objects: int | None = None
     objects_from_start: int | None = None
     measured_objects: int | None = None
+    fast_objects: int = 0
     estimate: float | None = None
     low: float | None = None
     high: float | None = None

@@ -12,6 +12,7 @@ from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import (
+    FAST_LABELS,
     WEAK_LABELS,
     Bucket,
     CountIndex,
@@ -25,7 +26,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Evidence
 from frametally.rules.evidence import busiest
 from frametally.rules.filmed_time import filmed_time
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import basis_of, why_unknown
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import parse_place, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS
@@ -91,6 +92,7 @@ def count_seconds(
                         of_label and of_label.objects_from_start,
                         first_seen.from_start[source, label, start_ms],
                     ),
+                    fast_objects=of_label and _share_fast(of_label, objects[source, label, start_ms]),
                 )
             )
             counted.evidence.extend(
@@ -124,8 +126,18 @@ def _share_tracked(stored: Bucket, detections: int) -> int | None:
         return None
     share = round(detections * stored.tracked_detections / stored.detections)
     half = -(-detections // 2)
-    basis = Basis(0, stored.detections, stored.tracked_detections)
-    return max(share, half) if why_unknown("objects", basis) is None else min(share, half - 1)
+    is_weak = why_unknown("objects", basis_of(stored)) == "too_weak"
+    return max(share, half) if not is_weak else min(share, half - 1)
+
+
+def _share_fast(stored: Bucket, objects: int) -> int | None:
+    """Return how many fast objects a second counts: as few as make it too fast if its interval is.
+
+    It is not stored in which second they passed.
+    """
+    if stored.fast_objects is None:
+        return None
+    return objects // 10 + 1 if why_unknown("objects", basis_of(stored)) == "too_fast" else 0
 
 
 def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[Bucket]) -> bool:
@@ -152,8 +164,8 @@ def _label_in(bucket: Bucket, query: CountQuery) -> str:
     """Return the label of a second's bar, grouped as in the query."""
     if query.apart is None or bucket.label in query.apart:
         return bucket.label
-    missing = why_unknown("objects", Basis(bucket.objects, bucket.detections, bucket.tracked_detections))
-    return WEAK_LABELS if query.weak_apart and missing == "too_weak" else ""
+    missing = why_unknown("objects", basis_of(bucket)) if query.partial_apart else None
+    return WEAK_LABELS if missing == "too_weak" else FAST_LABELS if missing == "too_fast" else ""
 
 
 def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> list[CountedSeconds]:

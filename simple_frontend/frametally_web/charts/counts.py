@@ -9,6 +9,7 @@ import msgspec
 
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
+from frametally.rules.known import Missing
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.bars import (
@@ -390,7 +391,7 @@ def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settin
     """Return a sentence on where objects are unknown, or None if they are known everywhere."""
     missing = chart.unmeasured
     if not missing:
-        return _too_weak(totals)
+        return _too_weak(totals) or _too_fast(totals)
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
     rates = [coverage.slowest_fps for coverage in missing if coverage.slowest_fps is not None]
     if not rates:
@@ -407,17 +408,31 @@ def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settin
 
 
 def _too_weak(totals: Sequence[answers.Total]) -> str | None:
-    weak = [total.label for total in totals if total.objects_missing == "too_weak"]
-    if not weak:
-        return None
-    names = sorted({label for label in weak if label is not None})
-    names_text = ", ".join(names[:_MOST_NAMED]) or "these labels together"
-    if len(names) > _MOST_NAMED or (names and None in weak):
-        names_text += " and others"
-    return (
-        f"Unique objects of {names_text} are unknown: the detector saw them too rarely to track them "
+    names = _names_of(totals, "too_weak")
+    return names and (
+        f"Unique objects of {names} are unknown: the detector saw them too rarely to track them "
         "(fewer than half of their boxes are in tracks)."
     )
+
+
+def _too_fast(totals: Sequence[answers.Total]) -> str | None:
+    names = _names_of(totals, "too_fast")
+    return names and (
+        f"There are more unique objects of {names} than were counted: some moved too fast to be tracked. "
+        "Analyse more frames per second."
+    )
+
+
+def _names_of(totals: Sequence[answers.Total], missing: Missing) -> str | None:
+    """Return the labels whose objects are unknown for a reason, or None without any."""
+    labels = [total.label for total in totals if total.objects_missing == missing]
+    if not labels:
+        return None
+    names = sorted({label for label in labels if label is not None})
+    names_text = ", ".join(names[:_MOST_NAMED]) or "these labels together"
+    if len(names) > _MOST_NAMED or (names and None in labels):
+        names_text += " and others"
+    return names_text
 
 
 def whole_question(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
+    FAST,
     FROM_START,
     LABEL,
     OBJECTS,
@@ -36,6 +37,7 @@ from frametally.adapters.day_cells.sums import (
 )
 from frametally.ports.count_index import (
     AGES_S,
+    FAST_LABELS,
     NO_LABEL,
     NOT_LOOKED_AT,
     WEAK_LABELS,
@@ -51,7 +53,9 @@ from frametally.rules.known import (
     Basis,
     Missing,
     Number,
+    are_too_fast,
     is_too_weak,
+    objects_of,
     sum_all_or_unknown,
     sum_or_unknown,
     why_not_counted,
@@ -66,6 +70,7 @@ Numbers = NDArray[np.integer[Any]]
 
 _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
+PARTIAL_LABELS = frozenset({WEAK_LABELS, FAST_LABELS})
 _LEAST_FRAMES = 3  # two frames give no rhythm
 _MOST_SOURCES = 100
 """Maximum number of sources to examine, those with the fewest frames first."""
@@ -198,7 +203,7 @@ class Reader:
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
         query = of_span(self.query, span, self.times)
-        changes = {"interval_s": interval_s, "offset_ms": offset_ms, "weak_apart": True, **changes}
+        changes = {"interval_s": interval_s, "offset_ms": offset_ms, "partial_apart": True, **changes}
         return self.index.histogram(query._replace(**changes))
 
     def _together(
@@ -241,7 +246,7 @@ class Reader:
         )
         if changes.get("by_source") or len(self.query.sources or self.index.sources(self.query.model)) < 2:
             return chart
-        alone = {**changes, "by_source": True, "weak_apart": False, "most_bars": MOST_OF_SOURCES}
+        alone = {**changes, "by_source": True, "partial_apart": False, "most_bars": MOST_OF_SOURCES}
         of_sources = [columns_of(histogram.buckets, histogram.coverage) for histogram in read(alone)]
         return _with_means(chart, *join(of_sources, starts))
 
@@ -292,15 +297,19 @@ def _chart(
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
     missing: list[Missing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
+    is_fast = are_too_fast(counts[FAST], counts[OBJECTS])
     from_start = none_where(is_unknown | is_weak | (counts[FROM_START] < 0), counts[FROM_START])
+    least: list[int | None] = [None] * counted.cells.shape[1]
+    fast = np.maximum(counts[FAST], 0).tolist()
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
-    for place in np.flatnonzero(is_unknown | is_weak).tolist():
+    for place in np.flatnonzero(is_unknown | is_weak | is_fast).tolist():
         rate = rates[bars[place]] if bars[place] < len(rates) else None
-        basis = Basis(objects[place], detections[place], tracked[place], rate)
-        why = missing[place] = why_unknown("objects", basis)
-        objects[place], followed[place] = None, objects[place]
+        basis = Basis(objects[place], detections[place], tracked[place], rate, fast_objects=fast[place])
+        followed[place] = objects[place]
+        objects[place], why, least[place] = objects_of(basis)
+        missing[place] = why
         if why in _NOT_MEASURED:
             unmeasured.add((starts_ms[place], counted.sources[source[place]]))
     frames_there = np.append(footage[DETECTIONS], 0)[bars]
@@ -311,12 +320,12 @@ def _chart(
         *map(
             answers.CountBucket,
             *(starts_ms, of_label, of_source, detections, peaks, means),
-            *(objects, missing, tracked, followed, from_start),
+            *(objects, missing, tracked, followed, from_start, least, fast),
         )
     ]
-    if WEAK_LABELS in names:
-        # These include the weak labels of those that the query groups: they are known in part.
-        buckets = add_labels(buckets, lambda label: None if label == WEAK_LABELS else label)
+    if PARTIAL_LABELS & {*names}:
+        # Of the labels that the query groups, the objects of these are known in part.
+        buckets = add_labels(buckets, lambda label: None if label in PARTIAL_LABELS else label)
     # Counts of older versions show only by their boxes that objects were not measured.
     not_measured = [
         part
@@ -358,6 +367,7 @@ def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.Coun
         followed_objects=followed if objects.missing else None,
         objects_from_start=sum_all_or_unknown(bar.objects_from_start for bar in known) if known else None,
         measured_objects=objects.at_least,
+        fast_objects=first.fast_objects + other.fast_objects,
     )
 
 

@@ -17,19 +17,26 @@ from frametally.adapters.day_cells.sums import (
     to_rates,
 )
 from frametally.adapters.day_cells.sums import add_up as add_cells
-from frametally.ports.count_index import WEAK_LABELS
+from frametally.ports.count_index import FAST_LABELS, WEAK_LABELS
 from frametally.rules.known import (
     Basis,
     Missing,
     Number,
     add_up,
     is_too_weak,
+    objects_of,
     sum_all_or_unknown,
     why_not_counted,
     why_unknown,
 )
 from frametally_web.charts import answers
-from frametally_web.charts.measures import Chart, followed_of, mean_of_sources, means_by_label
+from frametally_web.charts.measures import (
+    PARTIAL_LABELS,
+    Chart,
+    followed_of,
+    mean_of_sources,
+    means_by_label,
+)
 from frametally_web.requests.query import AskedMetric, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]
@@ -57,18 +64,17 @@ def sum_up(chart: Chart, labels: Iterable[str | None], by_source: Iterable[str] 
         sources = [*sorted(name for name in {*by_source, *footage, *(source for _, source in sums)} if name)]
     means = None if by_source is not None or chart.of_sources is None else means_by_label(*chart.of_sources)
     totals: dict[str | None, list[answers.Total]] = {}
-    names = [None if label == WEAK_LABELS else label for label, _ in sums]
+    names = [None if label in PARTIAL_LABELS else label for label, _ in sums]
     for label in dict.fromkeys([*labels, *names]):
         totals[label] = []
         for source in sources:
             frames, rate, is_measured = footage.get(source, (0, math.inf, True))
             parts = []
-            for name in (label,) if label is not None else (None, WEAK_LABELS):
-                if name is not WEAK_LABELS or (name, source) in sums:
-                    detections, peak, *numbers = sums.get((name, source), (0, 0, 0, 0, 0))
-                    objects, tracked, from_start = [None if number < 0 else number for number in numbers]
-                    followed = objects if is_measured else None
-                    of_tracks = followed, tracked, from_start
+            for name in (label,) if label is not None else (None, WEAK_LABELS, FAST_LABELS):
+                if name not in PARTIAL_LABELS or (name, source) in sums:
+                    detections, peak, *numbers = sums.get((name, source), (0,) * 6)
+                    objects, tracked, from_start, fast = [None if n < 0 else n for n in numbers]
+                    of_tracks = objects if is_measured else None, tracked, from_start, fast
                     parts.append(_total(label, source, detections, peak, *of_tracks, None, rate, frames))
             per_frame = None
             if frames:
@@ -197,10 +203,12 @@ def _add_parts(
 
 def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answers.Total:
     """Return the total of several labels: `pooled`, with the known part if a label's objects are unknown."""
-    objects = add_up(Number(total.objects, total.objects_missing) for total in of_labels)
+    objects = add_up(
+        Number(total.objects, total.objects_missing, total.measured_objects) for total in of_labels
+    )
     if objects.value is not None or len(of_labels) < 2:
         return pooled
-    known_labels = [total for total in of_labels if total.objects is not None]
+    known_labels = [total for total in of_labels if (total.objects, total.measured_objects) != (None, None)]
     return msgspec.structs.replace(
         pooled,
         objects=None,
@@ -231,6 +239,7 @@ def _pooled(
         sum_all_or_unknown(followed),
         sum_all_or_unknown([part.tracked_detections for part in parts]),
         sum_all_or_unknown([part.objects_from_start for part in parts]),
+        sum([part.fast_objects for part in parts]),
         mean_per_frame,
         slowest_fps,
         frames,
@@ -249,13 +258,14 @@ def _total(
     followed: int | None,
     tracked: int | None,
     from_start: int | None,
+    fast: int | None,
     mean_per_frame: float | None,
     slowest_fps: float | None,
     frames: int,
 ) -> answers.Total:
     """Return a total; `followed` objects are those in tracks. Without `frames`, no number is known."""
-    basis = Basis(followed, detections, tracked, slowest_fps, frames)
-    missing = why_unknown("objects", basis)
+    basis = Basis(followed, detections, tracked, slowest_fps, frames, fast_objects=fast)
+    objects, missing, least = objects_of(basis)
     is_counted = why_unknown("boxes", basis) is None
     return answers.Total(
         label=label,
@@ -263,11 +273,13 @@ def _total(
         detections=detections if is_counted else None,
         peak=peak if is_counted else None,
         mean_per_frame=mean_per_frame,
-        objects=None if missing else followed,
+        objects=objects,
         objects_missing=missing,
         tracked_detections=tracked if is_counted else None,
         followed_objects=followed if missing and is_counted else None,
-        objects_from_start=None if missing else from_start,
+        objects_from_start=None if objects is None and least is None else from_start,
+        measured_objects=least,
+        fast_objects=fast or 0,
     )
 
 

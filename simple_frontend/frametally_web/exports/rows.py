@@ -49,8 +49,8 @@ _MEASURED = (
     Column(
         "objects_missing",
         "text",
-        "why objects are unknown: not_tracked, too_slow or too_weak; or why all numbers are: no_footage, "
-        "not_analysed, shows_nothing or, within a zone, other_size or not_drawn",
+        "why objects are unknown: not_tracked, too_slow, too_weak or too_fast; or why all numbers are: "
+        "no_footage, not_analysed, shows_nothing or, within a zone, other_size or not_drawn",
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")

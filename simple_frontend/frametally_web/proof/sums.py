@@ -31,9 +31,9 @@ from frametally.rules.known import (
     Missing,
     Number,
     add_up,
+    objects_of,
     sum_all_or_unknown,
     why_not_counted,
-    why_unknown,
 )
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
@@ -136,8 +136,8 @@ def _objects(of_label: Sequence[Bucket], filmed: CoverageBucket) -> Number:
     followed = None if filmed.objects is None else sum_all_or_unknown(part.objects for part in of_label)
     tracked = sum_all_or_unknown(part.tracked_detections for part in of_label)
     boxes = sum(part.detections for part in of_label)
-    missing = why_unknown("objects", Basis(followed, boxes, tracked, filmed.slowest_fps))
-    return Number(None if missing else followed, missing)
+    fast = sum_all_or_unknown(part.fast_objects for part in of_label)
+    return objects_of(Basis(followed, boxes, tracked, filmed.slowest_fps, fast_objects=fast))
 
 
 def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:

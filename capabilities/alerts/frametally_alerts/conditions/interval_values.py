@@ -25,7 +25,7 @@ from frametally_traffic.geometry.speed import SpeedDistribution
 from frametally_web.charts.answers import CountBucket, FramesAnalysed
 from frametally_web.charts.bars import Bars, spans
 from frametally_web.charts.measures import MOST_OF_SOURCES, Chart, Reader
-from frametally_web.charts.totals import metric_of
+from frametally_web.charts.totals import known_part, metric_of
 from frametally_web.requests.query import ALL_TIMES
 
 
@@ -335,7 +335,7 @@ def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> 
     for bar in chart.buckets:
         if (bar.source, bar.start_ms) in filmed:
             of_bars = values[source_of(bar.source or "")]
-            value = metric_of(bar, measure)
+            value = metric_of(bar, measure) if rule.below else known_part(bar, measure)
             if value is None:
                 of_bars.pop(bar.start_ms, None)  # not measured: neither 0 nor the tracked value
             else:

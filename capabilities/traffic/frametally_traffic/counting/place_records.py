@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from frametally.records import Coverage, IntervalCount, encode
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import basis_of, why_unknown
 from frametally.rules.places import Place, ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_hadoop.job.lines import to_json
@@ -116,7 +116,7 @@ class PlaceRecords:
         self._unknown = {
             (count.interval_start_ms, count.label)
             for count in counts
-            if why_unknown("passages", Basis(count.objects, count.detections, count.tracked_detections))
+            if why_unknown("passages", basis_of(count))
         }
         self._partial_starts = {start_ms for start_ms, _ in self._unknown}
         self._model = model

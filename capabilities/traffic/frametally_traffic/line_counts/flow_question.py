@@ -16,7 +16,7 @@ from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.background_days import TakenDays
 from frametally_traffic.records import Drawing, Drawn
-from frametally_web.charts.answers import NotAnalysed
+from frametally_web.charts.answers import CountBucket, NotAnalysed, Total
 from frametally_web.charts.bars import Bars
 from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
@@ -127,12 +127,12 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     totals = {label: total for label, [total] in sum_up(chart, []).items() if label}
     wanted_labels = [label for label in totals if label in selection.labels or not selection.labels]
     unknown = {
-        (bucket.start_ms, bucket.label): bucket.objects_missing
+        (bucket.start_ms, bucket.label): missing
         for bucket in chart.buckets
-        if bucket.label in wanted_labels and bucket.objects_missing is not None
+        if bucket.label in wanted_labels and (missing := _why_unknown(bucket)) is not None
     }
     unknown_labels = {
-        label: missing for label in wanted_labels if (missing := totals[label].objects_missing) is not None
+        label: missing for label in wanted_labels if (missing := _why_unknown(totals[label])) is not None
     }
     return PlacesAsked(
         choice.model,
@@ -165,6 +165,11 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         },
         not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )
+
+
+def _why_unknown(part: CountBucket | Total) -> Missing | None:
+    """Return why a label's passages are unknown; lines have a number for objects that are too fast."""
+    return None if part.objects_missing == "too_fast" else part.objects_missing
 
 
 def _days(index: CountIndex, query: CountQuery, from_ms: int, to_ms: int) -> list[int]:

@@ -292,6 +292,7 @@ MISSING: dict[Missing, str] = {
     "not_tracked": "objects were not tracked",
     "too_slow": "too few frames per second",
     "too_weak": "seen, but too uncertain to track",
+    "too_fast": "some were too fast to track",
     "other_size": "the picture has another shape than the drawing",
     "not_drawn": "the drawing does not hold for this time",
     "cut_path": "most tracks end before they could be counted",

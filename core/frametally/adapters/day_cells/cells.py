@@ -25,6 +25,7 @@ from frametally.adapters.day_cells.storage import (
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
+    FAST,
     FROM_START,
     LABEL,
     OBJECTS,
@@ -65,21 +66,27 @@ class CellPacker:
         """Add some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
-            of_tracks = map(_or_unknown, (count.objects, count.tracked_detections, count.objects_from_start))
-            self._counts.extend((*self._place(count, label), count.detections, count.peak, *of_tracks))
+            of_tracks = (
+                count.objects,
+                count.tracked_detections,
+                count.objects_from_start,
+                count.fast_objects,
+            )
+            boxes = count.detections, count.peak
+            self._counts.extend((*self._place(count, label), *boxes, *map(_or_unknown, of_tracks)))
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Add some coverage."""
         for record in coverage:
             objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
-            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms), 0))
+            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms), 0, 0))
             blank: Sequence[tuple[str, int, int]] = [(NOT_LOOKED_AT, record.frames, record.covered_ms or 0)]
             if record.blank is not UNSET:
                 blank, self._is_looked_at = record.blank, True
             for reason, frames, covered_ms in blank:
                 place = self._place(record, BLANK_REASONS.index(reason))
-                self._blank.extend((*place, frames, 0, 0, covered_ms, 0))
+                self._blank.extend((*place, frames, 0, 0, covered_ms, 0, 0))
 
     def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
         """Add the cells that the run keeps from the previous one; the run has `frames` in all.
@@ -135,7 +142,7 @@ class CellPacker:
                 counts.shape[1] + coverage.shape[1]
             ):
                 raise CountedTwice
-            from_start = of_step[0][FROM_START]
+            later_rows = of_step[0][[FROM_START, FAST]]
             kind = "<i4" if of_step[0].max(initial=0) < 2**31 else "<i8"
             packed = Packed(
                 labels,
@@ -147,7 +154,7 @@ class CellPacker:
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
                 *(([*writers], of_parts) if step_s == self._base_s else ([], [])),
                 of_step[2][:BLANK_ROWS].astype("<i8").tobytes() if self._is_looked_at else None,
-                from_start.astype(kind).tobytes() if (from_start >= 0).any() else b"",
+                *(row.astype(kind).tobytes() if (row >= 0).any() else b"" for row in later_rows),
             )
             yield step_s, encoded(packed)
 
@@ -175,8 +182,8 @@ def cells_of_parts(
 def _unpacked(packed: Packed) -> Iterator[Cells]:
     """Yield the cells of counts and of coverage; a row that an older version did not pack is -1."""
     for body, rows, kind in (
-        (packed.counts, (packed.tracked, packed.from_start), packed.counts_dtype),
-        (packed.coverage, (packed.covered, b""), "<i8"),
+        (packed.counts, (packed.tracked, packed.from_start, packed.fast), packed.counts_dtype),
+        (packed.coverage, (packed.covered,), "<i8"),
     ):
         columns = np.frombuffer(body, kind).reshape(STORED_ROWS, -1)
         cells = np.full((ROWS, columns.shape[1]), -1, kind)

@@ -247,7 +247,7 @@ class DayIndex(ABC, Generic[MomentT]):
                 "hours of the week are unknown"
             )
         check_query(query)
-        query = query._replace(interval_s=HOUR_S, of_week=True, apart=(), weak_apart=True)
+        query = query._replace(interval_s=HOUR_S, of_week=True, apart=(), partial_apart=True)
         with self._now() as now:
             return merge_week(*self._counts(now, self._catalogue(now), query)[:2])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from frametally.ports.count_index import WEAK_LABELS, Bucket, CoverageBucket, WeekHour
-from frametally.rules.known import slowest_or_unknown, sum_or_unknown
+from frametally.ports.count_index import FAST_LABELS, WEAK_LABELS, Bucket, CoverageBucket, WeekHour
+from frametally.rules.known import Missing, slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 
@@ -23,6 +23,7 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
         sum_or_unknown(first.covered_ms, second.covered_ms),
         _least(first, second),
         first.source,
+        first.objects_missing or second.objects_missing,
     )
 
 
@@ -38,8 +39,10 @@ def _least(first: WeekHour, second: WeekHour) -> int | None:
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
     """Return the hours of the week with footage or counts, by hour and source.
 
-    Each `start_ms` is that of the hour since Monday 00:00. Labels are combined, the weak ones separately.
+    Each `start_ms` is that of the hour since Monday 00:00. Labels are combined, those whose objects are known
+    in part separately.
     """
+    known_parts: dict[str, Missing] = {WEAK_LABELS: "too_weak", FAST_LABELS: "too_fast"}
     hours = {
         (bucket.start_ms, bucket.source or ""): WeekHour(
             bucket.start_ms // HOUR_MS,
@@ -57,6 +60,7 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
     for bar in bars:
         place = bar.start_ms, bar.source or ""
         hour = hours.get(place) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0, None, 0, source=bar.source)
+        missing = known_parts.get(bar.label)
         of_bar = WeekHour(
             hour.hour,
             0,
@@ -66,7 +70,8 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
             math.inf,
             bar.tracked_detections,
             0,
-            0 if bar.label == WEAK_LABELS else None,
+            None if missing is None else bar.objects if missing == "too_fast" else 0,
+            objects_missing=missing,
         )
         hours[place] = add_week_hours(hour, of_bar)
     return [hours[place] for place in sorted(hours)]

@@ -147,7 +147,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
         parts: For each part, its number in `sources`, its hour, its number in `writers`, and its name.
         blank: Cells by `BLANK_REASONS`, of 8 bytes; None if the pictures were not measured.
-        from_start: The last row of `counts`, like `tracked`; also empty if no value is known.
+        from_start: A later row of `counts`, like `tracked`; also empty if no value is known.
+        fast: The last row of `counts`, like `from_start`.
     """
 
     labels: list[str]
@@ -161,13 +162,14 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     parts: list[tuple[int, int, int, int]] = []
     blank: bytes | None = None
     from_start: bytes = b""
+    fast: bytes = b""
 
 
 def encoded(packed: Packed) -> bytes:
     """Return the stored bytes, in the form of earlier versions if these would have packed the same."""
-    fields = msgspec.structs.astuple(packed)
-    if not packed.from_start:
-        fields = fields[:-2] if packed.blank is None else fields[:-1]
+    fields = [*msgspec.structs.astuple(packed)]
+    while fields[-1] is None or fields[-1] == b"":
+        fields.pop()
     return msgspec.msgpack.encode(fields)
 
 

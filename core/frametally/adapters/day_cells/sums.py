@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece, RunCells
 from frametally.ports.count_index import (
+    FAST_LABELS,
     NO_LABEL,
     NOT_LOOKED_AT,
     WEAK_LABELS,
@@ -23,7 +24,7 @@ from frametally.ports.count_index import (
     CountQuery,
     CoverageBucket,
 )
-from frametally.rules.known import is_too_weak
+from frametally.rules.known import are_too_fast, is_too_weak
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
 
-SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START = range(8)
-ROWS = 8
+SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START, FAST = range(9)
+ROWS = 9
 """The rows of `Cells`."""
 COVERED_MS = TRACKED
 BlankRows = list[BlankBucket]
@@ -68,9 +69,9 @@ class CountColumns(Sequence[RowT]):
         objects, tracked = (none_where(cells[row] < 0, cells[row]) for row in (OBJECTS, TRACKED))
         names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
         if self.kind is Bucket:
-            from_start = none_where(cells[FROM_START] < 0, cells[FROM_START])
+            rest = (none_where(cells[row] < 0, cells[row]) for row in (FROM_START, FAST))
             label_names = [self.labels[n] for n in label]
-            return start_ms, label_names, detections, peak, objects, names, tracked, from_start
+            return start_ms, label_names, detections, peak, objects, names, tracked, *rest
         return start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked
 
     @cached_property
@@ -112,7 +113,8 @@ def columns_of(
         for bar in bars
     ]
     filmed = [
-        (part[0], 0, sources[part.source], part.frames, from_rate(part[2]), part.objects, part.covered_ms, 0)
+        (part[0], 0, sources[part.source], part.frames, from_rate(part[2]), part.objects, part.covered_ms)
+        + (0,) * (ROWS - COVERED_MS - 1)
         for part in coverage
     ]
     return (
@@ -205,7 +207,7 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
     peak = np.full(len(groups), np.iinfo(np.int64).min)
     np.maximum.at(peak, index, cells[PEAK].astype(np.int64, copy=False))
     known_sums = []
-    for row in (OBJECTS, TRACKED, FROM_START):
+    for row in range(OBJECTS, ROWS):
         of_group = np.bincount(index, cells[row]).astype(np.int64)
         of_group[index[cells[row] < 0]] = -1
         known_sums.append(of_group)
@@ -257,7 +259,7 @@ def counts_of(
         covered.add([(run, cells.coverage) for run, cells in batch], piece)
         blank.add([(run, blank_cells(cells)) for run, cells in batch], piece)
     sources = [*kept_cells.sources] if query.by_source else [None]
-    labels = [*kept_cells.labels, WEAK_LABELS, ""]  # the last ones are `_WEAK` and `_TOGETHER`
+    labels = [*kept_cells.labels, FAST_LABELS, WEAK_LABELS, ""]  # the last ones are `_FAST` and so on
     nothing = blank.sums_by_start()
     filmed = covered.columns(CoverageBucket, [""], sources, all_blank=nothing)
     blank_rows = blank_buckets(in_order(nothing, BLANK_REASONS, sources), sources)
@@ -388,7 +390,7 @@ class _Sums:
         return add_up(cells, cells[LABEL], cells[SLOT], cells[SOURCE])
 
 
-_WEAK, _TOGETHER = -2, -1
+_FAST, _WEAK, _TOGETHER = -3, -2, -1
 """The numbers of the labels that a query combines."""
 
 
@@ -396,7 +398,10 @@ def _apart(sums: Cells, kept_cells: KeptCells, query: CountQuery) -> Any:
     """Return the label number of each sum, combining labels as the query says."""
     is_known = (sums[OBJECTS] >= 0) & (sums[TRACKED] >= 0)
     is_weak = is_known & is_too_weak(sums[DETECTIONS], sums[TRACKED])
-    together = np.where(is_weak & query.weak_apart, _WEAK, _TOGETHER)
+    is_fast = is_known & are_too_fast(sums[FAST], sums[OBJECTS])
+    together = np.full(sums.shape[1], _TOGETHER)
+    if query.partial_apart:
+        together = np.where(is_weak, _WEAK, np.where(is_fast, _FAST, _TOGETHER))
     return np.where(
         np.isin(sums[LABEL], _numbers(kept_cells.labels, query.apart or ())), sums[LABEL], together
     )
@@ -426,7 +431,7 @@ def blank_buckets(cells: Cells, sources: Sequence[str | None]) -> BlankRows:
     """Return blank cells, whose slots are starts in milliseconds, as rows."""
     return [
         BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
-        for start_ms, reason, source, frames, _, _, covered_ms, _ in cells.T.tolist()
+        for start_ms, reason, source, frames, _, _, covered_ms, *_ in cells.T.tolist()
     ]
 
 

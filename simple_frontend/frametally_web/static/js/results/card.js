@@ -261,8 +261,10 @@ function explain(metric, counts, state) {
 /** Why objects are unknown, in the page's language; the server's sentence is English. @param {Api.Counts} counts */
 function noteOf({ objects_note: note, totals }) {
   if (!note || LOCALE === "en-GB") return note ?? "";
-  const weak = totals.filter((one) => one.objects_missing === "too_weak").flatMap(({ label }) => label ?? []);
-  return weak.length
-    ? t("web.objects_seen_too_rarely", { labels: weak.map(labelName).join(", ") })
-    : t("web.objects_were_followed_in_some_of");
+  const [weak, fast] = ["too_weak", "too_fast"].map((why) =>
+    totals.flatMap(({ label, objects_missing: missing }) => (label && missing === why ? labelName(label) : [])),
+  );
+  if (weak.length) return t("web.objects_seen_too_rarely", { labels: weak.join(", ") });
+  if (fast.length) return t("web.objects_too_fast", { labels: fast.join(", ") });
+  return t("web.objects_were_followed_in_some_of");
 }

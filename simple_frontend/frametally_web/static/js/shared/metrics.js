@@ -59,6 +59,7 @@ export const WHY_NOT = {
   not_tracked: t("web.objects_were_not_followed"),
   too_slow: t("web.too_few_frames_a_second"),
   too_weak: t("web.seen_but_too_weakly_to_follow"),
+  too_fast: t("web.some_too_fast_to_track"),
   other_size: t("web.why_other_size"),
   not_drawn: t("web.why_not_drawn"),
   cut_path: t("web.why_cut_path"),
