@@ -67,6 +67,7 @@ class Capturing:
         address: str,
         *,
         transport: Any = "tcp",
+        sample_fps: str = "",
         store: ObjectStore | None = None,
         log: Any = None,
         told: FeedTold | None = None,
@@ -78,7 +79,8 @@ class Capturing:
         self.lines: list[str] = []
         self.failure: BaseException | None = None
         self._stop = threading.Event()
-        feed = Feed("1", "camera", "gate-1", "Gate 1", address=address, transport=transport)
+        how: Any = {"address": address, "transport": transport, "sample_fps": sample_fps}
+        feed = Feed("1", "camera", "gate-1", "Gate 1", **how)
         patience = Patience(self.lines.append, self._stop.is_set)
         run = FeedRun(settings, self.store, self.log, patience, self.heard, packs)
         self.capture = CameraCapture(feed, run)

@@ -116,6 +116,10 @@ def test_a_camera_gets_another_address_or_is_only_tried_and_a_refused_address_ch
     assert (changed["address"], changed["trial"]) == ("rtsp://10.1.2.4/", "The camera is away.")
     assert client.patch(url, json={}).json["address"] == "rtsp://10.1.2.4/"
     assert tried == [ADDRESS, "rtsp://10.1.2.4/", "rtsp://10.1.2.4/"]
+    for rate, told in (("10", "10"), ("all", "all"), ("", None)):
+        answer = client.patch(url, json={"sample_fps": rate}).json
+        assert (answer["sample_fps"], answer["address"]) == (told, "rtsp://10.1.2.4/")
+    assert refusal(client.patch(url, json={"sample_fps": "0"})) == (400, "sample_fps")
     feed = place.feeds.claim_feed("worker", ["camera"], lease_s=60)
     assert feed is not None
     assert place.feeds.release_feed(feed, FeedTold("failed", reason="It may not be used."))

@@ -262,8 +262,7 @@ def test_an_outage_has_all_its_reasons_in_their_order(
 
 @pytest.mark.thorough
 def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
-    settings = here(tmp_path, sample_fps="5")
-    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+    with RtspCamera() as camera, Capturing(here(tmp_path), camera.address, sample_fps="5") as capturing:
         until(
             lambda: (
                 capturing.failure or (capturing.heard.told.taken_per_s and capturing.heard.told.offered_per_s)

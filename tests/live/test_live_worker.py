@@ -146,7 +146,7 @@ def test_a_camera_that_gets_another_address_is_opened_there_and_stays_the_same_c
     )
     assert camera is not None
     until(lambda: "127.0.0.1:1 " in place.now(camera).told.reason)
-    place.feeds.move_camera(camera.id, "rtsp://127.0.0.1:2/stream", "tcp")
+    place.feeds.change_camera(camera._replace(address="rtsp://127.0.0.1:2/stream"))
     until(lambda: "127.0.0.1:2 " in place.now(camera).told.reason)
     assert place.now(camera).wanted == "run"
 

@@ -13,7 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from tests.live.watched_cameras import film_wall
+from tests.live.watched_cameras import film_wall, publish_fast_cars
 from tests.live.watching import LEASE_S, START_MS, Scene
 from tests.videos.filmed_video import wait_until
 from tests.videos.test_library_api import stored
@@ -222,6 +222,7 @@ def reach(page: Page, name: str) -> None:
 
 def test_cameras_are_added_seen_large_and_left_by_keys_alone(place: Place, visit: Visits) -> None:
     film_wall(place)
+    publish_fast_cars(place)
     page = visit(place).open("live", wait_for="#live-page[data-state=ready]")
     reach(page, "+ Add camera")
     page.keyboard.press("Enter")
@@ -239,3 +240,9 @@ def test_cameras_are_added_seen_large_and_left_by_keys_alone(place: Place, visit
     page.keyboard.press("Enter")
     expect(page.locator("#large")).to_be_hidden()
     assert focused(page) == "Gate-1", "it is where it was opened"
+    reach(page, "Analyse 10 frames a second: Gate-1")
+    page.keyboard.press("Enter")
+    card = page.locator(".live-camera[data-source=gate-1]")
+    expect(card.get_by_text("unique objects: car at least 7")).to_be_visible()
+    expect(card.get_by_text("Objects move too fast for 5 frames a second")).to_be_hidden()
+    assert [one.sample_fps for one in place.feeds.feeds("camera") if one.source == "gate-1"] == ["10"]

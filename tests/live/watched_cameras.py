@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from tests.live.watching import START_MS, Scene
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import Place
+from tests.web.conftest import MODEL, Place
 
-from frametally.records import FrameDetections
+from frametally.records import Coverage, FrameDetections, IntervalCount
 from frametally_live.camera_answers import CameraSearch, OfferedCamera, OfferedStream
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ def forbid_cameras(place: Place) -> None:
     """The same, without permission to change cameras."""
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     film_wall(place)
+
+
+def publish_fast_cars(place: Place) -> None:
+    """Count a minute of gate-1 again, in which 20 cars passed too fast beside 7."""
+    at_ms = round(time.time() * 1000) // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
+    where: Any = {"model": MODEL, "source": "gate-1", "interval_start_ms": at_ms, "interval_s": 60}
+    boxes: Any = {"detections": 171, "peak": 3, "objects": 7, "tracked_detections": 91, "fast_objects": 20}
+    cars = IntervalCount(**where, frames=300, label="car", **boxes, evidence=[])
+    filmed: Any = {"detections": 171, "objects": 7, "analysed_fps": 5.0, "covered_ms": MINUTE_MS}
+    place.publish([cars], [Coverage(**where, frames=300, **filmed)], interval_s=60, model=MODEL)
 
 
 def offer_cameras(place: Place) -> None:

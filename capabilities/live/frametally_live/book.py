@@ -33,6 +33,7 @@ from frametally.adapters.sql.sql_book import SqlBook
 from frametally.work.leases import Leases, look_then_write
 from frametally_live import tables
 from frametally_live.feed_records import (
+    CAPTURE_FIELDS,
     LAUNCH_IS_GONE,
     LAUNCH_NEVER_CAME,
     OVER,
@@ -134,16 +135,16 @@ class LiveBook(SqlBook):
                 return None
             return _put(connection, feed)
 
-    def move_camera(self, feed_id: str, address: str, transport: str) -> Feed | None:
-        """Give a camera another address; return its feed, or None if it does not exist.
+    def change_camera(self, camera: Feed) -> Feed | None:
+        """Give a camera another address or rate; return its feed, or None if it does not exist.
 
-        A worker that runs the camera ends its capture and releases it; it is then claimed with the new
-        address.
+        A worker that runs the camera ends its capture and releases it; it is then claimed as it is now.
         """
+        values = {name: getattr(camera, name) for name in CAPTURE_FIELDS}
         with self._database.writing() as connection:
-            _change(connection, _columns.id == feed_id, address=address, transport=transport)
+            _change(connection, _columns.id == camera.id, **values)
             note_change(connection, tables.about)
-            return _find_one(connection, feed_id)
+            return _find_one(connection, camera.id)
 
     def remove_feed(self, feed_id: str) -> bool:
         """Delete a feed that has ended or has no worker; return whether it was deleted.

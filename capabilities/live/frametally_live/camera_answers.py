@@ -21,6 +21,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         name: Name of the source.
         address: Its address, without user and password.
         simulated: Whether it shows a stored video in a loop; nothing of it is counted.
+        sample_fps: Frames that it stores a second, or `all`; null for those of the setting.
         wanted: The last request: `run` or `stop`.
         taken_per_s: Recent rate of stored frames; null until it is known.
         offered_per_s: Recent rate of frames that the camera sends, or the sampling rate if that is lower;
@@ -45,6 +46,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     name: str
     address: str
     simulated: bool
+    sample_fps: str | None
     wanted: FeedWanted
     state: FeedState
     reason: str | None
@@ -168,10 +170,12 @@ class CameraChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         address: Its new address, without user and password.
         transport: Transport of RTSP pictures.
+        sample_fps: Frames to store a second, such as `10`, or `all`; empty for those of the setting.
     """
 
     address: str | None = None
     transport: Literal["tcp", "udp"] | None = None
+    sample_fps: str | None = None
 
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
@@ -181,6 +185,7 @@ def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
         LiveCamera,
         (feed, feed.told),
         simulated=feed.is_simulated,
+        sample_fps=feed.sample_fps or None,
         reason=problem_text(feed.reason) or None,
         shown_lag_ms=shown_lag_ms,
         late=is_late(feed.told, shown_lag_ms),

@@ -23,7 +23,7 @@ from frametally_live.cameras.camera_form import (
     TryFeed,
     add_camera,
     ask_camera,
-    move_camera,
+    change_camera,
     read_camera,
     remove_camera,
 )
@@ -145,7 +145,7 @@ class CameraRoutes:
 
     @CAMERAS.route(
         "PATCH cameras/{source}",
-        "Change a camera's address, and try it for up to 10 s; without a field, only try it.",
+        "Change a camera's address or rate, and try it for up to 10 s; without a field, only try it.",
         _SOURCE,
         body=_CHANGE,
         statuses=(409,),
@@ -154,7 +154,7 @@ class CameraRoutes:
     def change_camera(self, args: Args) -> answers.LiveCamera:
         change = msgspec.structs.asdict(_CHANGE.read())
         with self._changing(args) as source, _refusing():
-            feed, trial = move_camera(self.book, self.settings, source, **change, try_feed=self._try)
+            feed, trial = change_camera(self.book, self.settings, source, **change, try_feed=self._try)
         return msgspec.structs.replace(self._answer(feed), trial=trial and trial.sentence)
 
     @CAMERAS.route(

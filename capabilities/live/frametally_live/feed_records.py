@@ -17,6 +17,9 @@ FeedState = Literal["requested", "starting", "running", "waiting", "paused", "st
 or a detector is unavailable (`reason` says which); it is paused; it is being ended; it has ended, or was
 stopped; it cannot run (`reason` says why)."""
 
+CAPTURE_FIELDS = "address", "transport", "sample_fps"
+"""The fields of a camera with which a worker captures it."""
+
 OVER: tuple[FeedState, ...] = ("ended", "failed")
 
 FeedLaunch = Literal["", "booked", "launched", "unheard"]
@@ -91,6 +94,7 @@ class Feed(NamedTuple):
         name: Name of the source.
         video_id: ID of the streamed video; empty for a camera.
         address: Address of the camera, without user and password; empty for a video. See also `LOOP`.
+        sample_fps: Frames a second that a camera's footage has, as in the setting; empty for the setting.
         speed: Seconds of the video per second.
         model: Model whose results are shown; empty for any.
         wanted: The last request of a person.
@@ -109,6 +113,7 @@ class Feed(NamedTuple):
     video_id: str = ""
     address: str = ""
     transport: Literal["tcp", "udp"] = "tcp"
+    sample_fps: str = ""
     speed: float = 1.0
     model: str = ""
     wanted: FeedWanted = "run"

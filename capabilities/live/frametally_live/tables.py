@@ -29,6 +29,7 @@ feeds = Table(
     Column("video_id", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("transport", Text, nullable=False),
+    Column("sample_fps", Text, nullable=False, server_default=""),
     Column("speed", Float, nullable=False),
     Column("model", Text, nullable=False),
     Column("wanted", Text, nullable=False),

@@ -12,7 +12,8 @@ from frametally.rules.times import known_timezone
 from frametally.settings.fields import Field, SettingsPart
 
 
-def _sampling(value: str) -> str:
+def known_sampling(value: str) -> str:
+    """Return a rate of frames in its short form. Raises `ValueError` for other texts."""
     if value == "all":
         return value
     try:
@@ -31,7 +32,7 @@ class ProducerSettings(SettingsPart):
 
     sample_fps: str = Field(
         "5",
-        check=_sampling,
+        check=known_sampling,
         description="Frames per second to take from a video; `all` takes every frame.",
     )
     timezone: str = Field(

@@ -11,6 +11,7 @@ from frametally import keys
 from frametally.errors import FrametallyError, Poison
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, read_address
 from frametally.settings.loading import Settings
+from frametally.settings.producer import known_sampling
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.settings import LiveSettings
 from frametally_videos.records import VideoFields
@@ -106,21 +107,22 @@ def _allowed_address(settings: Settings, address: str, *, devices: bool) -> str:
     return place.text
 
 
-def move_camera(
+def change_camera(
     book: LiveBook,
     settings: Settings,
     source: str,
     *,
     address: str | None = None,
     transport: Literal["tcp", "udp"] | None = None,
+    sample_fps: str | None = None,
     try_feed: TryFeed = lambda _: None,
 ) -> tuple[Feed, CameraTrial | None]:
-    """Give a source's camera another address, and try it; return its feed, and the result of the trial.
+    """Give a source's camera another address or rate, and try it; return its feed, and the trial's result.
 
     Arguments that are not given keep their values. A failed camera starts again; a stopped one stays stopped.
 
     Raises:
-        FieldRefused: The address is not allowed, or the camera is simulated.
+        FieldRefused: The address or the rate is not allowed, or the camera is simulated.
         NoCamera: The source has no camera.
         Misconfigured: The setting of allowed addresses cannot be read.
         Retryable: The catalogue is unavailable.
@@ -131,14 +133,25 @@ def move_camera(
     camera = feed._replace(
         address=feed.address if address is None else _allowed_address(settings, address, devices=False),
         transport=transport or feed.transport,
+        sample_fps=feed.sample_fps if sample_fps is None else _allowed_rate(sample_fps),
     )
     trial = try_feed(camera)
-    moved_feed = book.move_camera(feed.id, camera.address, camera.transport)
-    if moved_feed is not None and moved_feed.told.state == "failed":
-        moved_feed = book.ask_feed(feed.id, "run")
-    if moved_feed is None:
+    changed_feed = book.change_camera(camera)
+    if changed_feed is not None and changed_feed.told.state == "failed":
+        changed_feed = book.ask_feed(feed.id, "run")
+    if changed_feed is None:
         raise NoCamera(f"source {source[:200]!r} has no camera")
-    return moved_feed, trial
+    return changed_feed, trial
+
+
+def _allowed_rate(text: str) -> str:
+    """Return the rate of frames as the setting has it; empty for the setting itself."""
+    try:
+        return text and known_sampling(text)
+    except ValueError as error:
+        raise FieldRefused(
+            "sample_fps", f"{error}".capitalize() + ".", "Enter a number, such as 10."
+        ) from error
 
 
 def _source_taken(feed: Feed) -> SourceTaken:

@@ -45,6 +45,8 @@ class CameraCapture:
         A feed without an id only sends the frames that wait on this disk; its worker captures the camera.
         """
         settings, teller = run.settings, run.teller
+        if feed.sample_fps:
+            settings = settings.model_copy(update={"sample_fps": feed.sample_fps})
         self._added_ms = feed.created_at_ms
         self._feed, self._settings = feed, settings
         self._teller = teller

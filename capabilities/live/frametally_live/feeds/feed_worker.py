@@ -25,7 +25,7 @@ from frametally.work.worker_process import (
     WorkerProcess,
     environment_for_child,
 )
-from frametally_live.feed_records import Feed, FeedTold, FeedWanted
+from frametally_live.feed_records import CAPTURE_FIELDS, Feed, FeedTold, FeedWanted
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
 from frametally_live.feeds.left_behind import LeftBehind
 
@@ -162,7 +162,7 @@ class HeldFeed:
         if feed is None:
             return False
         self._kept_at_s, self._kept = now_s, report
-        # A new address needs a new connection: this process ends, and the feed is claimed again.
+        # A new address or rate needs a new capture: this process ends, and the feed is claimed again.
         request: FeedWanted = "stop" if self._is_moved(feed) else feed.wanted
         self._feed = self._feed._replace(wanted=request)
         if feed.seek_s is not None:
@@ -171,7 +171,7 @@ class HeldFeed:
         return True
 
     def _is_moved(self, current: Feed) -> bool:
-        return (current.address, current.transport) != (self._feed.address, self._feed.transport)
+        return any(getattr(current, name) != getattr(self._feed, name) for name in CAPTURE_FIELDS)
 
     def _is_asked(self, now_s: float) -> bool:
         """Return whether the request for the feed has changed."""

@@ -8,7 +8,7 @@ import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
 import { labelName, roughly } from "frametally/js/shared/format.js";
-import { amountOf, knownWords, METRICS } from "frametally/js/shared/metrics.js";
+import { amountOf, knownOf, knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, partOf, spansOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
@@ -31,6 +31,7 @@ const SMALL_PX = 400;
  * @property {Page.Span[]} notAnalysed
  * @property {Page.Nothing[]} nothing
  * @property {Api.ShowsNothing[]} leftOut
+ * @property {Api.Counts} answer
  */
 
 /**
@@ -107,14 +108,15 @@ const blankWords = ({ leftOut }) =>
 
 /**
  * The total of some minutes: their sum or their maximum.
- * @param {(number|null)[]} values  `null` if unknown
+ * @param {Page.Known[]} minutes
  * @param {boolean} isSum
  * @returns {Page.Known}
  */
-function overTime(values, isSum) {
-  const known = values.map((value) => value ?? 0);
+function overTime(minutes, isSum) {
+  const known = minutes.map((minute) => amountOf(minute) ?? 0);
   const all = isSum ? known.reduce((sum, value) => sum + value, 0) : Math.max(0, ...known);
-  return values.includes(null) ? { value: null, part: all || null } : { value: all, part: null };
+  const isPart = minutes.some(({ value }) => value === null);
+  return isPart ? { value: null, part: all || null } : { value: all, part: null };
 }
 
 /**
@@ -129,13 +131,29 @@ export function countedWords(rows, when) {
   const metric = isFollowed ? METRICS.objects : METRICS.peak;
   const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
   const found = labels.flatMap((label) => {
-    const values = rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []).map(metric.of);
-    const known = overTime(values, isFollowed);
+    const minutes = rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []);
+    const known = overTime(
+      minutes.map((minute) => knownOf(metric, minute)),
+      isFollowed,
+    );
     return known.value === 0 ? [] : [{ label: label ? labelName(label) : t("live.other_labels"), known }];
   });
   found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
   const words = found.map(({ label, known }) => `${label} ${knownWords(metric, known)}`).join(" · ");
   return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_word") });
+}
+
+/** A higher rate than this costs more than it helps. */
+const MOST_FPS = 30;
+
+/**
+ * The rate of analysis that is too low for the objects of the last hour, or `null`.
+ * @param {Counted} counted
+ */
+function lowRate({ answer: { coverage, totals } }) {
+  const rates = coverage.flatMap(({ slowest_fps: fps }) => fps ?? []);
+  const isTooFast = totals.some(({ objects_missing: why }) => why === "too_fast");
+  return isTooFast && rates.length ? Math.round(Math.min(...rates)) : null;
 }
 
 export class CameraCard {
@@ -162,6 +180,12 @@ export class CameraCard {
     this.again = el("button.button", { onclick: () => this.#try() }, t("live.try_now"));
     this.remove = el("button.button.danger", { onclick: () => this.#open(this.sure) }, t("live.remove"));
     this.hour = new LastHour(camera);
+    /** The rate that is too low for the objects there. @type {number|null} */
+    this.lowFps = null;
+    this.moreFps = MOST_FPS;
+    this.fastWords = el("p.small");
+    this.faster = el("button.button", { onclick: () => this.#try({ sample_fps: String(this.moreFps) }) });
+    this.fast = el("div.live-fast", { hidden: true }, this.fastWords, this.faster);
     this.tools = el("div.live-tools.row", this.turn, this.edit, this.again, this.remove);
     this.fault = el("p.form-said.live-problem", { role: "alert", hidden: true });
     this.said = el("p.small", { role: "status", hidden: true });
@@ -180,7 +204,7 @@ export class CameraCard {
       el("p.small", t("live.its_footage_stays")),
       el("div.row", this.delete, this.#cancel()),
     );
-    const head = [this.place, el("h2", this.open), this.facts, this.reason, this.hour.element];
+    const head = [this.place, el("h2", this.open), this.facts, this.reason, this.hour.element, this.fast];
     const acts = [this.tools, this.form, this.sure, this.fault, this.said];
     this.element = el("li.live-camera.stack", ...head, ...acts);
   }
@@ -210,9 +234,29 @@ export class CameraCard {
     this.#arrange();
   }
 
+  /** @param {Counted} counted  the counts of the last hour */
+  showCounted(counted) {
+    this.hour.show(counted, false);
+    this.lowFps = lowRate(counted);
+    this.#arrange();
+  }
+
   /** Shows the buttons, or the form that one of them opened. */
   #arrange() {
+    const fps = this.lowFps ?? MOST_FPS;
+    this.moreFps = Math.min(2 * fps, MOST_FPS);
+    this.fast.hidden = fps >= MOST_FPS || this.#storedFps() > fps;
+    this.fastWords.textContent = t("live.too_fast_for_the_rate", { fps });
+    this.faster.textContent = t("live.analyse_more_frames", { fps: this.moreFps });
+    this.faster.ariaLabel = `${this.faster.textContent}: ${this.camera?.name}`;
+    this.faster.hidden = !this.isAllowed;
     this.tools.hidden = !this.isAllowed || !this.form.hidden || !this.sure.hidden;
+  }
+
+  /** The rate that someone chose for the camera: the counts of the last hour may be of an earlier one. */
+  #storedFps() {
+    const chosen = this.camera?.sample_fps;
+    return chosen === "all" ? Infinity : Number(chosen ?? 0);
   }
 
   #cancel() {
@@ -257,7 +301,10 @@ export class CameraCard {
     else this.address.focus();
   }
 
-  /** Tests the camera, at a new address if there is one. @param {{address?: string}} change */
+  /**
+   * Tests the camera, with a new address or rate if there is one.
+   * @param {{address?: string, sample_fps?: string}} change
+   */
   #try(change = {}) {
     this.said.textContent = t("live.trying_the_camera_for_up_to");
     this.said.hidden = false;

@@ -25,9 +25,9 @@ export const askSearch = () => send("POST", "cameras/search", {});
 export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});
 
 /**
- * Changes a camera's address, if one is given, and tests the camera for up to 10 s.
+ * Changes a camera's address or rate, if one is given, and tests the camera for up to 10 s.
  * @param {string} source
- * @param {{address?: string}} change
+ * @param {{address?: string, sample_fps?: string}} change
  * @returns {Promise<Api.LiveCamera>}
  */
 export const sendCameraChange = (source, change) => send("PATCH", cameraRoute(source), change);

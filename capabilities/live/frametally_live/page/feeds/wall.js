@@ -84,7 +84,7 @@ async function count() {
 
 function showCounted() {
   if (!counted) return;
-  for (const [source, card] of cards) if (!card.camera?.simulated) card.hour.show(counted(source), false);
+  for (const [source, card] of cards) if (!card.camera?.simulated) card.showCounted(counted(source));
   if (large && !large.camera.simulated) large.hour.show(counted(large.source), true);
 }
 
