@@ -326,7 +326,7 @@ def _bin(km_h: float) -> int:
     return int(km_h * BINS_PER_KM_H + 0.5)
 
 
-def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd | None:
+def cut_end(visit: int, path: FootPath, end: End, way_ms: int, *, at_border: bool) -> CutEnd | None:
     """Return the end of a path that was split there; None if it stood still, or its motion is unknown."""
     last = len(path.x) - 1 if end == "last" else 0
     step = -1 if end == "last" else 1
@@ -337,7 +337,7 @@ def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd 
     if not passed_ms:
         return None
     dx, dy = path.x[last] - path.x[before], path.y[last] - path.y[before]
-    part = TRACK_GAP_MS / passed_ms
+    part = way_ms / passed_ms
     if at_border:
         part = min(part, path.height[last] / max(sqrt(dx * dx + dy * dy), 1))
     to_x, to_y = path.x[last] + round(dx * part), path.y[last] + round(dy * part)
@@ -351,6 +351,7 @@ def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd 
         path.y[last],
         to_x,
         to_y,
+        way_ms,
         path.height[last],
         not at_border,
     )
@@ -359,12 +360,19 @@ def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd 
 def cut_ends_of(visits: Sequence[FollowedPath], ways: Ways) -> list[CutEnd]:
     """Return the ends of visits that were split on the day."""
     cuts = []
+    day_ms = ways.day_start_ms
+    filmed_ms = [ms for visit in visits for ms in visit.path.time_ms if day_ms <= ms < day_ms + DAY_MS]
     for number, visit in enumerate(visits):
         ends: list[tuple[End, str]] = [("first", visit.began), ("last", visit.ended)]
         for end, way in ends:
             at_ms = visit.path.time_ms[0 if end == "first" else -1]
-            if way in ("found", "lost", "border") and 0 <= at_ms - ways.day_start_ms < DAY_MS:
-                cuts.append(cut_end(number, visit.path, end, at_border=way == "border"))
+            if way == "hour" or not day_ms <= at_ms < day_ms + DAY_MS:
+                continue
+            way_ms = TRACK_GAP_MS
+            if way in ("footage", "gap"):
+                off_ms = [at_ms - ms if end == "first" else ms - at_ms for ms in filmed_ms]
+                way_ms = max(ms for ms in off_ms if ms <= TRACK_GAP_MS)
+            cuts.append(cut_end(number, visit.path, end, way_ms, at_border=way == "border"))
     return with_pairs([cut for cut in cuts if cut is not None])
 
 

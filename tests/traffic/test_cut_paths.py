@@ -132,6 +132,30 @@ def test_lone_boxes_of_one_object_cross_a_line_where_a_step_between_them_does(
     assert crossed(walk(6000, 7000), lone=lone)["too_few_boxes"] == crossings
 
 
+def test_lone_boxes_of_cars_one_behind_the_other_are_not_of_one_that_turns_back() -> None:
+    ahead, behind = [(5_000, 1200, 2000), (5_200, 3800, 2000)], [(5_400, 1000, 2000), (5_600, 3600, 2000)]
+    assert crossed(walk(6000, 7000), lone=[*ahead, *behind])["too_few_boxes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("x", "missing"), [(3500, {"cut_path": 1}), (2900, {"cut_path": 1, "too_few_boxes": 1})]
+)
+def test_a_lone_box_on_the_way_beyond_a_track_is_not_another_object(x: int, missing: dict[str, int]) -> None:
+    """The track ends at 2500; a step leads to 3500."""
+    assert crossed(walk(500, 2500, px_s=500), lone=[(60_600, x, 2000 + 2 * (3500 - x))]) == missing
+
+
+@pytest.mark.parametrize(("line_x", "number"), [(3000, 1), (1900, 0)])
+def test_a_path_that_begins_soon_after_the_footage_may_have_crossed_a_line_since_it_began(
+    line_x: int, number: int
+) -> None:
+    """Another object is seen from 60.0 s on; this one from 61.0 s, at 100 px a second."""
+    other, late = walk(6000, 7000, began="footage"), walk(3200, 5000, from_ms=61_000, began="footage")
+    line = LineShape("line", ((line_x, 0), (line_x, 4000)))
+    assert crossed(other, late, line=line)["cut_path"] == number
+    assert crossed(late, line=line) == {}
+
+
 @pytest.mark.parametrize("step", [1, -1])
 def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int) -> None:
     assert crossed(walk(3000 - step * 2000, 3000)) == {"cut_path": 1}
@@ -139,11 +163,26 @@ def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int
     assert crossed(walk(3000, 3000 - step * 2000)) == {"cut_path": 1}
 
 
-def test_a_strong_box_in_a_zone_and_in_no_track_appeared_there_and_vanished() -> None:
+def stays(walker: Someone, lone: Sequence[tuple[int, int, int]]) -> list[tuple[str, str, int]]:
+    """Stays in a zone from 2000 to 4000: how they began and ended, and how long they were."""
     zone = ZoneShape("zone", ((2000, 1000), (4000, 1000), (4000, 3000), (2000, 3000)))
-    files = with_lone(path_files([walk(6000, 7000)]), [(5_000, 3000, 2000), (5_200, 4100, 2000)])
+    files = with_lone(path_files([walker]), lone)
     [day_ms] = files
     flows = flows_of_day(files.values(), Shapes(zones=(zone,)), model="m", source="s", day_start_ms=day_ms)
-    [came], [went] = flows.columns["stay_came"], flows.columns["stay_went"]
-    assert (CAME[came], WENT[went]) == ("appeared", "vanished")
-    assert list(flows.columns["stay_from"]) == list(flows.columns["stay_to"])
+    columns = (flows.columns[f"stay_{name}"] for name in ("came", "went", "from", "to"))
+    return [(CAME[came], WENT[went], end - start) for came, went, start, end in zip(*columns, strict=True)]
+
+
+@pytest.mark.parametrize("xs", [(3000, 4100), (1500, 4200), (500, 1900)])
+def test_a_strong_box_in_no_track_appeared_and_vanished_in_the_zone_that_it_is_in_or_passes(
+    xs: tuple[int, int],
+) -> None:
+    """It is in the zone; it passes between two frames; its next step leads there."""
+    lone = [(5_000 + 200 * number, x, 2000) for number, x in enumerate(xs)]
+    assert stays(walk(6000, 7000), lone) == [("appeared", "vanished", 0)]
+
+
+def test_a_lone_box_of_a_track_that_ends_in_a_zone_is_of_the_same_stay() -> None:
+    track = walk(500, 2500, px_s=500)
+    assert stays(track, [(60_600, 3500, 2000)]) == stays(track, [])
+    assert len(stays(track, [(60_600, 3500, 2950)])) == 2

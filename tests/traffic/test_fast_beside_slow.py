@@ -4,78 +4,54 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.fakes.records import make_frame
+from tests.kit.scripts import script
 
 from frametally.records import Detection
 from frametally.rules.known import Basis, objects_of
 from frametally.rules.path_columns import decode_paths
-from frametally.rules.times import DAY_MS
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import track_hour
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import LineShape, Shapes
 
-WIDTH_PX, PX_PER_M, CARS, SCENES = 320, 16, 27, 3
-LINES_PX = (80, 110, 140, 170, 200, 230)
-NOON_MS = 1_767_268_800_000
-DAY_START_MS = NOON_MS // DAY_MS * DAY_MS
+NOON_MS, SEEDS = 1_767_268_800_000, 3
+
+fast_scenes: Any = script("benchmarks/fast_scenes.py")
 
 
-def frames_of(random: Random, fps: int) -> Iterator[Any]:
-    """Cars at 10 to 200 km/h, in both directions of three lanes, in a view 20 m wide."""
-    cars, at_s = [], 2.0
-    for _ in range(CARS):
-        px_s = random.uniform(10, 200) / 3.6 * PX_PER_M
-        height_px = random.uniform(16, 32)
-        cars.append((at_s, px_s, height_px, random.choice([90, 130, 170]), random.choice([True, False])))
-        at_s += max(2.5, 0.3 * (WIDTH_PX + 6 * height_px) / px_s) + random.random()
-    end_s = max(start_s + (WIDTH_PX + 6 * height_px) / px_s for start_s, px_s, height_px, *_ in cars) + 4
-    for number in range(int(end_s * fps)):
-        boxes = []
-        for start_s, px_s, height_px, y, is_left in cars:
-            width_px = 3 * height_px
-            x = (number / fps - start_s) * px_s - width_px / 2
-            x = WIDTH_PX - x if is_left else x
-            left, right = max(0.0, x - width_px / 2), min(float(WIDTH_PX), x + width_px / 2)
-            if number >= start_s * fps and right - left >= 0.4 * width_px:
-                jitter = random.uniform(-0.5, 0.5)
-                place = left + jitter, y - height_px - jitter, right - left, height_px
-                boxes.append(Detection(label="car", confidence=0.9, box=place))
-        frame = make_frame(NOON_MS + 1000 * number // fps, number, boxes)
-        yield replace(frame, width_px=WIDTH_PX, height_px=180, picture_digest=f"{number:04d}")
-
-
+@pytest.mark.parametrize(("traffic", "least"), [(0, 27), (1, 26)])
 @pytest.mark.parametrize("fps", [5, 10])
-def test_cars_of_any_speed_are_counted_or_not_measured_at_every_line(fps: int) -> None:
-    lines = tuple(LineShape(f"{x:03d}", ((10 * x, 0), (10 * x, 1800))) for x in LINES_PX)
-    told = [0] * len(lines)
-    of_all = 0
-    for seed in range(SCENES):
-        hour = track_hour("m", "cam", NOON_MS, frames_of(Random(seed), fps), CountParams())  # noqa: S311
+def test_cars_of_any_speed_are_counted_or_not_measured_at_every_line(
+    fps: int, traffic: int, least: int
+) -> None:
+    """One by one, and several at a time."""
+    shapes = fast_scenes.shapes()
+    for seed in range(SEEDS):
+        frames = fast_scenes.scene(seed, fps, NOON_MS, fast_scenes.TRAFFICS[traffic])
+        hour = track_hour("m", "road", NOON_MS, frames, CountParams())
         objects, fast = (sum(numbers.values()) for numbers in (hour.objects or {}, hour.fast))
-        assert CARS - 2 <= objects + fast <= CARS + 1, (seed, objects, fast)
+        assert fast_scenes.CARS - 2 <= objects + fast <= fast_scenes.CARS + 1, (seed, objects, fast)
         # At 10 frames a second at most a tenth of the cars are too fast, so nearly all are followed.
         assert objects_of(Basis(objects, fast_objects=fast)).value == (objects if fps == 10 else None)
-        of_all += objects + fast
         paths = [
             decode_paths(base64.b64decode(json.loads(value)["columns"]))
             for key, value in hour.pairs
             if json.loads(key)[0] == "paths"
         ]
-        flows = flows_of_day(paths, Shapes(lines=lines), model="m", source="cam", day_start_ms=DAY_START_MS)
-        of_line = [0] * len(lines)
-        for line in flows.columns["crossing_line"]:
-            of_line[line] += 1
-        assert all(CARS - 1 <= number <= CARS + 3 for number in of_line), (seed, of_line)
-        told = [*map(sum, zip(told, of_line, strict=True))]
-    assert of_all == pytest.approx(SCENES * CARS, rel=0.05)
-    assert told == pytest.approx([SCENES * CARS] * len(lines), rel=0.06)
+        day_ms = paths[0].day_start_ms
+        flows = flows_of_day(paths, shapes, model="m", source="road", day_start_ms=day_ms)
+        crossings = [*flows.columns["crossing_line"]]
+        of_lines = [crossings.count(line) for line in range(len(shapes.lines))]
+        assert all(least <= number <= fast_scenes.CARS + 1 for number in of_lines), (seed, of_lines)
+        stays = [*flows.columns["stay_zone"]]
+        of_zones = [stays.count(zone) for zone in range(len(shapes.zones))]
+        assert all(0.8 * fast_scenes.CARS <= number <= fast_scenes.CARS + 1 for number in of_zones), of_zones
 
 
 def box(x: float, y: float, width: float = 60, height: float = 30) -> Detection:
@@ -123,8 +99,8 @@ def test_a_false_alarm_is_no_fast_object_and_a_car_that_is_seen_twice_is(
     frames: list[Any] = [
         replace(
             make_frame(NOON_MS + 200 * number, number, boxes_of(number, random)),
-            width_px=WIDTH_PX,
-            height_px=180,
+            width_px=fast_scenes.WIDTH_PX,
+            height_px=fast_scenes.HEIGHT_PX,
             picture_digest=f"{number:04d}",
         )
         for number in range(600)

@@ -61,44 +61,56 @@ _MOST_MS = 1 << 40
 
 
 def cut_ends(visits: VisitArrays) -> list[CutEnd]:
-    """Return the ends in the day of visits whose objects may have moved on unseen; times as in `visits`."""
+    """Return the ends in the day of visits whose objects may have moved on unseen; times as in `visits`.
+
+    There was footage up to the furthest box of any object within `TRACK_GAP_MS` of an end.
+    """
     ends: list[CutEnd] = []
     key = visits.of_point * _MOST_MS + visits.time_ms + DAY_MS
-    for end, codes, point, step_ms in (
-        ("first", _codes(visits.began, Began, "found"), visits.first, UNSEEN_MS),
-        ("last", _codes(visits.ended, Ended, "lost"), visits.last, -UNSEEN_MS),
+    is_filmed = (visits.time_ms >= 0) & (visits.time_ms < DAY_MS)
+    filmed_ms = np.sort(np.concatenate((visits.time_ms[is_filmed], visits.lone[3])))
+    for end, codes, ways, point, step_ms in (
+        ("first", visits.began, Began, visits.first, UNSEEN_MS),
+        ("last", visits.ended, Ended, visits.last, -UNSEEN_MS),
     ):
-        visit = np.flatnonzero(visits.is_asked & (codes > 0))
+        visit = np.flatnonzero(visits.is_asked & (codes != code_of("hour", ways)))
         end_point = point[visit]
         visit, end_point = (
             column[(visits.time_ms[end_point] >= 0) & (visits.time_ms[end_point] < DAY_MS)]
             for column in (visit, end_point)
         )
-        beyond = visit * _MOST_MS + visits.time_ms[end_point] + step_ms + DAY_MS
+        end_ms = visits.time_ms[end_point]
+        beyond = visit * _MOST_MS + end_ms + step_ms + DAY_MS
         if end == "first":
             near = np.minimum(np.searchsorted(key, beyond), visits.last[visit])
+            edge_ms = filmed_ms[np.searchsorted(filmed_ms, end_ms - TRACK_GAP_MS)]
         else:
             near = np.maximum(np.searchsorted(key, beyond, side="right") - 1, visits.first[visit])
-        ends += _moving(visits, end, visit, end_point, near, codes[visit] == 2)  # type: ignore[arg-type]
-    return with_pairs(ends)
-
-
-def _codes(codes: Whole, ways: object, lost: str) -> Whole:
-    """Return 1 for an end within the picture, 2 for one at its border, 0 for any other."""
-    return np.where(codes == code_of(lost, ways), 1, np.where(codes == code_of("border", ways), 2, 0))
+            edge_ms = filmed_ms[np.searchsorted(filmed_ms, end_ms + TRACK_GAP_MS, side="right") - 1]
+        is_edge = np.isin(codes[visit], [code_of(way, ways) for way in ("footage", "gap")])
+        way_ms = np.where(is_edge, np.abs(edge_ms - end_ms), TRACK_GAP_MS)
+        at_border = codes[visit] == code_of("border", ways)
+        ends += _moving(visits, end, visit, end_point, near, way_ms, at_border)  # type: ignore[arg-type]
+    return ends
 
 
 def _moving(
-    visits: VisitArrays, end: End, visit: Whole, end_point: Whole, near: Whole, at_border: Whole
+    visits: VisitArrays,
+    end: End,
+    visit: Whole,
+    end_point: Whole,
+    near: Whole,
+    way_ms: Whole,
+    at_border: Flags,
 ) -> Iterator[CutEnd]:
     x, y, height = visits.x[end_point], visits.y[end_point], visits.height[end_point]
     dx, dy = x - visits.x[near], y - visits.y[near]
     passed_ms = np.abs(visits.time_ms[end_point] - visits.time_ms[near])
-    part = TRACK_GAP_MS / np.maximum(passed_ms, 1)
+    part = way_ms / np.maximum(passed_ms, 1)
     part = np.where(at_border, np.minimum(part, height / np.maximum(np.sqrt(dx * dx + dy * dy), 1)), part)
     to_x, to_y = (start + np.rint(way * part).astype(np.int64) for start, way in ((x, dx), (y, dy)))
     moves = (passed_ms > 0) & ((to_x != x) | (to_y != y))
-    columns = (visit, visits.time_ms[end_point], x, y, to_x, to_y, height, ~at_border)
+    columns = (visit, visits.time_ms[end_point], x, y, to_x, to_y, way_ms, height, ~at_border)
     for number, *place in zip(*(column[moves].tolist() for column in columns), strict=True):
         yield CutEnd(number, end, *place)
 
@@ -154,11 +166,12 @@ def flows_of_day(
         ways = Ways.from_shapes(shapes, day_start_ms, size)
         visits = visits_of({file.day_start_ms: file for file in of_shape}, day_start_ms)
         visits.is_plain[:] &= _are_small(ways)
-        ends = cut_ends(visits) if ways.lines else []
+        ends = cut_ends(visits) if ways.lines or visits.lone.size else []
+        lone = lone_objects(visits, [end for end in ends if end.is_open])
+        ends = with_pairs(ends) if ways.lines else []
         crossings = [_crossings(line, border, ways, visits, ends) for line, border in ways.lines]
         stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
         visit_table = visit_rows(crossings, ways, visits, speeds)
-        lone = lone_objects(visits)
         crossings += [
             lone_crossings(line, border, ways.line_names.index(line.name), visits, lone)
             for line, border in ways.lines

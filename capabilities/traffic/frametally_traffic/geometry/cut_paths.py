@@ -1,8 +1,8 @@
 """Finds paths that begin or end just short of a line; a crossing there counts as not measured.
 
 A track ends `TRACK_GAP_MS` after its last box. In that time its object, at its speed of the last second, may
-have crossed a line unseen. At the picture's border, where its box is truncated, an object goes on for at most
-a box's height. Standard library only.
+have crossed a line unseen, as far as there is footage. At the picture's border, where its box is truncated,
+an object goes on for at most a box's height. Standard library only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class CutEnd(NamedTuple):
         visit: Number of the path.
         time_ms: Time of its box there.
         x: Foot point, in tenths of a pixel, like `y`.
-        to_x: Place of the object `TRACK_GAP_MS` before or after it, like `to_y`.
+        to_x: Place of the object `way_ms` before or after it, like `to_y`; at the border, nearer.
+        way_ms: `TRACK_GAP_MS`, or less if the footage begins or ends within it.
         height: Height of its box there, in tenths of a pixel.
         is_open: Whether it is not at the picture's border, so that its object may be found again.
     """
@@ -40,6 +41,7 @@ class CutEnd(NamedTuple):
     y: int
     to_x: int
     to_y: int
+    way_ms: int
     height: int
     is_open: bool
 
@@ -82,7 +84,7 @@ def with_pairs(ends: Iterable[CutEnd]) -> list[CutEnd]:
 
 def _nearest(end: CutEnd, begins: Sequence[tuple[int, CutEnd]]) -> int | None:
     def off2(begin: CutEnd) -> float:
-        part = (begin.time_ms - end.time_ms) / TRACK_GAP_MS
+        part = (begin.time_ms - end.time_ms) / end.way_ms
         x, y = end.x + (end.to_x - end.x) * part, end.y + (end.to_y - end.y) * part
         return (begin.x - x) ** 2 + (begin.y - y) ** 2
 
