@@ -319,12 +319,13 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
     if mounts is None:
         mounts = _MOUNTS.read_text() if _MOUNTS.exists() else ""
     folder = folder.resolve()
-    best_depth, best_kind = -1, ""
+    around = {str(folder), *map(str, folder.parents)}
+    deepest, best_kind = "", ""
     for line in mounts.splitlines():
         _, point, kind = line.split(" ")[:3]
-        mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point))
-        if folder.is_relative_to(mount) and len(mount.parts) >= best_depth:  # a later mount hides an earlier
-            best_depth, best_kind = len(mount.parts), kind
+        mount = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
+        if mount in around and len(mount) >= len(deepest):  # a later mount hides an earlier
+            deepest, best_kind = mount, kind
     return best_kind
 
 
