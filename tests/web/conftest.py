@@ -18,7 +18,7 @@ import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_segment
-from tests.web.late_rules import LateRule
+from tests.web.shared_map import SharedMap
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -57,7 +57,7 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
 OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
 """The stores and books for plug-ins, by name."""
-Flask.url_rule_class = LateRule
+Flask.url_map_class = SharedMap
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
 """The end of an address whose query lacks a choice, with the resulting choice."""
