@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from frametally_models.files import ModelFiles
 
 # No test asserts how long something takes: the machine may be busy. The quick profile tries the same examples
-# each time: a newcomer's first run fails by a defect alone.
+# each time: a newcomer's first run fails by a defect alone. The thorough one tries others each time.
 hypothesis_settings.register_profile("quick", deadline=None, max_examples=examples(100), derandomize=True)
-hypothesis_settings.register_profile("thorough", deadline=None)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
 # Tests allocate much and leave little garbage: Python's own thresholds cost a tenth of their CPU.
@@ -166,7 +166,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     elif count:
         terminalreporter.write_line(
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
-            "state of every page in a browser, and five times the random examples."
+            "state of every page in a browser, and more random examples."
         )
 
 

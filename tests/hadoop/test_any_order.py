@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.capabilities import HERE
-from tests.examples import THOROUGH
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.hadoop.conftest import MODEL, Footage
 from tests.hadoop.test_hours import from_nothing, stands
@@ -403,7 +403,7 @@ if "traffic" in HERE:
 STEPS = st.lists(st.one_of(CHANGES) | COUNTS, min_size=1, max_size=6)
 
 
-@settings(max_examples=120 if THOROUGH else 12, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     first=st.lists(films(WHOLE), min_size=2, max_size=4),
     steps=STEPS,
