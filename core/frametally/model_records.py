@@ -12,6 +12,8 @@ from frametally.records import SealedRecord
 MOST_SOURCES = 16
 """After so many sources, a new one is not compared any more."""
 
+_NAMED_SOURCES = 3
+
 NOT_TESTED = "its input is not tested yet: there is no footage"
 
 
@@ -54,7 +56,8 @@ class InputCheck(SealedRecord, frozen=True, kw_only=True):
 
     def in_words(self) -> str:
         """Return the result as one clause, for people."""
-        where = f"in {plural(self.frames, 'frame')} of {plural(len(self.sources), 'source')}"
+        first, more = ", ".join(self.sources[:_NAMED_SOURCES]), len(self.sources) - _NAMED_SOURCES
+        where = f"in {plural(self.frames, 'frame')} of {first}{f' and {more} more' if more > 0 else ''}"
         if self.better:
             return (
                 f"finds {self.sums[self.setting]:.1f} {where}, but {self.sums[self.better]:.1f} with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from frametally import keys
-from frametally.books.verdict import find_needs
+from frametally.books.verdict import find_needs, model_input
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.manifests import find_record
@@ -166,12 +167,21 @@ def test_a_refused_model_with_detections_needs_a_person_until_its_file_fits(tmp_
     assert not find_needs(settings, store, broken=(), dead_letters={})
     store.put(keys.segment_key("own-1", "log", "frames", 0, 0), b"x")
     [need] = find_needs(settings, store, broken=(), dead_letters={})
-    assert "own-1 finds 1.0 in 8 frames of 1 source, but 9.0 with FRAMETALLY_MODEL_CFG=yolox" in need.line
+    assert "own-1 finds 1.0 in 8 frames of gate, but 9.0 with FRAMETALLY_MODEL_CFG=yolox" in need.line
     good = InputCheck(
         model="own-2", sha256="a", setting="yolox", frames=8, sources=["gate"], sums={"yolox": 9.0}
     )
     store.put(good.key, encode(good))
     assert not find_needs(settings, store, broken=(), dead_letters={})
+    day = datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
+    fits = f"own-2 fits the footage best, in 8 frames of gate; tested {day}"
+    assert model_input(settings, store, "own-2").startswith(fits)
+    assert model_input(settings, store, "own-1").startswith(
+        "own-1 finds 1.0 in 8 frames of gate, but 9.0 with"
+    )
+    assert model_input(settings, store, "yolov4-tiny") == ""
+    own = load_settings(data_dir=tmp_path, model_weights=tmp_path / "own.onnx")
+    assert model_input(own, store, None) == "own.onnx: its input is not tested yet: there is no footage"
 
 
 @pytest.mark.parametrize(

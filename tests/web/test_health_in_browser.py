@@ -150,11 +150,12 @@ def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_butt
     expect(needs).to_contain_text(["2 frames could not be read", "Camera Roof is disconnected"])
     links = [link.get_attribute("href") for link in needs.locator("a.button").all()]
     assert links == ["/dead-letters", "/live?camera=roof"]
-    books["needs"] = []
+    books |= {"needs": [], "model_input": "own-1 fits the footage best, in 8 frames of gate"}
     page.reload()
     expect(state).to_have_text("Every frame is accounted for")
     expect(state).to_have_attribute("data-state", "settled")
     expect(needs).to_have_count(0)
+    expect(page.locator("#model-input")).to_have_text(books["model_input"])
 
 
 @pytest.mark.parametrize("width_px", some_quick([1280, 1000], [1000]))
@@ -219,7 +220,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
             "log": {"messages": 0, "committed": 0},
         },
         **{"frames_per_s": None, "eta_s": None, "lost_messages": 0, "dead_letters": []},
-        **{"behind": [], "broken": [], "needs": []},
+        **{"behind": [], "broken": [], "needs": [], "model_input": ""},
     }
 
 

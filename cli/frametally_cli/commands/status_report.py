@@ -22,13 +22,10 @@ from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import WORDS, SourceLine
-from frametally.errors import Misconfigured, Poison
-from frametally.media.manifests import find_record
-from frametally.model_records import InputCheck
+from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.blank_stretches import BLANK_WORDS
@@ -306,7 +303,8 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
             StatusPart([] if row.good else [f"backup: {row.value}; {row.remedy}"], {"last_backup": row.value})
             for row in backup_rows(settings)
         ]
-        parts.append(_model_input(ports.store, books.model))
+        lines = [f"model: {books.model_input}"] if books.model_input else []
+        parts.append(StatusPart(lines, {"model_input": books.model_input}))
     _say_away(books)
     for line in disk_lines(settings):
         click.echo(console.plain(line), err=True)
@@ -319,16 +317,6 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
-
-
-def _model_input(store: ObjectStore, model: str | None) -> StatusPart:
-    """Return the result of the test of a user's network on the footage, if there is one."""
-    try:
-        check = model and find_record(store, keys.input_check_key(model), InputCheck)
-        result = check.in_words() if check else ""
-    except Poison as error:
-        result = str(error)
-    return StatusPart([f"{model}: {result}"] if result else [], {"model_input": result})
 
 
 @contextmanager

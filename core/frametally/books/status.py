@@ -34,7 +34,16 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
-from frametally.books.verdict import Need, SourceLine, StageLine, exit_code, find_needs, judge, stages_behind
+from frametally.books.verdict import (
+    Need,
+    SourceLine,
+    StageLine,
+    exit_code,
+    find_needs,
+    judge,
+    model_input,
+    stages_behind,
+)
 from frametally.history_records import with_zones
 from frametally.media.manifests import (
     by_source,
@@ -79,6 +88,7 @@ class Status(NamedTuple):
         away: Unavailable parts (`log`, `index`) with their errors. Figures that need them are 0, `behind` is
             empty, and `broken` equals `damaged`.
         needs: Everything that needs a person.
+        model_input: How the input of a user's own network fits the footage; see `model_input`.
     """
 
     model: str | None
@@ -97,6 +107,7 @@ class Status(NamedTuple):
     broken: list[str]
     away: dict[str, str]
     needs: tuple[Need, ...] = ()
+    model_input: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -159,7 +170,7 @@ def read_status(
             status = books.read(model, NoProgress())
         status = _without(status, dict(away)) if away else status
         needs = find_needs(settings, store, broken=status.broken, dead_letters=status.dead_letters)
-        return status._replace(needs=needs)
+        return status._replace(needs=needs, model_input=model_input(settings, store, status.model))
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:

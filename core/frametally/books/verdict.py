@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError, Poison
-from frametally.media.manifests import read_records
-from frametally.model_records import InputCheck
+from frametally.media.manifests import find_record, read_records
+from frametally.model_records import NOT_TESTED, InputCheck
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import disk_bytes
 from frametally.process.reports import plural
+from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 
 CATCH_UP = "frametally consume --until-caught-up"
@@ -82,6 +83,23 @@ def _refused_models(store: ObjectStore) -> Iterator[Need]:
         folder = f"{keys.METADATA}/model={check.model}"
         if check.better and check.sha256 not in fitting and next(store.list(folder), None) is not None:
             yield Need("part", 1, f"the model {check.model} {check.in_words()}")
+
+
+def model_input(settings: Settings, store: ObjectStore, model: str | None) -> str:
+    """Return how the input of a user's own network fits the footage, by its last test, as one line.
+
+    `model` is the ID of the model in use. Empty if it is not such a network, or if there is none.
+    """
+    key = keys.input_check_key(model or "")
+    try:
+        check = find_record(store, key, InputCheck)
+    except Poison as error:
+        return str(error)
+    if check is None:
+        return "" if settings.model_onnx is None else f"{settings.model_onnx.name}: {NOT_TESTED}"
+    info = store.head(key)
+    tested = f"; tested {utc(info.modified_at_ms)[:16]} UTC" if info and info.modified_at_ms else ""
+    return f"{check.model} {check.in_words()}{tested}"
 
 
 class SourceLine(NamedTuple):

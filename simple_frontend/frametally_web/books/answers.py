@@ -197,6 +197,8 @@ class Books(Answer, frozen=True, kw_only=True):
         behind: The remaining work, one line each.
         broken: Problems that need a person, one line each.
         needs: Everything that waits for a person, the books first.
+        model_input: Whether the input of a user's own network fits the footage, on which footage and when it
+            was tested, or that it was not; empty for other models.
     """
 
     as_of_ms: int
@@ -216,3 +218,4 @@ class Books(Answer, frozen=True, kw_only=True):
     behind: list[str]
     broken: list[str]
     needs: list[OpenNeed]
+    model_input: str

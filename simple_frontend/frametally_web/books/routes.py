@@ -147,6 +147,7 @@ def answer_books(reading: LastReading) -> answers.Books:
         stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
         needs=needs,
+        model_input=without_folders(status.model_input),
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
             answers.DeadLetters(

@@ -46,6 +46,7 @@ function show(books) {
   put("needs", books.needs, needsList);
   byId("equation").textContent = equation(books);
   byId("progress").textContent = joined([footage(books), pace(books)]);
+  byId("model-input").textContent = books.model_input;
   put("todo", [books.behind, books.broken, books.lost_messages], () =>
     todo(books, byId("todo").querySelector("details")?.open ?? false),
   );
