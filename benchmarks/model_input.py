@@ -1,31 +1,40 @@
-"""Measures whether footage tells how a network's input must be prepared, in pairs of expected and given.
+"""Checks the rule for the input of an own network against networks whose right preparation is known.
 
-Lets YOLOX-nano expect each preparation, gives it each, and asks the rule of `frametally_models.input_check`
-for each setting: for all its classes, for people and for vehicles only, on each video.
+    python benchmarks/model_input.py --data ../shared/data
 
-    python benchmarks/model_input.py VIDEO... --network yolox_nano.onnx --names coco.names
+`--data` names a folder with `vtest/vtest.avi` and `yolox/yolox_nano.onnx`; the demo clip and YOLOv4-tiny are
+fetched. YOLOX-nano is made to expect each preparation, and given each, on two videos by day and by night: for
+all its classes, for people and for vehicles only. Then YOLOX-nano, trained on letterboxed pictures, and
+YOLOv4-tiny, trained on stretched ones, get both on pictures of three shapes. Files whose outputs have the
+wrong shape are refused before that; see `tests/models/test_onnx_models.py`.
 """
 
 from __future__ import annotations
 
-import argparse
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
+from results import SHARED, Cell, Goal, Table, options, save
 
+from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
+from frametally.process.reports import NoProgress
 from frametally.records import Detection
-from frametally_consumer.backends.network import Outputs, Preparation, as_blob, read_now
+from frametally.settings.loading import load_settings
+from frametally_consumer.backends.network import Outputs, Preparation, Resize, as_blob, read_now
 from frametally_consumer.detectors.heads import GridHead
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_models.calibration_frames import evenly
 from frametally_models.catalogue import FAMILIES, named_record
-from frametally_models.footage_frames import LEAST_FRAMES, SourceFrame
+from frametally_models.files import chosen_model_files, read_class_names
+from frametally_models.footage_frames import LEAST_FRAMES, SampledFootage, SourceFrame
 from frametally_models.input_check import better_setting, found_twice
+from frametally_models.prepare import prepare_detector
 
 T = TypeVar("T")
 SETTINGS = tuple(
@@ -34,6 +43,12 @@ SETTINGS = tuple(
 LABELS: dict[str, tuple[str, ...]] = {"all": (), "people": ("person",), "vehicles": ("car", "bus", "truck")}
 INPUT_PX = (416, 416)
 LOST = 0.1
+ACCEPTED, NOTHING_TO_FIND = "accepted", "nothing to find"
+LEAST_FOUND = 4.0
+"""With a smaller sum of confidences over all frames, nothing of the kind is there, and no pair is judged."""
+LIGHT, NOISE = 0.12, 2.5
+"""The part of the light by day, and the noise in levels, at night."""
+RESIZE_RULES: tuple[Resize, ...] = ("letterbox", "stretch")
 
 
 class Expecting:
@@ -86,10 +101,38 @@ def frames_of(video: Path) -> list[SourceFrame]:
     return frames
 
 
-def pairs(video: Path, network: Path, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each pair: video, labels, expected, given, the part that it finds, the verdict."""
-    session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
-    frames = frames_of(video)
+def at_night(frames: Sequence[SourceFrame]) -> list[SourceFrame]:
+    """Return the frames with little light and much noise."""
+    noise = np.random.default_rng(1)
+    return [
+        SourceFrame(
+            source,
+            np.asarray(np.clip(picture * LIGHT + noise.normal(0, NOISE, picture.shape), 0, 255), np.uint8),
+        )
+        for source, picture in frames
+    ]
+
+
+def in_shape(frames: Sequence[SourceFrame], shape: str) -> list[SourceFrame]:
+    """Return the frames whole, or cut to a panorama of 4 x 1 or a portrait of 1 x 2."""
+    cut = []
+    for source, picture in frames:
+        height_px, width_px = picture.shape[:2]
+        if shape == "panorama":
+            picture = picture[height_px // 4 :][: width_px // 4]
+        elif shape == "portrait":
+            picture = picture[:, width_px // 3 :][:, : height_px // 2]
+        cut.append(SourceFrame(source, np.ascontiguousarray(picture)))
+    return cut
+
+
+def preparation_pairs(
+    footage: str, frames: Sequence[SourceFrame], network: Path, names: Sequence[str]
+) -> Iterator[list[Cell]]:
+    """Yield a row for each pair: footage, labels, expected, given, the part that it finds, the verdict."""
+    threads = onnxruntime.SessionOptions()
+    threads.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(network), threads, providers=["CPUExecutionProvider"])
     for expected in SETTINGS:
         found: dict[str, dict[str, list[float]]] = {kind: {} for kind in LABELS}
         for given in SETTINGS:
@@ -113,27 +156,84 @@ def pairs(video: Path, network: Path, names: Sequence[str]) -> Iterator[tuple[st
         for kind, sums in found.items():
             for given in SETTINGS:
                 part = sum(sums[given]) / max(sum(sums[expected]), 1e-9)
-                verdict = better_setting(given, sums) or "accepted"
-                yield video.stem, kind, expected, given, f"{part:.2f}", verdict
+                verdict = better_setting(given, sums) or ACCEPTED
+                if sum(sums[expected]) < LEAST_FOUND:
+                    verdict = NOTHING_TO_FIND
+                yield [footage, kind, expected, given, round(part, 2), verdict]
+
+
+def resize_pairs(
+    footage: str, frames: Sequence[SourceFrame], network: Path, names: Path
+) -> Iterator[list[Cell]]:
+    """Yield such a row for each network, shape and rule, with the part of what the better rule finds."""
+    nothing = SampledFootage((), lambda: iter(()))
+    own = {"model_weights": network, "model_cfg": "yolox", "model_names": names}
+    networks: dict[str, tuple[Resize, dict[str, Any]]] = {
+        "YOLOX-nano": ("letterbox", own),
+        "YOLOv4-tiny": ("stretch", {}),
+    }
+    for name, (trained, values) in networks.items():
+        detectors = {
+            rule: prepare_detector(
+                load_settings("consumer", detector="onnxruntime", resize=rule, **values), footage=nothing
+            )
+            for rule in RESIZE_RULES
+        }
+        for shape in ("whole", "panorama", "portrait"):
+            cut = in_shape(frames, shape)
+            sums = {str(rule): found_twice(detector, cut) for rule, detector in detectors.items()}
+            for given in RESIZE_RULES:
+                part = sum(sums[given]) / max(*map(sum, sums.values()), 1e-9)
+                verdict = better_setting(given, sums) or ACCEPTED
+                yield [f"{footage}, {shape}", name, trained, given, round(part, 2), verdict]
+
+
+def loses(row: list[Cell]) -> bool:
+    """Return whether a pair is accepted although it loses more than `LOST`."""
+    return row[5] == ACCEPTED and float(row[4] or 0) < 1 - LOST
 
 
 def main() -> None:
-    """Print the pairs and the totals."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="+", type=Path)
-    parser.add_argument("--network", type=Path, required=True)
-    parser.add_argument("--names", type=Path, required=True)
-    args = parser.parse_args()
-    names = args.names.read_text("utf-8").strip().split("\n")
-    rows = []
-    for video in args.videos:
-        for row in pairs(video, args.network, names):
-            rows.append(row)
-            print("  ".join(row), flush=True)
-    lost = [row for row in rows if row[5] == "accepted" and float(row[4]) < 1 - LOST]
-    right = [row for row in rows if row[2] == row[3] and row[5] != "accepted"]
-    print(f"{len(rows)} pairs; accepted that lose more than {LOST:.0%}: {len(lost)}")
-    print(f"right ones refused: {len(right)}")
+    """Check all pairs, and save the totals with each pair that is accepted and loses much."""
+    args = options(__doc__, data=SHARED)
+    network = args.data / "yolox/yolox_nano.onnx"
+    names = chosen_model_files(load_settings("consumer"), NoProgress()).names
+    with tempfile.TemporaryDirectory() as folder:
+        videos = args.data / "vtest/vtest.avi", ensure_demo_clip(Path(folder))
+        by_day = {video.stem: frames_of(video) for video in videos}
+    footage = by_day | {f"{name}, night": at_night(frames) for name, frames in by_day.items()}
+    of_preparation = [
+        row
+        for name, frames in footage.items()
+        for row in preparation_pairs(name, frames, network, read_class_names(names))
+    ]
+    of_resize = [row for name, frames in by_day.items() for row in resize_pairs(name, frames, network, names)]
+    judged = [row for row in of_preparation if row[5] != NOTHING_TO_FIND]
+    lost = [row for row in judged + of_resize if loses(row)]
+    right = [row for row in judged if row[2] == row[3] and row[5] != ACCEPTED]
+    columns = ["footage", "classes or network", "expects", "is given", "part found", "verdict"]
+    what_loses = f"accepted, and lose more than {LOST:.0%}"
+    totals: list[list[Cell]] = [
+        [kind, len(rows), sum(row[5] != ACCEPTED for row in rows), sum(map(loses, rows))]
+        for kind, rows in (("preparations", judged), ("rules of resizing", of_resize))
+    ]
+    save(
+        name="model_input",
+        title="The test of an own network's input",
+        about=f"{LEAST_FRAMES} frames each of vtest.avi and the demo clip; night is {LIGHT:.0%} of the light "
+        f"with noise of {NOISE} levels. A pair is what a network expects and what it is given.",
+        packages=["numpy", "onnxruntime", "opencv-python-headless"],
+        tables=[
+            Table("Pairs", ["pairs of", "pairs", "refused", what_loses], totals),
+            Table("Pairs that are accepted and lose more than that", columns, lost),
+            Table("Right preparations that are refused", columns, right),
+            Table("Rules of resizing", columns, of_resize, "The part is of what the better rule finds."),
+        ],
+        goals=[
+            Goal(what_loses, len(lost), at_most=0),
+            Goal("right preparations that are refused", len(right), at_most=0),
+        ],
+    )
 
 
 if __name__ == "__main__":

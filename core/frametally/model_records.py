@@ -17,6 +17,11 @@ _NAMED_SOURCES = 3
 NOT_TESTED = "its input is not tested yet: there is no footage"
 
 
+def assignment(name: str) -> str:
+    """Return the setting and its value that a key of `InputCheck.sums` stands for."""
+    return name if "=" in name else f"FRAMETALLY_MODEL_CFG={name}"
+
+
 class InputCheck(SealedRecord, frozen=True, kw_only=True):
     """A comparison of a network's input with other preparations (`models/inputs/<model>.json`).
 
@@ -26,9 +31,9 @@ class InputCheck(SealedRecord, frozen=True, kw_only=True):
         setting: Value of `FRAMETALLY_MODEL_CFG` that was compared with the others.
         frames: The compared frames.
         sources: The slugs of their sources, sorted.
-        sums: By value of the setting, the sum of the confidences of the boxes that a frame and its mirror
-            image both have; values that find less than `setting` are left out.
-        better: Value of the setting that finds much more; empty if there is none.
+        sums: By value of the setting, or by `FRAMETALLY_RESIZE=` with a value, the sum of the confidences of
+            the boxes that a frame and its mirror image both have; what finds less than `setting` is left out.
+        better: The key of `sums` that finds much more; empty if there is none.
     """
 
     model: str
@@ -61,7 +66,7 @@ class InputCheck(SealedRecord, frozen=True, kw_only=True):
         if self.better:
             return (
                 f"finds {self.sums[self.setting]:.1f} {where}, but {self.sums[self.better]:.1f} with "
-                f"FRAMETALLY_MODEL_CFG={self.better} (sums of confidences)"
+                f"{assignment(self.better)} (sums of confidences)"
             )
         if not self.is_passed:
             return f"not tested yet: {where}, no preparation of its input finds anything"

@@ -1,12 +1,13 @@
 """Compares the preparation of an ONNX network's input with others on the footage, which decides.
 
 The file does not say how pixels become its input. A network that expects pixels from 0 to 255 and gets them
-from 0 to 1 finds nothing, and one whose red and blue are exchanged loses a part, both without an error.
+from 0 to 1 finds nothing, and one whose red and blue are exchanged loses a part, both without an error. So
+does one that was trained on letterboxed pictures and gets a stretched panorama.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -15,19 +16,19 @@ from msgspec.structs import replace
 from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.manifests import find_record
-from frametally.model_records import InputCheck
+from frametally.model_records import InputCheck, assignment
 from frametally.opening import open_object_store
 from frametally.process.reports import plural
 from frametally.records import encode
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import YoloDetector
-from frametally_models.catalogue import SETTING, ModelRecord, plausible_records
+from frametally_models.catalogue import ModelRecord, chosen_preparation, plausible_records
 from frametally_models.detector_agreement import LEAST_CONFIDENCE, agreement
 from frametally_models.footage_frames import SampledFootage, SourceFrame, that_show_something
 from frametally_models.self_test import draw_picture, read_stop_sign
 
-Make = Callable[[ModelRecord], YoloDetector]
+Make = Callable[[ModelRecord, Settings], YoloDetector]
 
 LEAST_RATIO = 1.15
 """Another preparation must find so many times as much; a wrong one that loses a tenth of the boxes does."""
@@ -65,7 +66,8 @@ def check_input(
 ) -> None:
     """Compare `detector` with other preparations on `footage`, and keep the result in the store.
 
-    A kept result is used again until there are other sources. `make` makes the detector with another record.
+    A kept result is used again until there are other sources. `make` makes the detector with another record
+    or other settings.
 
     Raises:
         Misconfigured: Another preparation finds much more; the message names it.
@@ -78,7 +80,8 @@ def check_input(
                 frames = that_show_something(footage.read())
                 if not frames:
                     return
-                sums = _sums(detector, setting, record, make, frames)
+                detectors = _other_detectors(record, make, settings)
+                sums = _sums(detector, setting, detectors, frames)
                 sources = {*(check.sources if check else ()), *footage.sources}
                 check = InputCheck(
                     model=detector.model_id,
@@ -122,12 +125,15 @@ def _refusal(name: str, check: InputCheck) -> str:
     return (
         f"{name}: in {plural(check.frames, 'frame')} of your footage, the confidences of its boxes add up to "
         f"{check.sums[check.setting]:.1f}, and with another preparation of its input to {most:.1f}{about}; "
-        f"set {SETTING}={check.better}"
+        f"set {assignment(check.better)}"
     )
 
 
 def _sums(
-    detector: YoloDetector, setting: str, record: ModelRecord, make: Make, frames: Sequence[SourceFrame]
+    detector: YoloDetector,
+    setting: str,
+    other_detectors: Iterable[tuple[str, YoloDetector]],
+    frames: Sequence[SourceFrame],
 ) -> dict[str, list[float]]:
     """Return `found_twice` of each setting.
 
@@ -135,7 +141,7 @@ def _sums(
     """
     own = found_twice(detector, frames)
     sums = {}
-    for name, other in _other_detectors(record, make):
+    for name, other in other_detectors:
         half = found_twice(other, frames[::2])
         if sum(half) > sum(own[::2]):
             sums[name] = [0.0] * len(frames)
@@ -143,18 +149,26 @@ def _sums(
     return sums | {setting: own}
 
 
-def _other_detectors(record: ModelRecord, make: Make) -> Iterator[tuple[str, YoloDetector]]:
-    """Yield the network with each other plausible preparation, and its name, if its output fits."""
+def _other_detectors(
+    record: ModelRecord, make: Make, settings: Settings
+) -> Iterator[tuple[str, YoloDetector]]:
+    """Yield the network with each other plausible preparation that fits its output, and the setting for it.
+
+    The last one resizes pictures by the other rule.
+    """
     tried = {record.preparation}
     for name, other in plausible_records(record.name):
         if other.preparation in tried:
             continue
         try:
-            detector = make(other)
+            detector = make(other, settings)
         except Misconfigured:
             continue
         tried.add(other.preparation)
         yield name, detector
+    is_letterbox = chosen_preparation(record.preparation, settings).resize == "letterbox"
+    resize = "stretch" if is_letterbox else "letterbox"
+    yield f"{ENV_PREFIX}RESIZE={resize}", make(record, settings.model_copy(update={"resize": resize}))
 
 
 def found_twice(detector: Detector, frames: Sequence[SourceFrame]) -> list[float]:

@@ -75,13 +75,13 @@ def own_detector(
     sha256 = hashlib.sha256(data).hexdigest()
     names = read_class_names(files.names)
 
-    def make(record: ModelRecord) -> YoloDetector:
+    def make(record: ModelRecord, settings: Settings) -> YoloDetector:
         return _detector(record, data, sha256, names, str(files.network), backend, settings)
 
     of_catalogue = record_of_file(sha256) if settings.model_cfg is None else None
     setting = str(settings.model_cfg or "yolo")
     record = of_catalogue or named_record(setting)
-    detector = make(record)
+    detector = make(record, settings)
     check_names(detector, record)
     if of_catalogue is None:
         check_input(detector, setting, record, make, sha256, footage, settings)

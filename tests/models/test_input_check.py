@@ -91,7 +91,13 @@ def footage(*sources: str) -> SampledFootage:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Any]:
-    def make(seen: SampledFootage | None = None, *, family: str | None = None, **expects: float) -> Any:
+    def make(
+        seen: SampledFootage | None = None,
+        *,
+        family: str | None = None,
+        resize: Any = "auto",
+        **expects: float,
+    ) -> Any:
         names = tmp_path / "own.names"
         names.write_text("person\n")
         settings = load_settings(
@@ -99,6 +105,7 @@ def load(tmp_path: Path) -> Callable[..., Any]:
             model_weights=picky(tmp_path / "own.onnx", **expects),
             model_names=names,
             model_cfg=family,
+            resize=resize,
             data_dir=tmp_path,
         )
         return prepare_detector(settings, footage=seen)
@@ -118,6 +125,19 @@ def test_the_preparation_that_finds_most_on_the_footage_is_named_and_any_worse_o
         with pytest.raises(Misconfigured, match=r"in 8 frames of your footage, .* set FRAMETALLY_MODEL_CFG="):
             load(footage("gate"), family=family, brightest=brightest)
     assert load(footage("gate")).model_id
+
+
+def test_a_rule_of_resizing_that_finds_much_less_on_wide_pictures_is_refused(
+    load: Callable[..., Any],
+) -> None:
+    def wide() -> Iterator[SourceFrame]:
+        return (SourceFrame(source, np.ascontiguousarray(picture[::3])) for source, picture in frames())
+
+    with pytest.raises(
+        Misconfigured, match=r"in 8 frames of your footage, .* set FRAMETALLY_RESIZE=stretch$"
+    ):
+        load(SampledFootage(("gate",), wide))
+    assert load(SampledFootage(("gate",), wide), resize="stretch").model_id
 
 
 def test_without_footage_nothing_is_refused_and_nothing_is_kept(
