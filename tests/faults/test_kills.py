@@ -28,8 +28,8 @@ from frametally_consumer.backends.network import Backend
 from frametally_consumer.load import is_installed
 from frametally_models.files import ModelFiles
 
-FRAMES = int(os.environ.get("FAULTS_FRAMES", "450" if THOROUGH else "120"))
-KILLS = int(os.environ.get("FAULTS_KILLS", "20" if THOROUGH else "5"))
+FRAMES = int(os.environ.get("FAULTS_FRAMES", "300" if THOROUGH else "120"))
+KILLS = int(os.environ.get("FAULTS_KILLS", "14" if THOROUGH else "5"))
 REAL_KILLS = int(os.environ.get("FAULTS_REAL_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 # Those of the counting job are in tests/hadoop.

@@ -308,7 +308,7 @@ def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path
 
 
 @pytest.mark.thorough
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
 def test_in_whatever_portions_pictures_come_each_is_announced_once(
     bench: Bench, make_picture: Callable[..., Path], portions: list[set[int]]
