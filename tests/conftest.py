@@ -63,23 +63,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str | None:
-    """Name the day whose cases run, and how to run them again."""
+    """Name the day whose tests run, and how to run them again."""
     if not THOROUGH:
         return None
     again = f"FRAMETALLY_TESTS_DAY={DAY} runs them again, ={EVERY_TURN} runs all"
-    return f"cases of thorough tests: those whose turn is {DAY} ({again})"
+    return f"thorough tests and their cases: those whose turn is {DAY} ({again})"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cases of each thorough test that have their turn on another day, if no test is named."""
-    if not THOROUGH or any("::" in argument for argument in config.args):
+    """Leave out what has its turn on another day, if all tests are asked for: of the cases of each thorough
+    test, and, since a browser takes most of the CPU, of the thorough tests of each file in it."""
+    if not THOROUGH or {config.rootpath / argument for argument in config.args} != {REPOSITORY / "tests"}:
         return
-    cases: dict[str, list[pytest.Item]] = {}
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("thorough")
         if mark is not None and mark.kwargs.get("turns", True):
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    others = {*itertools.chain(*cases.values())} - {*itertools.chain(*map(in_turn, cases.values()))}
+            by = "::" if item.path.stem.endswith("_in_browser") else "["
+            groups.setdefault(item.nodeid.partition(by)[0], []).append(item)
+    others = {*itertools.chain(*groups.values())} - {*itertools.chain(*map(in_turn, groups.values()))}
     items[:] = [item for item in items if item not in others]
     config.stash[_LEFT_OUT] = len(others)
     config.hook.pytest_deselected(items=[*others])
@@ -160,7 +162,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     count = config.stash.get(_LEFT_OUT, 0)
     if count and THOROUGH:
         terminalreporter.write_line(
-            f"{count:,} cases have their turn on other days than {DAY}: "
+            f"{count:,} more have their turn on other days than {DAY}: "
             f"FRAMETALLY_TESTS_DAY={EVERY_TURN} runs all."
         )
     elif count:
