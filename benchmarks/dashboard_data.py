@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import zlib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import footage
+import msgspec
 import numpy as np
 
 from frametally import keys, records
+from frametally.history_records import HourFile, HourList, hour_file_key
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
+from frametally.rules.seals import name_of
+from frametally.rules.times import HOUR_MS
 from frametally.track_records import Track, TrackSighting
 
 MODEL = "yolov4-tiny-openvino-f32-0123abcd"
@@ -69,7 +76,7 @@ def load_index(index: CountIndex, *, days: int, tracked: Collection[int] = ()) -
         rows += int(np.count_nonzero(of_day))
         covered += of_day.shape[0] * of_day.shape[1]
         detections += int(of_day.sum())
-        run = run_of(day_ms, tracked=number in tracked)
+        run = run_of(number, tracked=number in tracked)
         if there.get(run.day, 0) < run.sequence:
             index.publish(run, counts_of(of_day, day_ms), coverage_of(of_day, day_ms))
     return Loaded(rows, covered, detections)
@@ -103,13 +110,39 @@ def picture_key(source: str, at_ms: int) -> str:
     return keys.image_key(source, at_ms, medium_of(source), at_ms // 200 % 10_000_000)
 
 
-def run_of(day_ms: int, *, tracked: bool) -> records.Run:
+def run_of(number: int, *, tracked: bool) -> records.Run:
     """Return the run of a day; one with tracks replaces one without."""
     frames = len(SOURCES) * 1440 * FRAMES_A_MINUTE
-    track_parts = ["part-00000"] if tracked else []
-    return footage.run(
-        MODEL, keys.utc_day(day_ms), 2 if tracked else 1, frames=frames, track_parts=track_parts
+    day = keys.utc_day(FIRST_DAY_MS + number * DAY_MS)
+    run = footage.run(MODEL, day, 2 if tracked else 1, frames=frames)
+    if not tracked:
+        return run
+    listed, _ = hours_of(number)
+    return msgspec.structs.replace(
+        run, hours_crc32=zlib.crc32(records.encode(listed)), hours=listed.digests()
     )
+
+
+@cache
+def hours_of(number: int) -> tuple[HourList, dict[str, bytes]]:
+    """Return the list of the hour files with a day's tracks, and the files by their keys."""
+    day_ms = FIRST_DAY_MS + number * DAY_MS
+    lines: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
+    for position, track in enumerate(_tracks(day_of_boxes(number), day_ms)):
+        key = msgspec.json.encode(["track", track.source, track.label, position, track.hour_start_ms])
+        hour = track.hour_start_ms // HOUR_MS % 24
+        lines[track.source, hour].append(key + b"\t" + records.encode(track) + b"\n")
+    run = footage.run(MODEL, keys.utc_day(day_ms), 2, frames=0)
+    hours: defaultdict[str, dict[int, HourFile]] = defaultdict(dict)
+    files = {}
+    for (source, hour), of_hour in lines.items():
+        data = b"".join(of_hour)
+        hours[source][hour] = HourFile(name_of(data), zlib.crc32(data))
+        files[hour_file_key(MODEL, run.day, source, hour, name_of(data))] = data
+    listed = HourList(
+        run_id=run.run_id, model=MODEL, params=run.params, interval_s=60, day=run.day, hours=dict(hours)
+    )
+    return listed, files
 
 
 def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[records.IntervalCount]:
@@ -270,13 +303,11 @@ def put_tracks(store: ObjectStore, days: Sequence[int]) -> int:
     """Store the tracks of whole days, if missing; return the mean number per day."""
     tracks = 0
     for number in days:
-        day_ms = FIRST_DAY_MS + number * 1440 * MINUTE_MS
         boxes = day_of_boxes(number)
         tracks += int(objects_of(boxes[boxes > 0]).sum())
-        key = f"{keys.tracks_folder(run_of(day_ms, tracked=True).prefix)}/part-00000"
-        if store.head(key) is None:
-            body = b"".join(records.encode(track) + b"\n" for track in _tracks(boxes, day_ms))
-            store.put(key, body, durable=False)
+        listed, files = hours_of(number)
+        for key, data in {**files, listed.key: records.encode(listed) + b"\n"}.items():
+            store.put(key, data, if_absent=True, durable=False)
     return tracks // len(days)
 
 

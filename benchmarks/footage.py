@@ -98,7 +98,7 @@ def put_segments(
         offset += len(batch)
 
 
-def run(model: str, day: str, sequence: int, *, frames: int, track_parts: Sequence[str] = ()) -> records.Run:
+def run(model: str, day: str, sequence: int, *, frames: int) -> records.Run:
     """Return a run of a day with one part file, at an interval of a minute."""
     run_id = f"{sequence:06d}-0123456789abcdef"
     return records.Run(
@@ -109,11 +109,11 @@ def run(model: str, day: str, sequence: int, *, frames: int, track_parts: Sequen
         interval_s=60,
         day=day,
         prefix=keys.run_folder(model, PARAMS, 60, day, run_id),
-        parts=["part-00000"],
+        parts=["part-00000.gz"],
         inputs_sha256="0" * 64,
         frames=frames,
         duplicates_dropped=0,
-        track_parts=list(track_parts),
+        hours={},
     )
 
 

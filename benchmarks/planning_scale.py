@@ -12,6 +12,7 @@ planning process imports what `frametally aggregate` imports, not what only this
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import sqlite3
@@ -225,12 +226,13 @@ def publish_run(store: Path, day: DayPlan) -> None:
         params=day.params.digest(),
         prefix=prefix,
         inputs_sha256=digest,
+        parts_crc32=[zlib.crc32(lines)],
         tombstones_crc32=[],
         hours_crc32=zlib.crc32(hour_list),
         settings=day.params.in_words(),
     )
     (store / prefix).mkdir(parents=True)
-    (store / prefix / "part-00000").write_bytes(lines)
+    (store / prefix / run.parts[0]).write_bytes(gzip.compress(lines, 1))
     (store / hours.key).write_bytes(hour_list + b"\n")
     (store / run.key).parent.mkdir(exist_ok=True)
     (store / run.key).write_bytes(encode(run))

@@ -51,6 +51,7 @@ class Damaged(Misconfigured):
     """A database is not as it was written; a cache can be filled again, a person must restore all else."""
 
 
+BEFORE_FIRST_RELEASE = "was made by a version before 0.4.0, which is not supported"
 FIRST_LAYOUT = 10
 """The layout of all tables in the first release; those of versions before it have lower numbers."""
 
@@ -60,7 +61,7 @@ class TooOld(Misconfigured):
 
     def __init__(self, subject: str, remedy: str) -> None:
         """Say what `subject` is, and what to do."""
-        super().__init__(f"{subject} was made by a version before 0.4.0, which is not supported", remedy)
+        super().__init__(f"{subject} {BEFORE_FIRST_RELEASE}", remedy)
 
 
 class RowDamaged(Exception):

@@ -114,21 +114,6 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
         return hours_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
 
 
-class OlderHistory(RunHistory, frozen=True, kw_only=True):
-    """A history of 0.3.0 and earlier: `history.json` next to the run's tracks."""
-
-    @property
-    def key(self) -> str:  # noqa: D102
-        return older_history_key(
-            keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id)
-        )
-
-
-def older_history_key(prefix: str) -> str:
-    """Return the key of the `OlderHistory` of the run whose part files are in `prefix`."""
-    return f"{keys.tracks_folder(prefix)}/history.json"
-
-
 class HourFile(msgspec.Struct, frozen=True, array_like=True):
     """A file of all that was counted of one source's UTC hour (`rules.hour_file`).
 
@@ -202,7 +187,7 @@ def list_in(data: bytes) -> bytes:
 
 
 def history_in(data: bytes) -> bytes:
-    """Return the `RunHistory` in the bytes of `_hours.json`; empty if the history is in a separate file."""
+    """Return the `RunHistory` in the bytes of `_hours.json`."""
     return data.partition(b"\n")[2]
 
 
@@ -212,13 +197,9 @@ def hour_file_key(model: str, day: str, source: str, hour: int, identity: str) -
 
 
 def with_zones(runs: Iterable[Run]) -> list[Run]:
-    """Return the runs of current pointers, and what they counted within zones as runs of that series.
-
-    Runs of the series that an earlier version published count where the model's run says nothing of zones.
-    """
-    by_day = {(run.model, run.interval_s, run.day): run for run in runs}
-    of_zones = [_zone_run(run, run.zone_parts) for run in by_day.values() if run.zone_parts is not None]
-    return [*(by_day | {(run.model, run.interval_s, run.day): run for run in of_zones}).values()]
+    """Return the runs of current pointers, and what they counted within zones as runs of that series."""
+    of_models = [*runs]
+    return of_models + [_zone_run(run, run.zone_parts) for run in of_models if run.zone_parts is not None]
 
 
 def _zone_run(run: Run, parts: ZoneParts) -> Run:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
+from frametally.errors import Poison, TooOld
 from frametally.live_records import LiveMinute
 from frametally.rules.blank_stretches import Blank, BlankPart
 from frametally.rules.places import ZoneParts, Zones, base_model
@@ -76,7 +76,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         state: `producing` until the whole medium has been announced, then `complete`.
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
-        runs: For a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
+        runs: For a video, its runs of frames (see `rules.overlaps`).
         live: For a camera's minute, how it was captured.
         track: For a video file, the position of its track among those of moving pictures, from 1.
         pace: For a video, how much event time passes while it plays (`rules.pace`); empty means real time.
@@ -195,7 +195,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
         message: Its bytes as they came (base64 in JSON).
         source: Slug of the source, if the message still has it.
         image_path: Key of the frame, if the message still has it.
-        cause: The cause as a word, to group and select by; None in segments of older versions.
+        cause: The cause as a word, to group and select by.
         reason: The reason, as one sentence.
     """
 
@@ -227,7 +227,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None if not measured, never 0 for that.
         tracked_detections: How many of `detections` are in tracks, whenever these began; None if objects
-            are not measured, and in runs of older versions. `rules.known` says how many are enough.
+            are not measured. `rules.known` says how many are enough.
         objects_from_start: How many of `objects` were there when the footage began, so that they did not
             arrive in the interval; None in the same cases as `tracked_detections`.
         fast_objects: Objects that were first seen in the interval but too fast to follow, so that `objects`
@@ -260,8 +260,8 @@ class Coverage(Record, frozen=True, kw_only=True):
         analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed
             while there was footage, to hundredths; None if objects are not tracked.
         covered_ms: Milliseconds of the interval with footage that shows something; intervals add up (see
-            `rules.filmed_time`). None if objects are not tracked, and in runs of older versions.
-        blank: Footage that showed nothing, by reason; unset if not measured, as in runs of older versions.
+            `rules.filmed_time`). None if objects are not tracked.
+        blank: Footage that showed nothing, by reason; unset if not measured.
     """
 
     model: str
@@ -277,7 +277,7 @@ class Coverage(Record, frozen=True, kw_only=True):
 
     @property
     def is_measured(self) -> bool:
-        """Whether objects could be tracked; in runs of older versions, unless these were single pictures."""
+        """Whether objects could be tracked."""
         return self.objects is not None or (self.covered_ms is None and bool(self.analysed_fps))
 
     @property
@@ -286,8 +286,8 @@ class Coverage(Record, frozen=True, kw_only=True):
         return self.frames + sum(frames for _, frames, _ in self.blank or ())
 
 
-class PathFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file with the paths of a run's tracks of one source (`rules.path_columns`), or with its flows."""
+class FlowFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The file with one source's flows of a run."""
 
     source: str
     name: str
@@ -304,15 +304,13 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         prefix: Folder of its part files, `parts`.
         inputs_sha256: Over all that the day is counted from: segments, tombstones, overlaps and zones.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: In older versions, with `track_parts_crc32`: the files of its tracks.
-        parts_crc32: Checksum of the lines of each part file; empty in runs of older versions.
-        footage_sha256: Over its footage, the same for every interval, setting and zone; "" in older runs.
+        parts_crc32: Checksum of the lines of each part file.
+        footage_sha256: Over its footage, the same for every interval, setting and zone.
         tombstones_crc32: Checksum of the keys of tombstones that affect frames of this day itself, sorted.
-        settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: For a run of flows, the files of flows; in older versions, the files with the paths of tracks.
-        zones_before: `zones` of older versions, under that name. 0.3.0 reads it, and only in its own form.
-        zone_parts: The counts within zones, with the zones; if None, none, or in a run of their series.
-        hours_crc32: Checksum of its `HourList`; None in runs of flows and of older versions.
+        settings: The settings behind `params`, in words.
+        paths: For a run of flows, the files of flows.
+        zone_parts: The counts within zones, with the zones, if there are any.
+        hours_crc32: Checksum of its `HourList`; None in runs of flows.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
 
@@ -327,16 +325,13 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     inputs_sha256: str
     frames: int
     duplicates_dropped: int
-    track_parts: list[str] = []
     parts_crc32: list[int] = []
-    track_parts_crc32: list[int] = []
     footage_sha256: str = ""
     tombstones_crc32: list[int] | None = None
     settings: dict[str, Any] = {}
-    paths: list[PathFile] | None = None
-    zones_before: dict[str, Zones] = msgspec.field(name="zones", default_factory=dict)
+    paths: list[FlowFile] | None = None
     hours_crc32: int | None = None
-    hours: dict[str, str] = {}
+    hours: dict[str, str]
     zone_parts: ZoneParts | None = None
 
     remedy: ClassVar[str] = "run `frametally aggregate` with the --interval in its key to count the day again"
@@ -349,11 +344,14 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     @property
     def zones(self) -> Mapping[str, Zones]:
         """By source the zones that hold on the day."""
-        return self.zone_parts.zones if self.zone_parts and self.zone_parts.zones else self.zones_before
+        return (self.zone_parts and self.zone_parts.zones) or {}
 
 
 RecordT = TypeVar("RecordT", bound=Record)
 SealedRecordT = TypeVar("SealedRecordT", bound=SealedRecord)
+_ANOTHER_STORE = (
+    "set FRAMETALLY_STORE_URL to another store, and run `frametally produce` on your footage there"
+)
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of msgspec's raises where bytes are damaged."""
 
@@ -374,15 +372,20 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
 
     Raises:
         Poison: Not JSON, damaged, a field missing or of the wrong type (named), or an unknown version.
+        TooOld: A sealed record lacks a field.
     """
     decoder = _decoders.get(record_type)
     if decoder is None:
         with _one_at_a_time:
             decoder = _decoders[record_type] = msgspec.json.Decoder(record_type)
     try:
-        record: RecordT = decoder.decode(
-            _without_seal(data, record_type) if issubclass(record_type, SealedRecord) else data
-        )
+        content = unsealed(data) if issubclass(record_type, SealedRecord) else data
+        record: RecordT = decoder.decode(content)
+    except msgspec.ValidationError as error:
+        if issubclass(record_type, SealedRecord) and _lacks_fields(content, record_type):
+            # Its seal is right, so it is as it was written.
+            raise TooOld(f"this {record_type.__name__}", _ANOTHER_STORE) from error
+        raise Poison(f"not a {record_type.__name__}: {error}") from error
     except (*NOT_JSON, Poison) as error:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
@@ -393,26 +396,24 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
     return record
 
 
+def _lacks_fields(content: bytes, record_type: type[SealedRecord]) -> bool:
+    required = {field.encode_name for field in msgspec.structs.fields(record_type) if field.required}
+    return not required <= _names_of.decode(content).keys()
+
+
 def decode_at(key: str, data: bytes, record_type: type[SealedRecordT]) -> SealedRecordT:
     """Decode the record that is stored under `key` in the store.
 
     Raises:
         Poison: As `decode`, or it is the record of another key; the message names it, with the remedy.
+        TooOld: As `decode`; the message names its key.
     """
     try:
         record = decode(data, record_type)
         if record.key != key:
             raise Poison(f"it gives its own name as {record.key}")
+    except TooOld as error:
+        raise TooOld(key, error.remedy) from error
     except Poison as error:
         raise Poison(f"{key}: {error}; {record_type.remedy}") from error
     return record
-
-
-def _without_seal(data: bytes, record_type: type[SealedRecord]) -> bytes:
-    content = unsealed(data)
-    if content is not None:
-        return content
-    unknown = _names_of.decode(data).keys() - set(record_type.__struct_encode_fields__)
-    if unknown:
-        raise Poison(f"damaged: it has no checksum, but it has an unknown field {min(unknown)!r}")
-    return data

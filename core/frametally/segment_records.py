@@ -16,9 +16,8 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines are in a segment.
 
     `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
-    between them, None in segments of older versions. `picture_digests` has four characters for each line, in
-    their order: 24 bits of its picture's SHA-256 in base64. It is unset if they were not measured, as in
-    segments of older versions.
+    between them. `picture_digests` has four characters for each line, in their order: 24 bits of its
+    picture's SHA-256 in base64. It is unset if they were not measured.
     """
 
     source: str
@@ -27,7 +26,7 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     last_captured_at_ms: int
     first_byte: int
     next_byte: int
-    crc32: int | None = None
+    crc32: int
     picture_digests: str | msgspec.UnsetType = msgspec.UNSET
 
     def picture_digest(self, number: int) -> str | msgspec.UnsetType:
@@ -42,7 +41,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
 
     The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
     letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's
-    bytes, None in segments of older versions.
+    bytes.
     """
 
     model: str
@@ -54,7 +53,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
     frames: int
     dead_letters: int
     sources: list[SegmentSource]
-    dead_letters_crc32: int | None = None
+    dead_letters_crc32: int
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or move it out of metadata/ and start the consumer again, which then "

@@ -56,9 +56,9 @@ class Track(TrackHead, frozen=True, kw_only=True):
         boxes: Number of boxes, of whatever label, from the first counted one to the last.
         first: The first counted box of the label.
         best: The counted box of the label with the greatest confidence, the earliest of several.
-        began: How it began; None in runs of older versions, like `ended`.
+        began: How it began.
         ended: How it ended.
-        votes: By label, the winner first; empty in runs of older versions.
+        votes: By label, the winner first.
 
     Its path is next to it, with those of all tracks of the day and source (`rules.path_columns`).
     """

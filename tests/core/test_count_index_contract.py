@@ -199,7 +199,7 @@ def test_a_published_run_is_what_is_read(index: CountIndex, new_index: Callable[
 )
 def test_publishing_what_is_current_or_older_changes_nothing(index: CountIndex, older: Any) -> None:
     current = run(2, params="8" * 8) if "1" in older.params else run(2)
-    assert index.publish(current, [count(detections=2)], [coverage(frames=2)])
+    assert index.publish(current, [count(detections=2)], [coverage(frames=2, detections=2)])
     before = everything(index)
     assert not index.publish(older, [count(label="bus")], [coverage(frames=9)])
     assert everything(index) == before
@@ -293,10 +293,10 @@ def test_what_comes_twice_is_no_comparison(index: CountIndex) -> None:
 
 def test_an_index_follows_its_store_back_to_an_older_backup(index: CountIndex) -> None:
     backup, store = MemoryStore(), MemoryStore()
-    put_run(backup, run(1, frames=2), [count(detections=2)], [coverage(frames=2)])
+    put_run(backup, run(1, frames=2), [count(detections=2)], [coverage(frames=2, detections=2)])
     for sequence in (1, 2):
         of_day = run(sequence, frames=2)
-        put_run(store, of_day, [count(detections=7)], [coverage(frames=2)])
+        put_run(store, of_day, [count(detections=7)], [coverage(frames=2, detections=7)])
     later = run(day="2026-01-02")
     put_run(store, later, [count(DAY_MS + 86_400_000)], [coverage(DAY_MS + 86_400_000)])
     assert not index_runs(store=store, index=index, progress=NoProgress()).skipped

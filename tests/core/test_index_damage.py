@@ -28,9 +28,9 @@ from frametally_search.indexer import index_runs, repair_index
 
 DAY_MS = keys.day_start_ms("2026-01-01")
 STARTS = [DAY_MS + hour * 3_600_000 for hour in (2, 9)]
-RUN = make_run(day="2026-01-01", frames=10)
 COUNTS = [make_count(at, label, 3, source="gate") for at in STARTS for label in ("bus", "car")]
 COVERAGE = [make_coverage(at, 5) for at in STARTS]
+RUN = put_run(MemoryStore(), make_run(day="2026-01-01", frames=10), COUNTS, COVERAGE)
 TABLES = (*sql_tables.DOCUMENTS, sql_tables.runs)
 COLUMNS = [(table.name, column.name) for table in TABLES for column in table.c]
 
@@ -171,14 +171,14 @@ def flipped(value: Any, bit: int) -> Any:
 
 
 def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_files(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    data.mkdir()
-    shutil.copy(whole, data / "index.sqlite")
     settings = load_settings(data_dir=data)
     counts = [make_count(STARTS[0], "bus", 9, source="gate"), *COUNTS[1:]]
-    put_run(open_object_store(settings.store_url), RUN, counts, COVERAGE)
+    run = put_run(open_object_store(settings.store_url), RUN, counts, COVERAGE)
+    with closing(open_count_index(settings.index_url)) as index:
+        index.publish(run, COUNTS, COVERAGE)
     assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(data)]) == 2
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["name"], row["value"], row["remedy"]) for row in rows if row["area"] == "index"][1:] == [

@@ -30,7 +30,6 @@ from tests.fakes.count_indexes import (
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
-from frametally.adapters.day_cells import cells as day_cells
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.books.index_check import check_index
@@ -54,7 +53,7 @@ def new_index(request: pytest.FixtureRequest) -> Iterator[Opener]:
 
 
 def run(sequence: int, day: Day, params: str = "0" * 8) -> Run:
-    return make_run(sequence, params=params, parts=["part-00000"], frames=sum(day.values()))
+    return make_run(sequence, params=params, frames=sum(day.values()))
 
 
 def counts_of(day: Day) -> list[IntervalCount]:
@@ -198,38 +197,6 @@ def test_any_sequence_of_rounds_gives_what_its_last_gives_alone(
 def counts_that_end(counts: list[IntervalCount]) -> Iterator[IntervalCount]:
     yield from counts
     raise OSError("the disk is gone")
-
-
-class EarlierPacked(msgspec.Struct, frozen=True, array_like=True):
-    """The packing of an earlier release: no parts."""
-
-    labels: list[str]
-    sources: list[str]
-    counts: bytes
-    counts_dtype: str
-    coverage: bytes
-    tracked: bytes
-    covered: bytes
-
-
-def test_a_day_that_an_earlier_release_wrote_is_read_and_replaced_whole(
-    new_index: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index = new_index()
-    monkeypatch.setattr(day_cells, "Packed", lambda *fields: EarlierPacked(*fields[:7]))
-    monkeypatch.setattr(day_cells, "encoded", msgspec.msgpack.encode)
-    assert publish(index, 1, WHOLE)
-    monkeypatch.undo()
-    for reader in (index, new_index()):
-        [item, *_] = reader.evidence(CountQuery("m", 60, from_ms=DAY_MS + MINUTE_MS))
-        assert item.evidence.count == 1
-        assert reader.differing_sources(run(1, WHOLE), counts_of(WHOLE), coverage_of(WHOLE)) == []
-    assert index.remove_damaged() == []
-    before = {*rows_by_writer(index)}
-    day = WHOLE | {LATE: 2}
-    assert publish(index, 2, day)
-    assert parts_written_by(index, before) == {*WHOLE}
-    assert_it_is_as_written_at_once(index, run(2, day), day)
 
 
 def damage_cells(index: Any) -> None:

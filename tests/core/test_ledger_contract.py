@@ -20,13 +20,14 @@ from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
-    before_checksums,
     make_announcement,
     make_coverage,
     make_frame,
     make_manifest,
     make_run,
     make_segment,
+    put_lines,
+    with_checksums,
 )
 
 from frametally import keys
@@ -125,10 +126,7 @@ def put_segment(
 def put_run(store: MemoryStore, sequence: int, frames: int) -> str:
     run = make_run(sequence, model=MODEL, day="1970-01-01", digest="0123456789abcdef" * 4, frames=frames)
     coverage = make_coverage(0, frames, model=MODEL, source="cam")
-    store.put(f"{run.prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
-    pointer = keys.run_pointer_key(MODEL, run.params, 60, run.day, sequence)
-    store.put(pointer, encode(run))
-    return pointer
+    return put_lines(store, run, [b'["coverage","cam",0]\t' + encode(coverage) + b"\n"]).key
 
 
 def put_manifest(store: MemoryStore, announced: int) -> None:
@@ -460,7 +458,7 @@ def test_bytes_of_a_source_in_a_segment_are_its_lines(
         (lambda data: data[:-5], "cut short"),
         (lambda data: b"{}" + data[data.index(b"\n") :], "SegmentHeader"),
         (lambda data: data.replace(b'"frame_index":1', b'"frame_index":x'), "cam: damaged"),
-        (lambda data: before_checksums(data).replace(b'"frame_index":1', b'"frame_index":x'), "line 3"),
+        (lambda data: with_checksums(data.replace(b'"frame_index":1', b'"frame_index":x')), "line 3"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import before_checksums
+from tests.fakes.records import put_lines, with_checksums
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days, current_runs, read_run
@@ -24,6 +24,7 @@ def coverage(**changed: Any) -> Coverage:
         "interval_start_ms": DAY_MS,
         "interval_s": 60,
         "frames": 3,
+        "detections": 4,
     }
     return Coverage(**(fields | changed))
 
@@ -60,26 +61,23 @@ def put_run(
         "params": params,
         "interval_s": 60,
         "day": DAY,
-        "parts": [f"part-{number:05d}" for number in range(len(parts))],
+        "parts": [f"part-{number:05d}.gz" for number in range(len(parts))],
         "inputs_sha256": "5" * 64,
         "frames": 3,
         "duplicates_dropped": 0,
+        "hours": {},
     } | changed
     fields["prefix"] = keys.run_folder(
         fields["model"], params, fields["interval_s"], fields["day"], fields["run_id"]
     )
-    run = Run(**fields)
-    for name, data in zip(run.parts, parts, strict=True):
-        store.put(f"{run.prefix}/{name}", data)
-    store.put(keys.run_pointer_key(run.model, params, run.interval_s, run.day, sequence), encode(run))
-    return run
+    return put_lines(store, Run(**fields), parts)
 
 
 GOOD = part_line(count()) + part_line(coverage())
 
 
 def test_what_was_counted_is_read_back_from_all_parts(store: MemoryStore) -> None:
-    later = coverage(interval_start_ms=DAY_MS + 60_000, frames=2)
+    later = coverage(interval_start_ms=DAY_MS + 60_000, frames=2, detections=0)
     run = put_run(store, [GOOD, part_line(later)], frames=5)
     assert read_run(store, run) == ([count()], [coverage(), later])
 
@@ -116,8 +114,8 @@ def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store: Memory
     pointer = keys.run_pointer_key("m", run.params, 60, DAY, 1)
     data = {
         "not JSON": b"{",
-        "of another day": before_checksums(encode(run)).replace(DAY.encode(), b"2026-01-02"),
-        "of another version": before_checksums(encode(run)).replace(b'"v":1', b'"v":9'),
+        "of another day": with_checksums(encode(run).replace(DAY.encode(), b"2026-01-02")),
+        "of another version": with_checksums(encode(run).replace(b'"v":1', b'"v":9')),
     }[what]
     store.put(pointer, data)
     [(key, day)] = current_days(store).items()
@@ -132,8 +130,8 @@ def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store: Memory
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        (GOOD[:-1], "part-00000 ends in the middle of line 2"),
-        (GOOD[:-20], "part-00000 ends in the middle of line 2"),
+        (GOOD[:-1], "part-00000.gz ends in the middle of line 2"),
+        (GOOD[:-20], "part-00000.gz ends in the middle of line 2"),
         (part_line(count()), "covers 0 frames, but its run counted 3"),
         (GOOD + GOOD, "covers 6 frames, but its run counted 3"),
         (b"{}\n" + GOOD, "line 1"),
@@ -164,6 +162,6 @@ def test_a_damaged_part_is_named_with_its_line_and_the_remedy(
 
 def test_a_missing_part_is_named(store: MemoryStore) -> None:
     run = put_run(store, [GOOD])
-    store.delete(f"{run.prefix}/part-00000")
-    with pytest.raises(Poison, match="part-00000 is missing"):
+    store.delete(f"{run.prefix}/part-00000.gz")
+    with pytest.raises(Poison, match=r"part-00000\.gz is missing"):
         read_run(store, run)

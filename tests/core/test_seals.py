@@ -17,25 +17,24 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     DAY_MS,
     MEDIUM,
-    before_checksums,
     flipped,
     make_coverage,
     make_frame,
     make_manifest,
     make_run,
     make_segment,
+    put_run,
 )
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
-from frametally.books.runs import put_part, read_parts, read_paths, read_run, read_tracks
-from frametally.errors import FrametallyError, Poison
+from frametally.books.runs import read_parts, read_paths, read_run, read_tracks
+from frametally.errors import BEFORE_FIRST_RELEASE, FrametallyError, Poison, TooOld
 from frametally.history_records import (
     HistoryEntry,
     HistoryReason,
     HourFile,
     HourList,
-    OlderHistory,
     RunHistory,
 )
 from frametally.media.manifests import list_manifests, list_tombstones
@@ -46,7 +45,6 @@ from frametally.records import (
     AutoDetector,
     DeadLetter,
     Detection,
-    PathFile,
     Record,
     Run,
     SealedRecord,
@@ -106,15 +104,6 @@ RECORDS: list[SealedRecord] = [
         params="0" * 8,
         interval_s=60,
         day="2026-01-01",
-        entries=[],
-        segments_to={"log-1/frames-0": 0},
-    ),
-    OlderHistory(
-        run_id="000001-" + "5" * 16,
-        model="m",
-        params="0" * 8,
-        interval_s=60,
-        day="2026-01-01",
         entries=[
             HistoryEntry(
                 sequence=1,
@@ -145,7 +134,7 @@ RECORDS: list[SealedRecord] = [
     ),
 ]
 # Records that `doctor --deep` reads in a separate check: of runs, or of a capability.
-OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, OlderHistory, HourList)
+OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, HourList)
 for module in of_capabilities("sealed_records"):
     RECORDS += module.RECORDS
     OWN_CHECKS += getattr(module, "OWN_CHECKS", ())
@@ -179,18 +168,16 @@ def test_no_bit_of_a_stored_record_can_turn_over_unseen(record: SealedRecord) ->
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=named)
-def test_a_record_of_a_release_without_checksums_is_read_as_before(record: SealedRecord) -> None:
-    old = before_checksums(encode(record))
-    assert b"seal" not in old
-    assert decode(old, type(record)) == record
+def test_a_record_without_a_checksum_is_refused(record: SealedRecord) -> None:
+    with pytest.raises(Poison, match=rf"it has no checksum: it is damaged, or {BEFORE_FIRST_RELEASE}"):
+        decode_at(record.key, unsealed(encode(record)), type(record))
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=named)
-def test_without_a_checksum_a_field_that_is_unknown_is_refused(record: SealedRecord) -> None:
-    """It may be a known one with a flipped bit, or the checksum's own."""
-    old = before_checksums(encode(record))
-    with pytest.raises(Poison, match="it has no checksum, but it has an unknown field 'colour'"):
-        decode(old[:-1] + b',"colour":"red"}', type(record))
+def test_a_whole_record_that_lacks_a_field_is_of_a_version_before_the_first_release() -> None:
+    fields = msgspec.json.decode(unsealed(encode(make_run())))
+    del fields["hours"]
+    with pytest.raises(TooOld, match=rf"^mapreduce-output/\S+ {BEFORE_FIRST_RELEASE}; set FRAM"):
+        decode_at(make_run().key, sealed(msgspec.json.encode(fields)), Run)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=named)
@@ -208,7 +195,6 @@ def test_a_record_that_lies_under_another_key_is_refused(record: SealedRecord) -
 def test_the_seal_is_the_last_field_and_changes_nothing_else() -> None:
     assert sealed(b'{"a":1}') == b'{"a":1,"seal":"%08x"}' % zlib.crc32(b'{"a":1')
     assert unsealed(sealed(b'{"a":1}')) == b'{"a":1}'
-    assert unsealed(b'{"a":1}') is None
 
 
 def read_whole(data: bytes) -> object:
@@ -240,16 +226,10 @@ def test_no_bit_of_a_segment_can_turn_over_unseen(read: Callable[[bytes], Any]) 
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_a_segment_of_a_release_without_checksums_is_read_as_before(read: Callable[[bytes], Any]) -> None:
-    old = before_checksums(segment())
-    assert b"crc32" not in old
-    assert read(old)
-
-
-@pytest.mark.parametrize("read", READERS)
-def test_a_header_without_a_checksum_may_have_no_unknown_field(read: Callable[[bytes], Any]) -> None:
-    with pytest.raises(Poison, match="colour"):
-        read(before_checksums(segment()).replace(b'{"v"', b'{"colour":"red","v"', 1))
+def test_a_segment_without_checksums_is_refused(read: Callable[[bytes], Any]) -> None:
+    head, newline, lines = segment().partition(b"\n")
+    with pytest.raises(Poison, match=SEGMENT):
+        read(unsealed(head) + newline + lines)
 
 
 def test_the_same_messages_are_the_same_bytes() -> None:
@@ -257,65 +237,20 @@ def test_the_same_messages_are_the_same_bytes() -> None:
     assert unsealed(segment().partition(b"\n")[0]) is not None
 
 
-def put_run(store: MemoryStore) -> Run:
-    coverage = make_coverage(frames=1, detections=0)
-    part = b'["coverage","gate",%d]\t%s\n' % (DAY_MS, encode(coverage))
-    tracks = b'{"not":"read"}\n'
-    paths = b'{"not":"read"}\n'
-    run = msgspec.structs.replace(
-        make_run(),
-        paths=[PathFile(source="gate", name="paths-00000", crc32=zlib.crc32(paths))],
-        track_parts=["part-00000"],
-        parts_crc32=[zlib.crc32(part)],
-        track_parts_crc32=[zlib.crc32(tracks)],
-    )
-    store.put(f"{run.prefix}/part-00000", part)
-    store.put(f"{keys.tracks_folder(run.prefix)}/part-00000", tracks)
-    store.put(f"{keys.tracks_folder(run.prefix)}/paths-00000", paths)
-    store.put(run.key, encode(run))
-    return run
-
-
-def test_no_bit_of_a_part_file_can_turn_over_unseen() -> None:
+def test_no_bit_of_a_part_file_can_turn_over_and_change_its_lines() -> None:
     store = MemoryStore()
-    run = put_run(store)
-    read_run(store, run)
-    key = f"{run.prefix}/part-00000"
-    for damaged in every_flip(store.get(key)):
-        store.put(key, damaged)
-        with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
-            read_run(store, run)
-
-
-def test_no_bit_of_a_packed_part_file_can_turn_over_and_change_its_lines() -> None:
-    store = MemoryStore()
-    run = put_run(store)
-    [(key, lines)] = read_parts(store, run)
-    packed_key = put_part(store, key, lines)
-    run = msgspec.structs.replace(run, parts=[packed_key.rpartition("/")[2]])
+    run = put_run(store, make_run(), [], [make_coverage(frames=1, detections=0)])
+    [(key, _)] = read_parts(store, run)
     counts = read_run(store, run)
     not_seen = 0
-    for damaged in every_flip(store.get(packed_key)):
-        store.put(packed_key, damaged)
+    for damaged in every_flip(store.get(key)):
+        store.put(key, damaged)
         try:
             assert read_run(store, run) == counts
             not_seen += 1
         except Poison as error:
-            assert re.match(rf"{packed_key}: damaged: .*frametally aggregate --all", str(error))
+            assert re.match(rf"{key}: damaged: .*frametally aggregate --all", str(error))
     assert not_seen < 80  # most bits of the ten bytes of its header do not affect its lines
-
-
-@pytest.mark.parametrize(("name", "read"), [("part-00000", read_tracks), ("paths-00000", read_paths)])
-def test_no_bit_of_a_file_of_tracks_or_of_their_paths_can_turn_over_unseen(
-    name: str, read: Callable[[MemoryStore, Run], Iterator[object]]
-) -> None:
-    store = MemoryStore()
-    run = put_run(store)
-    key = f"{keys.tracks_folder(run.prefix)}/{name}"
-    for damaged in every_flip(store.get(key)):
-        store.put(key, damaged)
-        with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
-            list(read(store, run))
 
 
 @pytest.mark.parametrize("read", [read_tracks, read_paths])
@@ -369,4 +304,4 @@ def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(t
 
 def test_every_record_that_lies_alone_in_the_store_is_sealed() -> None:
     sealed_types = {type(record) for record in RECORDS} | {SegmentHeader}
-    assert {*SealedRecord.__subclasses__()} == sealed_types - {OlderHistory}  # which is a `RunHistory`
+    assert {*SealedRecord.__subclasses__()} == sealed_types

@@ -54,6 +54,7 @@ def publish(folder: Path, model: str, sequence: int) -> None:
         inputs_sha256="0" * 64,
         frames=1,
         duplicates_dropped=0,
+        hours={},
     )
     of_minute: dict[str, Any] = {
         "model": model,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +24,6 @@ from frametally.history_records import HourFile, HourList
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, encode
-from frametally.rules.places import ZoneParts
 from frametally.rules.times import DAY_MS
 
 NOON_MS = 1_767_268_800_000
@@ -48,8 +49,8 @@ class Publications:
         **more: Any,
     ) -> Run:
         run = make_run(sequence, digest=f"{sequence:064x}", params=params, day=day, model=model)
-        run = msgspec.structs.replace(run, track_parts=["t-0"], **more)
-        self.put(f"{run.prefix}/part-00000", at_ms)
+        run = msgspec.structs.replace(run, parts_crc32=[zlib.crc32(b"")], **more)
+        self.put(f"{run.prefix}/part-00000.gz", at_ms, gzip.compress(b""))
         self.put(keys.quality_key(run.prefix), at_ms)
         listed = hours_of(run)
         if self.store.head(shared := listed.file_key("gate", 7)) is None:
@@ -72,7 +73,7 @@ class Publications:
     def is_whole(self, run: Run) -> bool:
         return {
             pointer_of(run),
-            f"{run.prefix}/part-00000",
+            f"{run.prefix}/part-00000.gz",
             keys.quality_key(run.prefix),
             f"{keys.tracks_folder(run.prefix)}/t-0",
             hours_of(run).key,
@@ -119,24 +120,6 @@ def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one
     assert remove_superseded(published.store, [runs[-1]]) == (0, 0)
 
 
-def test_a_run_of_zones_goes_an_hour_after_a_run_of_its_model_has_their_counts(
-    published: Publications,
-) -> None:
-    of_zones = published.publish(1, NOON_MS, model="m~zones")
-    other_day = published.publish(1, NOON_MS, model="m~zones", day="2026-01-02")
-    published.publish(1, NOON_MS)
-    published.publish(1, NOON_MS, day="2026-01-02")
-    published.publish(1, NOON_MS + 4 * KEPT_MS, day="2026-01-03")
-    assert remove_superseded(published.store, []).runs == 0
-    published.publish(2, NOON_MS + 3 * KEPT_MS + 1, zone_parts=ZoneParts())
-    assert published.is_whole(of_zones)
-    published.publish(1, NOON_MS + 5 * KEPT_MS, day="2026-01-04")
-    assert remove_superseded(published.store, [of_zones]).runs == 0
-    assert remove_superseded(published.store, []).runs == 1
-    assert published.is_gone(of_zones)
-    assert published.is_whole(other_day)
-
-
 def test_the_run_that_the_index_still_has_stays_with_its_tracks(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 7)]
     assert remove_superseded(published.store, [runs[1]]).runs == 3
@@ -167,7 +150,7 @@ def test_who_reads_a_run_that_is_removed_is_told_to_try_again(published: Publica
     remove_superseded(published.store, [last])
     with pytest.raises(Retryable, match=f"{first.prefix} was replaced while it was read: try again"):
         next(reading)
-    published.store.delete(f"{last.prefix}/part-00000")
+    published.store.delete(f"{last.prefix}/part-00000.gz")
     with pytest.raises(Poison, match="is missing; restore it"):
         next(read_parts(published.store, last))
 
@@ -194,11 +177,11 @@ def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published
     orphan = make_run(2, digest="f" * 64)
     ahead = make_run(6, digest="e" * 64)
     for run in (orphan, ahead):
-        published.put(f"{run.prefix}/part-00000", NOON_MS)
+        published.put(f"{run.prefix}/part-00000.gz", NOON_MS)
         published.put(f"{keys.tracks_folder(run.prefix)}/t-0", NOON_MS)
     remove_superseded(published.store, [])
     assert published.is_gone(orphan)
-    assert f"{ahead.prefix}/part-00000" in published.stored()  # its pointer may follow in a moment
+    assert f"{ahead.prefix}/part-00000.gz" in published.stored()  # its pointer may follow in a moment
 
 
 def test_hour_files_of_the_last_hour_stay_for_a_round_may_be_about_to_list_them(

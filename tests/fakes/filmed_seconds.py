@@ -81,7 +81,7 @@ class Books:
     def count(self, frames: int, *, sequence: int = 1, day_ms: int = DAY_MS, indexed: bool = True) -> None:
         coverage = make_coverage(day_ms, frames, model=MODEL, source="cam")
         run = make_run(sequence, model=MODEL, frames=frames, day=keys.utc_day(day_ms))
-        put_run(self.store, run, [], [coverage])
+        run = put_run(self.store, run, [], [coverage])
         if indexed:
             assert self.index.publish(run, [], [coverage])
 

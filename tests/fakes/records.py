@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from tests.capabilities import of_capabilities
 
 from frametally import keys
+from frametally.books.runs import put_part
+from frametally.history_records import HourFile, HourList, hour_file_key, hours_key, list_in
 from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
@@ -26,7 +30,12 @@ from frametally.records import (
 )
 from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally.rules.hour_file import paths_value
+from frametally.rules.path_columns import PathColumns
+from frametally.rules.seals import name_of, sealed
+from frametally.rules.times import HOUR_MS
 from frametally.segments.contents import encode_segment
+from frametally.track_records import Track
 
 DAY = "2026-01-01"
 DAY_MS = keys.day_start_ms(DAY)
@@ -188,7 +197,7 @@ def make_run(
     params: str = "0" * 8,
     interval_s: int = 60,
     day: str = DAY,
-    parts: Sequence[str] = ("part-00000",),
+    parts: Sequence[str] = ("part-00000.gz",),
     frames: int = 1,
     footage: str = "",
 ) -> Run:
@@ -208,35 +217,77 @@ def make_run(
         duplicates_dropped=0,
         footage_sha256=footage,
         settings={"counting_version": COUNTING_VERSION} | _OF_CAPABILITIES,
+        hours={},
     )
 
 
 def put_run(
     store: ObjectStore, run: Run, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
-) -> None:
+) -> Run:
     """Put a run of one part file at the counting job's place for it."""
     lines = [
         *((["count", one.source, one.label, one.interval_start_ms], one) for one in counts),
         *((["coverage", one.source, one.interval_start_ms], one) for one in coverage),
     ]
-    [part] = run.parts
-    store.put(
-        f"{run.prefix}/{part}",
-        b"".join(msgspec.json.encode(key) + b"\t" + encode(record) + b"\n" for key, record in lines),
-    )
+    part = b"".join(msgspec.json.encode(key) + b"\t" + encode(record) + b"\n" for key, record in lines)
+    return put_lines(store, run, [part])
+
+
+def put_lines(store: ObjectStore, run: Run, parts: Sequence[bytes]) -> Run:
+    """Put a run with the lines of its part files."""
+    for name, lines in zip(run.parts, parts, strict=True):
+        put_part(store, f"{run.prefix}/{name.removesuffix('.gz')}", lines)
+    run = msgspec.structs.replace(run, parts_crc32=[zlib.crc32(lines) for lines in parts])
     store.put(run.key, encode(run))
+    return run
 
 
-def before_checksums(data: bytes) -> bytes:
-    """A record or a segment as stored by releases without checksums."""
+def put_tracks(
+    store: ObjectStore, run: Run, tracks: Iterable[Track], paths: Iterable[PathColumns] = ()
+) -> Run:
+    """Put hour files with a run's tracks and paths; return the run that lists them."""
+    lines: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
+    for number, track in enumerate(tracks):
+        hour = track.hour_start_ms // HOUR_MS % 24
+        key = ["track", track.source, track.label, number, track.hour_start_ms]
+        lines[track.source, hour].append(msgspec.json.encode(key) + b"\t" + encode(track) + b"\n")
+    for of_source in paths:
+        key = ["paths", of_source.source, of_source.day_start_ms]
+        value = msgspec.json.encode(paths_value(of_source))
+        lines[of_source.source, 0].append(msgspec.json.encode(key) + b"\t" + value + b"\n")
+    hours: defaultdict[str, dict[int, HourFile]] = defaultdict(dict)
+    for (source, hour), of_hour in lines.items():
+        data = b"".join(of_hour)
+        hours[source][hour] = HourFile(name_of(data), zlib.crc32(data))
+        store.put(hour_file_key(run.model, run.day, source, hour, name_of(data)), data)
+    named = {name: getattr(run, name) for name in ("run_id", "model", "params", "interval_s", "day")}
+    listed = HourList(**named, hours=dict(hours))
+    store.put(listed.key, encode(listed) + b"\n")
+    return msgspec.structs.replace(run, hours_crc32=zlib.crc32(encode(listed)), hours=listed.digests())
+
+
+def without_history(store: ObjectStore, run: Run) -> None:
+    """Remove the history from the list of a run."""
+    key = hours_key(run.prefix)
+    store.put(key, list_in(store.get(key)))
+
+
+def with_checksums(data: bytes) -> bytes:
+    """A record or a segment that was changed, with the checksums and positions of what it is now."""
     head, newline, body = data.partition(b"\n")
     fields = json.loads(head)
-    for name in ("seal", "dead_letters_crc32", "parts_crc32", "track_parts_crc32"):
-        fields.pop(name, None)
+    fields.pop("seal", None)
+    lines, first = body.split(b"\n"), 0
     for source in fields.get("sources", ()):
         if isinstance(source, dict):  # of a segment
-            source.pop("crc32", None)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + newline + body
+            lines_of, lines = lines[: source["frames"]], lines[source["frames"] :]
+            of_source = b"\n".join([*lines_of, b""] if lines else lines_of)
+            source |= {"first_byte": first, "next_byte": first + len(of_source)}
+            source["crc32"], first = zlib.crc32(of_source), first + len(of_source)
+    if "dead_letters_crc32" in fields:
+        fields["dead_letters_crc32"] = zlib.crc32(body[first:])
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return sealed(text.encode()) + newline + body
 
 
 def flipped(data: bytes, bit: int) -> bytes:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import datetime
 import random
-import zlib
 from collections.abc import Iterator
 
 import msgspec
-from tests.fakes.records import make_count, make_coverage, make_run, put_run
+from tests.fakes.records import make_count, make_coverage, make_run, put_run, put_tracks
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Track, TrackSighting
 
@@ -79,13 +78,8 @@ def put_day(store: ObjectStore, day: str, *, sequence: int = 1, seed: int = 0) -
         frames=sum(one.frames for one in coverage),
         digest=f"{seed:016x}" * 4,
     )
-    data = b"".join(encode(track) + b"\n" for track in tracks)
-    run = msgspec.structs.replace(
-        run, track_parts=["part-00000"], track_parts_crc32=[zlib.crc32(data)], settings={}
-    )
-    store.put(f"{keys.tracks_folder(run.prefix)}/part-00000", data)
-    put_run(store, run, counts, coverage)
-    return run
+    run = put_tracks(store, msgspec.structs.replace(run, settings={}), tracks)
+    return put_run(store, run, counts, coverage)
 
 
 def _track(source: str, label: str, start_ms: int, number: str) -> Track:

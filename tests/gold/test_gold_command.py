@@ -107,7 +107,7 @@ def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
         store.put(f"{first.prefix}/{first.parts[0]}", b"no line\n")
     assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 6
     said = capsys.readouterr()
-    assert f"{first.parts[0]}, line 1" in said.err.replace("\n", "")
+    assert f"{first.parts[0]}: damaged" in said.err.replace("\n", "")
     assert "1 day loaded" in said.out
     assert f"day={second.day}" not in said.err
 

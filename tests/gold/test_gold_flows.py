@@ -18,7 +18,7 @@ from tests.traffic.flow_days import DAY, MODEL, SOURCE, goer, path_files
 from frametally import keys
 from frametally.opening import open_count_index
 from frametally.process.reports import NoProgress
-from frametally.records import PathFile
+from frametally.records import FlowFile
 from frametally.rules.places import FLOWS, ZoneShape, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_gold import tables
@@ -61,7 +61,7 @@ def store() -> MemoryStore:
         records = PlaceRecords(model, 3600, flows, SHAPES, coverage)
         lines = [*records.count_lines(), *(line for line, _ in records.coverage_lines())]
         data = encode_flows(flows)
-        file = PathFile(source=SOURCE, name="flows-00000", crc32=zlib.crc32(data))
+        file = FlowFile(source=SOURCE, name="flows-00000", crc32=zlib.crc32(data))
         frames = sum(frames for _, frames in records.coverage_lines())
         day = keys.utc_day(start_ms)
         run = put_run(

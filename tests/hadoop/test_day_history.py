@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.fakes.older_runs import with_history_apart, without_history
+from tests.fakes.records import without_history
 from tests.hadoop.conftest import MODEL, NOON_MS, Footage
 
 from frametally import keys
@@ -25,10 +25,10 @@ from frametally.books.history_words import reason_words
 from frametally.books.runs import current_runs, read_run
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
-from frametally.history_records import HistoryReason, OlderHistory, hours_key, older_history_key
+from frametally.history_records import HistoryReason, hours_key
 from frametally.opening import open_count_index, open_ledger
 from frametally.process.reports import NoProgress
-from frametally.records import FrameDetections, decode_at, encode
+from frametally.records import FrameDetections, encode
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
@@ -199,7 +199,7 @@ def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: py
     assert told(counted.history())[-1] == "frametally was upgraded from 9.9.9 to 10.0.0."
 
 
-def test_a_run_of_an_earlier_frametally_begins_the_history_with_what_it_had(counted: Counted) -> None:
+def test_a_run_without_a_history_begins_it_with_what_it_had(counted: Counted) -> None:
     counted.film(NOON_MS)
     [run] = counted.footage.aggregate(None, "inline").runs
     without_history(counted.store, run)
@@ -265,21 +265,6 @@ def test_many_rounds_of_the_same_reason_become_one_and_add_up(
 def test_a_history_of_more_than_a_month_is_refused(counted: Counted) -> None:
     with pytest.raises(Misconfigured, match="at most 31 days"):
         counted.history(DAY_START_MS, DAY_START_MS + 40 * DAY_MS)
-
-
-def test_a_history_in_a_file_of_its_own_as_earlier_releases_wrote_it_goes_on(counted: Counted) -> None:
-    counted.film(NOON_MS)
-    [run] = counted.footage.aggregate(None, "inline").runs
-    assert counted.store.head(older_history_key(run.prefix)) is None
-    with_history_apart(counted.store, run)
-    index_runs(store=counted.store, index=counted.index, progress=NoProgress())
-    assert numbers(counted.history()) == [(0, 1)]
-    key = older_history_key(run.prefix)
-    assert decode_at(key, counted.store.get(key), OlderHistory).entries[-1].run_id == run.run_id
-    counted.film(NOON_MS + 1)
-    counted.count()
-    assert numbers(counted.history()) == [(0, 1), (1, 2)]
-    assert kinds(counted.history()) == [["first"], ["footage"]]
 
 
 STEPS = st.lists(

@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 import pytest
 from tests.examples import THOROUGH, first_quick
-from tests.fakes.older_runs import with_plain_parts
 from tests.hadoop.conftest import NOON_MS, Footage
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
@@ -142,24 +141,6 @@ def test_a_late_segment_has_its_hour_read_and_no_other(
     assert read == [first, new]
     assert (report.hours_kept, report.hours_counted, report.segments_read) == (5, 1, 2)
     assert report.warnings == []
-    assert stands(three_hours) == from_nothing(three_hours)
-
-
-def test_a_day_whose_part_files_are_not_packed_stays_until_it_gets_footage_and_then_keeps_its_hours(
-    three_hours: Footage,
-) -> None:
-    [run] = current_runs(three_hours.store)
-    before = stands(three_hours)
-    older = with_plain_parts(three_hours.store, run)
-    assert [*read_parts(three_hours.store, older)] == [
-        (f"{run.prefix}/part-00000", b"".join(three_hours.parts().values()))
-    ]
-    report = three_hours.aggregate()
-    assert (report.runs, report.days_up_to_date, report.warnings) == ([], 1, [])
-    assert [*stands(three_hours).values()] == [*before.values()]
-    late(three_hours)
-    report = three_hours.aggregate()
-    assert (report.hours_kept, report.hours_counted, report.warnings) == (5, 1, [])
     assert stands(three_hours) == from_nothing(three_hours)
 
 
@@ -356,25 +337,10 @@ def test_two_writers_of_one_day_write_the_same_files(three_hours: Footage) -> No
         assert other.objects("hours") == three_hours.objects("hours")
 
 
-def test_hours_of_segments_without_checksums_are_counted_again_with_their_day(three_hours: Footage) -> None:
-    def spoil(data: bytes) -> bytes:
-        return data.replace(b'"label":"car"', b'"label":"dog"', 1)
-
-    key = three_hours.segment(drive(three_hours, NOON_MS + 22_000_000, first=600), spoil=bytes)
-    three_hours.aggregate()
-    three_hours.store.put(key, spoil(three_hours.store.get(key)))
-    late(three_hours)
-    assert three_hours.aggregate().hours_counted == 2
-    assert stands(three_hours) == from_nothing(three_hours)
-
-
-@pytest.mark.parametrize("spoil", [None, bytes], ids=["with checksums", "without"])
-def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(
-    three_hours: Footage, spoil: Callable[[bytes], bytes] | None
-) -> None:
+def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Footage) -> None:
     first, *others = drive(three_hours, NOON_MS + 1_200_000, first=500)
     boxes: Any = [msgspec.structs.replace(first.detections[0], label=12345)]
-    three_hours.segment([msgspec.structs.replace(first, detections=boxes), *others], spoil=spoil)
+    three_hours.segment([msgspec.structs.replace(first, detections=boxes), *others])
     report = three_hours.aggregate()
     assert (len(report.skipped), report.hours_kept) == (1, 5)
     again = three_hours.aggregate()

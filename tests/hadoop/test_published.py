@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_segment, with_checksums
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -147,10 +147,10 @@ def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_rea
 def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_day_is_published(
     footage: Footage,
 ) -> None:
-    key = film(footage, 5, spoil=bytes)
+    key = film(footage, 5)
     footage.aggregate()
     damaged = footage.store.get(key).replace(b'"label":"car"', b'"label":12345', 1)
-    footage.store.put(key, damaged)
+    footage.store.put(key, with_checksums(damaged))
     film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
     report = footage.aggregate()
     assert [run.frames for run in report.runs] == [5]

@@ -6,25 +6,20 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
-from tests.fakes.older_runs import as_older
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.hadoop.conftest import Footage
-from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, objects, paths, tracks
+from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, paths, tracks
 
-from frametally import keys
 from frametally.books.index_lag import earlier_version_lines
-from frametally.books.runs import NoFootPoints, current_runs, read_paths, read_tracks
-from frametally.records import Run, decode, encode
+from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.rules.path_columns import LONE_COLUMNS
 from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.following import TrackedBox
 from frametally_hadoop.job.paths import TrackEdges, foot_path
-from frametally_hadoop.planning.plan import ALL_DAYS
 
 
 class Shown(NamedTuple):
@@ -298,64 +293,6 @@ def test_the_columns_say_of_each_track_what_its_line_says(footage: Footage) -> N
     assert len(of_lines) == 6
 
 
-def test_a_run_of_the_release_before_is_read_and_its_next_round_counts_all_its_hours(
-    footage: Footage,
-) -> None:
-    for source in ("yard", "gate"):
-        footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000, source=source))
-        footage.segment(drive(footage, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS + 4_000, source=source))
-    [run] = footage.aggregate().runs
-
-    def read(run: Run) -> Any:
-        paths = [of_source.paths() for of_source in read_paths(footage.store, run)]
-        return [*read_tracks(footage.store, run)], paths
-
-    whole = read(run)
-    assert read(as_older(footage.store, run)) == whole
-    assert footage.aggregate().runs == []
-    footage.segment(drive(footage, NOON_MS + HOUR_MS + 90_000, NOON_MS + HOUR_MS + 94_000))
-    report = footage.aggregate()
-    assert (report.hours_kept, report.hours_counted, report.warnings) == (0, 6, [])
-    assert len([*read_tracks(footage.store, *report.runs)]) == 5
-
-
-def as_before(run: Run, footage: Footage) -> Run:
-    """The run as published by an earlier release, whose tracks had no foot points."""
-    run = as_older(footage.store, run)
-    folder = keys.tracks_folder(run.prefix)
-    for file in run.paths or []:
-        footage.store.delete(f"{folder}/{file.name}")
-    [name] = run.track_parts
-    lines = [msgspec.json.decode(line) for line in footage.store.get(f"{folder}/{name}").splitlines()]
-    for line in lines:
-        for added in ("began", "ended", "votes"):
-            del line[added]
-        line["path"] = [[line["first_seen_ms"], 130.0, 220.0]]
-    footage.store.put(f"{folder}/{name}", b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    before = msgspec.structs.replace(run, paths=None, track_parts_crc32=[])
-    fields = msgspec.json.decode(encode(before))
-    del fields["paths"], fields["seal"]
-    footage.store.put(run.key, msgspec.json.encode(fields))
-    return decode(footage.store.get(run.key), Run)
-
-
-def test_a_run_of_before_is_read_and_says_that_it_has_no_foot_points_until_it_is_counted_anew(
-    footage: Footage,
-) -> None:
-    footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
-    [run] = footage.aggregate().runs
-    run = as_before(run, footage)
-    [track] = read_tracks(footage.store, run)
-    assert (track.boxes, track.began, track.ended, track.votes) == (20, None, None, ())
-    with pytest.raises(
-        NoFootPoints, match="no foot points; run `frametally aggregate --all --interval 60 --from"
-    ):
-        list(read_paths(footage.store, run))
-    assert objects(footage) == {NOON_MS: 1}
-    footage.aggregate(selection=ALL_DAYS._replace(recount=True))
-    assert len(paths(footage)) == 1
-
-
 def test_days_counted_by_the_rules_of_before_are_stale(
     footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,8 +317,7 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
     for sequence, (boxes, unique, tracked) in enumerate([(9, 9, 9), (9, 11, 9), (9, 1, 2)], start=1):
         run = make_run(sequence, digest=f"{sequence:064d}")
         count = make_count(detections=boxes, objects=unique, tracked_detections=tracked, evidence=[])
-        put_run(store, run, [count], [make_coverage(detections=boxes)])
-        runs.append(run)
+        runs.append(put_run(store, run, [count], [make_coverage(detections=boxes)]))
     day = f"{runs[0].day}, 60 s, with this version: gate, car: "
     assert [*changed_totals(store, runs[:1], runs[1:2])] == [f"{day}9 -> 11 objects"]
     assert [*changed_totals(store, runs[1:2], runs[2:])] == [

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_count, make_coverage, make_run
+from tests.fakes.records import make_count, make_coverage, make_run, put_lines
 
 from frametally import keys
 from frametally.books.counted_days import up_to_date
+from frametally.books.runs import read_parts
 from frametally.errors import Retryable
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
@@ -45,7 +46,7 @@ def put_run(
     """A run of one bar, as the counting job leaves it."""
     start_ms = DAYS_MS[day]
     bar = make_count(start_ms, "car", detections, interval_s=interval_s, frames=frames)
-    covered = make_coverage(start_ms, frames, interval_s=interval_s)
+    covered = make_coverage(start_ms, frames, interval_s=interval_s, detections=detections)
     lines = [
         b'["count","gate","car",%d]\t' % start_ms + encode(bar) + b"\n",
         b'["coverage","gate",%d]\t' % start_ms + encode(covered) + b"\n",
@@ -56,14 +57,11 @@ def put_run(
         params=params,
         interval_s=interval_s,
         day=day,
-        parts=["part-00000", "part-00001"],
+        parts=["part-00000.gz", "part-00001.gz"],
         frames=frames,
         footage=footage,
     )
-    for part, line in zip(run.parts, lines, strict=True):
-        store.put(f"{run.prefix}/{part}", line)
-    store.put(keys.run_pointer_key("m", params, interval_s, day, sequence), encode(run))
-    return run
+    return put_lines(store, run, lines)
 
 
 def index_all(store: MemoryStore, index: CountIndex) -> Any:
@@ -123,9 +121,9 @@ def test_runs_of_other_settings_do_not_take_turns(store: MemoryStore, index: Cou
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda store, run: store.put(f"{run.prefix}/part-00001", b"oh\n"), "part-00001, line 1"),
-        (lambda store, run: store.put(f"{run.prefix}/part-00001", b""), "covers 0 frames"),
-        (lambda store, run: store.delete(f"{run.prefix}/part-00000"), "part-00000 is missing"),
+        (lambda store, run: put_lines(store, run, [b"", b"oh\n"]), "part-00001.gz, line 1"),
+        (lambda store, run: put_lines(store, run, [b"", b""]), "covers 0 frames"),
+        (lambda store, run: store.delete(f"{run.prefix}/part-00000.gz"), "part-00000.gz is missing"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_that_day(
@@ -161,8 +159,8 @@ def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(
 
 def test_a_count_that_comes_twice_is_not_published(store: MemoryStore, index: CountIndex) -> None:
     run = put_run(store)
-    line = store.get(f"{run.prefix}/part-00000")
-    store.put(f"{run.prefix}/part-00000", line + line)
+    (_, line), (_, covered) = read_parts(store, run)
+    put_lines(store, run, [line * 2, covered.replace(b'"detections":3', b'"detections":6')])
     [skipped] = index_all(store, index).skipped
     assert "twice" in skipped.reason
     assert index.current_runs() == []

@@ -81,8 +81,7 @@ def put_listed(store: MemoryStore, sequence: int, day: Day, interval_s: int = 36
     listed = HourList(**named, hours=dict(hours))
     store.put(listed.key, encode(listed))
     run = msgspec.structs.replace(run, hours_crc32=zlib.crc32(encode(listed)), hours=listed.digests())
-    put_run(store, run, counts, coverage)
-    return run
+    return put_run(store, run, counts, coverage)
 
 
 def index_all(store: MemoryStore, index: CountIndex) -> IndexReport:
@@ -131,7 +130,7 @@ def test_where_most_hours_are_new_the_part_files_are_read_as_they_are_smaller(
     put_listed(store, 1, BUSY)
     index_all(store, index)
     run = put_listed(store, 2, {place: boxes + (place[0] == "gate") for place, boxes in BUSY.items()})
-    assert keys_read(store, index, monkeypatch) == [f"{run.prefix}/part-00000"]
+    assert keys_read(store, index, monkeypatch) == [f"{run.prefix}/part-00000.gz"]
     [kept, new] = rows_by_writer(index).values()
     assert ({row.source for row in kept}, {row.source for row in new}) == ({"yard"}, {"gate"})
     assert_it_is_as_from_nothing(store, index)

@@ -117,6 +117,7 @@ def published(index: CountIndex, model: str, records: Records) -> None:
                 inputs_sha256="5" * 64,
                 frames=1,
                 duplicates_dropped=0,
+                hours={},
             )
             of_model = [replaced(record, model) for record in counts[: 1 if sequence == 1 else None]]
             covered = [replaced(record, model) for record in coverage]

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from tests.core.test_runs import put_run
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import put_tracks
 from tests.traffic.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
 from tests.traffic.flow_rule import flows_of_day
 
 from frametally import keys
-from frametally.books.runs import NoFootPoints, current_runs
+from frametally.books.runs import current_runs
 from frametally.errors import Poison
-from frametally.records import PathFile, Run
-from frametally.rules.path_columns import encode_paths
+from frametally.records import FlowFile, Run, encode
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.counting.published_days import KeptFlows, flows_for, read_flows
@@ -44,10 +44,9 @@ def line(y: float) -> DrawnLine:
 def put_paths(store: MemoryStore, everyone: Iterable[Someone]) -> dict[str, Run]:
     runs = {}
     for day_ms, paths in path_files(everyone).items():
-        data, day = encode_paths(paths), keys.utc_day(day_ms)
-        file = PathFile(source=SOURCE, name="paths-00000", crc32=zlib.crc32(data))
-        runs[day] = put_run(store, [], model=MODEL, day=day, paths=[file])
-        store.put(f"{keys.tracks_folder(runs[day].prefix)}/paths-00000", data)
+        day = keys.utc_day(day_ms)
+        runs[day] = put_tracks(store, put_run(store, [], model=MODEL, day=day), [], [paths])
+        store.put(runs[day].key, encode(runs[day]))
     return runs
 
 
@@ -91,10 +90,10 @@ def test_what_was_counted_once_is_kept_and_no_paths_are_read_again(
     store: MemoryStore, tmp_path: Path
 ) -> None:
     first = counted(store, tmp_path / "flows")
-    for info in store.list(keys.TRACKS):
+    for info in store.list(keys.HOURS):
         store.delete(info.key)
     assert counted(store, tmp_path / "flows") == first
-    with pytest.raises(Poison, match="paths-00000 is missing"):
+    with pytest.raises(Poison, match="jsonl is missing"):
         counted(store)
 
 
@@ -138,7 +137,7 @@ def test_a_folder_that_cannot_be_written_to_keeps_nothing(store: MemoryStore, tm
 def test_the_oldest_go_where_more_is_kept_than_may_be(store: MemoryStore, tmp_path: Path) -> None:
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     runs = put_paths(MemoryStore(), [goer("car", (0, 1, 1))])
-    several = [flow_inputs(store, runs, TODAY, source, Shapes(), []) for source in ("a", "b", "c")]
+    several = [flow_inputs(runs, TODAY, source, Shapes()) for source in ("a", "b", "c")]
     size = len(encode_flows(flows))
     KeptFlows(tmp_path).write(several[0], flows)
     KeptFlows(tmp_path).write(several[1], flows)
@@ -148,7 +147,7 @@ def test_the_oldest_go_where_more_is_kept_than_may_be(store: MemoryStore, tmp_pa
 
 def publish(store: MemoryStore, flows: FlowColumns, name: str) -> Run:
     data = encode_flows(flows)
-    file = PathFile(source=SOURCE, name=name, crc32=zlib.crc32(data))
+    file = FlowFile(source=SOURCE, name=name, crc32=zlib.crc32(data))
     run = put_run(store, [], model=series_model(MODEL, FLOWS), paths=[file])
     store.put(f"{keys.tracks_folder(run.prefix)}/{name}", data)
     return run
@@ -161,7 +160,7 @@ def test_what_was_published_of_the_drawing_as_it_stands_is_read_and_of_another_i
     marked = flows._replace(labels=("published",))
     runs = {run.day: run for run in current_runs(store)}
     shapes = shapes_of(read_drawing(store, SOURCE))
-    name = flow_inputs(store, runs, TODAY, SOURCE, shapes, []).name
+    name = flow_inputs(runs, TODAY, SOURCE, shapes).name
     run = publish(store, marked, name)
     assert [one.labels for one in read_flows(store, run)] == [("published",)]
     assert [one.labels for one in flows_for(store, MODEL, 60, SOURCE, [TODAY])] == [("published",)]
@@ -169,15 +168,6 @@ def test_what_was_published_of_the_drawing_as_it_stands_is_read_and_of_another_i
     assert [one.labels for one in flows_for(store, MODEL, 60, SOURCE, [TODAY])] == [("car",)]
     draw(store, 300)
     assert [one.labels for one in flows_for(store, MODEL, 60, SOURCE, [TODAY])] == [("car",)]
-
-
-def test_a_day_of_an_earlier_release_says_so_and_beside_another_it_tells_nothing(store: MemoryStore) -> None:
-    put_run(store, [], model=MODEL, day=TODAY, sequence=2)
-    with pytest.raises(NoFootPoints, match="earlier release"):
-        counted(store)
-    assert [len(one.columns["crossing_time"]) for one in flows_for(store, MODEL, 60, SOURCE, [TOMORROW])] == [
-        0
-    ]
 
 
 def test_where_nothing_is_drawn_no_paths_are_read(store: MemoryStore) -> None:

@@ -11,7 +11,7 @@ from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes
 
 DAY_MS = 86_400_000
 LINE = LineShape("stop line", ((0, 0), (100, 0)))
-INPUTS = FlowInputs("m", "gate", DAY_MS, (None, 7, None), Shapes((LINE,)))
+INPUTS = FlowInputs("m", "gate", DAY_MS, (None, "7" * 16, None), Shapes((LINE,)))
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,8 @@ INPUTS = FlowInputs("m", "gate", DAY_MS, (None, 7, None), Shapes((LINE,)))
         {"model": "n"},
         {"source": "yard"},
         {"day_start_ms": 2 * DAY_MS},
-        {"paths": (7, None, None)},
-        {"paths": (None, 8, None)},
-        {"paths": (None, "0123456789abcdef", None)},
+        {"paths": ("7" * 16, None, None)},
+        {"paths": (None, "8" * 16, None)},
         {"shapes": Shapes()},
         {"shapes": Shapes((LINE._replace(name="other"),))},
         {"shapes": Shapes((LINE._replace(inward="to_left"),))},

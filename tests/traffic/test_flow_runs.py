@@ -18,7 +18,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
-from frametally.records import Run, encode
+from frametally.records import Run
 from frametally_cli.stages.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.plan import ALL_DAYS
@@ -309,19 +309,6 @@ def test_a_drawing_that_is_damaged_is_named_and_its_days_stay_as_they_are(footag
     assert (skipped.name, newest in skipped.reason) == ("drawing of gate", True)
     assert flow_runs(footage)[:1] == before
     assert "yard/line/stop%20line/to_right" in totals(footage)
-
-
-def test_days_of_an_earlier_release_are_left_out_and_said_so(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    footage.aggregate()
-    [run] = current_runs(footage.store)
-    footage.store.put(run.key, encode(msgspec.structs.replace(run, hours_crc32=None)))
-    draw(footage, STOP)
-    report = footage.aggregate()
-    assert report.steps[0].runs == []
-    [warning] = report.steps[0].warnings
-    assert "2026-01-01" in warning
-    assert "no foot points" in warning
 
 
 def test_a_reader_never_sees_half_a_day_and_who_comes_second_takes_what_is_there(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.fakes.records import put_tracks
 from tests.web.conftest import MODEL, START_MS, Place
 
 from frametally import keys
-from frametally.records import Coverage, IntervalCount, PathFile, Run
+from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,
@@ -19,7 +19,6 @@ from frametally.rules.path_columns import (
     Ended,
     PathColumns,
     code_of,
-    encode_paths,
 )
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.drawing_page.path_layer import evenly
@@ -47,16 +46,10 @@ def columns_of(walks: Sequence[Walk]) -> PathColumns:
     return PathColumns(MODEL, "gate", DAY_START_MS, tuple(labels), columns)
 
 
-def publish(place: Place, walks: Sequence[Walk] | None) -> None:
-    """Publish a day of one source with these paths; None publishes without paths, as an earlier
-    release did."""
+def publish(place: Place, walks: Sequence[Walk]) -> None:
+    """Publish a day of one source with these paths."""
     run_id = "000001-0123456789abcdef"
     prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, DAY, run_id)
-    paths = None
-    if walks is not None:
-        data = encode_paths(columns_of(walks))
-        place.store.put(f"{keys.tracks_folder(prefix)}/paths-00000", data)
-        paths = [PathFile(name="paths-00000", source="gate", crc32=zlib.crc32(data))]
     run = Run(
         run_id=run_id,
         sequence=1,
@@ -69,8 +62,9 @@ def publish(place: Place, walks: Sequence[Walk] | None) -> None:
         inputs_sha256="00",
         frames=5,
         duplicates_dropped=0,
-        paths=paths,
+        hours={},
     )
+    run = put_tracks(place.store, run, [], [columns_of(walks)])
     coverage = Coverage(
         model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, frames=5, analysed_fps=5.0
     )
@@ -86,7 +80,7 @@ def publish(place: Place, walks: Sequence[Walk] | None) -> None:
             peak=1,
             evidence=[],
         )
-        for label in sorted({label for _, label, *_ in walks or ()})
+        for label in sorted({label for _, label, *_ in walks})
     ]
     assert place.real_index.publish(run, counts, [coverage])
     place.film({}, source="gate", intervals=1, model="other-model-00000000")
@@ -104,7 +98,7 @@ def ask(place: Place, **asked: object) -> Any:
 
 def test_paths_that_are_damaged_are_named_with_what_to_do(place: Place) -> None:
     publish(place, [(9, "car", "found", "lost", [(500, 150, 205), (2000, 300, 210)])])
-    [key] = (info.key for info in place.store.list("tracks") if "/paths-" in info.key)
+    [key] = (info.key for info in place.store.list("hours"))
     place.store.put(key, b"not paths")
     asked = {"source": "gate", "model": MODEL, "from": DAY_START_MS}
     answer = place.app().test_client().get("/api/v1/paths", query_string=asked)
@@ -152,14 +146,6 @@ def test_of_many_paths_some_are_shown_evenly_and_how_many_are_left_out_is_said(p
     assert answer["points_left_out"] == 7 * 60
     ranged = ask(place, **{"from": begins[0] + 10_000, "to": begins[0] + 10_500})
     assert 0 < len(ranged["paths"]) < 60
-
-
-def test_a_day_of_an_earlier_release_says_why_it_has_no_paths(place: Place) -> None:
-    publish(place, None)
-    answer = ask(place)
-    assert answer["paths"] == []
-    assert "no foot points" in answer["note"]
-    assert "frametally aggregate --all" in answer["note"]
 
 
 @pytest.mark.thorough

@@ -432,7 +432,7 @@ def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(hous
     house.detect(0, 1, 2)
     house.count(3)
     newer = make_run(2, frames=3)
-    put_run(house.store, newer, [], [make_coverage(DAY_MS, 3, source="cam")])
+    newer = put_run(house.store, newer, [], [make_coverage(DAY_MS, 3, source="cam")])
     assert house.settled().state == "counting"
     assert house.index.publish(newer, [], [make_coverage(DAY_MS, 3, source="cam")])
     assert house.settled().state == "ready"

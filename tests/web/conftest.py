@@ -203,6 +203,7 @@ class Place:
                 inputs_sha256="00",
                 frames=sum(one.frames for one in covered),
                 duplicates_dropped=0,
+                hours={},
                 settings={"counting_version": COUNTING_VERSION}
                 | (
                     {"min_confidence": 0.25, "min_box_side_px": 0.0, "labels": self.labels_to_count}

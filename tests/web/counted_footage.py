@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import msgspec
 import numpy as np
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_segment, put_tracks
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -309,11 +309,10 @@ def publish_objects(place: Place, picture: bytes) -> None:
         frames=300,
         duplicates_dropped=0,
         settings={"counting_version": COUNTING_VERSION},
-        track_parts=["part-00000"],
+        hours={},
     )
+    run = put_tracks(place.store, run, tracks)
     assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])
-    body = b"".join(encode(one) + b"\n" for one in tracks)
-    place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
     for one in tracks:
         for seen in (one.first, one.best):
             place.store.put(seen.image_path, picture)

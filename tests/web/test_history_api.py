@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.accounts.people import asking_as, give_accounts
-from tests.fakes.older_runs import without_history
+from tests.fakes.records import without_history
 from tests.kit.api import get
 from tests.web.conftest import Place, Serving
 from tests.web.recounted import NOON_MS, Gate, three_changes

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.records import put_tracks
 from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, IntervalCount, Run
 from frametally.segments.contents import encode_segment
 
 
@@ -315,8 +316,6 @@ def tracked(place: Place) -> Place:
         run_id = f"{sequence:06d}-0123456789abcdef"
         prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, day, run_id)
         tracks.sort(key=lambda one: (one.source, one.label, one.first_seen_ms))
-        body = b"".join(encode(one) + b"\n" for one in tracks)
-        place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
         run = Run(
             run_id=run_id,
             sequence=sequence,
@@ -329,8 +328,9 @@ def tracked(place: Place) -> Place:
             inputs_sha256="00",
             frames=1,
             duplicates_dropped=0,
-            track_parts=["part-00000"],
+            hours={},
         )
+        run = put_tracks(place.store, run, tracks)
         assert place.real_index.publish(run, counts, coverage)
     return place
 
@@ -392,10 +392,10 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
 
 
 def test_tracks_that_have_gone_are_named_with_what_to_do(tracked: Place) -> None:
-    for info in list(tracked.store.list(keys.TRACKS)):
+    for info in list(tracked.store.list(keys.HOURS)):
         tracked.store.delete(info.key)
     answer = tracked.app().test_client().get("/api/v1/objects")
     assert answer.status_code == 503
     assert answer.mimetype == "application/problem+json"
-    assert "part-00000 is missing" in answer.json["detail"] and "aggregate --all" in answer.json["detail"]
+    assert "jsonl is missing" in answer.json["detail"] and "aggregate --all" in answer.json["detail"]
     assert answer.json["remedy"] == "Apply the remedy, then reload the page."

@@ -113,8 +113,7 @@ def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
     places = places_counted(run)
     if places is not None:
         return places.read_files(store, run)
-    has_paths = run.paths or run.hours_crc32 is not None
-    return read_paths(store, run) if has_paths and series_of(run.model) != FLOWS else iter(())
+    return read_paths(store, run) if series_of(run.model) != FLOWS else iter(())
 
 
 def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def divide(records: Iterable[IntervalCount | Coverage]) -> tuple[list[IntervalCo
 def check_boxes(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> None:
     """Raise `Poison` if a run's coverage has another number of boxes than its counts."""
     boxes = sum(record.detections for record in coverage)
-    if boxes and boxes != sum(record.detections for record in counts):  # 0 if an older version counted
+    if boxes and boxes != sum(record.detections for record in counts):
         raise Poison(
             f"{run.prefix}: its counts include different boxes from the {boxes} that it covers; "
             f"{remedy_of(run)}"

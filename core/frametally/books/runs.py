@@ -15,24 +15,21 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.run_records import count_again, decode_records, decode_run, remedy_of
+from frametally.books.run_records import decode_records, decode_run, remedy_of
 from frametally.errors import Poison, Retryable
 from frametally.history_records import (
     HourList,
-    OlderHistory,
     RunHistory,
     history_in,
     hours_key,
     list_in,
-    older_history_key,
     with_zones,
 )
-from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
 from frametally.rules.hour_file import length_ms, lines_of, paths_in
-from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
+from frametally.rules.path_columns import PathColumns, day_paths
 from frametally.rules.places import base_model, is_of_places, source_of
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import HOUR_MS
@@ -134,16 +131,9 @@ def read_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
     Raises:
         Poison: One is missing or damaged; the message names it.
     """
-    return _read_files(store, run, run.prefix, run.parts, run.parts_crc32)
-
-
-def _read_files(
-    store: ObjectStore, run: Run, folder: str, names: Sequence[str], checksums: Sequence[int]
-) -> Iterator[tuple[str, bytes]]:
-    for number, name in enumerate(names):
-        key = f"{folder}/{name}"
-        part = _unpacked if key.endswith(_PACKED) else bytes
-        yield key, _read_file(store, run, key, checksums[number] if checksums else None, part)
+    for name, crc32 in zip(run.parts, run.parts_crc32, strict=True):
+        key = f"{run.prefix}/{name}"
+        yield key, _read_file(store, run, key, crc32, _unpacked)
 
 
 def _read_file(
@@ -163,7 +153,7 @@ def _read_file(
 
 
 def read_hours(store: ObjectStore, run: Run) -> HourList | None:
-    """Return the list of a run's hour files, or None for a run of flows or of an older version.
+    """Return the list of a run's hour files, or None for a run of flows.
 
     Raises:
         Poison: The list is missing or damaged; the message names it.
@@ -186,7 +176,7 @@ def find_hours(store: ObjectStore, key: str) -> HourList | None:
 
 
 class CheckedFile(NamedTuple):
-    """An object of a run, and the checksum of its bytes, or None if that is unknown."""
+    """An object of a run, and the checksum of its bytes."""
 
     key: str
     crc32: int | None
@@ -253,7 +243,7 @@ def hour_tracks(run: Run, key: str, data: bytes) -> Iterator[Track]:
 
 
 def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
-    """Return the history of a day up to a run, or None if an older version counted it.
+    """Return the history of a day up to a run, or None if it is missing.
 
     Raises:
         Poison: The history cannot be read; the message names it.
@@ -262,7 +252,7 @@ def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
     with suppress(ObjectMissing):
         if run.hours_crc32 is not None and (data := history_in(store.get(key))):
             return decode_at(key, data, RunHistory)
-    return find_record(store, older_history_key(run.prefix), OlderHistory)
+    return None
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
@@ -292,45 +282,27 @@ def find_tracks(
         yield line.decode(Track)
 
 
-class NoFootPoints(Poison):
-    """A run was published before tracks had foot points, so the paths of its objects are unknown."""
-
-
 def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[PathColumns]:
     """Yield the paths of a run's tracks by source or zone, only of `sources` if given.
 
     Raises:
-        NoFootPoints: The run is of an older version.
         Poison: A file is missing or damaged; the message names it.
     """
-    if run.paths is None and run.hours_crc32 is None:
-        raise NoFootPoints(
-            f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; "
-            f"{count_again(run)}"
-        )
-    for key, data in read_source_files(store, run, sources):
-        yield from _decoded(run, key, data, lambda data: iter([decode_paths(data)]))
     for _, files in sorted(hour_files(store, run, sources).items()):
         by_place: dict[str, list[PathColumns]] = {}
         for key, data in read_hour_files(store, run, files):
-            for paths in _decoded(run, key, data, paths_in):
-                by_place.setdefault(paths.source, []).append(paths)
+            try:
+                for paths in paths_in(data):
+                    by_place.setdefault(paths.source, []).append(paths)
+            except Poison as error:
+                raise Poison(f"{key}: {error}; {remedy_of(run)}") from error
         yield from (day_paths(by_place[place]) for place in sorted(by_place))
-
-
-def _decoded(
-    run: Run, key: str, data: bytes, decode_file: Callable[[bytes], Iterator[PathColumns]]
-) -> list[PathColumns]:
-    try:
-        return [*decode_file(data)]
-    except Poison as error:
-        raise Poison(f"{key}: {error}; {remedy_of(run)}") from error
 
 
 def read_source_files(
     store: ObjectStore, run: Run, sources: Container[str] | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of the file that a run has for each source, only of `sources` if given.
+    """Yield key and bytes of the flows of a run by source, only of `sources` if given.
 
     Raises:
         Poison: A file is missing or damaged; the message names it.
@@ -359,10 +331,6 @@ def _track_lines(
     sources: Container[str] | None = None,
     span: tuple[int, int] | None = None,
 ) -> Iterator[_TrackLine]:
-    folder = keys.tracks_folder(run.prefix)
-    for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
-        for number, line in enumerate(data.splitlines(), start=1):
-            yield _TrackLine(run, f"{key}, line {number}", line)
     end = "/" if is_of_places(run.model) else ""  # zones are sorted by place
     for _, files in sorted(hour_files(store, run, sources, span).items(), key=lambda item: item[0] + end):
         lines = [

@@ -7,10 +7,8 @@ A run is removed only when nothing can need it any more:
 - the count index has another run: the proof of objects reads the tracks of the index's run;
 - it is not the run before the current one, which is the fallback if the current pointer is damaged.
 
-A run of the series of zones, as earlier versions published it, is superseded by a run of its model with the
-zones' counts. Hour files that no run lists any more are removed too if they are an hour old: a running round
-may be about to list newer ones. They are removed first and pointers last, so the next removal finishes an
-interrupted one.
+Hour files that no run lists any more are removed too if they are an hour old: a running round may be about to
+list newer ones. They are removed first and pointers last, so the next removal finishes an interrupted one.
 
 Of erased days, only current runs stay, and what they list.
 """
@@ -20,7 +18,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,18 +25,14 @@ from frametally import keys
 from frametally.books.runs import DayKey, current_days, find_hours
 from frametally.errors import Poison
 from frametally.history_records import hours_key
-from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import Run
-from frametally.rules.places import ZONES, base_model, series_of
 from frametally.rules.times import HOUR_MS
 
 KEPT_MS = HOUR_MS
 """How long a run stays after the next one was published, by the store's clock."""
 MOST_KEPT = 10
 """Most superseded runs of a day to keep within that time: counting every 5 s makes hundreds an hour."""
-_NO_SEQUENCE = 10**9
-"""Higher than the sequence of any run."""
 
 
 class Removed(NamedTuple):
@@ -82,8 +75,6 @@ def remove_superseded(
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     now_ms = min(now_ms, max((info.modified_at_ms for info in listed), default=0))
     first_kept = _first_kept(listed, now_ms)
-    for day in _zones_replaced(store, listed, now_ms):
-        first_kept[day] = _NO_SEQUENCE
     old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     old_pointers = []
     for info in listed:
@@ -155,24 +146,6 @@ def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:
     hours = find_hours(store, list_key)
     if hours is not None:
         yield from (hours.file_key(source, hour) for source in hours.hours for hour in hours.files(source))
-
-
-def _zones_replaced(store: ObjectStore, listed: Iterable[ObjectInfo], now_ms: int) -> Iterator[DayKey]:
-    """Yield the days of the series of zones whose counts are now in a run of their model."""
-    pointers: defaultdict[DayKey, dict[tuple[int, str], ObjectInfo]] = defaultdict(dict)
-    for info in listed:
-        if (pointer := keys.parse_run_pointer_key(info.key)) is not None:
-            day = DayKey(pointer.model, pointer.interval_s, pointer.day)
-            pointers[day][pointer.sequence, pointer.params] = info
-    for day in [day for day in pointers if series_of(day.model) == ZONES]:
-        of_model = pointers.get(day._replace(model=base_model(day.model)), {})
-        current = of_model[max(of_model)] if of_model else None
-        if current is None or not 0 < current.modified_at_ms <= now_ms - KEPT_MS:
-            continue
-        with suppress(Poison):  # a damaged pointer does not show zones
-            run = find_record(store, current.key, Run)
-            if run is not None and run.zone_parts is not None:
-                yield day
 
 
 def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:

@@ -60,7 +60,7 @@ class ChainLink(NamedTuple):
 class SegmentPart(NamedTuple):
     """The lines of one source in a segment: bytes `first_byte` to `next_byte` of the object.
 
-    `first_ms` and `last_ms` are their first and last captured_at_ms, `crc32` their checksum, if it has one.
+    `first_ms` and `last_ms` are their first and last captured_at_ms, `crc32` their checksum.
     """
 
     key: str
@@ -68,7 +68,7 @@ class SegmentPart(NamedTuple):
     next_byte: int
     first_ms: int
     last_ms: int
-    crc32: int | None = None
+    crc32: int
 
 
 class CountedHour(NamedTuple):
@@ -77,7 +77,6 @@ class CountedHour(NamedTuple):
     Attributes:
         digest: Digest of the source's lines in these segments, whatever their order.
         is_own: Whether some of the segments have frames within the hour, not only near it.
-        has_checksums: Whether all of its segments record the checksum of these lines.
     """
 
     model: str
@@ -85,7 +84,6 @@ class CountedHour(NamedTuple):
     hour: int
     digest: tuple[int, int]
     is_own: bool
-    has_checksums: bool
 
 
 class SegmentOfHour(NamedTuple):

@@ -9,7 +9,7 @@ import hashlib
 import re
 import zlib
 
-from frametally.errors import Poison
+from frametally.errors import BEFORE_FIRST_RELEASE, Poison
 
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{8})"\}')
 _SEAL_BYTES = len(b',"seal":"00000000"}')
@@ -25,28 +25,25 @@ def sealed(text: bytes) -> bytes:
     return b'%s,"seal":"%08x"}' % (text[:-1], zlib.crc32(text[:-1]))
 
 
-def unsealed(text: bytes) -> bytes | None:
-    """Return a JSON object without its seal, or None if it has none, as in earlier releases.
-
-    A damaged seal looks like a missing one, so reject fields that those releases did not write in an object
-    without a seal.
+def unsealed(text: bytes) -> bytes:
+    """Return a JSON object without its seal.
 
     Raises:
-        Poison: The seal does not match the bytes.
+        Poison: There is no seal, or it does not match the bytes.
     """
     seal = _SEAL.fullmatch(text[-_SEAL_BYTES:])
     if seal is None:
-        return None
+        raise Poison(f"it has no checksum: it is damaged, or {BEFORE_FIRST_RELEASE}")
     fields = text[:-_SEAL_BYTES]
     check_crc32(zlib.crc32(fields), int(seal[1], 16))
     return fields + b"}"
 
 
 def check_crc32(crc32: int, expected: int | None) -> None:
-    """Compare the CRC-32 of bytes read with that of the bytes stored, None if it was not recorded.
+    """Compare the CRC-32 of bytes read with that of the bytes stored, which matches nothing if it is None.
 
     Raises:
         Poison: The bytes differ from those stored.
     """
-    if expected is not None and crc32 != expected:
+    if crc32 != expected:
         raise Poison("damaged: its checksum does not match its bytes")

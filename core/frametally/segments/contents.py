@@ -135,7 +135,7 @@ def decode_segment(data: bytes, key: str) -> Segment:
     return Segment(header, lines[: header.frames], lines[header.frames :])
 
 
-def check_lines(data: bytes | memoryview, crc32: int | None, key: str, part_name: str) -> None:
+def check_lines(data: bytes | memoryview, crc32: int, key: str, part_name: str) -> None:
     """Compare lines of the segment under `key`, such as those of one source, with their CRC-32.
 
     Raises:
@@ -148,7 +148,7 @@ def check_lines(data: bytes | memoryview, crc32: int | None, key: str, part_name
 
 
 def read_lines(
-    store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int | None, part_name: str
+    store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int, part_name: str
 ) -> list[bytes]:
     """Read the lines in a range of bytes of the segment under `key`, without line ends.
 

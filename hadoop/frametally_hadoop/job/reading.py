@@ -211,12 +211,12 @@ def _close(error: Exception) -> int:
 class CheckedPart(NamedTuple):
     """Some lines of a segment, from the end of the part before to `next_byte`, or to the end if it is None.
 
-    Positions count from the first byte after the header; a `crc32` of None is not compared.
+    Positions count from the first byte after the header.
     """
 
     what: str
     next_byte: int | None
-    crc32: int | None
+    crc32: int
 
 
 class LineChecksums:
@@ -256,11 +256,6 @@ class LineChecksums:
 
 _DIGEST_CHARACTERS = 4
 _DIGEST = re.compile(rb"[A-Za-z0-9+/]{4}")
-_FIELDS_WITHOUT_SEAL = {
-    *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
-    *("frames", "dead_letters", "sources"),
-}
-"""Fields of the headers that releases without checksums wrote."""
 
 
 class Header(NamedTuple):
@@ -481,9 +476,7 @@ def _decode_header(name: str, head: bytes) -> Header:
     except Poison as error:
         raise Poison(f"segment {name}, header: {error}") from None
     try:
-        fields: dict[str, Any] = json.loads(head if plain is None else plain)
-        if plain is None and (unknown := fields.keys() - _FIELDS_WITHOUT_SEAL):
-            raise ValueError(f"damaged: it has no checksum, but it has an unknown field {min(unknown)!r}")
+        fields: dict[str, Any] = json.loads(plain)
         version = fields.get("v", RECORD_VERSION)
         if version != RECORD_VERSION:
             raise Poison(
@@ -494,10 +487,10 @@ def _decode_header(name: str, head: bytes) -> Header:
         for source in fields["sources"]:
             of_source, first_ms = source["source"], int(source["first_captured_at_ms"])
             header.times[of_source] = first_ms, int(source["last_captured_at_ms"])
-            header.parts.append(CheckedPart(of_source, int(source["next_byte"]), source.get("crc32")))
+            header.parts.append(CheckedPart(of_source, int(source["next_byte"]), int(source["crc32"])))
             header.lines_of.append((of_source, int(source["frames"])))
             header.ends.extend(_line_ends(source))
-        header.parts.append(CheckedPart("dead letters", None, fields.get("dead_letters_crc32")))
+        header.parts.append(CheckedPart("dead letters", None, int(fields["dead_letters_crc32"])))
         if not any("picture_digests" in source for source in fields["sources"]):
             header.ends.clear()
         return header

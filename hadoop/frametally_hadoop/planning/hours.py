@@ -55,7 +55,6 @@ class HourDigest(NamedTuple):
 
     digest: tuple[int, int]
     is_own: bool
-    has_checksums: bool = True
 
 
 class LedgerReplaced(Exception):
@@ -236,7 +235,7 @@ class SegmentBook:
         with self._ledger_in_use() as ledger:
             for row in ledger.counted_hours(with_margin=with_margin, without=self.unusable):
                 of_day = hours[row.model, row.hour // _HOURS_A_DAY]
-                of_day[row.source, row.hour] = HourDigest(row.digest, row.is_own, row.has_checksums)
+                of_day[row.source, row.hour] = HourDigest(row.digest, row.is_own)
         return {
             (model, number): DaySegments(of_day, self, model, number, with_margin=with_margin)
             for (model, number), of_day in hours.items()
@@ -355,20 +354,18 @@ class HourInputs(NamedTuple):
         return start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
-        """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
+        """Return 16 hex digits of the inputs of each hour.
 
         Omits hours with segments in `but_of`, some of whose lines were set aside.
         """
         digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
-        unnamed: set[SourceHour] = set()
         for (source, hour), of_hour in sorted(self.segments.hours.items()):
             digests[self._hour_of(source, hour)].append(f"{hour} {of_hour.digest}")
-            unnamed |= set() if of_hour.has_checksums else {self._hour_of(source, hour)}
         segments = self.segments_by_hour() if but_of else {}
         identities = {}
         for (source, start_ms), of_unit in digests.items():
             hour_key = source, start_ms
-            if hour_key in unnamed or (but_of and not set(but_of).isdisjoint(segments.get(hour_key, ()))):
+            if but_of and not set(but_of).isdisjoint(segments.get(hour_key, ())):
                 continue
             identities[hour_key] = self._identity(source, start_ms, of_unit, ())
             if zones := self.zones_of(source, start_ms):

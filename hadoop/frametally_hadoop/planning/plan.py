@@ -234,8 +234,7 @@ class DayPlan(NamedTuple):
         own_tombstones: Tombstones of the day itself, without margins.
         own_overlaps: Overlaps of the day itself, without margins.
         zones: By source, the zones that hold on the day.
-        current_zones: The current run's counts within zones, as a run of their series; for earlier versions,
-            the current run of that series.
+        current_zones: The current run's counts within zones, as a run of their series.
         current_put_at_ms: When its current run was published, by the store's clock.
         unchanged: The hours whose files are kept from the current run, as their inputs are the same.
     """
@@ -292,17 +291,7 @@ class DayPlan(NamedTuple):
 
     def is_up_to_date(self) -> bool:
         """Return whether the day's current run was counted from the current inputs."""
-        if self.current is None:
-            return False
-        if self.current.zone_parts is not None:
-            return self.current.inputs_sha256 == self.inputs_sha256()
-        # An earlier version stored counts within zones in a run of their series.
-        former = self.current_zones
-        if not self.zones or former is None:
-            return self._replace(zones={})._made(self.current) and self.zones == (
-                former.zones if former else {}
-            )
-        return self._replace(zones={})._made(self.current) and self.zones_alone()._made(former)
+        return self.current_sha256 == self.inputs_sha256()
 
     def zones_alone(self) -> DayPlan:
         """Return the day with only the sources that have zones, as in runs of the series of zones."""
@@ -317,12 +306,6 @@ class DayPlan(NamedTuple):
             own_tombstones=with_zones(self.own_tombstones),
             own_overlaps=with_zones(self.own_overlaps),
         )
-
-    def _made(self, run: Run) -> bool:
-        """Return whether a run has these inputs; earlier versions identified them by the keys of segments."""
-        is_of_now = run.hours_crc32 is not None
-        inputs_sha256 = self.inputs_sha256() if is_of_now else self._sha256_of(self.segments.keys())
-        return run.inputs_sha256 == inputs_sha256
 
     def _sha256_of(
         self, names: Iterable[str], corrupt_lines: Mapping[str, Collection[int]] | None = None
@@ -475,15 +458,13 @@ def _plan_day(
     current = current_days.get(day)
     of_zones = current_days.get(day._replace(model=series_model(day.model, ZONES))) if drawn else None
     run = current.run if current else None
-    counted = of_zones.run if of_zones else run if run and run.zone_parts is not None else None
-    zones = counted.zones if counted else {}
+    zones = run.zones if run else {}
     if drawn is not None:
         zones = drawn.of_day(day.day, sources, params.margin_ms, zones)
     return DayPlan(
         key=day,
         params=params,
-        sequence=1
-        + max((counted_day.sequence for counted_day in (current, of_zones) if counted_day), default=0),
+        sequence=1 + (current.sequence if current else 0),
         segments=segments,
         current=run,
         current_put_at_ms=current.put_at_ms if current else 0,

@@ -401,7 +401,7 @@ def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
         if (history := read_history(store, run)) is not None:
             return history
     except Poison:
-        pass  # start a new history, as for a day that an earlier version counted
+        pass  # start a new history
     try:
         totals = _totals_of(store, run)
     except Poison:

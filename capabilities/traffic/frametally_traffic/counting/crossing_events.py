@@ -75,7 +75,6 @@ def read_events(
         place.source,
         sorted(days),
         runs=footage.runs,
-        media=footage.media,
         folder=footage.settings.data_dir / FLOWS_FOLDER,
     ):
         names = ("time", "line", "label", "direction", "missing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.books.runs import DayKey, read_run, read_source_files
+from frametally.books.runs import DayKey, hour_files, read_run, read_source_files
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped, plural
-from frametally.records import PathFile, Run, encode
+from frametally.records import FlowFile, Run, encode
 from frametally.rules.places import FLOWS, Zones, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
@@ -31,7 +31,7 @@ from frametally_hadoop.planning.plan import DaySelection, DayToCount, DayWindows
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.engine import DaySpool, cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
-from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
+from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.day_columns import decode_flows
@@ -80,7 +80,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
     prefix = keys.run_folder(model, day.base.params, interval_s, day_name, run_id)
     base_counts, base_coverage = read_run(store, day.base)
     counts, filmed = by_source(base_counts), by_source(base_coverage)
-    files: list[PathFile] = []
+    files: list[FlowFile] = []
     places: dict[str, PlaceRecords] = {}
     for flow_input in day.inputs:
         if flow_input.source not in filmed:
@@ -90,7 +90,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
             [(_, data)] = read_source_files(store, day.current, {flow_input.source})
         assert data is not None  # noqa: S101 - for the type checker: what is not kept was counted
         store.put(f"{keys.tracks_folder(prefix)}/{flow_input.name}", data)
-        files.append(PathFile(source=flow_input.source, name=flow_input.name, crc32=zlib.crc32(data)))
+        files.append(FlowFile(source=flow_input.source, name=flow_input.name, crc32=zlib.crc32(data)))
         flows = decode_flows(data)
         places[flow_input.source] = PlaceRecords(
             model,
@@ -134,6 +134,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
         tombstones_crc32=day.base.tombstones_crc32,
         settings=day.base.settings | {"flows_version": FLOWS_VERSION},
         paths=files,
+        hours={},
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
 
@@ -155,7 +156,6 @@ class _Flows:
     published: dict[DayKey, Run] = field(default_factory=dict)
     up_to_date: set[DayKey] = field(default_factory=set)
     skipped: dict[str, Skipped] = field(default_factory=dict)
-    without_foot_points: list[Run] = field(default_factory=list)
     unfit: dict[str, set[str]] = field(default_factory=dict)
 
     def attempt(self) -> bool:
@@ -168,7 +168,6 @@ class _Flows:
             unusable=self.unusable,
         )
         self.up_to_date |= {day.key for day in plan.up_to_date}
-        self.without_foot_points = plan.without_foot_points
         self._skip(plan.skipped)
         if not plan.stale:
             return True
@@ -195,7 +194,7 @@ class _Flows:
             runs=[self.published[day] for day in sorted(self.published)],
             days_up_to_date=len(self.up_to_date - self.published.keys()),
             skipped=[self.skipped[name] for name in sorted(self.skipped)],
-            warnings=[*_no_foot_points(self.without_foot_points), *_other_shapes(self.unfit)],
+            warnings=_other_shapes(self.unfit),
         )
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
@@ -210,7 +209,7 @@ class _Flows:
         for day in days:
             inputs = day.inputs if recount else day.missing()
             try:
-                by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
+                by_run = [hour_files(self.store, run) for run in day.runs] if inputs else []
             except Poison as error:
                 counts.failed.update({(day.key, flow_input.source): str(error) for flow_input in inputs})
                 continue
@@ -301,16 +300,6 @@ def _remedy(run: Run) -> str:
         "earlier counts at lines and zones are unchanged; restore it, or run `frametally aggregate --all "
         f"--interval {run.interval_s} --from {first} --to {end}` to count these days again"
     )
-
-
-def _no_foot_points(runs: Sequence[Run]) -> list[str]:
-    if not runs:
-        return []
-    return [
-        f"{plural(len(runs), 'day')}, such as {runs[0].day} ({runs[0].model}), "
-        f"{'was' if len(runs) == 1 else 'were'} counted by an "
-        "earlier release, whose tracks have no foot points; lines and zones have no counts on these days"
-    ]
 
 
 def _other_shapes(unfit: Mapping[str, set[str]]) -> list[str]:

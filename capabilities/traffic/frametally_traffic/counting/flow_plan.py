@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import CheckedFile, CurrentDay, DayKey, current_days, hour_files
+from frametally.books.runs import CurrentDay, DayKey, current_days, hour_files
 from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
@@ -19,16 +19,9 @@ from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.plan import DaySelection
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
-from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of, spans_of
+from frametally_traffic.drawings.drawn_shapes import flow_inputs, shapes_of, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.shapes import FlowInputs, Shapes
-
-
-def path_files(store: ObjectStore, run: Run) -> dict[str, list[CheckedFile]]:
-    """Return the files with the paths of a run's tracks, by source. Raises `Poison` if a list is damaged."""
-    folder = keys.tracks_folder(run.prefix)
-    older = {file.source: [CheckedFile(f"{folder}/{file.name}", file.crc32)] for file in run.paths or ()}
-    return hour_files(store, run) | older
 
 
 class FlowDay(NamedTuple):
@@ -54,8 +47,8 @@ class FlowDay(NamedTuple):
         return (self.base, *self.beside)
 
     def files(self, store: ObjectStore) -> set[str]:
-        """Return the keys of the files with these paths. Raises the errors of `path_files`."""
-        by_run = [path_files(store, run) for run in self.runs]
+        """Return the keys of the files with these paths. Raises the errors of `hour_files`."""
+        by_run = [hour_files(store, run) for run in self.runs]
         sources = [flow_input.source for flow_input in self.inputs]
         return {key for files in by_run for source in sources for key, _ in files.get(source, ())}
 
@@ -96,17 +89,15 @@ def _sha256_of(base: str, lines: Sequence[str]) -> str:
 class FlowPlan(NamedTuple):
     """The work to do.
 
-    Days to count and days that are up to date, sorted; drawings that cannot be used; runs of earlier
-    releases, which have no foot points.
+    Days to count and days that are up to date, sorted; drawings that cannot be used.
     """
 
     stale: list[FlowDay]
     up_to_date: list[FlowDay]
     skipped: list[Skipped]
-    without_foot_points: list[Run]
 
 
-NOTHING = FlowPlan([], [], [], [])
+NOTHING = FlowPlan([], [], [])
 
 
 def plan_flows(
@@ -130,15 +121,13 @@ def plan_flows(
     for day, current_day in current.items():
         if day.interval_s == interval_s and not is_of_places(day.model) and current_day.run is not None:
             runs[day.model][day.day] = current_day.run
-    plan = FlowPlan([], [], drawings.skipped, [])
+    plan = FlowPlan([], [], drawings.skipped)
     for of_model in runs.values():
         for base in (of_model[day] for day in of_model if selection.has(day)):
             day_plan = _plan_day(base, of_model, current, drawings)
             if day_plan is None or day_plan.key in unusable:
                 continue
-            if path_identities(base) is None and day_plan.inputs:
-                plan.without_foot_points.append(base)
-            elif selection.recount or not day_plan.is_current:
+            if selection.recount or not day_plan.is_current:
                 plan.stale.append(day_plan)
             else:
                 plan.up_to_date.append(day_plan)
@@ -154,7 +143,7 @@ def _plan_day(
         shapes = drawings.shapes[source]
         if shapes is None:
             return None
-        flow_input = flow_inputs(drawings.store, runs, base.day, source, shapes, drawings.media_of(source))
+        flow_input = flow_inputs(runs, base.day, source, shapes)
         if any(flow_input.shapes):
             inputs.append(flow_input)
     key = DayKey(series_model(base.model, FLOWS), base.interval_s, base.day)
@@ -188,18 +177,11 @@ class _Drawn:
     def sources_of(self, base: Run) -> list[str]:
         """Return the sorted sources with a drawing that may have footage in a run."""
         start_ms = keys.day_start_ms(base.day)
-        with_tracks = path_identities(base)
         return [
             source
             for source in self.shapes
-            if with_tracks is None
-            or source in with_tracks
-            or self._has_footage(source, start_ms, start_ms + DAY_MS)
+            if source in base.hours or self._has_footage(source, start_ms, start_ms + DAY_MS)
         ]
-
-    def media_of(self, source: str) -> Sequence[MediaManifest]:
-        """Return the manifests of a source."""
-        return self._media.get(source, [])
 
     def _read(self, source: str) -> Shapes | None:
         """Return a source's shapes; None if they, or perhaps manifests of its footage, cannot be read."""
@@ -208,7 +190,7 @@ class _Drawn:
         except (Poison, DrawingRefused) as error:
             self._skip(source, str(error))
             return None
-        return shapes if self.media_of(source) or self._all_read else None
+        return shapes if self._media.get(source) or self._all_read else None
 
     def _skip(self, source: str, reason: str) -> None:
         consequence = "the earlier counts at its lines and zones are unchanged"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -21,16 +21,15 @@ from frametally.books.runs import current_runs, read_paths, read_source_files
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
-from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
-from frametally.records import MediaManifest, Run
+from frametally.records import Run
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
-from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of
+from frametally_traffic.drawings.drawn_shapes import flow_inputs, shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import (
     DIRECTIONS,
@@ -153,18 +152,15 @@ def flows_for(
     days: Iterable[str],
     *,
     runs: Iterable[Run] | None = None,
-    media: Iterable[MediaManifest] | None = None,
     folder: Path | None = None,
 ) -> Iterator[FlowColumns]:
     """Yield the flows of each counted day, by the current drawing.
 
     `interval_s`: base interval of the runs whose tracks are used. `days`: UTC days, `YYYY-MM-DD`, in the
-    order wanted; days without a run are left out. `runs`: the current runs, including those of flows.
-    `media`: manifests, including the source's. If either is None, it is read from the store. `folder`: keeps
-    flows counted on demand, unless it is None.
+    order wanted; days without a run are left out. `runs`: the current runs, including those of flows;
+    if None, they are read from the store. `folder`: keeps flows counted on demand, unless it is None.
 
     Raises:
-        NoFootPoints: A day was counted by an earlier release.
         Poison: Paths of a day or of an adjacent one are missing or damaged, or the drawing is damaged.
         DrawingRefused: A shape is too small to exist on the source's frames.
     """
@@ -174,15 +170,11 @@ def flows_for(
         for series in (model, series_model(model, FLOWS))
     )
     shapes = shapes_of(read_drawing(store, source))
-    manifests: Sequence[MediaManifest] = ()
-    if any(shapes):
-        every = list_manifests(store) if media is None else media
-        manifests = [medium for medium in every if medium.source == source]
     cache = KeptFlows(folder)
     paths = _DayPaths(store, own, source)
 
     def of_day(day: str) -> FlowColumns:
-        inputs = flow_inputs(store, own, day, source, shapes, manifests)
+        inputs = flow_inputs(own, day, source, shapes)
         flows = _published(store, published.get(day), inputs) or cache.read(inputs)
         if flows is None:
             flows = paths.count(inputs, _speeds(paths, cache, inputs))
@@ -215,8 +207,7 @@ class _DayPaths:
         files = []
         for days in (-1, 0, 1) if any(inputs.shapes) else ():
             run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
-            # An adjacent day counted by an earlier release is skipped; for the day itself that is an error.
-            if run is not None and (path_identities(run) is not None or days == 0):
+            if run is not None:
                 files += [paths for paths in (self._read(run.day),) if paths is not None]
         try:
             return flows_of_day(

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from frametally import keys
 from frametally.books.counted_days import present_end_ms, up_to_date
-from frametally.books.runs import NoFootPoints, read_paths
+from frametally.books.runs import read_paths
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -58,13 +58,10 @@ def find_paths(
     labelled_paths: list[_LabelledPath] = []
     note = None
     if choice is not None and bounds is not None:
-        try:
-            labelled_paths = sorted(
-                _paths(store, index, choice, source.slug, *bounds),
-                key=lambda entry: (entry.followed.path.time_ms[0], entry.followed.ids),
-            )
-        except NoFootPoints as error:
-            note = f"{error}."
+        labelled_paths = sorted(
+            _paths(store, index, choice, source.slug, *bounds),
+            key=lambda entry: (entry.followed.path.time_ms[0], entry.followed.ids),
+        )
     asked_paths = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
     picture_px = source.size_px(store)
     matches = [entry for entry in asked_paths if _is_over(entry.followed, picture_px)]

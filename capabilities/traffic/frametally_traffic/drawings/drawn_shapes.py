@@ -137,34 +137,14 @@ def _grounds(drawing: Drawing) -> Iterator[Ground]:
             )
 
 
-def path_identities(run: Run) -> Mapping[str, str | int] | None:
-    """Return an identity of a run's paths by source; None if they have no foot points."""
-    if run.hours_crc32 is not None:
-        return run.hours
-    return None if run.paths is None else {file.source: file.crc32 for file in run.paths}
-
-
-def flow_inputs(
-    store: ObjectStore,
-    runs: Mapping[str, Run],
-    day: str,
-    source: str,
-    shapes: Shapes,
-    media: Sequence[MediaManifest],
-) -> FlowInputs:
+def flow_inputs(runs: Mapping[str, Run], day: str, source: str, shapes: Shapes) -> FlowInputs:
     """Return the inputs of the flows of a source and UTC day.
 
     `runs`: the current runs of one model and base interval by day, including that day's. `shapes`: the
-    source's whole drawing. `media`: its manifests.
+    source's whole drawing.
     """
     start_ms = keys.day_start_ms(day)
     around = [keys.utc_day(start_ms + days * DAY_MS) for days in (-1, 0, 1)]
     shapes = shapes.between(start_ms, start_ms + DAY_MS)
-    paths = tuple(
-        (path_identities(runs[near]) or {}).get(source) if near in runs else None for near in around
-    )
-    if any(shapes) and any(isinstance(identity, int) for identity in paths):
-        # Paths of 0.3.0 do not record their picture's size, so use that of the day's pictures.
-        for size in stored_sizes(store, media, start_ms, start_ms + DAY_MS)[:1]:
-            shapes = shapes.on_frames(size)
+    paths = tuple(runs[near].hours.get(source) if near in runs else None for near in around)
     return FlowInputs(runs[day].model, source, start_ms, paths, shapes)

@@ -173,7 +173,7 @@ class FlowInputs(NamedTuple):
     model: str
     source: str
     day_start_ms: int
-    paths: tuple[str | int | None, ...]
+    paths: tuple[str | None, ...]
     shapes: Shapes
 
     @property

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from frametally.errors import Misconfigured, Poison
 from frametally.rules.hour_file import paths_in
-from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
+from frametally.rules.path_columns import PathColumns, day_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.lines import to_json
 from frametally_hadoop.job.reading import Fetch, fetch
@@ -81,7 +81,7 @@ def _read_days(fetch: Fetch, files: Iterable[tuple[str, str, int | None]]) -> li
         data = b"".join(fetch(address, key))
         try:
             check_crc32(zlib.crc32(data), crc32)
-            for paths in paths_in(data) if data.startswith(b"[") else (decode_paths(data),):
+            for paths in paths_in(data):
                 by_day.setdefault(paths.day_start_ms, []).append(paths)
         except Poison as error:
             raise Poison(f"{key}: {error}") from error

@@ -180,7 +180,7 @@ def cells_of_parts(
 
 
 def _unpacked(packed: Packed) -> Iterator[Cells]:
-    """Yield the cells of counts and of coverage; a row that an older version did not pack is -1."""
+    """Yield the cells of counts and of coverage; a row of which no value is known is -1."""
     for body, rows, kind in (
         (packed.counts, (packed.tracked, packed.from_start, packed.fast), packed.counts_dtype),
         (packed.coverage, (packed.covered,), "<i8"),

@@ -24,7 +24,7 @@ class WrittenPart(NamedTuple):
 
     Attributes:
         writer: The run that wrote its rows: its number or its mark (`CurrentRun`).
-        name: 16 hex of the file that its records come from; earlier releases wrote a digest of the records.
+        name: 16 hex of the file that its records come from, or else a digest of the records.
     """
 
     writer: int | str

@@ -142,12 +142,12 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         counts: Cells by label, of 4 bytes, or of 8 if a value needs it.
         counts_dtype: The type of `counts`.
         coverage: Cells, of 8 bytes.
-        tracked: A later row of `counts`; empty, which means unknown, if an older version packed them.
+        tracked: A later row of `counts`; empty if no value is known.
         covered: A later row of `coverage`, in the same way.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
         parts: For each part, its number in `sources`, its hour, its number in `writers`, and its name.
         blank: Cells by `BLANK_REASONS`, of 8 bytes; None if the pictures were not measured.
-        from_start: A later row of `counts`, like `tracked`; also empty if no value is known.
+        from_start: A later row of `counts`, like `tracked`.
         fast: The last row of `counts`, like `from_start`.
     """
 
@@ -166,7 +166,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encoded(packed: Packed) -> bytes:
-    """Return the stored bytes, in the form of earlier versions if these would have packed the same."""
+    """Return the stored bytes, without the last fields if they are empty."""
     fields = [*msgspec.structs.astuple(packed)]
     while fields[-1] is None or fields[-1] == b"":
         fields.pop()

@@ -35,7 +35,7 @@ COLUMNS = {
     "objects": ["key", "kind", "model", "size_bytes", "version", "put_at_ms", "record", "problem"],
     "segments": f"{_SEGMENT} {_HEADER}".split(),
     "hours": f"model source hour segment is_own {_LINES}".split(),
-    "hour_sums": ["model", "source", "hour", "segments", "own", "with_crc32", "digest_0", "digest_1"],
+    "hour_sums": ["model", "source", "hour", "segments", "own", "digest_0", "digest_1"],
     "stretches": [
         "first_key",
         "model",

@@ -19,11 +19,11 @@ from frametally.ports.ledger import CountedHour, SegmentOfHour
 
 _TWO = struct.Struct(">QQ")
 _SUMS = """
-SELECT model, source, hour, digest_0, digest_1, own, with_crc32 = segments
+SELECT model, source, hour, digest_0, digest_1, own
 FROM frametally_ledger_hour_sums ORDER BY model, source, hour
 """
 _GROUPED = """
-SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own), count(crc32) = count(*)
+SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own)
 FROM frametally_ledger_hours WHERE {} GROUP BY model, source, hour ORDER BY model, source, hour
 """
 _COUNTS = """
@@ -64,10 +64,8 @@ def _hours_in(connection: LedgerConnection, query: str, values: Sequence[object]
     name_of = dict(iter(connection.execute("SELECT number, name FROM frametally_ledger_names")))
     try:
         return [
-            CountedHour(
-                name_of[model], name_of[source], hour, (int(first), int(second)), bool(own), bool(crc32)
-            )
-            for model, source, hour, first, second, own, crc32 in connection.execute(query, values)
+            CountedHour(name_of[model], name_of[source], hour, (int(first), int(second)), bool(own))
+            for model, source, hour, first, second, own in connection.execute(query, values)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise RowDamaged("an hour has other values than were written") from error
@@ -119,12 +117,11 @@ def check(connection: LedgerConnection) -> None:
 
 
 def digest_of(
-    model: str, source: str, hour: int, is_own: int, key: str, crc32: int | None, pictures_crc32: int | None
+    model: str, source: str, hour: int, is_own: int, key: str, crc32: int, pictures_crc32: int | None
 ) -> tuple[int, int]:
     """Return the digest of a source's lines in a segment of an hour: sums of digests identify sets of lines.
 
-    Lines without a checksum are identified by their segment's key alone. Lines do not contain the digests of
-    their pictures, which show whether a picture was frozen.
+    Lines do not contain the digests of their pictures, which show whether a picture was frozen.
     """
     text = f"{model} {source} {hour} {is_own} {key} {crc32}"
     if pictures_crc32 is not None:

@@ -53,9 +53,11 @@ def known_objects(connection: LedgerConnection, kind: str) -> dict[str, tuple[in
 
 def _is_whole(record: str | None) -> bool:
     try:
-        return record is None or unsealed(record.encode()) is not None
+        if record is not None:
+            unsealed(record.encode())
     except Poison:
         return False
+    return True
 
 
 def is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:

@@ -197,14 +197,13 @@ def _add_to_total(connection: LedgerConnection, sums: Iterable[int]) -> None:
 
 _ADD_TO_SUMS = """
 INSERT INTO frametally_ledger_hour_sums
-    (model, source, hour, segments, own, with_crc32, digest_0, digest_1)
-SELECT model, source, hour, {sign}count(*), {sign}sum(is_own), {sign}count(crc32), {sign}sum(digest_0),
+    (model, source, hour, segments, own, digest_0, digest_1)
+SELECT model, source, hour, {sign}count(*), {sign}sum(is_own), {sign}sum(digest_0),
     {sign}sum(digest_1)
 FROM frametally_ledger_hours WHERE {these} GROUP BY model, source, hour
 ON CONFLICT (model, source, hour) DO UPDATE SET
     segments = frametally_ledger_hour_sums.segments + excluded.segments,
     own = frametally_ledger_hour_sums.own + excluded.own,
-    with_crc32 = frametally_ledger_hour_sums.with_crc32 + excluded.with_crc32,
     digest_0 = frametally_ledger_hour_sums.digest_0 + excluded.digest_0,
     digest_1 = frametally_ledger_hour_sums.digest_1 + excluded.digest_1
 """

@@ -83,7 +83,7 @@ hours = Table(
     Column("last_ms", BigInteger, nullable=False),
     Column("first_byte", BigInteger, nullable=False),
     Column("next_byte", BigInteger, nullable=False),
-    Column("crc32", BigInteger),  # of those bytes; null if the segment does not record it
+    Column("crc32", BigInteger, nullable=False),  # of those bytes
     Column("pictures_crc32", BigInteger),  # of the digests of their pictures, which the lines do not have
     *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),  # 42 bits each
     sqlite_with_rowid=False,
@@ -97,7 +97,6 @@ hour_sums = Table(
     Column("hour", BigInteger, primary_key=True, autoincrement=False),
     Column("segments", BigInteger, nullable=False),
     Column("own", BigInteger, nullable=False),  # of these, the ones with frames within the hour
-    Column("with_crc32", BigInteger, nullable=False),
     *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),
     sqlite_with_rowid=False,
 )
