@@ -24,7 +24,7 @@ from frametally.adapters.day_cells.cells import differing_sources, unpack
 from frametally.adapters.day_cells.parts import NOTHING_KEPT, WrittenPart
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed, rolled_steps
 from frametally.adapters.day_cells.sums import OBJECTS
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.errors import BEFORE_FIRST_RELEASE, Misconfigured, Poison, Retryable, TooOld
 from frametally.opening import open_count_index
 from frametally.ports.count_index import IndexDamaged, no_name, part_at
 from frametally.process.time_limit import TookTooLong, time_limit
@@ -362,31 +362,25 @@ def test_an_index_that_is_gone_needs_a_person(server: Server) -> None:
     assert server.opened == 0
 
 
-def test_an_index_of_an_older_layout_is_refused_with_the_remedy() -> None:
-    says = f"older version of frametally .{ALIAS}-v1.: run `frametally setup`, then `frametally index`"
-    with Server(0, NO_INDEX, older=True) as older, answered(older), pytest.raises(Misconfigured, match=says):
-        open_count_index(url(older))
+@pytest.mark.parametrize("do", [open_count_index, lambda url: set_up(ElasticsearchCluster(url, None))])
+def test_an_index_of_a_version_before_the_first_release_is_named_in_one_line_and_not_changed(do: Any) -> None:
+    says = rf"{ALIAS} \({ALIAS}-v1\) {BEFORE_FIRST_RELEASE}; set another alias in FRAMETALLY_INDEX_URL"
+    with Server(0, NO_INDEX, older=True) as older, answered(older), pytest.raises(TooOld, match=says):
+        do(url(older))
+    assert [body for _, body in older.sent if body] == []
 
 
-def test_the_older_name_is_an_alias_of_the_rows_unless_an_older_index_has_it() -> None:
+def test_an_alias_of_the_former_name_shows_the_same_rows() -> None:
     cluster = ElasticsearchCluster("elasticsearch+http://host", None)
     aliases = template(cluster)["template"]["aliases"]
     assert [*aliases] == ["hadoop-object-counts", "hadoop-object-counts-v1"]
     assert aliases["hadoop-object-counts"] == aliases["hadoop-object-counts-v1"]
-    kept = template(cluster, ["hadoop-object-counts-v1"])["template"]["aliases"]
-    assert [*kept] == ["hadoop-object-counts"]
-
-
-@pytest.mark.parametrize("older", [False, True])
-def test_an_alias_of_the_older_name_is_taken_for_no_older_index(older: bool) -> None:
-    with Server(0, NO_INDEX, older=older) as server, answered(server):
+    with Server(0, NO_INDEX) as server, answered(server):
         cluster = ElasticsearchCluster(url(server), None)
         with closing(cluster):
-            assert set_up(cluster) == ([f"{ALIAS}-v1"] if older else [])
+            set_up(cluster)
         [moves] = [json.loads(body)["actions"] for path, body in server.sent if path == "/_aliases"]
-    added = {move["add"]["alias"] for move in moves if "add" in move}
-    assert added == ({ALIAS} if older else {ALIAS, f"{ALIAS}-v1"})
-    assert [move["remove"]["index"] for move in moves if "remove" in move] == [f"{ALIAS}-v1"] * older
+    assert {move["add"]["alias"] for move in moves} == {ALIAS, f"{ALIAS}-v1"}
 
 
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"

@@ -29,7 +29,7 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from elasticsearch import BadRequestError, Elasticsearch
 from frametally import keys
 from frametally.adapters.day_cells.day_index import MomentGone
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import BEFORE_FIRST_RELEASE, FrametallyError, Misconfigured, Poison, Retryable, TooOld
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
@@ -612,34 +612,16 @@ def test_readers_in_many_threads_see_one_state_each_and_leave_no_point_in_time_o
     assert len(states) > 1
 
 
-def test_an_index_of_the_older_layout_is_refused_with_the_remedy_which_moves_the_alias(
-    admin: Elasticsearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_index_of_a_version_before_the_first_release_is_named_and_not_changed(
+    admin: Elasticsearch,
 ) -> None:
     with fresh_alias() as (url, access):
         alias = url.rpartition("/")[2]
-        older = f"{alias}-v1"
-        admin.indices.create(index=older, aliases={alias: {}})
-        for _ in range(2):
-            with pytest.raises(
-                Misconfigured, match=f"older version.*{older}.*setup.*index.*{alias}-v2.*delete"
-            ):
-                open_count_index(url, access)
-        monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"{url}?shards=2")
-        monkeypatch.setenv("FRAMETALLY_INDEX_USER", access.user)
-        monkeypatch.setenv("FRAMETALLY_INDEX_PASSWORD", access.password.get_secret_value())
-        assert main(["setup", "--data-dir", str(tmp_path), "--stage", "admin"]) == 0, capsys.readouterr()
-        with closing(open_count_index(url, access)) as index:
-            assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
-            assert total(index, "m") == 5
-        assert [*admin.indices.get_alias(name=alias)] == [f"{alias}-v2"]
-        assert f"{older} is an index of an older version: delete it" in capsys.readouterr().out
-        assert [*admin.indices.get_alias(index=older)] == [older]  # a person deletes it
-        admin.indices.delete(index=older)
-        assert main(["setup", "--data-dir", str(tmp_path), "--stage", "admin"]) == 0, capsys.readouterr()
-        assert "older version" not in capsys.readouterr().out
-        assert [*admin.indices.get_alias(index=older)] == [f"{alias}-v2"]
-        [settings] = admin.indices.get_settings(index=f"{alias}-v2").values()
-        assert settings["settings"]["index"]["number_of_shards"] == "2"
+        admin.indices.create(index=f"{alias}-v1", aliases={alias: {}})
+        before = admin.indices.get(index=f"{alias}-v1").body
+        with pytest.raises(TooOld, match=rf"{alias}-v1\) {BEFORE_FIRST_RELEASE}; set another alias"):
+            open_count_index(url, access)
+        assert admin.indices.get(index=f"{alias}*").body == before
 
 
 @pytest.mark.parametrize("kind", ["cells", "day", "count"])

@@ -121,19 +121,10 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
                 )
             if stage in search_access.STAGES:
                 yield f"index: this user has every permission that the stage {stage} needs"
-        older = [] if check_only else search_access.set_up(cluster)
+        if not check_only:
+            search_access.set_up(cluster)
         search_access.check(cluster)
-        if aliases := search_access.aliases_with_other_rows(cluster):
-            raise Misconfigured(
-                f"{cluster.name}: an older version of frametally made {', '.join(aliases)}, where other "
-                "programs find counts within zones as detections: run `frametally setup`"
-            )
         yield f"index: {cluster.name} has its template, its index {cluster.index} and its alias"
-        for name in older:
-            yield (
-                f"index: {name} is an index of an older version: delete it after `frametally index`, and run "
-                "`frametally setup` again; then its name finds the new counts"
-            )
 
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]

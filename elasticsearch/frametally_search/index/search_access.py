@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elasticsearch.exceptions import BadRequestError, NotFoundError
 
 from elasticsearch import ApiError, Elasticsearch
-from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
+from frametally.errors import FrametallyError, Misconfigured, Retryable, TooOld, unknown_host
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.places import series_model
 from frametally.settings.access import ServerAccess
@@ -139,7 +139,8 @@ class ElasticsearchCluster:
             )
         if "strict_dynamic_mapping_exception" in reason:
             return Misconfigured(
-                f"{message}; it was created by an older version of frametally: run `frametally setup`"
+                f"{message}; another version of frametally created it: delete it, and run `frametally "
+                "setup`, then `frametally index`"
             )
         if status == 404:
             return Misconfigured(
@@ -280,9 +281,9 @@ _ROWS = {
 }
 
 
-def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict[str, Any]:
-    """Return the body of the template for new indices; `older` indices keep their names."""
-    names = [cluster.alias, *(name for name in _older_names(cluster) if name not in older)]
+def template(cluster: ElasticsearchCluster) -> dict[str, Any]:
+    """Return the body of the template for new indices."""
+    names = [cluster.alias, *_older_names(cluster)]
     return {
         "index_patterns": [cluster.index],
         "priority": 500,
@@ -296,86 +297,58 @@ def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict
 
 
 def ensure(cluster: ElasticsearchCluster) -> None:
-    """Create template, index and alias if the index is missing; add missing fields, and correct the aliases.
-
-    A user without the right to change the index can still read.
-
-    Raises `Misconfigured` if the index is missing and this user may not create it, belongs to another
-    program, or exists only in an older layout, which stays as it is; `Retryable`.
-    """
-    lacking = _lacking_fields(cluster)
-    if lacking is None:
+    """Create template, index and aliases if the index is missing. Raises as `set_up`."""
+    if not _exists(cluster):
         set_up(cluster)
-    elif lacking or aliases_with_other_rows(cluster):
-        with suppress(Misconfigured):
-            set_up(cluster)
-
-
-def aliases_with_other_rows(cluster: ElasticsearchCluster) -> list[str]:
-    """Return the aliases, sorted, that show other rows than this version's."""
-    with cluster.asked() as client:
-        aliases = client.indices.get_alias(index=cluster.index)[cluster.index]["aliases"]
-    names = {cluster.alias, *_older_names(cluster)} & aliases.keys()
-    return sorted(name for name in names if aliases[name].get("filter") != _ROWS)
 
 
 def check(cluster: ElasticsearchCluster) -> None:
-    """Check that the index exists and has this layout. Raises `Misconfigured`, `Retryable`."""
-    lacking = _lacking_fields(cluster)
-    if lacking is None:
+    """Check that the index exists and has this layout. Raises `Misconfigured`, `TooOld`, `Retryable`."""
+    if not _exists(cluster):
         raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
-    if lacking:
-        raise Misconfigured(
-            f"{cluster.name} was created by an older version of frametally, without {', '.join(lacking)}: "
-            "run `frametally setup`"
-        )
 
 
-def set_up(cluster: ElasticsearchCluster) -> list[str]:
-    """Put the template, create the index and the aliases if missing, and add the fields that the index lacks.
+def set_up(cluster: ElasticsearchCluster) -> None:
+    """Put the template, and create the index and the aliases if missing; a second call changes nothing.
 
-    A second call changes nothing. The alias is removed from the indices of older layouts, which are returned:
-    only people delete them. The name of an older layout that has no index becomes an alias.
-
-    Raises `Misconfigured` if this user lacks a right; `Retryable`.
+    Raises `Misconfigured` if this user lacks a right or the index belongs to another program; `TooOld` if it,
+    or one that has the name of an alias, is of a version before the first release; `Retryable`.
     """
+    is_there = _exists(cluster)
     with cluster.asked() as client:
-        older = _older(client, cluster)
-        body = template(cluster, older)
+        _refuse_older(client, cluster)
+        body = template(cluster)
         client.indices.put_index_template(name=cluster.alias, **body)
-        try:
-            client.indices.create(index=cluster.index)
-        except BadRequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
-            if _lacking_fields(cluster):
-                client.indices.put_mapping(index=cluster.index, properties=_PROPERTIES)
+        if not is_there:
+            try:
+                client.indices.create(index=cluster.index)
+            except BadRequestError as error:
+                if error.error != "resource_already_exists_exception":
+                    raise
         aliases = body["template"]["aliases"].items()
         moves = [{"add": {"index": cluster.index, "alias": name, **how}} for name, how in aliases]
-        moves += [{"remove": {"index": old, "alias": cluster.alias}} for old in older]
         client.indices.update_aliases(actions=moves)
-    return older
 
 
-def _older(client: Elasticsearch, cluster: ElasticsearchCluster) -> list[str]:
-    """Return the existing indices of older layouts, without names that are only aliases."""
-    names = _older_names(cluster)
-    return [name for name in names if name in client.indices.get_alias(index=name, ignore_unavailable=True)]
+def _refuse_older(client: Elasticsearch, cluster: ElasticsearchCluster) -> None:
+    for name in _older_names(cluster):
+        if name in client.indices.get_alias(index=name, ignore_unavailable=True):  # no alias of this layout
+            raise _too_old(cluster, name)
 
 
-def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:
-    """Return the fields that the index lacks, sorted, or None without an index; refuse an older layout."""
+def _too_old(cluster: ElasticsearchCluster, name: str) -> TooOld:
+    remedy = f"set another alias in {SETTING}, and run `frametally setup`, then `frametally index`"
+    return TooOld(f"{cluster.name} ({name})", remedy)
+
+
+def _exists(cluster: ElasticsearchCluster) -> bool:
+    """Return whether the index exists; refuse one of another program, or of before the first release."""
     with cluster.asked() as client:
         try:
             mapping = client.indices.get_mapping(index=cluster.index)
         except NotFoundError:
-            if older := _older(client, cluster):
-                raise Misconfigured(
-                    f"{cluster.name} has the layout of an older version of frametally ({older[-1]}): run "
-                    f"`frametally setup`, then `frametally index`, which fill {cluster.index} from the "
-                    f"store; then delete {older[-1]}"
-                ) from None
-            return None
+            _refuse_older(client, cluster)
+            return False
     properties = mapping.get(cluster.index, {}).get("mappings", {})
     layout, dynamic = properties.get("_meta", {}).get("layout"), properties.get("dynamic")
     if layout != LAYOUT_VERSION or dynamic != "strict":
@@ -383,7 +356,9 @@ def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:
             f"{cluster.name}: {cluster.index} is another program's index; set another alias in {SETTING}, or "
             "delete the index and run `frametally setup`, then `frametally index`"
         )
-    return sorted(_PROPERTIES.keys() - properties.get("properties", {}))
+    if _PROPERTIES.keys() - properties.get("properties", {}):
+        raise _too_old(cluster, cluster.index)
+    return True
 
 
 class IndexRights(NamedTuple):
