@@ -56,7 +56,7 @@ class NewRecords(NamedTuple):
 def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str]) -> NewRecords:
     """Read the records of a run, except the parts that the index has by these names.
 
-    A part has the name of the hour file that it comes from. A run of flows or of an earlier release does not
+    A part has the name of the hour file that it comes from. A run of flows does not
     have a list of hour files: its part names are hashes of the lines.
 
     Raises:

@@ -205,8 +205,8 @@ def test_a_dry_run_after_an_upgrade_says_by_day_what_shows_nothing_and_what_was_
         "will be null, not 0",
         "2026-01-02, gate: 90 frames that are black will be in no number; intervals that show nothing else "
         "will be null, not 0",
-        "2026-01-01 to 2026-01-02, yard: an earlier version analysed frames of 2 days and did not look for "
-        "black, one-coloured or frozen footage, which stays in the numbers",
+        "2026-01-01 to 2026-01-02, yard: frametally did not look for black, one-coloured or frozen footage "
+        "on 2 days; it stays in the numbers",
     ]
     footage.aggregate()
     assert dry_run(settings=footage.settings, store=footage.store, progress=NoProgress()).blank == []

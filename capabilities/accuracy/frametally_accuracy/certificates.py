@@ -39,7 +39,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         units: All drawn units.
         answers: The last answer for each unit and turn.
         result: The result of the answers.
-        other_checks: Other checks of the same footage at that time; null from an earlier frametally.
+        other_checks: Other checks of the same footage at that time; null if unknown.
         made_at_ms: When the certificate was made.
         public_key: Key of the book that signed it, in hexadecimal (Ed25519).
         signature: Signature of all other fields as JSON without white space, sorted by name.

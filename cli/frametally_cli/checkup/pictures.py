@@ -78,7 +78,7 @@ def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterato
 
 
 def counted_digests(store: ObjectStore, image_keys: set[str]) -> dict[str, set[str]]:
-    """Return what segments say of some pictures; those of older versions and erased frames say nothing."""
+    """Return what segments say of some pictures; erased frames say nothing."""
     digests: defaultdict[str, set[str]] = defaultdict(set)
     for segment_key in list_segments(store):
         with suppress(FrametallyError):  # the check of segments reports it

@@ -78,10 +78,7 @@ def history(
     for change in found.changes:
         _print_change(change, words(change))
     for day in found.unknown_days:
-        click.echo(
-            f"{day}: there is no history, because an earlier version of frametally counted it, or because "
-            "its history is damaged"
-        )
+        click.echo(f"{day}: there is no history, because it is missing or damaged")
     for other, detections in found.other_models.items():
         click.echo(f"another model, {other}, counted {plural(detections, 'detection')}")
     if found.other_runs:

@@ -172,9 +172,9 @@ def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
             )
     for source, days in sorted(not_looked_at.items()):
         yield (
-            f"{min(days)}{f' to {max(days)}' if days[1:] else ''}, {source}: an earlier version analysed "
-            f"frames of {plural(len(days), 'day')} and did not look for black, one-coloured or frozen "
-            "footage, which stays in the numbers"
+            f"{min(days)}{f' to {max(days)}' if days[1:] else ''}, {source}: frametally did not look "
+            f"for black, one-coloured or frozen footage on {plural(len(days), 'day')}; it stays in the "
+            "numbers"
         )
 
 

@@ -147,7 +147,7 @@ class CountedWith(NamedTuple):
     def counted_boxes(self) -> CountedBoxes | None:
         """Return which boxes were counted, or None if that was not recorded."""
         if self.settings is None or "min_confidence" not in self.settings:
-            return None  # for a day that 0.2.0 counted, lines and zones may have only the rules' version
+            return None
         return CountedBoxes.from_limits(
             min_confidence=self.settings["min_confidence"],
             min_side_px=self.settings["min_box_side_px"],

@@ -95,7 +95,7 @@ class RunChanges(NamedTuple):
         to_ms: End of the last hour or stored interval.
         detections: The current value of the number.
         other_runs: Runs that did not change it.
-        unknown_days: Days without a history: an earlier version counted them, or the history is damaged.
+        unknown_days: Days whose history is missing or damaged.
         other_models: Detections for the same query by every other model that has counted it.
     """
 

@@ -94,7 +94,7 @@ def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
 
 
 def _is_of_earlier_version(run: Run) -> bool:
-    """Return whether the rules have changed since the run; 0.2.0 did not record its rules' version."""
+    """Return whether the rules have changed since the run."""
     places = places_counted(run)
     if places is not None:
         return places.is_outdated(run)

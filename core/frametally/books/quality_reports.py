@@ -52,7 +52,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         lines_dead: Lines of the run's segments that could not be read.
         set_aside: The first of these lines.
         checks: Every check, in a fixed order.
-        frames_by_source: Frames covered, by source; empty in reports of older versions.
+        frames_by_source: Frames covered, by source.
     """
 
     run_id: str
@@ -84,7 +84,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
 
 
 def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
-    """Return the quality report of a run, or None if it has none, like runs of older versions.
+    """Return the quality report of a run, or None if it has none.
 
     A day's report is stored with the run of whole pictures and covers the day's zones as well.
 

@@ -97,7 +97,7 @@ class CoverageBucket(NamedTuple):
     Attributes:
         start_ms: Start of the interval, as in `Bucket`.
         slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if the
-            rate of some part is unknown: objects were not tracked, or an older version did not record it.
+            rate of some part is unknown: objects were not tracked.
         source: Slug of the source if bars are by source, else None.
         objects: Unique objects of all labels, summed; None if some part was not measured.
         covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None if

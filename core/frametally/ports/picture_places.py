@@ -177,7 +177,7 @@ class PicturePlaces(Protocol):
         """Yield the crossings of `[from_ms, to_ms)` at a place in its directions, in any order.
 
         Raises:
-            Poison: The counted data is damaged, or is of an earlier release.
+            Poison: The counted data is damaged.
             Retryable: The store is unavailable.
         """
 

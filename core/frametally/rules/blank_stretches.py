@@ -81,7 +81,7 @@ def blank_reasons(
     """Return why each of a source's distinct frames, sorted by time, showed nothing.
 
     An hour and its neighbours agree if the frames of `FROZEN_MS` around it are included; without them, pass
-    `with_frozen=False`. Return None if a frame was not measured, as in segments of earlier versions.
+    `with_frozen=False`. Return None if a frame was not measured.
     """
     if not all(map(attrgetter("picture_digest"), frames)):
         return None

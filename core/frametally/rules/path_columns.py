@@ -76,7 +76,7 @@ class PathColumns(NamedTuple):
         labels: The labels that occur, sorted.
         columns: Columns by the names of `TRACK_COLUMNS`, `POINT_COLUMNS` and `SIZE_COLUMN`. All points of a
             track are from frames of one shape.
-        sizes: Frame sizes of the points, sorted; empty if unknown, as in files of 0.3.0.
+        sizes: Frame sizes of the points, sorted; empty if there are none.
         pictures: Starts of hours (or of hours that are counted together), each with the sizes of all pictures
             until the next start.
     """
@@ -172,7 +172,7 @@ def size_column(paths: PathColumns, name: str = SIZE_COLUMN) -> Sequence[int]:
 def of_each_shape(files: Sequence[PathColumns]) -> Iterator[tuple[Size | None, list[PathColumns]]]:
     """Yield the largest picture size of each shape with the tracks in such pictures, scaled to that size.
 
-    If no sizes are known, as in files of 0.3.0, yield None once with the files as they are.
+    If there are no sizes, yield None once with the files as they are.
     """
     common = common_sizes(size for paths in files for size in paths.sizes)
     for size in dict.fromkeys(common.values()):

@@ -177,7 +177,7 @@ class CountParams(NamedTuple):
     def digest(self) -> str:
         """Return 8 hex digits of what changes counts, without the interval (which the key has separately)."""
         identity = [COUNTING_VERSION, self.min_confidence, self.min_side, self.labels, self.tracking]
-        if self.overlaps != "first":  # as in earlier versions' counts, which know no overlaps
+        if self.overlaps != "first":
             identity.append(self.overlaps)
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 

@@ -280,7 +280,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         not_analysed: By start; null while the store cannot be read.
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
         not_within: By start and source, with a `zone`: footage that is not counted within it.
-        frames_not_looked_at: How many of `frames` an earlier version analysed: they may show nothing.
+        frames_not_looked_at: How many of `frames` frametally did not look at: they may show nothing.
         totals: In the order of `labels`, then the labels that `top` merges.
         rest_totals: The totals of each label of `rest`; empty if the request splits by source.
         together: All labels together: one entry, or one for each source if the request splits by source.

@@ -326,7 +326,7 @@ def _chart(
     if PARTIAL_LABELS & {*names}:
         # Of the labels that the query groups, the objects of these are known in part.
         buckets = add_labels(buckets, lambda label: None if label in PARTIAL_LABELS else label)
-    # Counts of older versions show only by their boxes that objects were not measured.
+    # Counts may show only by their boxes that objects were not measured.
     not_measured = [
         part
         for part, reason in zip(coverage, reasons, strict=True)

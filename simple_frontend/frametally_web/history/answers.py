@@ -107,7 +107,7 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
         frames: Frames analysed now, also those that show nothing, which the chart leaves out.
         changes: The runs that changed it.
         other_runs: How many runs of these days changed nothing of it.
-        unknown_days: UTC days without a history: an earlier frametally counted them.
+        unknown_days: UTC days whose history is missing or damaged.
         other_models: The counts of other models; a chart without `model` shows the one published last.
     """
 

@@ -104,7 +104,7 @@ class VideoBooks(NamedTuple):
 
     All are numbers of distinct frames, None until known. `labels` has the detections of its source between
     its first and its last frame, by label, once they are counted. `visible_frames` is how many counted
-    frames of that time show something; None also in accounts of earlier versions.
+    frames of that time show something.
     """
 
     expected: int | None = None

@@ -196,7 +196,7 @@ export function lanesOf(apart, state, [from, to]) {
         outside,
       },
       nothing,
-      // The filmed time is unknown for single pictures and for counts by older versions.
+      // The filmed time is unknown for single pictures.
       share: filmed === null ? "" : shareWords({ part: filmed, askedS, sources: 1 }),
     };
   });
