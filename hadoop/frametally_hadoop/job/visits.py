@@ -322,11 +322,13 @@ def _follow(
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
         tracks = tracker.follow()
-        fast, alone = chained(tracker.lone)
-        lone += [box for *_, box in alone if box.is_counted]
-        for boxes in chained(alone, LEAST_FAST)[0]:
-            fast_boxes += [*filter(_IS_COUNTED, boxes)][:1]
-        for track in mended([*tracks, *fast], tracker.frames, tracking):
+        if tracker.lone:  # false of most hours
+            fast, alone = chained(tracker.lone)
+            tracks += fast
+            lone += [box for *_, box in alone if box.is_counted]
+            for boxes in chained(alone, LEAST_FAST)[0]:
+                fast_boxes += [*filter(_IS_COUNTED, boxes)][:1]
+        for track in mended(tracks, tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
