@@ -30,7 +30,7 @@ from frametally_models.self_test import draw_picture, read_stop_sign
 
 Make = Callable[[ModelRecord, Settings], YoloDetector]
 
-LEAST_RATIO = 1.15
+LEAST_RATIO = 1.11
 """Another preparation must find so many times as much; a wrong one that loses a tenth of the boxes does."""
 LEAST_GAIN = 1.5
 """And so much more, in units of the frames' own spread: few boxes differ by chance."""
