@@ -70,6 +70,7 @@ def make(version: str, program: list[str]) -> Path:
             subprocess.run(
                 [*program, *step, "--data-dir", "data"], cwd=folder, env=os.environ | SETTINGS, check=True
             )
+        (folder / "data/reserve").unlink(missing_ok=True)  # random bytes, which the next command makes again
         FIXTURES.mkdir(exist_ok=True)
         packed = FIXTURES / f"data-{version}.tar.xz"
         with tarfile.open(packed, "w:xz") as archive:
