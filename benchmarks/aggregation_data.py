@@ -10,7 +10,7 @@ from pathlib import Path
 
 import footage
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import Detection, FrameDetections
 
 SEED, SOURCES = 7, 4

@@ -28,7 +28,7 @@ import msgspec
 from measuring import serving
 from results import ROOT, Cell, Goal, Table, options, save
 
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.process.reports import NoProgress
 
 REQUESTS_A_SECOND = 20

@@ -23,7 +23,7 @@ from dashboard_data import DAY_MS, FIRST_DAY_MS, MODEL, load_index
 from measuring import p95_ms, running_servers, serving
 from results import ROOT, Cell, Goal, Table, options, save
 
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr

@@ -36,12 +36,12 @@ from measuring import serving
 from playwright.sync_api import sync_playwright
 from results import ROOT, Goal, Table, options, save
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import Retryable
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import load_settings
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

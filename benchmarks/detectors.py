@@ -33,10 +33,10 @@ from measuring import FRAMETALLY, Name, in_turns, median_ratio, memory_mb
 from results import SHARED, Cell, Goal, Table, options, save
 from stored_frames import decoded_frames
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.records import Detection

@@ -132,7 +132,7 @@ class _Looking:
 
 
 def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
-    from frametally.opening import open_frame_log, open_object_store
+    from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally_producer.produce import produce
     from frametally_producer.writing.production import ProduceCall
 
@@ -149,7 +149,7 @@ def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: C
 
 def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
     """Consume until everything produced is in segments, from the signal `go`; report through `line`."""
-    from frametally.opening import open_frame_log, open_object_store
+    from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector
 

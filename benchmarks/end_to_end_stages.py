@@ -97,8 +97,8 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> Calls:
     from obstore.store import LocalStore
 
     from frametally import keys
+    from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally.files.opencv import Pixels, cv2
-    from frametally.opening import open_frame_log, open_object_store
     from frametally.records import FrameAnnouncement, encode
     from frametally.segments.chain import SegmentChain
     from frametally.segments.stored_frame import parse_announcement, read_frame

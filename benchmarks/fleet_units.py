@@ -33,8 +33,8 @@ from results import ROOT
 
 from frametally import keys
 from frametally.adapters.sql.ledger import segments as ledger_listing
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore

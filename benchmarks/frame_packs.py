@@ -32,11 +32,11 @@ from measuring import running_servers
 from results import ROOT, Cell, Goal, Table, options, save
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels
 from frametally.media.forgetting import forget, targets_in
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_frame_log, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.packs.packing import pack_pictures
 from frametally.ports.object_store import ObjectStore

@@ -20,7 +20,7 @@ from typing import Any
 
 import footage
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections

@@ -26,7 +26,7 @@ from pathlib import Path
 from measuring import FRAMETALLY, listening
 from results import ROOT, Cell, Goal, Table, options, save
 
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import Settings, load_settings
 

@@ -34,10 +34,10 @@ from footage import LOG_ID, TOPIC
 from results import Cell, Goal, Table, options, save
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger, open_object_store
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.history_records import HourList
 from frametally.media.manifests import ManifestReader
-from frametally.opening import open_ledger, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, encode
 from frametally.rules.times import DAY_MS

@@ -24,9 +24,9 @@ from measuring import listening, p95_ms, serving
 from results import Goal, Table, options, save
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.settings.loading import load_settings
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 
 OURS = "frametally serve"

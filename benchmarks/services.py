@@ -23,9 +23,9 @@ from fleet_units import measure_log
 from measuring import running_servers, stored_bytes
 from results import ROOT, Cell, Table, options, save
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.opening import open_object_store
 
 MESSAGES = 20_000
 

@@ -25,8 +25,8 @@ from stored_frames import DEFAULT_QUALITY
 from tracking import CLIP_FPS, FPS
 from tracking_scenes import Seen
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_paths
-from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.rules.places import ZoneShape

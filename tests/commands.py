@@ -20,7 +20,7 @@ PRELOAD = [
     "rich.console",
     "rich.progress",
     "rich.table",
-    "frametally.opening",
+    "frametally.adapters_by_url",
     "frametally.adapters.files.folder_store",
     "frametally.adapters.sqlite.file_log",
     "frametally.adapters.sql.index.counts",

@@ -15,8 +15,8 @@ from frametally.errors import Misconfigured
 _TOOLS = """\
 import os
 from IPython.display import SVG
-from frametally.opening import open_object_store
-from frametally_videos.opening import open_video_catalogue
+from frametally.adapters_by_url import open_object_store
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.manifests import find_record
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, encode

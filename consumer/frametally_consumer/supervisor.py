@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import FrametallyError, Retryable
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress, write_log_lines
 from frametally.settings.loading import Settings

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2, decode_image
-from frametally.opening import open_object_store
 from frametally.process.reports import Progress, plural
 from frametally.settings.loading import Settings
 

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Poison, Retryable
 from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels, decode_image
 from frametally.model_records import MOST_SOURCES
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings

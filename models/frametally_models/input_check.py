@@ -14,10 +14,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck, assignment
-from frametally.opening import open_object_store
 from frametally.process.reports import plural
 from frametally.records import encode
 from frametally.settings.loading import ENV_PREFIX, Settings

@@ -12,9 +12,9 @@ import click
 from sqlalchemy import Connection
 
 from frametally.adapters.sql.kept_books import KeptTables
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
-from frametally.opening import open_object_store
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally_accounts import book, tables

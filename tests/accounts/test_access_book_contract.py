@@ -20,7 +20,7 @@ from frametally_accounts.access_rows import MOST_WAIT_S, TriedBy, UsedInFuture
 from frametally_accounts.book import AccessBook
 from frametally_accounts.people import changes
 from frametally_accounts.rights import ApiToken, Credentials, UserAccount
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 HOUR_S = 3600.0
 ANNA = UserAccount("anna", "run")
@@ -287,7 +287,7 @@ def test_the_book_lies_in_the_catalogues_database(database: Place, is_first: boo
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    from frametally.opening import open_ledger
+    from frametally.adapters_by_url import open_ledger
 
     url = f"sqlite:///{tmp_path}/ledger.sqlite"
     open_ledger(url).close()

@@ -27,7 +27,7 @@ from frametally_accounts.audit_records import (
     first_break,
 )
 from frametally_accounts.book import AccessBook
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 UPDATE = "UPDATE frametally_audit_records SET"
 FORGE = (

@@ -18,7 +18,7 @@ from frametally_accounts.book import AccessBook
 from frametally_accounts.hooks import checks
 from frametally_alerts.book import AlertBook
 from frametally_cli.main import main
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
 from frametally import keys
 from frametally.adapters.sql.kept_books import KeptBooks
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally_accuracy.answering import Desk

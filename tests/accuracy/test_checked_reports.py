@@ -10,8 +10,8 @@ from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import make_lines, publish_lines
 from tests.web.test_export_tables import rows_of
 
+from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_MS
 from frametally_accuracy.book import AccuracyBook

@@ -22,9 +22,9 @@ from tests.traffic import junction
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
 
+from frametally.adapters_by_url import open_object_store
 from frametally.media.forgetting import forget, targets_in
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.ports.picture_places import CheckedMetric
 from frametally.process.reports import NoProgress
 from frametally_accuracy import tables
@@ -33,7 +33,7 @@ from frametally_accuracy.pieces import event_places
 from frametally_accuracy.pieces.counted_pieces import LEAD_MS, PIECE_MS, PiecesOfBars, read_pieces
 from frametally_accuracy.population import CheckFootage, CheckScope
 from frametally_accuracy.records import AccuracyCheck
-from frametally_web.charts.checks import CheckedCount
+from frametally_web.charts.checked_counts import CheckedCount
 
 Truth = Counter[tuple[int, str]]
 """By number of the piece and label."""

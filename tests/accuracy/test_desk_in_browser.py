@@ -17,7 +17,7 @@ from tests.web.browser import Page, Visit, Visits, expect
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_accounts.audit.book import AuditBook
 from frametally_accuracy.certificates import read_certificate
 

@@ -29,7 +29,7 @@ from frametally_accuracy import charted
 from frametally_accuracy.book import AccuracyBook
 from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor, set_visitor
-from frametally_web.charts import answers, checks
+from frametally_web.charts import answers, checked_counts
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count
 from frametally_web.requests.query import read_chart
@@ -122,7 +122,7 @@ def test_without_the_plugin_answers_are_the_same_bytes(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary", "export")]
-    monkeypatch.setattr(checks, "hooks", lambda _: ())
+    monkeypatch.setattr(checked_counts, "hooks", lambda _: ())
     again = [client.get(f"/api/v1/{route}?{QUESTION}&").data for route in ("counts", "summary", "export")]
     assert again == before
 
@@ -347,7 +347,7 @@ def test_a_chart_reads_the_answers_of_checks_of_its_own_footage_and_labels_when_
     rows_of = charted._rows_of
     monkeypatch.setattr(charted, "_rows_of", lambda *args: read.append(args[1]) or rows_of(*args))
     monkeypatch.setattr(charted, "CHECKS", charted.ChartedChecks())
-    monkeypatch.setattr(checks, "hooks", lambda _: (charted.CHECKS,))
+    monkeypatch.setattr(checked_counts, "hooks", lambda _: (charted.CHECKS,))
 
     def chart(query: str) -> list[str]:
         read.clear()

@@ -10,7 +10,7 @@ from tests.traffic import junction
 from tests.web.browser import Page, Route, Visit, Visits, expect
 from tests.web.conftest import Place
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 
 pytestmark = pytest.mark.thorough
 

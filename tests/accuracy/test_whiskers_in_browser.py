@@ -12,7 +12,7 @@ from tests.web.browser import Page, Visits, expect
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage

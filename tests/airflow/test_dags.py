@@ -19,8 +19,8 @@ import pytest
 from tests.kit.waiting import until
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.books.runs import current_runs
-from frametally.opening import open_count_index, open_object_store
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_accounts.book import AccessBook

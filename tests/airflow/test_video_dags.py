@@ -17,12 +17,12 @@ from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
 
 from frametally import keys
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 from frametally.settings.loading import load_settings
 from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.catalogue.catalogue_rows import Artifact, missing_jobs
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals

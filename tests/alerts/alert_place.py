@@ -12,7 +12,7 @@ import msgspec
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_manifest, make_run
 
 from frametally import keys
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.records import encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
@@ -24,7 +24,7 @@ from frametally_alerts.reports.due_reports import MakeFiles, make_due
 from frametally_alerts.rounds import RoundReport, look_at_all
 from frametally_alerts.rule_form import make_report, make_rule
 from frametally_alerts.rules import Alert, AlertRule, ScheduledReport
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 MINUTE_MS = 60_000
 AFTERWARDS_MS = DAY_MS + 7 * 86_400_000

@@ -13,12 +13,12 @@ from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import Place
 
+from frametally.adapters_by_url import open_count_index
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index
 from frametally_alerts import tables
 from frametally_alerts.book import AlertBook
 from frametally_alerts.rules import AlertMessage, AlertRule, ScheduledReport
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 
 @pytest.fixture

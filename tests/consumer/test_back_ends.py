@@ -15,9 +15,9 @@ import pytest
 from tests.fakes.said import Said
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally.opening import open_object_store
 from frametally.records import AutoDetector, Detection, decode, encode
 from frametally.settings.loading import load_settings
 from frametally_consumer import load as backends

@@ -19,9 +19,9 @@ from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.adapters.sqlite.file_log import SqliteLog
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.verdict import BEHIND, SETTLED
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, decode, encode

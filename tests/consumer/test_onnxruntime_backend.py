@@ -20,9 +20,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
 from frametally_consumer.backends.network import BATCH_PICTURES, Outputs
 from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork, try_providers

@@ -17,13 +17,13 @@ from tests.fakes.records import make_segment
 from tests.fakes.said import Said
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.offsets import read_logs
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress

@@ -16,8 +16,8 @@ from tests.consumer.test_worker import announcement
 from tests.fakes.said import Said
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode

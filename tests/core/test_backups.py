@@ -19,9 +19,9 @@ import pytest
 from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 
 from frametally import backups as contents
+from frametally.adapters_by_url import open_object_store
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
 from frametally.errors import FIRST_LAYOUT
-from frametally.opening import open_object_store
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
 from frametally.work.children import Family

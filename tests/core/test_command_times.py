@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_cli.main import cli, main
 
 EXTREMES = ["0001-01-01", "9999-12-31T23:59:59Z", "253402300799999", "-62135596800000"]

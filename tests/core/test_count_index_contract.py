@@ -21,9 +21,9 @@ from tests.fakes.records import make_coverage as coverage
 from tests.fakes.records import make_run as run
 from tests.fakes.records import put_run
 
+from frametally.adapters_by_url import open_count_index
 from frametally.books.index_check import check_index
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_count_index
 from frametally.ports.count_index import (
     NOT_LOOKED_AT,
     BlankBucket,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.capabilities import needs
 
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.data_folder import (

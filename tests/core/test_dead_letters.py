@@ -11,9 +11,9 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode

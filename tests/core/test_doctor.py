@@ -18,9 +18,9 @@ import pytest
 from tests.capabilities import HERE, of_capabilities
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_ledger, open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
-from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import NoProgress

@@ -25,13 +25,13 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.counted_days import CountedWith
 from frametally.books.evidence import frames_of_bar, frames_of_medium
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.live_records import LiveMinute, Outage
 from frametally.media.overlapping import NotCounted
-from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import NoProgress

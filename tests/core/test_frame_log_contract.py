@@ -28,8 +28,8 @@ from tests.fakes.at_once import at_once
 from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.sqlite.file_log import SqliteLog
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, NoSuchTopic
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6

@@ -16,9 +16,9 @@ import pytest
 from tests.capabilities import HERE
 from tests.fakes.records import make_manifest, make_run
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import DiskFull, Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.ports.frame_log import FrameLog
 from frametally.process.reports import NoProgress
@@ -47,7 +47,7 @@ READ: dict[str, tuple[Callable[[str], Any], Callable[[Any], object], Callable[[A
 }
 if "videos" in HERE:
     READ["catalogue"] = (
-        import_module("frametally_videos.opening").open_video_catalogue,
+        import_module("frametally_videos.catalogue_by_url").open_video_catalogue,
         lambda catalogue: catalogue.job_states(),
         lambda catalogue: catalogue.put_notice("a", "s", "b"),
     )

@@ -70,7 +70,7 @@ FLOORS = (
     ("frametally.segments",),
     ("frametally.naming",),
     ("frametally.backups", "frametally.mail", "frametally.media", "frametally.work"),
-    ("frametally.opening", "frametally.spark_sessions"),
+    ("frametally.adapters_by_url", "frametally.spark_sessions"),
     (
         "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",
@@ -398,12 +398,12 @@ def test_no_module_of_airflows_is_called_as_a_package() -> None:
 
 def test_the_ports_know_no_adapter() -> None:
     for module, path in MODULES.items():
-        if is_in(module, "frametally.ports") or module == "frametally.opening":
+        if is_in(module, "frametally.ports") or module == "frametally.adapters_by_url":
             text = path.read_text(encoding="utf-8")
             # Books with one implementation are known by its class.
             named = set(re.findall(r"frametally\.adapters[a-z_.]*", text))
             assert named <= {"frametally_alerts.book", "frametally_accounts.audit.book"}, module
-            assert "frametally.adapters" not in text or module == "frametally.opening", module
+            assert "frametally.adapters" not in text or module == "frametally.adapters_by_url", module
             assert "frametally_search" not in text, module
 
 

@@ -16,9 +16,9 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from frametally import keys
 from frametally.adapters.sql.index import tables as sql_tables
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.books.index_check import check_index
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings

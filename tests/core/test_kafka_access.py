@@ -16,8 +16,8 @@ from kafka import errors
 from frametally.adapters.kafka import probe as kafka_probe
 from frametally.adapters.kafka.access import KafkaAccess, explain, read_kafka_access
 from frametally.adapters.kafka.probe import check_reachable
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_frame_log
 from frametally.settings.access import LogAccess
 from frametally.settings.fields import SecretStr
 

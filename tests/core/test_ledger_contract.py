@@ -33,8 +33,8 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.adapters.sql.ledger import cache, frame_rows, tables
 from frametally.adapters.sql.ledger.database import COLUMNS
+from frametally.adapters_by_url import open_ledger
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_ledger
 from frametally.ports.ledger import CountedHour, Ledger, SegmentPart
 from frametally.process.reports import NoProgress
 from frametally.records import (

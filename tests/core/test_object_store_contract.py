@@ -25,8 +25,8 @@ from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.adapters.s3 import bucket_store
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.ports.object_store import KeyRanges, ObjectMissing, ObjectStore
 from frametally.settings.access import StoreAccess

@@ -17,8 +17,8 @@ from tests.fakes.memory import ManualClock, MemoryStore
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
-from frametally.opening import open_object_store
 from frametally.packs import pack_format
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes

@@ -262,7 +262,7 @@ def test_whatever_is_flushed_and_killed_the_end_is_what_was_sent(
 
 WRITER = """
 import sys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 write = open_object_store(sys.argv[1]).resumable("videos/a/original", "uploads/a.part")
 at = write.durable_bytes
 print(at, flush=True)

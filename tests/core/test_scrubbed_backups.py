@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from frametally.adapters_by_url import open_object_store
 from frametally.backups import ELSEWHERE, encode_backup, store_backup
-from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 

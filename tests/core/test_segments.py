@@ -14,10 +14,10 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame, make_segment
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.books.evidence import find_line
 from frametally.errors import Misconfigured, Poison
 from frametally.media.overlapping import NotCounted
-from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress

@@ -11,8 +11,8 @@ from obstore.exceptions import PermissionDeniedError
 
 from frametally.adapters.s3.failures import failure
 from frametally.adapters.s3.service import service_failure
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import open_object_store
 from frametally.settings.access import StoreAccess
 from frametally_cli import main as cli
 from frametally_cli.bucket import STAGES, policy, set_up_store, write_policies

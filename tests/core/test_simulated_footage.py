@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from frametally.adapters_by_url import open_count_index
 from frametally.media.manifests import footage_of
-from frametally.opening import open_count_index
 from frametally.records import Coverage, IntervalCount, MediaManifest, Run, decode, encode
 from frametally.rules.places import SIMULATED_MODEL
 

@@ -81,7 +81,7 @@ def test_a_plan_says_the_first_frame_by_both_clocks_and_nothing_where_nothing_ch
 def test_the_command_shows_what_changes_asks_and_refuses_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from frametally.opening import open_object_store
+    from frametally.adapters_by_url import open_object_store
     from frametally.settings.loading import load_settings
     from frametally_cli.main import main
 

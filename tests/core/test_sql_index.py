@@ -22,10 +22,10 @@ from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql.index import publication
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
+from frametally.adapters_by_url import open_count_index
 from frametally.errors import Misconfigured, Retryable
 from frametally.files import sqlite
 from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong
 

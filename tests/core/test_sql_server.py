@@ -14,8 +14,8 @@ from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from frametally.adapters.sql.engine import SqlServer
 from frametally.adapters.sql.timed_connection import TimedConnection
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_count_index, open_ledger
 from frametally.process.time_limit import time_limit
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr

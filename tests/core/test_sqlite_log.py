@@ -18,10 +18,10 @@ from tests.fakes.memory import ManualClock
 from frametally.adapters.sqlite import database_file as sqlite_file
 from frametally.adapters.sqlite.database_file import SqliteFile
 from frametally.adapters.sqlite.file_log import SqliteLog
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger
 from frametally.errors import Misconfigured, Retryable
 from frametally.files import sqlite as sqlite_opening
 from frametally.files.sqlite import network_file_system
-from frametally.opening import open_count_index, open_frame_log, open_ledger
 from frametally.ports.frame_log import LogConsumer
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
@@ -100,7 +100,7 @@ def test_who_waits_while_nobody_writes_asks_the_file_for_nothing_but_whether_som
 # A worker: prints its number of partitions at each change, its messages, and its commits.
 _CONSUME = """
 import sys
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 from frametally.ports.frame_log import LeaseLost
 log = open_frame_log(sys.argv[1], lease_s=float(sys.argv[2]))
 consumer = log.subscribe("frames", "frametally-yolo", on_assigned=lambda _: None, on_revoked=lambda _: None)
@@ -124,7 +124,7 @@ log.close()
 
 _PUBLISH = """
 import sys
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 log = open_frame_log(sys.argv[1])
 for n in range(0, 600, 30):
     values = {i: f"{sys.argv[2]} {i}".encode() for i in range(n, n + 30)}
@@ -205,7 +205,7 @@ def test_a_killed_consumers_partitions_go_to_the_other_and_nothing_is_lost_or_do
 
 _OPEN = """
 import sys
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 print("ready", flush=True)
 sys.stdin.readline()
 log = open_frame_log(sys.argv[1])

@@ -27,11 +27,11 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED, Need
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (

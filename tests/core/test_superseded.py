@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tests.fakes.records import make_run
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_days, read_parts
 from frametally.books.superseded import KEPT_MS, remove_superseded
 from frametally.errors import Poison, Retryable
 from frametally.history_records import HourFile, HourList
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, encode
 from frametally.rules.times import DAY_MS

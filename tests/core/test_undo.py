@@ -22,6 +22,7 @@ from tests.examples import examples, first_quick
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.change_preview import DayCounts, preview_counts
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
@@ -38,7 +39,6 @@ from frametally.media.manifests import (
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import joined, source_names
 from frametally.media.stored_images import announced_images, bitmap_of
-from frametally.opening import open_count_index, open_ledger
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
 from frametally.process.reports import NoProgress

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from frametally.adapters.day_cells.parts import parts_in
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.counts import SqlIndex
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery, DayPart, PartsReplaced, part_at
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally_search.index.queries import open_moment

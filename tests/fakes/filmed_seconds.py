@@ -20,8 +20,8 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.unanalysed import find_unanalysed
-from frametally.opening import open_count_index, open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import DeadLetter, FrameAnnouncement, encode
 from frametally.segments.contents import encode_segment

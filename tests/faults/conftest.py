@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from tests.commands import FORKS
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.runs import current_runs
 from frametally.files.opencv import cv2
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment

@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 from frametally.ports.frame_log import LeaseLost
 
 TOPIC, GROUP = "frames", "counters"

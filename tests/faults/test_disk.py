@@ -14,8 +14,8 @@ from tests.fakes.memory import ManualClock, MemoryLog
 from tests.fakes.said import Said
 
 from frametally.adapters.files import folder_store as file_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.files import synced
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.segments.chain import SegmentChain

@@ -25,8 +25,8 @@ def consume_many(folder: Path) -> None:
     import numpy as np
 
     from frametally import keys
+    from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally.files.opencv import Pixels, cv2
-    from frametally.opening import open_frame_log, open_object_store
     from frametally.process.reports import NoProgress
     from frametally.records import Detection, FrameAnnouncement, encode
     from frametally.settings.loading import load_settings

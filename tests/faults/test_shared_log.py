@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.kit.waiting import until
 
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 
 MEMBER = Path(__file__).with_name("log_member.py")
 MESSAGES = int(os.environ.get("FAULTS_MESSAGES", "50000"))

@@ -20,8 +20,8 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.gold.gold_year import INTERVAL_S, MODEL, days_of_year, put_day
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run

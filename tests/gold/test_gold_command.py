@@ -11,13 +11,13 @@ from tests.gold.gold_year import MODEL, days_of_year, put_day
 from tests.videos.video_records import make_video
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_videos.catalogue.catalogue_rows import JobKind
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.jobs.job_results import take_in
-from frametally_videos.opening import open_video_catalogue
 
 
 def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(

@@ -16,7 +16,7 @@ from tests.fakes.records import make_coverage
 from tests.traffic.flow_days import DAY, MODEL, SOURCE, goer, path_files
 
 from frametally import keys
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.records import FlowFile
 from frametally.rules.places import FLOWS, ZoneShape, series_model

@@ -25,8 +25,8 @@ from tests.fakes.databases import Place
 from tests.fakes.memory import MemoryStore
 from tests.gold.gold_year import days_of_year, put_day
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
-from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli

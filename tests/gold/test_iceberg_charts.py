@@ -19,7 +19,7 @@ from tests.traffic import junction
 from tests.web.conftest import Place
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.rules.places import ZONES, series_model

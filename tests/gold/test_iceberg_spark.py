@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.gold.gold_year import days_of_year, put_day
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.process.reports import NoProgress
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]

@@ -20,8 +20,8 @@ from tests.videos.test_jobs import PROGRAM
 from tests.videos.video_records import upload_file
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
@@ -29,7 +29,7 @@ from frametally.work import worker_process
 from frametally_cli.main import main
 from frametally_gold.layers import bronze, driver, silver
 from frametally_videos.catalogue.catalogue_rows import Artifact, usual_jobs
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import waiting_arrivals

@@ -27,8 +27,8 @@ from frametally_gold.book import Gold
 from frametally_gold.layers import bronze, gold, silver
 from frametally_gold.settings import GoldSettings
 from frametally_videos.catalogue.catalogue_rows import usual_jobs
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.media_records import VideoCheck, VideoMetadata, VideoQuality
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 LAYERS = (bronze, silver, gold)

@@ -12,10 +12,10 @@ import pytest
 from tests.kit.scripts import script
 from tests.videos.video_records import upload_file
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.settings.loading import load_settings
 from frametally_gold.layers import driver
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = pytest.mark.thorough
 

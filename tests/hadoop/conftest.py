@@ -12,9 +12,9 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import with_checksums
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.history_records import list_in
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections

@@ -15,9 +15,9 @@ import pytest
 from tests.examples import THOROUGH
 from tests.hadoop.conftest import Footage
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Poison
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.failpoints import FAILPOINTS
 from frametally.process.reports import NoProgress

@@ -22,12 +22,12 @@ from tests.hadoop.conftest import MODEL, Footage
 from tests.hadoop.test_hours import from_nothing, stands
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.books.runs import current_runs, hour_files, read_parts
 from frametally.media import corrections, forgetting
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.overlapping import not_counted
 from frametally.media.stored_images import announcement_of, bitmap_of
-from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import (
     DeadLetter,

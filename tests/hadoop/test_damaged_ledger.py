@@ -16,7 +16,7 @@ from tests.fakes.records import flipped
 from tests.hadoop.conftest import Footage
 
 from frametally.adapters.sql.ledger.cache import SqlLedger
-from frametally.opening import open_ledger
+from frametally.adapters_by_url import open_ledger
 from frametally.process.reports import NoProgress
 from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run

@@ -20,13 +20,13 @@ from tests.fakes.records import without_history
 from tests.hadoop.conftest import MODEL, NOON_MS, Footage
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.history import HistoryQuery, RunChanges, find_history
 from frametally.books.history_words import reason_words
 from frametally.books.runs import current_runs, read_run
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.history_records import HistoryReason, hours_key
-from frametally.opening import open_count_index, open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, encode
 from frametally.rules.times import DAY_MS, HOUR_MS

@@ -167,7 +167,7 @@ def test_two_aggregations_at_once_publish_every_day_once(file_footage: Footage) 
             [file_footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(9)]
         )
     script = (
-        "import sys; from frametally.opening import open_object_store\n"
+        "import sys; from frametally.adapters_by_url import open_object_store\n"
         "from frametally.process.reports import NoProgress\n"
         "from frametally.settings.loading import load_settings\n"
         "from frametally_hadoop.driver import aggregate\n"

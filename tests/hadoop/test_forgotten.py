@@ -14,8 +14,8 @@ from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index
 from frametally.books.runs import DayKey, current_runs
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, encode

@@ -13,8 +13,8 @@ import pytest
 from tests.hadoop.conftest import Footage
 
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters_by_url import open_ledger
 from frametally.errors import Damaged
-from frametally.opening import open_ledger
 from frametally.ports.object_store import KeyRanges, ObjectInfo
 from frametally.process.reports import NoProgress
 from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook

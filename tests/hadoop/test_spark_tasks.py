@@ -14,8 +14,8 @@ from tests.fakes.spark import FakeFrame, fake_job
 from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
 from tests.hadoop.test_hours import drive
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
 from frametally.spark_sessions import java_cause
 from frametally_cli import main as cli

@@ -17,9 +17,9 @@ from uuid import uuid4
 import pytest
 from tests.kit.waiting import until
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.live_records import LiveMinute
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, decode

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from tests.videos.test_work_kills import children_of
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.segments.contents import list_segments, read_segment

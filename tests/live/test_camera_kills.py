@@ -31,8 +31,8 @@ from tests.live.capturing import (
 from tests.live.showing import LAUNCHES, RtspCamera
 from tests.videos.test_work_kills import SEED, children_of, is_running
 
+from frametally.adapters_by_url import open_object_store
 from frametally.live_records import Outage
-from frametally.opening import open_object_store
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
 from frametally.settings.loading import Settings

@@ -28,9 +28,9 @@ from tests.live.showing import RtspCamera
 from tests.live.test_spool import FIRST_MS, minute_of
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
-from frametally.opening import open_frame_log, open_object_store
 from frametally.packs.pack_keys import CAMERA_PACK_MS, is_part_key
 from frametally.packs.packed_store import plain_of
 from frametally.process import failpoints

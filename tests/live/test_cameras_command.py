@@ -11,9 +11,9 @@ import pytest
 from tests.kit.waiting import until
 from tests.live.capturing import Worker, camera_of, here, manifests_of, run_frametally, settled
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
-from tests.live.test_opening import answering, garbage, motion_jpeg
+from tests.live.test_camera_opening import answering, garbage, motion_jpeg
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
 from frametally_live.cameras import camera_frames

@@ -35,14 +35,14 @@ from tests.live.capturing import (
     run_frametally,
 )
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
-from tests.live.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
+from tests.live.test_camera_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
 from tests.videos.test_work_kills import children_of
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
 from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_frame_log, open_object_store
 from frametally.records import Detection, FrameAnnouncement, decode, encode
 from frametally.rules import blank_stretches
 from frametally.rules.blank_stretches import BLANK_MS, FROZEN_MS

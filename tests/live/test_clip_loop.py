@@ -23,7 +23,7 @@ from frametally_live.feed_records import LOOP, Feed, FeedTold
 from frametally_live.feeds.clip_loop import ClipLoop
 from frametally_live.feeds.feed_messages import FeedRun, Teller, Wishes
 from frametally_live.hooks import members
-from frametally_live.opening import needs
+from frametally_live.live_book_by_url import needs
 
 NOW_S = 1_800_000_000.0
 

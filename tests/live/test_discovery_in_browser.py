@@ -17,14 +17,14 @@ from tests.live.onvif_camera import Answerer, OnvifCamera
 from tests.live.showing import RtspCamera
 from tests.web.browser import Page, Place, Visits, expect
 
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import try_feed
 from frametally_live.discovery import probe
 from frametally_live.discovery.search import search_cameras
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
 GATE = "rtsp://127.0.0.1:8554/gate"

@@ -10,7 +10,7 @@ from tests.kit.waiting import until
 from tests.live.capturing import Worker, all_in_the_books, camera_of, here, manifests_of, run_frametally
 from tests.live.test_camera_packs import FRAMES, capture, pictures_of
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_live.book import LiveBook
 from frametally_live.cameras import camera_frames
 from frametally_live.feeds.left_behind import send_left_behind

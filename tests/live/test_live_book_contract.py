@@ -20,7 +20,7 @@ from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
 from frametally_live import tables
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold, TooManyStreams
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 Make = Callable[..., LiveBook]
 NEVER = "00000000-0000-4000-8000-000000000000"

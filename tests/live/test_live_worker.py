@@ -16,8 +16,8 @@ from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process.meters import METERS
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
@@ -25,7 +25,7 @@ from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.feed_worker import work
 from frametally_live.feeds.stream_form import start_stream
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.timeout(300)

@@ -16,7 +16,7 @@ from tests.fakes.numbered_pictures import FRAMES, number_of, numbered
 from tests.kit.waiting import until
 from tests.live.capturing import Capturing, all_in_the_books, here, live_of, manifests_of
 from tests.live.showing import RtspCamera, Speaker
-from tests.live.test_opening import hls, to_open
+from tests.live.test_camera_opening import hls, to_open
 
 from frametally.files.opencv import decode_image
 from frametally_live.cameras.camera_access import CameraAway

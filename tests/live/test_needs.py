@@ -12,7 +12,7 @@ from tests.fakes.memory import MemoryStore
 
 from frametally.settings.loading import load_settings
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_live.opening import needs, open_live_book
+from frametally_live.live_book_by_url import needs, open_live_book
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from tests.live.capturing import Worker, here, manifests_of, run_frametally
 from tests.live.test_camera_packs import capture, pictures_of, send, spool_of
 from tests.live.test_spool import FIRST_MS, minute_of
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.media.manifests import media_of
 from frametally.media.stored_images import bitmap_of
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_cli.main import main

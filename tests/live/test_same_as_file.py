@@ -12,7 +12,7 @@ import pytest
 from tests.live.capturing import Capturing, here, run_frametally
 from tests.live.showing import RtspCamera
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import Detection
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings

@@ -19,7 +19,7 @@ from frametally_cli import main as cli
 from frametally_live.book import LiveBook
 from frametally_live.commands import stream as command
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 LEASE_S, PATIENCE_S = 600.0, 60.0

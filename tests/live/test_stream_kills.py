@@ -19,7 +19,7 @@ from tests.kit.waiting import until
 from tests.videos import test_work_kills
 from tests.videos.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 
-from frametally.opening import open_frame_log
+from frametally.adapters_by_url import open_frame_log
 from frametally.ports.opened import StagePorts
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress

@@ -21,8 +21,8 @@ from tests.kit.waiting import until
 from tests.pipeline.conftest import run_frametally
 from tests.videos.test_acceptance import ENV, START, House
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress

@@ -18,8 +18,8 @@ from tests.kit.waiting import until
 from tests.live.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs
-from frametally.opening import open_object_store
 
 pytestmark = pytest.mark.thorough
 

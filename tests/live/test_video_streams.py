@@ -22,10 +22,10 @@ from tests.examples import examples
 from tests.videos.video_records import make_facts, make_video
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Poison, Retryable
 from frametally.media.forgetting import Target, forget
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
 from frametally_live.feed_records import Feed, FeedTold

@@ -18,12 +18,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.verdict import find_needs, model_input
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck
-from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli

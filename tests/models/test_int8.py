@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tests.fakes.said import Said
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
-from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_consumer.backends.openvino_runtime import ov

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tests.capabilities import HERE
 
+from frametally.adapters_by_url import open_count_index
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
-from frametally.opening import open_count_index
 from frametally.settings.loading import load_settings
 from frametally_cli.main import main
 from frametally_models import choice

@@ -14,10 +14,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
-from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
 from frametally_cli.checkup.machine import model_rows
 from frametally_consumer.detectors.heads import yolo_cells

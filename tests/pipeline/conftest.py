@@ -14,8 +14,8 @@ import pytest
 from tests.capabilities import HERE
 from tests.commands import Finished, run_frametally
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.segments.contents import list_segments, read_segment
@@ -108,7 +108,7 @@ def table_of_api(data_dir: Path, interval_s: int) -> Table:
     ):
         of_plugins = {}
         if "videos" in HERE:
-            from frametally_videos.opening import open_video_catalogue
+            from frametally_videos.catalogue_by_url import open_video_catalogue
 
             catalogue = open_video_catalogue(settings.catalogue_url)
             of_plugins["catalogue"] = stack.enter_context(closing(catalogue))

@@ -25,7 +25,7 @@ from tests.family.footage import make_video
 from tests.kit.waiting import until
 from tests.pipeline.conftest import Counted
 
-from frametally.opening import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings, load_settings

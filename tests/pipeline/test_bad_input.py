@@ -15,8 +15,8 @@ import pytest
 from tests.examples import first_quick
 from tests.pipeline.conftest import Finished
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.files.opencv import cv2
-from frametally.opening import open_frame_log
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = "Noon_20260501_120000"

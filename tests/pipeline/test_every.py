@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes

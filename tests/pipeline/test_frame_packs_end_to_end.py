@@ -16,7 +16,7 @@ import pytest
 from tests.commands import findings, run_frametally
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
 from frametally_cli import main as cli

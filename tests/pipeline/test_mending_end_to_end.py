@@ -16,7 +16,7 @@ import pytest
 from tests.commands import findings
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally_cli import main as cli

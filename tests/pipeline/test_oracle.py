@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from tests.pipeline.conftest import Counted, Tables
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.files.opencv import cv2
-from frametally.opening import open_object_store
 
 LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
 VEHICLES, VEHICLE, GROUP_NMS_IOU = ("bus", "car", "truck"), 1000, 0.7

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import pytest
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_object_store
 from frametally_cli import main as cli
 
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}

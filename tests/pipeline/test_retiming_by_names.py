@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 
+from frametally.adapters_by_url import open_object_store
 from frametally.files.opencv import cv2
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.rules.times import utc
 from frametally.settings.loading import load_settings
 from frametally_cli.main import main

@@ -14,14 +14,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.records import encode
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
 pytestmark = pytest.mark.thorough

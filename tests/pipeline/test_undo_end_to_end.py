@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 
 from frametally import keys
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
 WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"

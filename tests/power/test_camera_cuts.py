@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.live.capturing import announcements_in, here
 from tests.live.showing import Speaker
-from tests.live.test_opening import motion_jpeg
+from tests.live.test_camera_opening import motion_jpeg
 from tests.power.disk import MODES, Disk, changes_in
 from tests.power.test_power_cuts import (
     Cut,
@@ -26,8 +26,8 @@ from tests.power.test_power_cuts import (
     run_session,
 )
 
+from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.segments.contents import list_segments, read_segment
 
 __all__ = ["place", "recorder"]  # fixtures

@@ -12,8 +12,8 @@ import msgspec
 from tests.fakes.records import make_frame, make_manifest, make_segment
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.media.stored_images import bitmap_of
-from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.packs.packing import pack_pictures
 from frametally.ports.object_store import ObjectStore

@@ -14,8 +14,8 @@ import av
 import cv2
 import numpy as np
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.files.opencv import Pixels, decode_pixels
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress

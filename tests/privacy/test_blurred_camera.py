@@ -10,10 +10,10 @@ import pytest
 from tests.capabilities import needs
 from tests.privacy.screened import distance, legible_spans, ruled, stored_pictures
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
-from frametally.opening import open_object_store
 
 FRAMES = 8
 
@@ -87,11 +87,11 @@ def test_a_frame_that_waits_on_the_disk_is_never_sharper_than_the_policy_even_if
     from tests.kit.waiting import until
     from tests.live.capturing import Capturing, here
     from tests.live.showing import Speaker
+    from tests.live.test_camera_opening import MULTIPART, part_of, request_of
     from tests.live.test_capture import Away
-    from tests.live.test_opening import MULTIPART, part_of, request_of
     from tests.privacy.screened import BLUR, CORNER
 
-    from frametally.opening import open_frame_log
+    from frametally.adapters_by_url import open_frame_log
     from frametally_privacy import screens
 
     monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)

@@ -11,7 +11,7 @@ from tests.capabilities import needs
 from tests.web.conftest import Place, Serving
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.rules.times import DAY_MS, HOUR_MS

@@ -26,9 +26,9 @@ from tests.privacy.erased_footage import (
 )
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.backups import store_backup
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_count_index, open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_accounts.audit.book import AuditBook
@@ -311,7 +311,7 @@ def test_an_upload_that_reaches_beyond_the_range_loses_its_files_and_one_within_
 ) -> None:
     from tests.videos.video_records import make_video
 
-    from frametally_videos.opening import open_video_catalogue
+    from frametally_videos.catalogue_by_url import open_video_catalogue
     from frametally_videos.records import VideoRecord
 
     videos: list[VideoRecord] = []

@@ -21,9 +21,9 @@ from tests.fakes.said import Said
 from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.opencv import decode_image
-from frametally.opening import open_frame_log
 from frametally.process import retrying
 from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience

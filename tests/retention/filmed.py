@@ -17,8 +17,8 @@ from tests.fakes.records import make_manifest, make_segment
 from tests.traffic.zoned_footage import MODEL, START_MS, STEP_MS, drive
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.media.stored_images import bitmap_of
-from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.packs.packing import pack_pictures
 from frametally.ports.ledger import Ledger

@@ -17,8 +17,8 @@ from tests.retention.filmed import AGES_MS, FRAMES, START_MS, filmed_days
 from tests.web.conftest import Place, Serving, SwitchedIndex
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index
 from frametally.books.verdict import BEHIND
-from frametally.opening import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc
 from frametally_cli.main import main

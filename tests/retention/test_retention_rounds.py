@@ -13,13 +13,13 @@ from tests.capabilities import needs
 from tests.retention.filmed import AGES_MS, FRAMES, START_MS, STEP_MS, Filmed, filmed_days
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media import stored_images
 from frametally.media.manifests import list_manifests
 from frametally.media.mending import _corrected, carry_out, plan_renaming, plan_retiming, unfinished
 from frametally.media.stored_images import missing_images
-from frametally.opening import open_frame_log
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore

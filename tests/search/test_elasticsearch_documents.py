@@ -24,8 +24,8 @@ from frametally.adapters.day_cells.cells import differing_sources, unpack
 from frametally.adapters.day_cells.parts import NOTHING_KEPT, WrittenPart
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed, rolled_steps
 from frametally.adapters.day_cells.sums import OBJECTS
+from frametally.adapters_by_url import open_count_index
 from frametally.errors import BEFORE_FIRST_RELEASE, Misconfigured, Poison, Retryable, TooOld
-from frametally.opening import open_count_index
 from frametally.ports.count_index import IndexDamaged, no_name, part_at
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tests.commands import run_frametally
 
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 
 pytestmark = pytest.mark.thorough
 

@@ -13,10 +13,10 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_lines
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index
 from frametally.books.counted_days import up_to_date
 from frametally.books.runs import read_parts
 from frametally.errors import Retryable
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run, encode

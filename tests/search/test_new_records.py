@@ -20,9 +20,9 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index
 from frametally.books.index_check import check_index
 from frametally.history_records import HourFile, HourList, hour_file_key
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode

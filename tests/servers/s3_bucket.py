@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import boto3
 from serving.needs import server
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr

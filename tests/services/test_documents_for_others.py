@@ -18,7 +18,7 @@ from tests.web.conftest import Place
 
 from elasticsearch import Elasticsearch
 from frametally import keys
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally.segments.contents import encode_segment

@@ -29,8 +29,8 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from elasticsearch import BadRequestError, Elasticsearch
 from frametally import keys
 from frametally.adapters.day_cells.day_index import MomentGone
+from frametally.adapters_by_url import open_count_index
 from frametally.errors import BEFORE_FIRST_RELEASE, FrametallyError, Misconfigured, Poison, Retryable, TooOld
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit

@@ -20,7 +20,7 @@ from tests.kit.waiting import until
 from tests.traffic.zoned_footage import drive, put
 from tests.web.conftest import Place
 
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accounts.book import AccessBook
 from frametally_cli.bucket import set_up_store

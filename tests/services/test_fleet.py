@@ -28,9 +28,9 @@ from serving.state import with_user
 from tests.videos.video_records import upload_file
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_object_store
 from frametally.files.opencv import cv2
 from frametally.media.manifests import pictures_identity
-from frametally.opening import open_count_index, open_frame_log, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.ports.frame_log import consumer_group
 from frametally.process.retrying import Patience
@@ -42,7 +42,7 @@ from frametally_cli.bucket import set_up_store
 from frametally_consumer.load import load_detector
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import picture_name
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 

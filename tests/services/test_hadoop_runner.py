@@ -29,8 +29,8 @@ from serving.needs import server
 from serving.place import Place
 from tests.kit.waiting import until
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings

@@ -27,9 +27,9 @@ from dockerfile import targets
 from native_container import REPOSITORY, Container, start
 from serving.downloads import cache_folder
 
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.books.runs import current_runs
 from frametally.media.screening import note_in
-from frametally.opening import open_count_index, open_object_store
 from frametally.segments.contents import list_segments
 from frametally.settings.loading import load_settings
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from postgres_schemas import fresh_schema
 
 from frametally import keys
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.week_parts import parts_of_week, shift

@@ -17,9 +17,9 @@ from kafka.errors import KafkaError
 from serving.own import OwnServer
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
 from frametally.files.opencv import cv2
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment

@@ -20,8 +20,8 @@ from kafka.structs import TopicPartition
 from serving.needs import server
 from serving.own import OwnServer
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.files.opencv import cv2
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process.retrying import Patience
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.access import LogAccess

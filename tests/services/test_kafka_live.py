@@ -18,7 +18,7 @@ from spark_connector import connector_jars
 from tests.consumer.test_live import made
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, decode, encode

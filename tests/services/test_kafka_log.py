@@ -27,8 +27,8 @@ from kafka.admin import (
 )
 from serving.needs import server
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Misconfigured
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, LeaseLost, LogRecord
 from frametally.settings.access import LogAccess
 from frametally.settings.fields import SecretStr

@@ -24,8 +24,8 @@ from serving.state import with_user
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
 from frametally.records import Detection, FrameDetections, IntervalCount

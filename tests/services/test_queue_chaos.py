@@ -29,11 +29,11 @@ from serving.state import with_user
 from tests.videos.test_work_kills import children_of
 from tests.videos.video_records import all_keys, rows_and_jobs, upload_file
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job, JobQuestion
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.queues.amqp_queue import DEAD_LETTERS, QUEUES_THERE
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings

@@ -29,7 +29,7 @@ from tests.kit.waiting import until
 from tests.web.conftest import START_MS, Place, Serving
 from tests.web.counted_footage import announcement_of, make_lines
 
-from frametally.opening import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.records import encode
 from frametally_cli import main as cli

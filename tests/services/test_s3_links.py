@@ -12,12 +12,12 @@ from s3_bucket import S3Place, new_bucket_name, root_access
 from tests.fakes.memory import MemoryLog
 
 from frametally import keys
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_cli.bucket import set_up_store
 from frametally_cli.checkup.ports import port_rows
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
 pytestmark = pytest.mark.services

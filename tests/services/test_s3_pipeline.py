@@ -19,9 +19,9 @@ from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 from tests.fakes.records import make_segment
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Misconfigured
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally_cli import main as cli

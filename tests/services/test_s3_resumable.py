@@ -210,7 +210,7 @@ def test_a_key_without_the_right_is_told_which(bucket: S3Place) -> None:
 
 WRITER = """
 import sys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.settings.loading import load_settings
 settings = load_settings()
 write = open_object_store(settings.store_url, settings.store_access).resumable(sys.argv[1], sys.argv[2])

@@ -21,15 +21,15 @@ from s3_bucket import new_bucket_name, root_access
 from serving.state import with_user
 from tests.videos.video_records import all_keys, upload_file
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.rules.seals import unsealed
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.bucket import set_up_store
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

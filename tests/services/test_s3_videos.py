@@ -26,13 +26,13 @@ from tests.videos.video_records import (
 )
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import VARIABLE, every_failpoint
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
 from frametally_cli.bucket import set_up_store
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write

@@ -23,15 +23,15 @@ from tests.live.watching import Shown, Watcher, open_socket
 from tests.videos.video_records import upload_file
 from websockets.exceptions import ConnectionClosed
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.runs import current_runs, read_parts
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, decode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.bucket import set_up_store
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]

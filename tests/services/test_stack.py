@@ -32,16 +32,16 @@ from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
 from tests.live.showing import Speaker
-from tests.live.test_opening import motion_jpeg
+from tests.live.test_camera_opening import motion_jpeg
 from tests.live.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import IntervalCount
 from frametally.segments.contents import list_segments, read_header

@@ -19,7 +19,7 @@ from tests.web.counted_footage import START_MS, make_lines, put_dead_letters
 from tests.web.recounted import three_changes
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoBooks
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from tests.commands import run_frametally
 
-from frametally.opening import open_count_index, open_object_store
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, SIMULATED_MODEL
 from frametally_alerts.book import AlertBook
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import NOT_MEASURED
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = pytest.mark.thorough
 

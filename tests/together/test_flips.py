@@ -26,11 +26,11 @@ from tests.examples import first_quick
 from tests.fakes.records import flipped
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.errors import FrametallyError
 from frametally.media.corrections import retime
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, encode

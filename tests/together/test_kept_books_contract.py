@@ -26,7 +26,7 @@ from frametally_alerts.rules import AlertRule
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 from frametally_videos.catalogue import video_catalogue
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 HOUR_S = 3600.0
 

@@ -16,7 +16,7 @@ from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import MODEL, make_lines
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import encode
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import hash_password

@@ -15,7 +15,7 @@ from tests.together.test_flips import ACROSS, SETTINGS, WITHIN, make_video, run
 from frametally import keys
 from frametally.adapters.sql.index import tables as index_tables
 from frametally.adapters.sql.ledger import tables as ledger_tables
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_gold import tables as gold_tables
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 

@@ -17,8 +17,8 @@ from tests.examples import first_quick
 from tests.together.released_data import FIXTURES, SETTINGS, unpack
 from tests.together.test_migrations import LAYOUTS
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_object_store
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import is_of_places
 from frametally_cli import main as cli

@@ -24,7 +24,7 @@ def folder(tmp_path: Path, *, minutes: int = 2, frames: int = 6, sent: int = 3) 
     from tests.live.test_camera_packs import jpeg, spool_of
     from tests.live.test_spool import FIRST_MS, minute_of
 
-    from frametally.opening import open_frame_log, open_object_store
+    from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally.process.retrying import Patience
     from frametally_live.cameras.frame_upload import Sender
 
@@ -85,7 +85,7 @@ def left_on_disk(settings: Any) -> list[str]:
 
 def stored_times(settings: Any) -> set[int]:
     from frametally import keys
-    from frametally.opening import open_object_store
+    from frametally.adapters_by_url import open_object_store
 
     with closing(open_object_store(settings.store_url)) as store:
         names = [keys.parse_image_name(info.key.rpartition("/")[2]) for info in store.list(keys.IMAGES)]
@@ -156,7 +156,7 @@ def test_what_another_machine_still_has_of_an_erased_range_is_never_stored(tmp_p
 def test_forgotten_footage_that_waits_is_deleted_and_never_comes_back(tmp_path: Path, of: str) -> None:
     from tests.live.capturing import manifests_of, run_frametally
 
-    from frametally.opening import open_object_store
+    from frametally.adapters_by_url import open_object_store
 
     settings = folder(tmp_path)
     with closing(open_object_store(settings.store_url)) as store:
@@ -194,7 +194,7 @@ def later(settings: Any) -> None:
     from tests.live.test_spool import FIRST_MS
 
     from frametally import keys
-    from frametally.opening import open_object_store
+    from frametally.adapters_by_url import open_object_store
 
     at_ms = FIRST_MS + 10 * 24 * 60 * MINUTE_MS
     lines = [make_frame(source="dock", captured_at_ms=at_ms)]

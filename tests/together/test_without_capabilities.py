@@ -22,7 +22,7 @@ from tests.capabilities import PACKAGES
 from tests.examples import in_turn
 from tests.family.footage import SETTINGS, make_video
 
-from frametally.opening import open_count_index
+from frametally.adapters_by_url import open_count_index
 from frametally.plugins import Plugin, load, plugins
 
 # Its cases take turns as a whole: each needs a copy of the checkout.
@@ -78,7 +78,7 @@ LOOK_AROUND = """\
 import json, re, sys
 from pathlib import Path
 
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
 from frametally_web.app import close_app, create_app
@@ -86,7 +86,7 @@ from frametally_web.app import close_app, create_app
 settings = load_settings(data_dir=Path(sys.argv[1]))
 given, here = {}, {plugin.name for plugin in plugins()}
 if "videos" in here:
-    from frametally_videos.opening import open_video_catalogue
+    from frametally_videos.catalogue_by_url import open_video_catalogue
     from frametally_videos.library.video_looks import inspect
 
     given |= {"catalogue": open_video_catalogue(settings.catalogue_url), "look": inspect}

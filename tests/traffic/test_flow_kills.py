@@ -11,7 +11,7 @@ from tests.hadoop.conftest import Footage
 from tests.hadoop.test_aggregate_kills import DAY_MS, NOON_MS, count, published, start
 from tests.traffic.test_flow_runs import LATER, STOP, draw, passing, totals
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_traffic.plugin import PLUGIN
 
 pytestmark = pytest.mark.thorough

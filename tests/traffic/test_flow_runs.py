@@ -11,11 +11,11 @@ import pytest
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS, drive
 
+from frametally.adapters_by_url import open_count_index
 from frametally.books.compare import compare_models
 from frametally.books.intake import take_run
 from frametally.books.runs import current_runs, list_current_pointers, read_run, read_source_files
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run

@@ -17,8 +17,8 @@ import pytest
 from tests.fakes.records import MEDIUM, make_manifest
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.media import corrections, mending
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.settings.loading import load_settings

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from tests.commands import run_frametally
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run, read_source_files
-from frametally.opening import open_object_store
 from frametally_traffic.flows.day_columns import decode_flows
 
 pytestmark = pytest.mark.thorough

@@ -18,7 +18,7 @@ from tests.traffic import crossroads
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_manifest
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_cli import main as cli
 from frametally_traffic.report.junction_report import ReportQuery, read_report

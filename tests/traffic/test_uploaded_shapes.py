@@ -79,7 +79,7 @@ def test_points_with_metres_are_a_calibration_and_the_sources_own_stays(store: M
 @pytest.mark.thorough
 def test_the_chart_counts_what_is_in_the_region_of_an_upload(tmp_path: Path) -> None:
     """The lower patch of the two: half of the frames have it."""
-    open_catalogue = pytest.importorskip("frametally_videos.opening").open_video_catalogue
+    open_catalogue = pytest.importorskip("frametally_videos.catalogue_by_url").open_video_catalogue
     make_video(tmp_path / "gate.mp4", frames=20)
     region = json.dumps({"x": 60, "y": 130, "width": 200, "height": 100})
 

@@ -17,6 +17,7 @@ from tests.hadoop import conftest
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.books.index_lag import beyond_lines
 from frametally.books.runs import (
     current_runs,
@@ -28,7 +29,6 @@ from frametally.books.runs import (
 )
 from frametally.history_records import with_zones
 from frametally.media.forgetting import put_tombstone
-from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, IntervalCount, MediaManifest, Run, encode
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing

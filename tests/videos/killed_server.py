@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.fakes.memory import MemoryLog
 from tests.videos.video_records import open_parts
 from tests.videos.killed_server import count_taken_in
-from frametally.opening import open_count_index, open_ledger
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally_web.app import create_app
 from frametally_web.serving import serve
 folder = Path(sys.argv[1])

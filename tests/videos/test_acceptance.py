@@ -35,18 +35,18 @@ from tests.videos.video_records import (
 from tests.videos.written_clips import write_pictures
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.failpoints import VARIABLE, every_failpoint
 from frametally.records import encode
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, VideoQuestion, made_by, usual_jobs
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.library.edits import edit_video, moment_ms
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads import acceptance as acceptance_module

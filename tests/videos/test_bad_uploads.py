@@ -14,7 +14,7 @@ from tests.videos.uploading import send_form, upload
 from tests.videos.video_records import all_keys, keys_of_video
 from tests.web.conftest import Place, Serving
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_videos.uploads.acceptance import read_video
 
 pytestmark = pytest.mark.thorough

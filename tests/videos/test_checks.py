@@ -23,6 +23,7 @@ from frametally.records import TimeSource
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import port_rows
 from frametally_producer.reading.video_file import open_video
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.describing import picture_pass
 from frametally_videos.describing.packets import clock_fault, found_times, gaps
 from frametally_videos.describing.picture_pass import (
@@ -36,7 +37,6 @@ from frametally_videos.describing.picture_pass import (
 )
 from frametally_videos.describing.video_checks import check_video, repeated_looks, with_clock
 from frametally_videos.media_records import CheckName, VideoQuality
-from frametally_videos.opening import open_video_catalogue
 
 MAX_PIXELS = 50_000_000
 STREET = scenes.street

@@ -13,10 +13,10 @@ from frametally.adapters.files.folder_store import FileStore
 from frametally.process.failpoints import VARIABLE
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.derivatives.scratch import remove_left_behind, scratch_folder, scratch_root
 from frametally_videos.jobs import job_worker
 from frametally_videos.library.enhancements import enhancement_options, read_enhancement
-from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES
 
 

@@ -17,8 +17,8 @@ from tests.family.running import Running, of_group
 from tests.videos.filmed_video import wait_until
 from tests.web.browser import Page, Visits, expect
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_object_store
 
 LENGTH_S = 20
 START_TIME = "2026-03-01T10:00:00Z"

@@ -9,8 +9,8 @@ from tests.producer.conftest import encode_video
 from tests.videos.video_records import make_video
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.files.opencv import cv2
-from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli.stages.footage_samples import footage_to_test

@@ -28,20 +28,20 @@ from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.files.opencv import decode_image
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally.work import worker_process
 from frametally_cli.stages.family_members import is_all_here
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
+from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.__main__ import needs_network
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
 from frametally_videos.jobs.video_states import StateSettler
 from frametally_videos.media_records import VideoQuality
-from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES, QueueName, kinds_of
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video

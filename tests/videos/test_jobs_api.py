@@ -21,7 +21,7 @@ from tests.web.raw_client import Client
 from werkzeug.test import TestResponse
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import SealedRecord, encode
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, JobKind
 from frametally_videos.jobs import job_requests as asked_jobs

@@ -21,7 +21,7 @@ from tests.videos.uploading import BYTES, ENVIRONMENT, NotThere, ask, begin, com
 from tests.videos.video_records import SIGN, all_keys, keys_of_video
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import PIECE_BYTES, ObjectStore
 from frametally.process.failpoints import VARIABLE
 from frametally_videos.uploads.acceptance import read_video

@@ -22,15 +22,15 @@ from tests.web.test_events_api import events, listen
 from werkzeug.test import TestResponse
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Retryable
-from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.rules.times import utc
 from frametally_accounts.credentials import make_api_token, token_hash
 from frametally_accounts.rights import ApiToken, UserAccount
 from frametally_cli import main as cli
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoBooks
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import MovedCounts, VideoFields, VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.receiving import begin_upload

@@ -433,7 +433,7 @@ TOO_LONG = {"claims-times.mp4"}
 
 def look_at_all(folder: Path) -> None:
     """Look into each video of the corpus."""
-    from frametally.opening import open_object_store
+    from frametally.adapters_by_url import open_object_store
     from frametally.settings.loading import load_settings
     from frametally_videos.library.video_looks import inspect
     from frametally_videos.records import VideoFields

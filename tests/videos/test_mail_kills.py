@@ -17,7 +17,7 @@ from tests.fakes.smtp_server import Received, mail_server
 from tests.videos.video_records import make_video
 
 from frametally.process import failpoints
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.thorough
@@ -32,7 +32,7 @@ ROUND = """
 import sys
 from frametally_videos.jobs import video_news as sending
 from frametally_videos.jobs.video_news import VideoNews
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.catalogue.catalogue_rows import Job
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally.process import failpoints

@@ -25,10 +25,10 @@ from frametally_cli.checkup.machine import mail_rows
 from frametally_videos.catalogue.catalogue_rows import Job, VideoBooks
 from frametally_videos.catalogue.outbox import Letter, Notice
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.jobs import video_news
 from frametally_videos.jobs.video_news import Mailer, VideoNews, mailing, message_of, tell_checks
 from frametally_videos.media_records import VideoCheck, VideoQuality
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1:1", mail_to="to@example.org", web_url="https://cams.example/")

@@ -16,8 +16,8 @@ from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.meters import METERS
+from frametally_videos.catalogue_by_url import open_task_queue
 from frametally_videos.jobs import job_worker
-from frametally_videos.opening import open_task_queue
 from frametally_videos.queues.task_queue import QUEUES
 
 BACK = "no longer waiting: the frame store is responding again"

@@ -17,16 +17,16 @@ import pytest
 from tests.videos.video_records import all_keys, upload_file
 from tests.videos.written_clips import write_pictures
 
+from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
-from frametally.opening import open_object_store
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.job_steps import JobOrder
 from frametally_videos.jobs.job_worker import JobWorker
-from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video

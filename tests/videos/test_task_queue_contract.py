@@ -22,9 +22,9 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.stack_setup import EXCHANGES, QUEUE_USERS, queue_definitions
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.jobs import job_bells as telling_module
 from frametally_videos.jobs.job_bells import give_up_dead, tell_due, telling, worn_out
-from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues import amqp_queue
 from frametally_videos.queues.amqp_queue import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 from frametally_videos.queues.task_queue import QUEUES, BookQueue, JobConsumer, QueueName

@@ -29,13 +29,13 @@ from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.records import decode_at, encode
 from frametally_cli import main as cli
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.commands import tus_client
 from frametally_videos.commands.tus_client import Dashboard
 from frametally_videos.commands.upload_clip import ClipReader
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 BALLAST_BYTES = 120_000_000

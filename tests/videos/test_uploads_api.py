@@ -52,8 +52,8 @@ from tests.videos.video_records import (
 from tests.web.conftest import Place, Serving
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Poison, Retryable
-from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES, NoRoom, ResumableWrite
 from frametally.records import encode
 from frametally_videos.records import VideoFacts

@@ -26,7 +26,7 @@ from frametally_videos.catalogue.catalogue_rows import (
     VideoQuestion,
 )
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 Make = Callable[..., VideoCatalogue]

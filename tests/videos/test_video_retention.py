@@ -16,8 +16,8 @@ from tests.videos.test_video_states import VIDEO, House, announced
 from tests.videos.video_records import corrected, fake_video, make_video, open_parts, send
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured
-from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.process.reports import NoProgress
 from frametally.records import encode
@@ -29,10 +29,10 @@ from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.commands.catalogue import Rebuilt, rebuild_catalogue
 from frametally_videos.hooks.checks import check_originals
 from frametally_videos.library.retention import remove_old_originals
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.uploads.acceptance import Acceptance
 from frametally_videos.uploads.arrivals import take_arrivals, tell_arrivals, waiting_arrivals

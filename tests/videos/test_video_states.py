@@ -23,19 +23,19 @@ from tests.fakes.records import (
 from tests.videos.video_records import corrected, make_facts, make_video
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import find_record
-from frametally.opening import open_count_index, open_ledger
 from frametally.records import DeadLetter, Detection, FrameAnnouncement, MediaManifest, encode
 from frametally.rules.blank_stretches import BlankPart
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.video_states import FORGOTTEN, StateSettler
 from frametally_videos.library_answers import video_of
 from frametally_videos.media_records import VideoCheck, VideoQuality
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 MODEL = "m"

@@ -14,7 +14,7 @@ from tests.kit.waiting import until
 from tests.videos.test_upload_command import make_video
 
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 STEPS = (["consume", "--until-caught-up"], ["aggregate"], ["index"])
 

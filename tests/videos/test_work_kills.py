@@ -21,14 +21,14 @@ from tests.kit.waiting import until
 from tests.videos.video_records import all_keys, upload_file
 from tests.videos.written_clips import write_pictures
 
+from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_live.book import LiveBook
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 FRAMES = 100

@@ -21,7 +21,7 @@ from tests.videos.killed_server import ROOT
 from tests.videos.video_records import fake_video, open_parts
 
 from frametally import keys
-from frametally.opening import open_count_index, open_ledger
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video

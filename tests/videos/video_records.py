@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, read_video

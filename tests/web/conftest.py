@@ -21,8 +21,8 @@ from tests.fakes.records import make_segment
 from tests.web.shared_map import SharedMap
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.errors import Retryable
-from frametally.opening import open_count_index, open_ledger
 from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -93,7 +93,7 @@ def empty_databases() -> list[Path]:
     open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}").close()
     names = {plugin.name for plugin in plugins()}
     if "videos" in names:
-        from frametally_videos.opening import open_video_catalogue
+        from frametally_videos.catalogue_by_url import open_video_catalogue
 
         open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}").close()
     if "live" in names:
@@ -125,8 +125,8 @@ class Place:
         self.log: FrameLog = MemoryLog()
         here = {plugin.name for plugin in plugins()}
         if "videos" in here:
+            from frametally_videos.catalogue_by_url import open_video_catalogue
             from frametally_videos.library.video_looks import inspect
-            from frametally_videos.opening import open_video_catalogue
 
             self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
             self.look = inspect

@@ -32,7 +32,7 @@ from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
-from frametally.opening import open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
 from frametally_web.api import description, openapi

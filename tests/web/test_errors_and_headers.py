@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from tests.web.conftest import Place
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import Damaged, FrametallyError, Misconfigured, Poison, Retryable
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_accounts.book import AccessBook

@@ -24,8 +24,8 @@ from tests.web.counted_footage import (
 from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.live_records import LiveMinute, Outage
-from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import utc

@@ -28,10 +28,10 @@ from frametally_web.serving import THREADS, DashboardServer, serve
 SERVER = """
 import sys
 from pathlib import Path
-from frametally.opening import open_count_index
-from frametally.opening import open_ledger
-from frametally.opening import open_object_store
-from frametally_videos.opening import open_video_catalogue
+from frametally.adapters_by_url import open_count_index
+from frametally.adapters_by_url import open_ledger
+from frametally.adapters_by_url import open_object_store
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally.settings.loading import Settings
 from tests.fakes.memory import MemoryLog
 from frametally_web.app import create_app

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from frametally import keys
-from frametally.opening import open_ledger
+from frametally.adapters_by_url import open_ledger
 from frametally.process.reports import NoProgress
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.settings.loading import Settings

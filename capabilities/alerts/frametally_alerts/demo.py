@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from frametally import keys
-from frametally.opening import open_ledger
+from frametally.adapters_by_url import open_ledger
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
@@ -18,7 +18,7 @@ from frametally_alerts.rules import AlertRule
 from frametally_cli.commands.run import DemoClip
 from frametally_cli.options.ports import Ports
 from frametally_cli.stages.simulated_town import FIRST_DAY_MS, SOURCES
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 
 _NAME = "Rush hour at the simulated Station Road"
 

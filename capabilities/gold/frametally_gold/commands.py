@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.adapters_by_url import open_ledger
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_ledger
 from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import worst
 from frametally.process.period import parse_period_s
@@ -33,7 +33,7 @@ from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings, is_wanted
 from frametally_gold.video_rows import load_videos
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
-from frametally_videos.opening import catalogue_to_look
+from frametally_videos.catalogue_by_url import catalogue_to_look
 
 if TYPE_CHECKING:
     from frametally_gold.iceberg_tables import IcebergTables

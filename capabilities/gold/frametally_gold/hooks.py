@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from frametally.adapters_by_url import open_ledger
 from frametally.errors import Retryable
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
-from frametally.opening import open_ledger
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings

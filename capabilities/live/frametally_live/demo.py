@@ -13,7 +13,7 @@ from frametally_cli.commands.run import DemoClip
 from frametally_cli.options.ports import Ports
 from frametally_live.cameras.camera_form import NoCamera, remove_camera
 from frametally_live.feed_records import LOOP, Feed
-from frametally_live.opening import open_live_book
+from frametally_live.live_book_by_url import open_live_book
 
 _NAME = "Simulated camera"
 

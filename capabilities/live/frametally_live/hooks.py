@@ -18,7 +18,7 @@ from frametally_cli.options.ports import Ports, opened_once, wait_for
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
 from frametally_live.cameras.camera_access import camera_trust, login_of, logins_by_slug
 from frametally_live.cameras.camera_form import try_feed
-from frametally_live.opening import feeds_to_look, open_live_book
+from frametally_live.live_book_by_url import feeds_to_look, open_live_book
 from frametally_live.settings import LiveSettings
 from frametally_videos.settings import VideoSettings
 

@@ -24,7 +24,7 @@ from frametally.process.reports import Progress, plural
 from frametally.rules.times import in_range
 from frametally.settings.loading import Settings
 from frametally_live.cameras.spool import spooled_sources, waiting_frames
-from frametally_live.opening import feeds_to_look
+from frametally_live.live_book_by_url import feeds_to_look
 
 
 def removable(ports: StorePorts) -> KeptPart:

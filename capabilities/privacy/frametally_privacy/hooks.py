@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.media.mending import Change, MediumRenamed
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress

@@ -13,9 +13,9 @@ import click
 import msgspec
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger, open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.reserve import reserve_released
-from frametally.opening import open_ledger, open_object_store
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StorePorts
 from frametally.process import failpoints

@@ -7,10 +7,10 @@ from contextlib import closing
 from time import time
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError
 from frametally.media.kept_data import KeptPart, KeptTerm
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress

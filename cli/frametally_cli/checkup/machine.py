@@ -14,13 +14,13 @@ from contextlib import closing
 from pathlib import Path
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.dotenv_text import read_env_file
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.mail import MailServer
 from frametally.media.manifests import find_record
 from frametally.model_records import NOT_TESTED, InputCheck
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectInfo
 from frametally.settings.loading import (
     COMPONENT_FOLDERS,

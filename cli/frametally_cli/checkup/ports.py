@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.backups import BackupHeader, last_backup
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.plugins import hooks, plugins
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.reports import plural

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.adapters_by_url import open_object_store
 from frametally.backups import (
     decode_backup,
     in_words,
@@ -24,7 +25,6 @@ from frametally.backups import (
 )
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.names import as_text
-from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import in_thread

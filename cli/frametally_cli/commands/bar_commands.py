@@ -14,6 +14,7 @@ from typing import Any
 import click
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
 from frametally.books.counted_days import SettingsByDay
@@ -24,7 +25,6 @@ from frametally.media.manifests import list_manifests
 from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
 from frametally.media.stored_images import missing_images
-from frametally.opening import open_object_store
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import plural
 from frametally.rules.times import DAY_MS, DAY_S, utc

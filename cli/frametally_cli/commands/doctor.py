@@ -16,6 +16,7 @@ import click
 from rich.text import Text
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import places_counted
@@ -36,7 +37,6 @@ from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_im
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck
-from frametally.opening import open_ledger
 from frametally.packs.pack_format import PackDamaged, decode_part
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of

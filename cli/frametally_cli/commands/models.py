@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.downloads import KnownFile, ensure_files, file_sha256
 from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.process.reports import exit_code, plural
 from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
 from frametally_cli.commands.stages import show

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import click
 
+from frametally.adapters_by_url import open_ledger
 from frametally.errors import Retryable
 from frametally.files.work_lock import work_lock
 from frametally.media.source_timezones import readable_timezones
-from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s

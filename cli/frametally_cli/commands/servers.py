@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_frame_log, open_ledger
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.exit_codes import PART_DONE

@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import NothingCounted
 from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import WORDS, SourceLine
 from frametally.errors import Misconfigured
-from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import PART_DONE

@@ -12,10 +12,10 @@ import click
 from rich.text import Text
 
 from frametally import keys
+from frametally.adapters_by_url import open_frame_log, open_ledger, open_object_store
 from frametally.books.offsets import consume_command
 from frametally.errors import Misconfigured
 from frametally.media import lookup
-from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.packs.packing import pack_pictures
 from frametally.process import failpoints
 from frametally.process.reports import exit_code, plural

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
-from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console

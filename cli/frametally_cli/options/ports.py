@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import click
 
 from frametally import keys
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.reserve import keep_reserve
 from frametally.files.temporary import choose_temporary_folder, temporary_folder
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts, StorePorts

@@ -12,10 +12,10 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck
-from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import dying_of

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Poison, Retryable
 from frametally.files.opencv import Pixels, cv2
 from frametally.model_records import MOST_SOURCES
-from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.settings.loading import Settings
 from frametally_models.calibration_frames import evenly

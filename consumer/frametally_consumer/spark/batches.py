@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple, Unpack
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError
-from frametally.opening import open_object_store
 from frametally.ports.frame_log import GroupCallbacks, LogConsumer, LogRecord
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import FrametallyError
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog
 from frametally.process import failpoints
 from frametally.process.retrying import Backoff, OnceAMinute

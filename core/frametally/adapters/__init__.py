@@ -1,1 +1,1 @@
-"""The adapters behind the ports; the `open_*` functions of `opening` import the one for a URL."""
+"""The adapters behind the ports; the `open_*` functions of `adapters_by_url` import the one for a URL."""

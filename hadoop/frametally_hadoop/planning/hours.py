@@ -25,13 +25,13 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.books.offsets import chain_breaks
 from frametally.books.runs import DayKey, read_hours
 from frametally.errors import Damaged, FrametallyError, Retryable
 from frametally.files.sqlite import sqlite_path
 from frametally.history_records import HourFile
 from frametally.media.manifests import touches
-from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger, SegmentOfHour
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints

@@ -11,8 +11,8 @@ from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings, load_settings
 from frametally.spark_sessions import java_cause, map_batches, spark_session

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.errors import Misconfigured
 from frametally.keys import slug
-from frametally.opening import open_count_index, open_object_store
 from frametally.plugins import plugins
 from frametally.rules.times import DAY_S, known_timezone
 from frametally.settings.loading import Settings

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError
-from frametally.opening import open_object_store
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_accounts.credentials import MOST_CHARS, check_password, hash_password

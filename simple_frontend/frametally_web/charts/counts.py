@@ -28,7 +28,7 @@ from frametally_web.charts.catalogue import (
     checks_version,
     choose_filmed,
 )
-from frametally_web.charts.checks import with_intervals
+from frametally_web.charts.checked_counts import with_intervals
 from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
 from frametally_web.charts.totals import (

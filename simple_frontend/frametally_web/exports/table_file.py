@@ -14,7 +14,7 @@ from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
 from frametally_web.charts.catalogue import MediaTimes
-from frametally_web.charts.checks import applied_checks, check_words
+from frametally_web.charts.checked_counts import applied_checks, check_words
 from frametally_web.compare.differences import other_side
 from frametally_web.exports.rows import (
     CHECK_COLUMNS,

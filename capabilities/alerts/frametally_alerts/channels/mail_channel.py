@@ -14,9 +14,9 @@ from email.utils import formatdate
 
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison
 from frametally.mail import MailServer
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_kinds import AlertChannel

@@ -26,7 +26,7 @@ from frametally_alerts.reports.due_reports import SUMMARY, span_of
 from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers, counts
 from frametally_web.charts.catalogue import MediaTimes
-from frametally_web.charts.checks import applied_checks, check_words
+from frametally_web.charts.checked_counts import applied_checks, check_words
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
 from frametally_web.requests.problems import Problem

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
 from frametally import keys
+from frametally.adapters_by_url import open_ledger
 from frametally.books.evidence import frames_in
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.manifests import media_of
-from frametally.opening import open_ledger
 from frametally.ports.frame_log import FrameLog, LogRecord
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore

@@ -13,8 +13,8 @@ import click
 import msgspec
 from rich.text import Text
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_frame_log
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
@@ -44,7 +44,7 @@ from frametally_live.cameras.camera_form import (
 from frametally_live.cameras.spool import spooled_sources
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
-from frametally_live.opening import feeds_to_look, open_live_book
+from frametally_live.live_book_by_url import feeds_to_look, open_live_book
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:

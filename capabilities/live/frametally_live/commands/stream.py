@@ -20,9 +20,9 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.stream_form import StartedStream, start_stream
-from frametally_live.opening import open_live_book
+from frametally_live.live_book_by_url import open_live_book
 from frametally_live.settings import LiveSettings
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:

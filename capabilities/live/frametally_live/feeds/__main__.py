@@ -13,8 +13,8 @@ from contextlib import closing
 
 import msgspec
 
+from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings, load_settings

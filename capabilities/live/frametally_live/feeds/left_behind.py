@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError
 from frametally.media.manifests import ManifestReader
-from frametally.opening import open_object_store
 from frametally.process.reports import plural
 from frametally.process.retrying import Backoff
 from frametally.settings.loading import Settings

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 
+from frametally.adapters_by_url import open_ledger
 from frametally.books.evidence import frames_of_medium
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.media.manifests import media_of
-from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress

@@ -16,13 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media import mending
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.media.sources import KnownSources
 from frametally.naming import no_such
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import MediaManifest

@@ -16,7 +16,7 @@ from frametally.records import decode_at
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, missing_jobs
-from frametally_videos.opening import catalogue_of
+from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:

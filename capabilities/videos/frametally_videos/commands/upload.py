@@ -11,19 +11,19 @@ from typing import Any
 import click
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_object_store
 from frametally.process.reports import exit_code
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, stop_on, stopped
+from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.commands.local_upload import StoreUploader
 from frametally_videos.commands.tus_client import Dashboard, TusUploader
 from frametally_videos.commands.upload_clip import Clip, Moved, Uploaded, UploadNotes, look_at
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.opening import catalogue_of
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_fields import read_fields
 from frametally_videos.upload_refusals import FieldRefused

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -34,10 +34,10 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.stages.chosen_model import check_chosen_model
 from frametally_cli.stages.family_members import keep_up
+from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.jobs.video_news import mailing
 from frametally_videos.jobs.video_states import StateSettler
-from frametally_videos.opening import catalogue_of, queue_of
 from frametally_videos.queues.task_queue import QUEUES, QueueName
 from frametally_videos.settings import VideoSettings, videos_topic
 from frametally_videos.uploads.arrivals import tell_arrivals

@@ -14,8 +14,8 @@ from contextlib import closing
 
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import FrametallyError, Poison, Retryable
-from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.limits import address_space_bytes, limit
 from frametally.process.no_network import without_network

@@ -16,8 +16,8 @@ from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, RecordFolder
 from frametally_cli.checkup.ports import area_rows, is_needed
 from frametally_cli.options.ports import Ports
+from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.media_records import Derivative, VideoMetadata, VideoQuality
-from frametally_videos.opening import catalogue_of, queue_of
 from frametally_videos.records import UploadRecord, VideoContent, VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import sha256_of_object

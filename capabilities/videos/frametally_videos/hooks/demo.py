@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-from frametally.opening import open_ledger
+from frametally.adapters_by_url import open_ledger
 from frametally.process.retrying import Patience
 from frametally_cli.commands.run import DemoClip
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports
+from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.commands.local_upload import StoreUploader
 from frametally_videos.commands.upload_clip import UploadNotes, look_at
 from frametally_videos.jobs.job_worker import JobWorker
 from frametally_videos.jobs.video_states import StateSettler
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.opening import catalogue_of, queue_of
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.receiving import UploadPorts

@@ -13,9 +13,9 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
+from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
 from frametally_videos.library.retention import is_taken
-from frametally_videos.opening import catalogue_of
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Retryable
 from frametally.naming import NamesPart
-from frametally.opening import open_frame_log
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
@@ -19,8 +19,8 @@ from frametally_cli.commands.servers import tables_line
 from frametally_cli.options.ports import Ports, opened_once, wait_for
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoState
+from frametally_videos.catalogue_by_url import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
 from frametally_videos.jobs.job_bells import telling
-from frametally_videos.opening import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.settings import VideoSettings, videos_topic
 

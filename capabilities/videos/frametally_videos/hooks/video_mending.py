@@ -16,10 +16,10 @@ from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Leftover, Leftovers
 from frametally_cli.options.names import note
 from frametally_cli.options.ports import Ports
+from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.jobs import announced_medium
 from frametally_videos.library.edits import Changes, edit_video, remove_video
 from frametally_videos.library.retention import forgotten_videos, objects_of_no_video
-from frametally_videos.opening import catalogue_of
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.content_claims import holder_of

@@ -18,8 +18,8 @@ from contextlib import closing
 
 import msgspec
 
+from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints

@@ -12,7 +12,7 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.process.retrying import Backoff, OnceAMinute, back_again, record_outages
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
-from frametally_videos.opening import queue_of
+from frametally_videos.catalogue_by_url import queue_of
 from frametally_videos.queues.task_queue import QUEUES, BookQueue, kinds_of, take_over
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Poison
-from frametally.opening import open_frame_log
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.opened import StagePorts

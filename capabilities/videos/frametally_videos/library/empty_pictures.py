@@ -20,7 +20,7 @@ from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.data_folder import store_folder
 from frametally_cli.console import output as console
 from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES
-from frametally_videos.opening import catalogue_of
+from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.records import VideoRecord
 
 

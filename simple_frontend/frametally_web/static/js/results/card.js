@@ -262,7 +262,9 @@ function explain(metric, counts, state) {
 function noteOf({ objects_note: note, totals }) {
   if (!note || LOCALE === "en-GB") return note ?? "";
   const [weak, fast] = ["too_weak", "too_fast"].map((why) =>
-    totals.flatMap(({ label, objects_missing: missing }) => (label && missing === why ? labelName(label) : [])),
+    totals.flatMap(({ label, objects_missing: missing }) =>
+      label && missing === why ? labelName(label) : [],
+    ),
   );
   if (weak.length) return t("web.objects_seen_too_rarely", { labels: weak.join(", ") });
   if (fast.length) return t("web.objects_too_fast", { labels: fast.join(", ") });

@@ -1,4 +1,4 @@
-"""Opens the catalogue of videos and the queue of jobs by their URLs' schemes; see `frametally.opening`."""
+"""Opens the catalogue of videos and the queue of jobs by their URLs' schemes; see `adapters_by_url`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, cast
 
-from frametally.opening import adapter
+from frametally.adapters_by_url import adapter
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 from frametally_videos.queues.task_queue import BookQueue

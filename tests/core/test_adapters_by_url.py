@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 
 # Open the URL without the packages named after it; return the error.
 OPEN = """
 import sys
-from frametally import opening
+from frametally import adapters_by_url
 from frametally.errors import FrametallyError
 
 class Nothing:
@@ -25,7 +25,7 @@ class Nothing:
 
 sys.meta_path.insert(0, Nothing())
 try:
-    opened = getattr(opening, sys.argv[1])(sys.argv[2])
+    opened = getattr(adapters_by_url, sys.argv[1])(sys.argv[2])
     print(type(opened).__name__, opened.url)
 except FrametallyError as error:
     print(f"{type(error).__name__}: {error}")
