@@ -20,6 +20,9 @@ stopped; it cannot run (`reason` says why)."""
 CAPTURE_FIELDS = "address", "transport", "sample_fps"
 """The fields of a camera with which a worker captures it."""
 
+LATE_MS = 5000
+"""Results that lag this far behind the event time are late: frames are judged without waiting for them."""
+
 OVER: tuple[FeedState, ...] = ("ended", "failed")
 
 FeedLaunch = Literal["", "booked", "launched", "unheard"]

@@ -21,11 +21,10 @@ from frametally.rules.blank_stretches import (
     Blank,
     blank_stretches,
 )
+from frametally_live.feed_records import LATE_MS
 
 DAMAGED_MS = 10_000
 """Damaged pictures are reported until there has been none for this time."""
-LATE_MS = 5000
-"""Results that lag this far behind the event time are late: frames are judged without waiting for them."""
 _ASKED_EVERY_MS = 1000
 _DAMAGED = "Some of its pictures are damaged and left out."
 _WORDS = {

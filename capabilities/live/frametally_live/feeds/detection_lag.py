@@ -9,8 +9,7 @@ from contextlib import suppress
 from frametally.errors import Poison
 from frametally.ports.frame_log import FrameLog, LogRecord, NoSuchTopic
 from frametally.records import FrameDetections, decode
-from frametally_live.cameras.picture_doubts import LATE_MS
-from frametally_live.feed_records import FeedTold
+from frametally_live.feed_records import LATE_MS, FeedTold
 from frametally_live.log_end import read_to_end
 
 _MOST_BACK = 1000
