@@ -22,9 +22,7 @@ from frametally.adapters_by_url import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally.segments.contents import encode_segment
-from frametally_cli.main import main
 from frametally_hadoop.driver import aggregate
-from frametally_search.index.search_access import ElasticsearchCluster
 from frametally_search.indexer import index_runs
 from frametally_traffic.drawings.revisions import change_drawing
 from frametally_traffic.records import DrawnLine, DrawnZone
@@ -115,24 +113,3 @@ def test_the_request_of_the_manual_gives_the_sums_of_the_api_whatever_else_is_co
             described = PAGE.partition("### Documents for other programs")[2].partition("\n#")[0]
             for row in rows:
                 assert row.keys() <= set(re.findall(r"`(\w+)`", described))
-
-
-def test_aliases_of_an_earlier_version_show_detections_alone_from_the_next_opening_on(
-    tmp_path: Path, admin: Elasticsearch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with fresh_alias() as (url, access):
-        open_count_index(url, access).close()
-        with closing(ElasticsearchCluster(url, access)) as cluster:
-            before = admin.indices.get_alias(index=cluster.index)
-            earlier = {"terms": {"kind": ["count", "coverage"]}}
-            for name in before[cluster.index]["aliases"]:
-                admin.indices.put_alias(index=cluster.index, name=name, filter=earlier)
-            monkeypatch.setenv("FRAMETALLY_INDEX_URL", url)
-            monkeypatch.setenv("FRAMETALLY_INDEX_USER", access.user)
-            monkeypatch.setenv("FRAMETALLY_INDEX_PASSWORD", access.password.get_secret_value())
-            check = ["setup", "--check", "--data-dir", str(tmp_path), "--stage", "web"]
-            assert main(check) == 2
-            assert "run `frametally setup`" in capsys.readouterr().err
-            open_count_index(url, access).close()
-            assert admin.indices.get_alias(index=cluster.index) == before
-            assert main(check) == 0

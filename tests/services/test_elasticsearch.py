@@ -34,7 +34,7 @@ from frametally.errors import BEFORE_FIRST_RELEASE, FrametallyError, Misconfigur
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
-from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
@@ -298,15 +298,8 @@ def test_replays_add_nothing(
     shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
 ) -> None:
     store = MemoryStore()
-    published = run(model)
-    published = msgspec.structs.replace(published, frames=1)
-    lines = [
-        f'["count","gate","car",{DAY_MS}]\t'.encode() + encode(count(model, label="car")),
-        f'["coverage","gate",{DAY_MS}]\t'.encode() + encode(coverage(model)),
-    ]
-    store.put(f"{published.prefix}/part-00000", b"".join(line + b"\n" for line in lines))
-    pointer = keys.run_pointer_key(model, published.params, 60, published.day, 1)
-    store.put(pointer, encode(published))
+    published = msgspec.structs.replace(run(model), frames=1)
+    published = put_run(store, published, [count(model, label="car")], [coverage(model)])
 
     def index_once() -> tuple[int, int]:
         report = index_runs(store=store, index=shared, progress=NoProgress())
