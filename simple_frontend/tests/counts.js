@@ -21,7 +21,7 @@ export function bucket(label, values = {}) {
     objects: 0,
     objects_missing: null,
     tracked_detections: null,
-    fast_objects: 0,
+    fast_objects: null,
     ...values,
   };
 }

@@ -300,7 +300,7 @@ def _chart(
     is_fast = are_too_fast(counts[FAST], counts[OBJECTS])
     from_start = none_where(is_unknown | is_weak | (counts[FROM_START] < 0), counts[FROM_START])
     least: list[int | None] = [None] * counted.cells.shape[1]
-    fast = np.maximum(counts[FAST], 0).tolist()
+    fast = none_where(counts[FAST] <= 0, counts[FAST])
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
@@ -367,7 +367,7 @@ def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.Coun
         followed_objects=followed if objects.missing else None,
         objects_from_start=sum_all_or_unknown(bar.objects_from_start for bar in known) if known else None,
         measured_objects=objects.at_least,
-        fast_objects=first.fast_objects + other.fast_objects,
+        fast_objects=(first.fast_objects or 0) + (other.fast_objects or 0) or None,
     )
 
 

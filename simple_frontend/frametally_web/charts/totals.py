@@ -239,7 +239,7 @@ def _pooled(
         sum_all_or_unknown(followed),
         sum_all_or_unknown([part.tracked_detections for part in parts]),
         sum_all_or_unknown([part.objects_from_start for part in parts]),
-        sum([part.fast_objects for part in parts]),
+        sum([part.fast_objects or 0 for part in parts]),
         mean_per_frame,
         slowest_fps,
         frames,
@@ -279,7 +279,7 @@ def _total(
         followed_objects=followed if missing and is_counted else None,
         objects_from_start=None if objects is None and least is None else from_start,
         measured_objects=least,
-        fast_objects=fast or 0,
+        fast_objects=fast or None,
     )
 
 

@@ -137,7 +137,7 @@ function rowOf(bar, columns, [from, to]) {
     objects: why ? null : value,
     objects_missing: why,
     tracked_detections: value,
-    fast_objects: 0,
+    fast_objects: null,
     followed_objects: null,
     objects_from_start: null,
     measured_objects: why && value ? value : null,
