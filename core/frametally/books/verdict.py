@@ -91,14 +91,14 @@ def model_input(settings: Settings, store: ObjectStore, model: str | None) -> st
     `model` is the ID of the model in use. Empty if it is not such a network, or if there is none.
     """
     key = keys.input_check_key(model or "")
+    info = store.head(key)
     try:
-        check = find_record(store, key, InputCheck)
+        check = info and find_record(store, key, InputCheck)
     except Poison as error:
         return str(error)
-    if check is None:
+    if not info or not check:
         return "" if settings.model_onnx is None else f"{settings.model_onnx.name}: {NOT_TESTED}"
-    info = store.head(key)
-    tested = f"; tested {utc(info.modified_at_ms)[:16]} UTC" if info and info.modified_at_ms else ""
+    tested = f"; tested {utc(info.modified_at_ms)[:16]} UTC" if info.modified_at_ms else ""
     return f"{check.model} {check.in_words()}{tested}"
 
 

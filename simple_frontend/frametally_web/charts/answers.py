@@ -35,8 +35,8 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
             several labels together, those of labels that are not `too_weak`, or, with `too_fast`, those that
             were followed. There are at least so many.
         fast_objects: Objects that were seen but too fast to follow. If they exceed a tenth of the followed
-            ones, `objects` is null, and `objects_missing` is `too_fast`. Absent if none was seen, or if objects
-            were not tracked.
+            ones, `objects` is null, and `objects_missing` is `too_fast`. Absent if none was seen, or if
+            objects were not tracked.
         estimate: `objects` (or `detections`, for other metrics) without the errors of the model, as estimated
             by an accuracy check.
         low: Lower end of the interval of the true number; absent if no check covers the bucket.
