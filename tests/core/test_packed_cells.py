@@ -79,6 +79,12 @@ filmed = st.dictionaries(
 borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n * BASE_MS)
 
 
+@pytest.mark.parametrize("blank", [None, b"", b"\0" * 56], ids=["not looked at", "nothing blank", "blank"])
+def test_cells_without_a_track_keep_whether_their_pictures_were_looked_at(blank: bytes | None) -> None:
+    packed = storage.Packed(["car"], ["gate"], b"", "<i4", b"", blank=blank)
+    assert storage.decode_packed(storage.encoded(packed)) == packed
+
+
 @pytest.mark.thorough
 @given(
     cells,

@@ -30,10 +30,10 @@ if TYPE_CHECKING:  # numpy is slow to import, and reading the books does not nee
     from numpy.typing import NDArray
 
     Cells = NDArray[np.integer[Any]]
-    """Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections,
-    objects from the start of footage.
+    """Shape (9, n): slot (start over step), label, source, detections, peak, objects, tracked detections,
+    objects from the start of footage, objects too fast to follow.
 
-    Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so
+    Label and source are numbers of names; the last four are -1 if unknown. Coverage has the same shape, so
     the same sums work for it: label 0, frames for detections, covered milliseconds for tracked detections,
     and for the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one
     hides others.
@@ -166,11 +166,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encoded(packed: Packed) -> bytes:
-    """Return the stored bytes, without the last fields if they are empty."""
-    fields = [*msgspec.structs.astuple(packed)]
-    while fields[-1] is None or fields[-1] == b"":
-        fields.pop()
-    return msgspec.msgpack.encode(fields)
+    """Return the stored bytes."""
+    return msgspec.msgpack.encode(packed)
 
 
 def blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
