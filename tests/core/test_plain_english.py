@@ -90,8 +90,6 @@ def texts_of(name: str) -> Iterator[str]:
     """Return the texts of a file that people read: pages, templates, strings, comments of scripts."""
     text = (ROOT / name).read_text(encoding="utf-8")
     if name.endswith(".md"):
-        if name == "CHANGELOG.md":
-            text = text.partition("\n## 0.2.0")[0]
         yield CODE.sub("", text)
     elif name.endswith(".html"):
         yield TAG.sub("", text)
