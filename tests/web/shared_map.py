@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from werkzeug.routing import Map, Rule, RuleFactory
 
+_OF_FLASK = "provide_automatic_options"
+"""What Flask notes at a rule, beside Werkzeug's fields: whether it answers OPTIONS by itself."""
 _FACTS = attrgetter("rule", "endpoint", "strict_slashes", "subdomain", "build_only", "alias", "websocket")
 
 
@@ -36,12 +38,22 @@ class SharedMap(Map):
             return
         key = (
             self.merge_slashes,
-            *((*_FACTS(rule), frozenset(rule.methods or ()), str(rule.defaults)) for rule in self._given),
+            *(
+                (
+                    *_FACTS(rule),
+                    getattr(rule, _OF_FLASK, False),
+                    frozenset(rule.methods or ()),
+                    str(rule.defaults),
+                )
+                for rule in self._given
+            ),
         )
         if key not in self._made:
             made = Map(host_matching=self.host_matching, merge_slashes=self.merge_slashes)
             for rule in self._given:
-                made.add(rule.empty())
+                same = rule.empty()
+                setattr(same, _OF_FLASK, getattr(rule, _OF_FLASK, False))
+                made.add(same)
             made.update()
             self._made[key] = made
         self._matcher = self._made[key]._matcher

@@ -42,6 +42,13 @@ def test_the_shared_map_has_the_rules_of_a_map_of_ones_own(
     shared = place.app()
     monkeypatch.setattr(Flask, "url_map_class", Map)
     own = place.app()
-    assert [str(rule) for rule in shared.url_map.iter_rules()] == [
-        str(rule) for rule in own.url_map.iter_rules()
+    rules = [
+        [
+            (str(rule), rule.methods, vars(rule)["provide_automatic_options"])
+            for rule in app.url_map.iter_rules()
+        ]
+        for app in (shared, own)
     ]
+    assert rules[0] == rules[1]
+    assert own.test_client().options("/api/v1/differences").status_code == 200
+    assert shared.test_client().options("/api/v1/differences").status_code == 200
