@@ -25,6 +25,8 @@ NO_LABEL = ("",)
 """Labels of a query for coverage alone."""
 WEAK_LABELS, FAST_LABELS = "\0", "\1"
 """Stand for the labels whose objects are `too_weak` or `too_fast`; no label has these names."""
+PARTIAL_LABELS: Mapping[str, Missing] = {WEAK_LABELS: "too_weak", FAST_LABELS: "too_fast"}
+"""Why the objects of the labels that these names stand for are known in part."""
 
 
 REPAIR = "frametally index --repair"

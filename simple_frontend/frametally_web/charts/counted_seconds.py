@@ -12,8 +12,7 @@ from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import (
-    FAST_LABELS,
-    WEAK_LABELS,
+    PARTIAL_LABELS,
     Bucket,
     CountIndex,
     CountQuery,
@@ -165,7 +164,7 @@ def _label_in(bucket: Bucket, query: CountQuery) -> str:
     if query.apart is None or bucket.label in query.apart:
         return bucket.label
     missing = why_unknown("objects", basis_of(bucket)) if query.partial_apart else None
-    return WEAK_LABELS if missing == "too_weak" else FAST_LABELS if missing == "too_fast" else ""
+    return next((name for name, reason in PARTIAL_LABELS.items() if reason == missing), "")
 
 
 def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> list[CountedSeconds]:

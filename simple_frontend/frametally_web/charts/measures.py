@@ -37,10 +37,9 @@ from frametally.adapters.day_cells.sums import (
 )
 from frametally.ports.count_index import (
     AGES_S,
-    FAST_LABELS,
     NO_LABEL,
     NOT_LOOKED_AT,
-    WEAK_LABELS,
+    PARTIAL_LABELS,
     BlankBucket,
     Bucket,
     CountIndex,
@@ -70,7 +69,6 @@ Numbers = NDArray[np.integer[Any]]
 
 _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
-PARTIAL_LABELS = frozenset({WEAK_LABELS, FAST_LABELS})
 _LEAST_FRAMES = 3  # two frames give no rhythm
 _MOST_SOURCES = 100
 """Maximum number of sources to examine, those with the fewest frames first."""
@@ -323,7 +321,7 @@ def _chart(
             *(objects, missing, tracked, followed, from_start, least, fast),
         )
     ]
-    if PARTIAL_LABELS & {*names}:
+    if not PARTIAL_LABELS.keys().isdisjoint(names):
         # Of the labels that the query groups, the objects of these are known in part.
         buckets = add_labels(buckets, lambda label: None if label in PARTIAL_LABELS else label)
     # Counts may show only by their boxes that objects were not measured.

@@ -17,7 +17,7 @@ from frametally.adapters.day_cells.sums import (
     to_rates,
 )
 from frametally.adapters.day_cells.sums import add_up as add_cells
-from frametally.ports.count_index import FAST_LABELS, WEAK_LABELS
+from frametally.ports.count_index import PARTIAL_LABELS
 from frametally.rules.known import (
     Basis,
     Missing,
@@ -31,7 +31,6 @@ from frametally.rules.known import (
 )
 from frametally_web.charts import answers
 from frametally_web.charts.measures import (
-    PARTIAL_LABELS,
     Chart,
     followed_of,
     mean_of_sources,
@@ -70,7 +69,7 @@ def sum_up(chart: Chart, labels: Iterable[str | None], by_source: Iterable[str] 
         for source in sources:
             frames, rate, is_measured = footage.get(source, (0, math.inf, True))
             parts = []
-            for name in (label,) if label is not None else (None, WEAK_LABELS, FAST_LABELS):
+            for name in (label,) if label is not None else (None, *PARTIAL_LABELS):
                 if name not in PARTIAL_LABELS or (name, source) in sums:
                     detections, peak, *numbers = sums.get((name, source), (0,) * 6)
                     objects, tracked, from_start, fast = [None if n < 0 else n for n in numbers]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from frametally.ports.count_index import FAST_LABELS, WEAK_LABELS, Bucket, CoverageBucket, WeekHour
-from frametally.rules.known import Missing, slowest_or_unknown, sum_or_unknown
+from frametally.ports.count_index import PARTIAL_LABELS, Bucket, CoverageBucket, WeekHour
+from frametally.rules.known import slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 
@@ -42,7 +42,6 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
     Each `start_ms` is that of the hour since Monday 00:00. Labels are combined, those whose objects are known
     in part separately.
     """
-    known_parts: dict[str, Missing] = {WEAK_LABELS: "too_weak", FAST_LABELS: "too_fast"}
     hours = {
         (bucket.start_ms, bucket.source or ""): WeekHour(
             bucket.start_ms // HOUR_MS,
@@ -60,7 +59,7 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
     for bar in bars:
         place = bar.start_ms, bar.source or ""
         hour = hours.get(place) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0, None, 0, source=bar.source)
-        missing = known_parts.get(bar.label)
+        missing = PARTIAL_LABELS.get(bar.label)
         of_bar = WeekHour(
             hour.hour,
             0,
