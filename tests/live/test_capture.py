@@ -54,7 +54,7 @@ from frametally_live.cameras.camera_form import add_camera, read_camera
 from frametally_live.cameras.picture_doubts import DAMAGED_MS, PictureDoubts
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_live.feeds import camera_capture
-from frametally_live.feeds.found_boxes import FoundBoxes
+from frametally_live.feeds.doubt_results import DoubtResults
 
 
 @pytest.mark.thorough
@@ -600,7 +600,7 @@ def test_a_dark_picture_with_a_counted_box_is_not_black_once_the_box_is_known(
             frame = make_frame(at_ms, source="gate-1", detections=box if at_ms == 5000 else [])
             frame = replace(frame, shows="black")
             log.publish(settings.results_topic, [result_message(frame)])
-        boxes = FoundBoxes(log, settings, "gate-1")
+        boxes = DoubtResults(log, settings, "gate-1")
         boxes.pass_to(doubts)
         until(lambda: boxes.pass_to(doubts) or doubts.known_until_ms == BLANK_MS)
         boxes.stop()

@@ -21,8 +21,8 @@ from frametally_live.cameras.picture_doubts import PictureDoubts
 from frametally_live.cameras.spool import Spool, spool_folder
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
+from frametally_live.feeds.doubt_results import DoubtResults
 from frametally_live.feeds.feed_messages import FeedRun
-from frametally_live.feeds.found_boxes import FoundBoxes
 from frametally_live.settings import LiveSettings
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import bgr_pixels
@@ -85,7 +85,7 @@ class CameraCapture:
             packs=run.packs,
             is_alone=bool(feed.id) or not feed.worker,
         )
-        self._boxes = FoundBoxes(run.log, settings, feed.source)
+        self._boxes = DoubtResults(run.log, settings, feed.source)
         self._clock = CaptureClock()
         self._sampling = settings.sample_fps
         self._offered, self._used = RecentRate(), RecentRate()

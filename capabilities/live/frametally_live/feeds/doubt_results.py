@@ -15,7 +15,7 @@ _BACK = 1000
 """Results before the end of each partition that are read first: those of the last seconds."""
 
 
-class FoundBoxes:
+class DoubtResults:
     """Reads results only while they can change a doubt: all cameras' results are on one topic."""
 
     def __init__(self, log: FrameLog, settings: Settings, source: str) -> None:
