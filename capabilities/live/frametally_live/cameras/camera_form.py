@@ -149,9 +149,7 @@ def _allowed_rate(text: str) -> str:
     try:
         return text and known_sampling(text)
     except ValueError as error:
-        raise FieldRefused(
-            "sample_fps", f"{error}".capitalize() + ".", "Enter a number, such as 10."
-        ) from error
+        raise FieldRefused("sample_fps", f"{error}.", "Enter a number, such as 10.") from error
 
 
 def _source_taken(feed: Feed) -> SourceTaken:
