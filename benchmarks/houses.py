@@ -182,9 +182,9 @@ def tests_of(modules: dict[Path, ast.Module]) -> int:
 
 def folder_of(path: Path) -> str:
     """Return the folder of a module that a newcomer sees: of capabilities and of tests the second."""
-    return "/".join(
-        path.parts[: 2 if path.parts[0] in {"capabilities", "tests"} and len(path.parts) > 2 else 1]
-    )
+    top, *rest = path.parts
+    is_second = top in {"capabilities", "tests"} and len(rest) > 1
+    return f"{top}/{rest[0].removeprefix('frametally_')}" if is_second else top
 
 
 def sums_by_folder(house: House, folder: Path) -> dict[str, list[int]]:

@@ -10,11 +10,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = sorted(
-    path.parent.relative_to(ROOT).as_posix()
-    for pattern in ("*/frametally*/__init__.py", "capabilities/*/frametally*/__init__.py")
-    for path in ROOT.glob(pattern)
-)
+PACKAGES = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/frametally*/__init__.py"))
 BEGIN = "<!-- written by docs/code_map.py -->"
 END = "<!-- end of the code map -->"
 _OF_PAGE = re.compile(r"(?://|/\*) (?P<first>.*?)(?: \*/)?\n(?P<more>(?:// .*\n)*)")

@@ -14,7 +14,7 @@ export default [
   {
     files: [
       "simple_frontend/frametally_web/static/**/*.js",
-      "{simple_frontend,capabilities/*}/frametally_*/page/**/*.js",
+      "{simple_frontend,capabilities}/frametally_*/page/**/*.js",
     ],
     languageOptions: { globals: globals.browser },
     rules: {

@@ -89,7 +89,7 @@ def plugin_pages() -> dict[str, Path]:
     A script imports another package's file by that name, such as `frametally_videos/library/words.js`, and a
     file of `static/` as `frametally/js/shared/dom.js`.
     """
-    pages = (*HERE.glob("frametally_*/page"), *CHECKOUT.glob("capabilities/*/frametally_*/page"))
+    pages = (*HERE.glob("frametally_*/page"), *CHECKOUT.glob("capabilities/frametally_*/page"))
     return {path.parent.name: path for path in sorted(pages)}
 
 

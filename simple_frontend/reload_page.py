@@ -23,7 +23,7 @@ from pathlib import Path
 from playwright.sync_api import Error, sync_playwright
 
 HERE = Path(__file__).resolve().parent
-SOURCES = (*HERE.parent.glob("*/frametally*/"), *HERE.parent.glob("capabilities/*/frametally*/"))
+SOURCES = tuple(HERE.parent.glob("*/frametally*/"))
 KINDS = {".py", ".js", ".css", ".html", ".svg"}
 LOOK_MS = 500
 

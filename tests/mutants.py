@@ -40,16 +40,16 @@ from tests.capabilities import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOWS, REPORT = (
-    "capabilities/traffic/frametally_traffic/flows",
-    "capabilities/traffic/frametally_traffic/report",
+    "capabilities/frametally_traffic/flows",
+    "capabilities/frametally_traffic/report",
 )
 RULES = (
     "core/frametally/rules",
-    "capabilities/accuracy/frametally_accuracy/rules",
-    "capabilities/traffic/frametally_traffic/geometry",
+    "capabilities/frametally_accuracy/rules",
+    "capabilities/frametally_traffic/geometry",
     *(f"{FLOWS}/{name}.py" for name in ("day_columns", "flow_sums", "shapes")),
-    "capabilities/traffic/frametally_traffic/counting/place_records.py",
-    "capabilities/traffic/frametally_traffic/tasks/zones.py",
+    "capabilities/frametally_traffic/counting/place_records.py",
+    "capabilities/frametally_traffic/tasks/zones.py",
     *(f"{REPORT}/{name}.py" for name in ("movement_table", "schemes")),
 )
 MONEY_PATHS = (

@@ -12,7 +12,7 @@ export function resolve(specifier, context, next) {
   if (name === "frametally")
     return next("${HERE.href}simple_frontend/frametally_web/static/" + rest.join("/"), context);
   if (/^frametally_[a-z]+$/.test(name))
-    return next("${HERE.href}capabilities/" + name.slice(11) + "/" + name + "/page/" + rest.join("/"), context);
+    return next("${HERE.href}capabilities/" + name + "/page/" + rest.join("/"), context);
   return next(specifier, context);
 }
 const textOf = (key) =>
@@ -30,8 +30,7 @@ export async function load(url, context, next) {
 /** The English texts of all packages. */
 function english() {
   const texts = {};
-  const folders = readdirSync(new URL("capabilities", HERE)).map((name) => `capabilities/${name}`);
-  for (const top of ["simple_frontend", ...folders])
+  for (const top of ["simple_frontend", "capabilities"])
     for (const name of readdirSync(new URL(top, HERE)).filter((one) => one.startsWith("frametally_"))) {
       const file = new URL(`${top}/${name}/languages/en.json`, HERE);
       if (existsSync(file)) Object.assign(texts, JSON.parse(readFileSync(file, "utf8")));

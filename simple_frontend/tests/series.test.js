@@ -115,11 +115,11 @@ function modulesOfPages() {
   const folders = [
     "simple_frontend/frametally_web/static/js",
     "simple_frontend/frametally_accounts/page",
-    "capabilities/traffic/frametally_traffic/page",
-    "capabilities/live/frametally_live/page",
-    "capabilities/videos/frametally_videos/page",
-    "capabilities/alerts/frametally_alerts/page",
-    "capabilities/accuracy/frametally_accuracy/page",
+    "capabilities/frametally_traffic/page",
+    "capabilities/frametally_live/page",
+    "capabilities/frametally_videos/page",
+    "capabilities/frametally_alerts/page",
+    "capabilities/frametally_accuracy/page",
   ];
   const modules = folders.flatMap((folder) =>
     readdirSync(`../${folder}`, { recursive: true, encoding: "utf-8" })

@@ -32,7 +32,7 @@ TOP_FOLDERS = {
     "frametally_producer": "producer",
     "frametally_search": "elasticsearch",
     "frametally_web": "simple_frontend",
-    **{f"frametally_{name}": f"capabilities/{name}" for name in NEEDS if name != "accounts"},
+    **{f"frametally_{name}": "capabilities" for name in NEEDS if name != "accounts"},
     "frametally_accounts": "simple_frontend",
 }
 # Accounts guard every write, so the web server may know that they exist.
@@ -46,15 +46,7 @@ RELEASED_LINES = {"the mission": 70_500, "the product": 129_500}
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From top to bottom: a room imports from its floor and from those below.
 FLOORS = (
-    ("frametally_alerts", "frametally_assistants", "frametally_gold", "frametally_live"),
-    (
-        "frametally_accounts",
-        "frametally_accuracy",
-        "frametally_privacy",
-        "frametally_retention",
-        "frametally_traffic",
-        "frametally_videos",
-    ),
+    tuple(sorted(PLUGINS)),
     ("frametally_cli",),
     ("frametally_models",),
     (

@@ -20,7 +20,7 @@ from frametally_videos.catalogue_by_url import open_video_catalogue
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = "capabilities/gold/sync_datalake_files.py"
+SCRIPT = "capabilities/frametally_gold/sync_datalake_files.py"
 
 
 def write_notebooks(folder: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def write_notebooks(folder: Path) -> list[Path]:
 def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
-    ignored = [f"capabilities/gold/datalake/{name}" for name in written]
+    ignored = [f"capabilities/frametally_gold/datalake/{name}" for name in written]
     told = subprocess.run(
         ["git", "check-ignore", *ignored], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -57,7 +57,7 @@ def test_their_cells_run_in_order(
     monkeypatch.setenv("VIDEO_ID", video.id)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     for layer, path in zip(driver.MODULES, write_notebooks(tmp_path), strict=True):
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.read(path, as_version=4)
         ran = nbclient.NotebookClient(
             notebook, timeout=200, resources={"metadata": {"path": tmp_path}}
         ).execute()

@@ -46,7 +46,7 @@ ELSEWHERE = {
     r"frametally redetect ": "names another model: tests/consumer/test_redetect.py",
     r"python -m frametally_cli.bucket ": "an account at AWS: tests/services/test_s3_store.py",
     r"(cd producer|python main_producer.py)": "tests/pipeline/test_component_readmes.py",
-    r"python capabilities/gold/": "tests/gold/test_notebooks.py",
+    r"python capabilities/frametally_gold/": "tests/gold/test_notebooks.py",
     r"curl -u USER": "tests/services/test_documents_for_others.py",
     r"curl -(F|X PUT)|curl .*/jobs$|frametally media ": "an upload: tests/videos, tests/web",
     r"frametally privacy set .*--blur": "a real network: tests/privacy",

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
-from tests.capabilities import PACKAGES
+from tests.capabilities import CAPABILITIES, PACKAGES
 from tests.examples import in_turn
 from tests.family.footage import SETTINGS, make_video
 
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.thorough(turns=False), pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPS = sorted({package.parent for package in PACKAGES})
-DELETABLE = ("accuracy", "alerts", "assistants", "gold", "live", "privacy", "retention", "traffic", "videos")
+DELETABLE = tuple(name for name in CAPABILITIES if name != "accounts")
 # Words that must not occur without them; `upload --calibration` keeps users' settings of a video.
 WORDS = {
     "accuracy": r"\baccuracy checks?\b|`frametally accuracy",
@@ -182,10 +182,15 @@ class Clone(NamedTuple):
         return [line for line in text.splitlines() if re.search(words, line, re.IGNORECASE)]
 
 
+def folders_of(name: str) -> tuple[str, str]:
+    """Return what the documented deletion of a capability removes."""
+    return f"capabilities/frametally_{name}", f"tests/{name}"
+
+
 def copy_without(gone: frozenset[str], root: Path) -> None:
     """Copy git's files of the working tree, without capabilities and their tests, as `git rm` does: it
     leaves compiled modules behind."""
-    left_out = {f"{place}/{name}" for place in ("capabilities", "tests") for name in gone}
+    left_out = {path for name in gone for path in folders_of(name)}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         first, _, rest = name.partition("/")
@@ -232,8 +237,8 @@ def documented(clone: Clone, tmp_path: Path) -> Clone:
     if not names:
         return clone
     root = shutil.copytree(clone.root, tmp_path / "frametally")
-    for place, name in itertools.product(("capabilities", "tests"), clone.gone - {*names}):
-        shutil.copytree(REPOSITORY / place / name, root / place / name, dirs_exist_ok=True)
+    for path in itertools.chain.from_iterable(map(folders_of, clone.gone - {*names})):
+        shutil.copytree(REPOSITORY / path, root / path, dirs_exist_ok=True)
     return Clone(root, frozenset(names))
 
 

@@ -3,7 +3,7 @@ import "../../../simple_frontend/tests/browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { wordsOf } from "../../../capabilities/traffic/frametally_traffic/page/lines/areas.js";
+import { wordsOf } from "../../../capabilities/frametally_traffic/page/lines/areas.js";
 
 test("a zone of which no visit is known is not said to have had at least as many", () => {
   const zone = { name: "lane", missing: "too_weak", stays: 0, median_s: null, p90_s: null };

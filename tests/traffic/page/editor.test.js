@@ -16,12 +16,8 @@ import {
   withNewPoint,
   withoutPoint,
   withPoint,
-} from "../../../capabilities/traffic/frametally_traffic/page/editor/shapes.js";
-import {
-  areSame,
-  merged,
-  namedIn,
-} from "../../../capabilities/traffic/frametally_traffic/page/editor/saving.js";
+} from "../../../capabilities/frametally_traffic/page/editor/shapes.js";
+import { areSame, merged, namedIn } from "../../../capabilities/frametally_traffic/page/editor/saving.js";
 
 const SIZE = { width_px: 640, height_px: 480 };
 /** @param {string} name @param {Partial<Page.Shape>} [changes] @returns {Page.Shape} */

@@ -5,11 +5,10 @@ import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
 const { parseQuestion, addressOf, queryOf } =
-  await import("../../../capabilities/videos/frametally_videos/page/jobs/words.js");
+  await import("../../../capabilities/frametally_videos/page/jobs/words.js");
 const { KINDS, QUEUES, enhancementWords, jobWords } =
-  await import("../../../capabilities/videos/frametally_videos/page/jobs/words.js");
-const { versionsOf } =
-  await import("../../../capabilities/videos/frametally_videos/page/enhance/versions.js");
+  await import("../../../capabilities/frametally_videos/page/jobs/words.js");
+const { versionsOf } = await import("../../../capabilities/frametally_videos/page/enhance/versions.js");
 const { backoff } = await import("../../../simple_frontend/frametally_web/static/js/shared/socket.js");
 
 test("a question about jobs comes back from its address, and what is not its own stays there", () => {

@@ -7,17 +7,15 @@ import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
 const { parseQuestion, addressOf, queryOf } =
-  await import("../../../capabilities/videos/frametally_videos/page/library/question.js");
+  await import("../../../capabilities/frametally_videos/page/library/question.js");
 const { bytes } = await import("../../../simple_frontend/frametally_web/static/js/shared/format.js");
-const { playTime, visible } =
-  await import("../../../capabilities/videos/frametally_videos/page/library/words.js");
-const { tilesIn } = await import("../../../capabilities/videos/frametally_videos/page/library/card.js");
+const { playTime, visible } = await import("../../../capabilities/frametally_videos/page/library/words.js");
+const { tilesIn } = await import("../../../capabilities/frametally_videos/page/library/card.js");
 const { calibrationWords, regionWords, verdictOn } =
-  await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
-const { containerTime } =
-  await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
-const { hash } = await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
-const { Speed } = await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
+  await import("../../../capabilities/frametally_videos/page/uploads/checks.js");
+const { containerTime } = await import("../../../capabilities/frametally_videos/page/uploads/checks.js");
+const { hash } = await import("../../../capabilities/frametally_videos/page/uploads/checks.js");
+const { Speed } = await import("../../../capabilities/frametally_videos/page/uploads/checks.js");
 
 test("a question comes back from its address, and what is not its own stays there", () => {
   const question = { text: "gate & yard", sources: ["a", "b"], state: "failed", order: "name:asc" };

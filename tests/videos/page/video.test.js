@@ -4,14 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { useZone } from "../../../simple_frontend/frametally_web/static/js/shared/time.js";
-import { accountOf } from "../../../capabilities/videos/frametally_videos/page/video/cards.js";
-import {
-  changeOf,
-  fromField,
-  toField,
-} from "../../../capabilities/videos/frametally_videos/page/video/editing.js";
-import { seenAt } from "../../../capabilities/videos/frametally_videos/page/video/found.js";
-import { frameLength, placeOf } from "../../../capabilities/videos/frametally_videos/page/video/screen.js";
+import { accountOf } from "../../../capabilities/frametally_videos/page/video/cards.js";
+import { changeOf, fromField, toField } from "../../../capabilities/frametally_videos/page/video/editing.js";
+import { seenAt } from "../../../capabilities/frametally_videos/page/video/found.js";
+import { frameLength, placeOf } from "../../../capabilities/frametally_videos/page/video/screen.js";
 
 const FRAME_S = 1 / 25;
 
