@@ -1,0 +1,116 @@
+"""Writes a new capability: its package with a command, its test, its line of `pyproject.toml`.
+
+python docs/new_capability.py weather "the weather beside counts"
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_FILES = {
+    "capabilities/frametally_{name}/__init__.py": '"""Adds {purpose}."""\n',
+    "capabilities/frametally_{name}/py.typed": "",
+    "capabilities/frametally_{name}/plugin.py": '''\
+"""Registers this folder with frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, Plugin
+
+PLUGIN = Plugin(
+    name="{name}",
+    commands={{"{name}": CommandEntry("frametally_{name}.commands:{name}", "Show {purpose}")}},
+)
+''',
+    "capabilities/frametally_{name}/commands.py": '''\
+"""`frametally {name}`: shows {purpose}."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def {name}() -> None:
+    """Show {purpose}."""
+    click.echo("Shows {purpose}")
+''',
+    "capabilities/frametally_{name}/README.md": """\
+# {name}: {purpose}
+
+`frametally {name}` shows {purpose}. No other folder depends on this one. If you delete this folder,
+the command is gone.
+""",
+    "tests/{name}/test_{name}.py": '''\
+"""The capability answers by its command."""
+
+from __future__ import annotations
+
+import pytest
+
+from frametally_cli.main import main
+
+
+def test_its_command_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["{name}"]) == 0
+    assert "{purpose}" in capsys.readouterr().out
+''',
+}
+
+
+def sorted_into(text: str, line: str, rows: str) -> str:
+    """Return a text with a line at its place among those that a pattern finds, which are in order."""
+    for row in re.finditer(rows, text, re.MULTILINE):
+        if row[0] > line:
+            return f"{text[: row.start()]}{line}\n{text[row.start() :]}"
+    return f"{text[: row.end()]}\n{line}{text[row.end() :]}"
+
+
+def add(name: str, purpose: str) -> list[Path]:
+    """Write the capability into this checkout; return the files that it added or changed.
+
+    Raises:
+        SystemExit: Its name cannot be a package's, or a capability has it already.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*", name):
+        raise SystemExit(f"{name}: choose a name of small letters and digits, such as `weather`")
+    folders = [ROOT / f"capabilities/frametally_{name}", ROOT / f"tests/{name}"]
+    if there := [folder for folder in folders if folder.exists()]:
+        raise SystemExit(
+            f"{there[0].relative_to(ROOT)} exists: choose another name, or delete that folder first"
+        )
+    files = []
+    for path, text in _FILES.items():
+        file = ROOT / path.format(name=name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.format(name=name, purpose=purpose), encoding="utf-8")
+        files.append(file)
+    for path, line, rows in (
+        (
+            "pyproject.toml",
+            f'{name} = "frametally_{name}.plugin:PLUGIN"',
+            r'^\w+ = "frametally_\w+\.plugin:PLUGIN"$',
+        ),
+        (
+            "docs/architecture.md",
+            f"| [{name}/](../capabilities/frametally_{name}/README.md) | {purpose} | |",
+            r"^\| \[\w+/\]\(\.\./[\w/]+/README\.md\) \| .* \|$",
+        ),
+    ):
+        file = ROOT / path
+        file.write_text(sorted_into(file.read_text(encoding="utf-8"), line, rows), encoding="utf-8")
+        files.append(file)
+    subprocess.run([sys.executable, ROOT / "docs/code_map.py"], check=True)  # noqa: S603 - our own script
+    return files
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    for file in add(*sys.argv[1:]):
+        print(file.relative_to(ROOT))
+    print("Next: `make setup` installs it, `git add` includes it; docs/architecture.md goes on from here.")
