@@ -160,8 +160,6 @@ def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
         yield f"its {check.unit_name} are not in this store, or are not counted: {error}"
         return
     facts = population.facts()
-    if not check.steady_totals:
-        population, facts = population.without_levels(), facts | {"steady_totals": {}}
     if any(getattr(check, name) != fact for name, fact in facts.items()):
         units, units_gone = check.unit_name, check.units - len(population.members)
         words = (

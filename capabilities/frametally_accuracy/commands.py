@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import msgspec
 
+from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media.sources import KnownSources
 from frametally.ports.picture_places import CHECKED_METRICS, CheckedMetric
 from frametally.process.reports import plural
 from frametally.records import NOT_JSON
@@ -110,7 +110,6 @@ def start(
     from frametally_accuracy.starting import start_check
 
     with _book(overrides) as (settings, book), _footage(settings) as footage:
-        known_sources = KnownSources(footage.ledger.manifests())
         from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
         form = CheckWanted(
             name=name,
@@ -118,7 +117,7 @@ def start(
             line=line,
             direction=direction,
             model=model,
-            sources=[known_sources.source_of(source) for source in sources],
+            sources=[keys.slug(source) for source in sources],
             labels=[*labels],
             from_ms=from_ms,
             to_ms=to_ms,

@@ -154,10 +154,6 @@ class Population(NamedTuple):
             "zone_units": tuple(int(number) for number in np.bincount(self.zones)),
         }
 
-    def without_levels(self) -> Population:
-        """Return the population without levels, as earlier releases recorded it."""
-        return self._replace(steady=np.zeros_like(self.steady), unusual=np.zeros_like(self.unusual))
-
     def _by_label(self, numbers: Numbers) -> dict[str, int]:
         return {label: int(number) for label, number in zip(self.labels, numbers, strict=True)}
 

@@ -58,7 +58,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         frames: How many frames the pieces have; 0 where units are frames.
         footage: Where the pieces are: source, and the range of event time that they fill without a hole.
         totals: The model's counts in them, by label.
-        steady_totals: How much of that stays from unit to unit, by label; earlier checks have none.
+        steady_totals: How much of that stays from unit to unit, by label.
         population_sha256: Checksum of all units with their counts and weights; see `population`.
         sums_sha256: Checksums of the model's counts, by stored interval (`60`, s); see `staleness`.
         zones: By zone, source and event time of its first and of its last unit.

@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 from flask import Response
 
+from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.picture_places import EventPlace
 from frametally.process.reports import NoProgress
@@ -66,7 +67,6 @@ class AccuracyRoutes:
         self,
         ports: DashboardPorts,
         settings: Settings,
-        source_of: Callable[[str], str],
         image_url: Callable[[str], str],
         remedy: str | None,
     ) -> None:
@@ -75,12 +75,11 @@ class AccuracyRoutes:
         Args:
             ports: Ports to read frames from.
             settings: Settings of the process.
-            source_of: Returns a source's slug by its name.
             image_url: Returns the address of a frame's picture.
             remedy: What to do if nothing may be changed here; None if changes are allowed.
         """
         self._ports, self._settings = ports, settings
-        self._source_of, self._image_url = source_of, image_url
+        self._image_url = image_url
         self._remedy = remedy
         self._desk = Desk()
         self._coverage = KnownCoverage()
@@ -117,7 +116,7 @@ class AccuracyRoutes:
         form = _NEW_CHECK.read()
         note_target(metric=form.metric, sources=",".join(form.sources), labels=",".join(form.labels))
         with _as_problems():
-            form = msgspec.structs.replace(form, sources=[*map(self._source_of, form.sources)])
+            form = msgspec.structs.replace(form, sources=[*map(keys.slug, form.sources)])
             check = start_check(self._book, self._footage(), form, person=visitor().name)
         answer_with(201)
         return self._summary(check, *self._rows(check))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from frametally.media.sources import source_of
 from frametally_accuracy.routes import ACCURACY, AccuracyRoutes
 from frametally_web.plugging import WebContext, WebPart
 
@@ -11,12 +10,9 @@ ENDPOINTS = ACCURACY.endpoints
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes of one application."""
-    ledger = context.ports.ledger
-
     routes = AccuracyRoutes(
         context.ports,
         context.settings,
-        lambda name: source_of(ledger.manifests(), name),
         context.image_url,
         context.remedy,
     )

@@ -121,7 +121,7 @@ def partition_of(table: Table, day: GoldDay) -> tuple[Any, ...]:
 
 
 def has_other_columns(present: IcebergTable, table: Table) -> bool:
-    """Return whether an earlier version, which had other columns, made the table."""
+    """Return whether the columns of a table in the catalogue differ from those of this release."""
     return {*schema_of(table).column_names} != {*present.schema().column_names}
 
 

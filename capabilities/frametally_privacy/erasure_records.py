@@ -37,7 +37,7 @@ class Erasure(SealedRecord, frozen=True, kw_only=True):
         ended_at_ms: When nothing was left; None while it runs, and after a kill.
         erased: What there was when it began.
         backups: The backups that existed at the end; frametally does not change them.
-        media: `short_media_id` of the footage in the range; empty in receipts before 0.4.0.
+        media: `short_media_id` of the footage in the range.
     """
 
     id: str

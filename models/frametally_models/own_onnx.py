@@ -104,7 +104,7 @@ def _detector(
     """
     sized, input_px = _sized(data, record, settings, f"{ENV_PREFIX}MODEL_WEIGHTS={name}")
     names = tuple(NO_OBJECT if label in _NO_OBJECT else label for label in names)
-    if record.family != "yolo":  # kept for older models: the names are part of the id
+    if record.family != "yolo":
         names = common_names(names)
     model = NetworkModel(
         name=name,

@@ -16,7 +16,6 @@ from frametally.records import encode
 from frametally_alerts import rules
 from frametally_alerts.channels.wording import text_of
 from frametally_alerts.rule_form import RuleRefused
-from frametally_alerts.rules import AlertFinding
 
 HOUR_MS = 60 * MINUTE_MS
 
@@ -352,33 +351,6 @@ def test_pictures_have_gaps_within_a_day(place: AlertPlace) -> None:
     place.ports.store.put(more.key, encode(more))
     place.look(now_ms=DAY_MS + 51 * MINUTE_MS)
     assert gaps(place)[1:] == [(31 * MINUTE_MS, 50 * MINUTE_MS, "told", 1)]
-
-
-@pytest.mark.parametrize("bar_s", [1, 60, 300])
-def test_gaps_that_an_earlier_version_told_by_whole_bars_are_not_told_again(
-    place: AlertPlace, bar_s: int
-) -> None:
-    bar_ms = bar_s * 1000
-    rule = place.rule("dark", what="no_footage", lasting="5m", sources=["gate"])
-    start_ms, end_ms = (FIRST[1] // bar_ms + 1) * bar_ms, LATER[0] // bar_ms * bar_ms
-    open_ms = (LATER[1] // bar_ms + 1) * bar_ms
-    found = [
-        AlertFinding("gate", "", DAY_MS + start_ms, DAY_MS + end_ms),
-        AlertFinding("gate", "", DAY_MS + open_ms),
-    ]
-    place.book.settle(rule, found, None, {})
-    before = gaps(place)
-    count_by(place, bar_s)
-    place.film(FIRST, LATER)
-    place.look(now_ms=DAY_MS + HOUR_MS)
-    place.look(now_ms=DAY_MS)  # a clock that was set back
-    assert gaps(place) == before
-    place.film(FIRST, LATER, (HOUR_MS + 300, 2 * HOUR_MS))
-    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
-    assert gaps(place)[2:] == [(open_ms, HOUR_MS + 300, "told", 2)]
-    place.film((0, LATER[0]), LATER, (HOUR_MS + 300, 2 * HOUR_MS))
-    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
-    assert gaps(place)[3:] == [(start_ms, end_ms, "withdrawn", 2)]
 
 
 def test_a_clock_that_is_set_back_takes_nothing_back_and_tells_nothing_again(place: AlertPlace) -> None:

@@ -159,7 +159,7 @@ def test_the_folders_of_a_video_and_of_pictures_go_with_their_last_object(root: 
     assert store.put(objects[0], b"y", if_absent=True)
 
 
-def test_an_empty_folder_of_a_video_that_a_kill_or_an_earlier_version_left_goes_after_a_day(
+def test_an_empty_folder_of_a_video_that_a_kill_left_goes_after_a_day(
     root: Path,
 ) -> None:
     store = FileStore(f"file://{root}")

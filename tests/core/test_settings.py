@@ -1,6 +1,5 @@
 """Settings come from the documented places, and a wrong one is reported in one line."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ from frametally.settings.__main__ import settings_table
 from frametally.settings.environment import without_secrets
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import (
-    GONE,
-    REPLACED,
     RUN_PROGRAMS,
     Settings,
     component_folder,
@@ -154,42 +151,16 @@ def test_each_component_finds_its_own_folder() -> None:
     assert component_folder("search") == ROOT / "elasticsearch"
 
 
-def test_a_misspelt_or_removed_setting_is_named_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_misspelt_setting_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("FRAMETALLY_INTERVALS_S=60\n")
     monkeypatch.setenv("FRAMETALLY_SAMPLE_FSP", "all")
-    monkeypatch.setenv("FRAMETALLY_VIDEO_PRESET", "slow")
     monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "80")
     monkeypatch.setenv("FRAMETALLY_DOMAIN", "example.org")
     monkeypatch.setenv("FRAMETALLY_TEST_INDEX_URL", "postgresql://127.0.0.1/frametally")
     assert unknown_settings() == {
         "FRAMETALLY_INTERVALS_S": "did you mean FRAMETALLY_INTERVAL_S?",
         "FRAMETALLY_SAMPLE_FSP": "did you mean FRAMETALLY_SAMPLE_FPS?",
-        "FRAMETALLY_VIDEO_PRESET": "its value is now fixed; remove the line",
     }
-
-
-@pytest.mark.parametrize("name", REPLACED)
-def test_nothing_starts_with_a_setting_that_has_another_place_now(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert name.lower() not in Settings.model_fields
-    line = f"FRAMETALLY_{name} was removed: {REPLACED[name]}, and delete its line"
-    monkeypatch.setenv(f"FRAMETALLY_{name}", "")
-    load_settings()
-    monkeypatch.setenv(f"FRAMETALLY_{name}", "hunter2")
-    with pytest.raises(Misconfigured, match=re.escape(line)):
-        load_settings()
-    monkeypatch.delenv(f"FRAMETALLY_{name}")
-    (tmp_path / ".env").write_text(f"FRAMETALLY_{name}=hunter2\n")
-    with pytest.raises(Misconfigured, match=re.escape(line)):
-        load_settings()
-
-
-def test_no_gone_setting_is_one_and_each_has_one_remedy() -> None:
-    assert not {name.lower() for name in (*GONE, *REPLACED)} & Settings.model_fields.keys()
-    assert not set(GONE) & REPLACED.keys()
 
 
 def test_settings_grow_by_five_percent_between_releases_at_most() -> None:

@@ -37,7 +37,7 @@ from frametally.media.manifests import (
     touches,
 )
 from frametally.media.overlapping import not_counted
-from frametally.media.sources import joined, source_names
+from frametally.media.sources import joined
 from frametally.media.stored_images import announced_images, bitmap_of
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
@@ -559,31 +559,6 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
     [manifest] = list_manifests(world.store)
     assert (manifest.source_name, manifest.revision) == ("Gate", 0)
     assert list(world.store.list(keys.TOMBSTONES)) == []
-
-
-def merged_by_an_earlier_version(world: World) -> None:
-    """Two cameras under one slug, as when slugs lost letters."""
-    for name in ("北門1", "南門1"):
-        made = msgspec.structs.replace(world.produce_video(f"{name}.mp4", "1"), source_name=name)
-        world.store.put(keys.media_key(made.sha256), encode(made))
-
-
-def test_of_sources_that_an_earlier_version_merged_one_is_forgotten_alone(world: World) -> None:
-    merged_by_an_earlier_version(world)
-    assert [m.source_name for m in lookup.media_of_source(world.store, "南門1")] == ["南門1"]
-    assert len(lookup.media_of_source(world.store, "1")) == 2
-
-
-def test_sources_that_an_earlier_version_merged_are_parted_by_their_names(world: World) -> None:
-    merged_by_an_earlier_version(world)
-    assert source_names(list_manifests(world.store)) == {"1": "北門1, 南門1"}
-    moving = lookup.media_of_source(world.store, "南門1")
-    others = [m for m in list_manifests(world.store) if m not in moving]
-    source, name = joined(others, "南門1")
-    for manifest in moving:
-        corrections.rename_source(world.store, manifest, source=source, source_name=name)
-        world.finish()
-    assert source_names(list_manifests(world.store)) == {"1": "北門1", keys.slug("南門1"): "南門1"}
 
 
 def test_a_new_name_of_a_source_is_written_as_its_media_have_it(world: World) -> None:

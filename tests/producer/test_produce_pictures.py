@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +20,6 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2, decode_image
 from frametally.media.manifests import pictures_identity
-from frametally.records import encode
 from frametally_producer.media import pictures
 from frametally_producer.reading import footage as media_files
 
@@ -400,35 +398,6 @@ def test_two_pictures_of_one_time_whose_files_begin_with_the_same_48_bits_are_tw
     report = bench.produce(bench.folder / "pics")
     assert report.frames_announced == 2
     assert len({announcement.image_path for announcement in bench.log.announcements}) == 2
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("noted", [True, False])
-def test_a_picture_that_an_earlier_version_announced_under_its_shorter_key_is_not_announced_again(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, noted: bool
-) -> None:
-    for index in range(3):
-        make_picture(f"pics/{index}.jpg", index=index, **NOON)
-    with monkeypatch.context() as earlier:
-        earlier.setattr(keys, "picture_hex", lambda sha256: sha256[:12])
-        bench.produce(bench.folder / "pics")
-    before = {announcement.image_path for announcement in bench.log.announcements}
-    assert {len(path.split("-")[-2]) for path in before} == {12}
-    if not noted:  # killed after it had announced them
-        [manifest] = bench.manifests()
-        left = msgspec.structs.replace(
-            manifest, state="producing", announced_pictures=[], frames_announced=0, frames_put=0
-        )
-        bench.store.put(keys.media_key(manifest.sha256), encode(left))
-    shutil.rmtree(bench.folder / "data")
-    make_picture("pics/new.jpg", index=9, **NOON)
-    report = bench.produce(bench.folder / "pics")
-    assert report.frames_announced == (1 if noted else 4)
-    after = {announcement.image_path for announcement in bench.log.announcements}
-    assert len(after) == 4
-    assert before < after
-    [manifest] = bench.manifests()
-    assert manifest.frames_announced == 4
 
 
 def _write_several(path: Path, format: str) -> Path:

@@ -249,7 +249,7 @@ def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> I
                     yield CountedEvent(track.source, track.first_seen_ms, track.label)
     except Retryable:
         raise
-    except FrametallyError as error:  # damaged, or from an earlier release; the message has the remedy
+    except FrametallyError as error:  # damaged; the message has the remedy
         raise Misconfigured(str(error)) from error
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 from frametally.media.manifests import find_manifest, forgotten_by, media_of
 from frametally.media.overlapping import runs_of
 from frametally.media.sources import counted_until, footage_until
-from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import MediaManifest
@@ -39,7 +38,6 @@ def look_for_gaps(rule: AlertRule, ports: CountPorts, alerts: list[Alert]) -> It
     first_ms = max(rule.since_ms, ports.now_ms - _LOOK_BACK_MS)
     least_ms = rule.duration_s * 1000
     spans = filmed_spans(ports, rule.sources)
-    told_by_bars = _told_by_bars(alerts, ports.index)
     open_since = {
         (alert.source, alert.start_ms) for alert in alerts if alert.state == "told" and alert.end_ms is None
     }
@@ -48,9 +46,9 @@ def look_for_gaps(rule: AlertRule, ports: CountPorts, alerts: list[Alert]) -> It
         gaps: list[AlertFinding] = []
         for from_ms, to_ms in spans[source]:
             if from_ms - until_ms >= least_ms and from_ms >= first_ms:
-                gaps.append(told_by_bars(AlertFinding(source, "", until_ms, from_ms)))
+                gaps.append(AlertFinding(source, "", until_ms, from_ms))
             until_ms = max(until_ms, to_ms)
-        going_on = told_by_bars(AlertFinding(source, "", until_ms))
+        going_on = AlertFinding(source, "", until_ms)
         # Setting back the clock withdraws nothing.
         if ports.now_ms - until_ms >= least_ms or (source, going_on.start_ms) in open_since:
             gaps.append(going_on)
@@ -95,35 +93,6 @@ def _runs(ports: CountPorts, manifest: MediaManifest) -> list[Span]:
         runs = [(times[begin], times[end - 1]) for begin, end in zip(begins, ends, strict=True)]
         days[manifest.sha256] = state, runs or runs_of(manifest)
     return days[manifest.sha256][1]
-
-
-def _told_by_bars(alerts: list[Alert], index: CountIndex) -> Callable[[AlertFinding], AlertFinding]:
-    """Return a function that keeps a gap's times from an alert of an earlier version, which used whole bars.
-
-    Otherwise each gap would be withdrawn and sent again.
-    """
-    bars_ms = {series.base_interval_s * 1000 for series in index.series()}
-    by_source: dict[str, list[Alert]] = {}
-    for alert in alerts:
-        if alert.state == "told":
-            by_source.setdefault(alert.source, []).append(alert)
-
-    def as_told(gap: AlertFinding) -> AlertFinding:
-        for alert in by_source.get(gap.source, ()):
-            for bar_ms in bars_ms:
-                if alert.start_ms % bar_ms or not 0 < alert.start_ms - gap.start_ms <= bar_ms:
-                    continue
-                is_same_end = (
-                    alert.end_ms is not None
-                    and gap.end_ms is not None
-                    and alert.end_ms % bar_ms == 0
-                    and 0 <= gap.end_ms - alert.end_ms < bar_ms
-                )
-                end_ms = alert.end_ms if is_same_end else gap.end_ms
-                return gap._replace(start_ms=alert.start_ms, end_ms=end_ms)
-        return gap
-
-    return as_told
 
 
 def look_for_late_footage(

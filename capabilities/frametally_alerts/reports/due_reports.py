@@ -64,7 +64,7 @@ def put_report(store: ObjectStore, report: str, day: str, files: Mapping[str, by
 
 
 def check_reports(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare the files of all reports with their checksums; reports of earlier versions have none."""
+    """Compare the files of all reports with their checksums."""
     store = ports.store
     records = [info.key for info in store.list(keys.REPORTS) if info.key.endswith(f"/{_NAME}")]
     for done, key in enumerate(records):

@@ -21,7 +21,6 @@ from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media import mending
 from frametally.media.manifests import ManifestReader, by_source
-from frametally.media.sources import KnownSources
 from frametally.naming import no_such
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -70,7 +69,7 @@ class _Desk(NamedTuple):
             DrawingRefused: The source does not exist; the message suggests similar names.
         """
         slugs = {*self.media, *drawn_sources(self.store)}
-        source = KnownSources(medium for media in self.media.values() for medium in media).source_of(text)
+        source = keys.slug(text)
         if source in slugs:
             return source
         missing = no_such("source", source, sorted(slugs))

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from frametally import keys
 from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import Misconfigured
-from frametally.media.sources import KnownSources, source_names
+from frametally.media.sources import source_names
 from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_cli.console import output as console
@@ -77,7 +78,7 @@ def traffic(
             ledger.refresh(ports.store, progress)
         unanalysed = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=settings)
         manifests = ledger.manifests()
-        slug = KnownSources(manifests).source_of(source)
+        slug = keys.slug(source)
         report = read_report(
             ReportQuery(slug, settings.timezone, settings.tzinfo(), model, from_ms, to_ms, classes),
             store=ports.store,

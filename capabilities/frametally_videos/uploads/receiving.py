@@ -167,8 +167,8 @@ def note_end(
 
 
 def refusal_in(row: UploadRow) -> Refused:
-    """Return the refusal that a row notes; one of an earlier version has its remedy in the reason."""
-    return Refused(row.status, row.reason or "It was refused.", row.remedy or "Choose another file.")
+    """Return the refusal that a row notes."""
+    return Refused(row.status, row.reason or "", row.remedy or "")
 
 
 def _note(ports: UploadPorts, upload: UploadRecord, keep_ms: int, **values: Any) -> None:

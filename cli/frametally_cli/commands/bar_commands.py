@@ -14,6 +14,7 @@ from typing import Any
 import click
 import msgspec
 
+from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
@@ -21,9 +22,7 @@ from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
-from frametally.media.manifests import list_manifests
 from frametally.media.overlapping import NotCounted
-from frametally.media.sources import source_of
 from frametally.media.stored_images import missing_images
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import plural
@@ -63,7 +62,7 @@ def compare(
             model_a,
             model_b,
             interval_s=interval,
-            source=None if source is None else source_of(list_manifests(store), source),
+            source=None if source is None else keys.slug(source),
             label=label,
             from_ms=from_ms,
             to_ms=to_ms,
@@ -178,7 +177,7 @@ def explain(
     with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
-        slug = source_of(ledger.manifests(), source)
+        slug = keys.slug(source)
         start_ms = parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo())
         try:
             bar = find_bar(

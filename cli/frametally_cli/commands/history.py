@@ -9,11 +9,12 @@ from typing import Any
 import click
 import msgspec
 
+from frametally import keys
 from frametally.books.bars import NothingCounted
 from frametally.books.history import HistoryChange, HistoryQuery, RunChanges, find_history
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.errors import Misconfigured
-from frametally.media.sources import source_names, source_of
+from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.process.reports import plural
 from frametally.records import FrameDetections
@@ -53,7 +54,7 @@ def history(
         manifests = ledger.manifests()
         chosen, base_s = _series(ports, model, interval)
         names = source_names(manifests)
-        slugs = [source_of(manifests, source) for source in sources]
+        slugs = [keys.slug(source) for source in sources]
         known_names = KnownNames(names, settings=ports.settings, store=ports.store, index=ports.index)
         for unknown_name in known_names.unknown(sources=slugs, labels=labels):
             raise Misconfigured(str(unknown_name))

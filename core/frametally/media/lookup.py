@@ -77,7 +77,7 @@ def find_pictures(
                 pictures[name.medium_hex].append((manifest, name))
     result = {}
     for path, sha256 in sha256s.items():
-        matches = pictures[keys.picture_hex(sha256)] or pictures[sha256[:12]]  # as earlier versions stored it
+        matches = pictures[keys.picture_hex(sha256)]
         if len(matches) > 1:
             times = ", ".join(
                 f"{utc(name.captured_at_ms)} of {manifest.source_name}" for manifest, name in matches
@@ -119,8 +119,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
     """
     manifests = list_manifests(store)
     slug = keys.slug(source)
-    media = [m for m in manifests if keys.slug(m.source_name) == slug]
-    media = media or [m for m in manifests if m.source == slug]
+    media = [m for m in manifests if m.source == slug]
     if not media:
         sources = ", ".join(sorted({as_text(m.source_name) for m in manifests})) or "none"
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)

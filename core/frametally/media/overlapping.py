@@ -13,7 +13,6 @@ from frametally.process.reports import Skipped, plural
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import (
     HAND_OVER_MS,
-    HOLE_MS,
     MediumTime,
     Overlap,
     OverlapWinner,
@@ -43,12 +42,7 @@ def runs_of(manifest: MediaManifest) -> list[Span]:
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if first_ms is None or last_ms is None:
         return []
-    if manifest.runs:
-        return manifest.runs
-    # Earlier versions recorded only these two times: they are one run unless there are too few frames.
-    if manifest.kind == "video" and last_ms - first_ms > HOLE_MS * manifest.frames_announced:
-        return [(first_ms, first_ms), (last_ms, last_ms)]
-    return [(first_ms, last_ms)]
+    return manifest.runs or [(first_ms, last_ms)]  # pictures have no runs
 
 
 def overlap_reports(

@@ -36,53 +36,6 @@ _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
 EMPTY_SAYS_NONE = (f"{ENV_PREFIX}LIVE_ALLOW",)
 """Variables for which an empty value has a meaning; other empty variables count as unset."""
 
-GONE = (
-    *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
-    *("UPLOAD_IDLE_S", "UPLOADS_PER_CLIENT", "UPLOADS_IN_ALL"),
-    *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET", "ALERTS_WAITING"),
-    *("GAP_S", "CALIBRATION_FRAMES", "RESULTS_KEEP_S", "MANIFEST_TTL_S", "WEB_LINK_TTL_S"),
-    *("TRACK_WEAK_CONFIDENCE", "UPLOAD_KEEP_H"),
-    *("WEB_MAX_BUCKETS", "WEB_MAX_EXPORT_ROWS", "WEB_CACHE_MB", "WEB_STATUS_S", "WEB_MAX_STREAMS"),
-    *("WEB_STREAM_S", "WEB_MAX_SOCKETS", "WEB_PING_S", "WEB_THREADS", "WEB_SESSION_H"),
-    *("JOB_ATTEMPTS", "JOB_LEASE_S", "JOB_MAX_H", "STREAM_LEASE_S", "STREAM_LAUNCH_S", "WATCH_STILL_S"),
-    *("VIDEO_CRF", "PLAYABLE_MAX_SIDE_PX", "SCRATCH_DIR", "MAIL_DIGEST_S", "ACCURACY_UNITS"),
-    *("TRACK_GAP_S", "TRACK_STITCH_S", "SPLIT_MB", "NMS_IOU", "MIN_CONFIDENCE", "LOG_REPLICATION"),
-)
-"""Settings that became constants or follow others; commands name any that are still set."""
-
-_CA_FILE = f"set {ENV_PREFIX}CA_FILE"
-_LEDGER = "the catalogue has the ledger's password and CA file, and its URL names the user"
-REPLACED = {
-    "ALERT_CA_FILE": _CA_FILE,
-    "AIRFLOW_CA_FILE": _CA_FILE,
-    "QUEUE_CA_FILE": _CA_FILE,
-    "SMTP_CA_FILE": _CA_FILE,
-    "CATALOGUE_CA_FILE": _LEDGER,
-    "CATALOGUE_PASSWORD": _LEDGER,
-    "CATALOGUE_USER": _LEDGER,
-    "LEDGER_USER": f"write it into {ENV_PREFIX}LEDGER_URL, postgresql://USER@HOST/DATABASE",
-    "GOLD_USER": f"write it into {ENV_PREFIX}GOLD_URL, postgresql://USER@HOST/DATABASE",
-    "GOLD_CA_FILE": f"add ?sslmode=verify-full&sslrootcert=FILE to {ENV_PREFIX}GOLD_URL",
-    "QUEUE_USER": f"write it into {ENV_PREFIX}QUEUE_URL, amqp://USER@HOST",
-    "PROXY_USER_HEADER": "have the proxy name the user in X-Forwarded-User, and overwrite what clients send",
-    "RESULTS_TOPIC": f"the topic follows {ENV_PREFIX}LIVE_TOPIC: processed- in place of video-",
-    "VIDEOS_TOPIC": f"the topic follows {ENV_PREFIX}LIVE_TOPIC: videos- in place of video-",
-    "STREAM_LAUNCHER": f"Airflow starts streams if {ENV_PREFIX}AIRFLOW_URL is set",
-    "STORE_REGION": "set AWS_REGION",
-    "TRACES_RATIO": "set OTEL_TRACES_SAMPLER_ARG",
-    "SPARK_JARS": "set PYSPARK_SUBMIT_ARGS='--jars FILES pyspark-shell'",
-    "HADOOP_BIN": "set HADOOP_HOME",
-    "HADOOP_STREAMING_JAR": "set HADOOP_HOME, under which it is searched for",
-    "HADOOP_LOG_DIRS": "the job looks in HADOOP_LOG_DIR and the usual folders; set that",
-    "METRICS_PORT": f"set {ENV_PREFIX}METRICS_ADDRESS=127.0.0.1:PORT",
-    "INPUT_WIDTH_PX": f"set {ENV_PREFIX}INPUT_SIZE_PX, such as 544x416",
-    "INPUT_HEIGHT_PX": f"set {ENV_PREFIX}INPUT_SIZE_PX, such as 544x416",
-    "MODEL_ONNX": f"name the file by {ENV_PREFIX}MODEL_WEIGHTS",
-    "CALIBRATION_DIR": "use frametally download-models --int8 --calibration-dir",
-    "TRACK_CONFIDENCE": f"write it into {ENV_PREFIX}TRACK_LABEL_CONFIDENCE, as *=0.6",
-}
-"""Settings that were replaced; no command starts with one, since it would do something else."""
-
 RUN_PROGRAMS = ("hadoop_python", "hadoop_jobconf")
 """Settings that decide which programs run, here or on a cluster's nodes."""
 
@@ -302,10 +255,6 @@ def load_settings(
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
         raise Misconfigured(f"{_DATA_DIR} is empty: set it to a folder, or unset it")
     files = _from_files(component)
-    for name, remedy in REPLACED.items():
-        variable = f"{ENV_PREFIX}{name}"
-        if variable in environment or files.get(variable):
-            raise Misconfigured(f"{variable} was removed: {remedy}, and delete its line")
     files |= {variable: "" for variable in EMPTY_SAYS_NONE if os.environ.get(variable) == ""}
     values: dict[str, object] = {
         name: files[variable]
@@ -346,7 +295,7 @@ def load_settings(
 def unknown_settings(component: str | None = None) -> dict[str, str]:
     """Return the names in the environment and the `.env` files that are not settings, with the remedies.
 
-    They are similar to a setting's name, or used to be one. Names of other programs (Compose, the tests) and
+    They are similar to a setting's name. Names of other programs (Compose, the tests) and
     empty values are ignored.
     """
     files = _from_files(component)
@@ -357,8 +306,6 @@ def unknown_settings(component: str | None = None) -> dict[str, str]:
     remedies = dict.fromkeys(sorted(file_variables & set(files)), in_files)
     for name in sorted(variables - set(known_variables) - file_variables):
         is_own = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
-        if name.removeprefix(ENV_PREFIX) in GONE:
-            remedies[name] = "its value is now fixed; remove the line"
-        elif is_own and (close := difflib.get_close_matches(name, known_variables, 1, 0.9)):
+        if is_own and (close := difflib.get_close_matches(name, known_variables, 1, 0.9)):
             remedies[name] = f"did you mean {close[0]}?"
     return remedies

@@ -70,11 +70,10 @@ def _produce_one(path: Path, days: _Days, writer: FrameWriter, production: Produ
 class _Day:
     """One day's manifest, and the names of the pictures that this call adds."""
 
-    def __init__(self, keeper: ManifestKeeper, *, is_stored: bool) -> None:
+    def __init__(self, keeper: ManifestKeeper) -> None:
         self.keeper = keeper
         self.new: set[str] = set()
         self.refused = False
-        self.is_unfinished = is_stored and keeper.manifest.state == "producing"
         self._known = len(keeper.pictures)
 
     @property
@@ -114,7 +113,7 @@ class _Days:
             event_time = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
             day = self._day(event_time)
-            medium_hex = self._hex_of(day, event_time.at_ms, file_sha256)
+            medium_hex = keys.picture_hex(file_sha256)
             name = f"{event_time.at_ms}-{medium_hex}"
             known = (
                 name if name in day.keeper.pictures else self._known_at_another_time(file_sha256, event_time)
@@ -228,7 +227,7 @@ class _Days:
     def _kept(self, manifest: MediaManifest, *, is_stored: bool) -> _Day:
         production = self._production
         keeper = ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored)
-        return _Day(keeper, is_stored=is_stored)
+        return _Day(keeper)
 
     def _take(self, day: _Day, name: str, event_time: EventTime) -> None:
         keeper = day.keeper
@@ -238,23 +237,11 @@ class _Days:
         if len(day.new) == 1:
             keeper.write(expected=day.expected)
         if self._times is not None:
-            self._times.setdefault(name.rpartition("-")[2][:12], name)
+            self._times.setdefault(name.rpartition("-")[2], name)
 
     def _identity(self, name: str) -> str:
         """Return the identity of the manifest that has a picture with a name."""
         return pictures_identity(self._source, keys.utc_day(int(name.rpartition("-")[0])))
-
-    def _hex_of(self, day: _Day, at_ms: int, file_sha256: str) -> str:
-        """Return the picture's hex in its key, in the short form if an earlier version stored it."""
-        short = file_sha256[:12]
-        if f"{at_ms}-{short}" in day.keeper.pictures:
-            return short
-        if day.is_unfinished:  # it may have been announced but not noted
-            key = keys.image_key(self._source, at_ms, short, 0)
-            store = self._production.store
-            if self._production.patience.until_done("the object store", lambda: store.head(key)):
-                return short
-        return keys.picture_hex(file_sha256)
 
     def _known_at_another_time(self, file_sha256: str, event_time: EventTime) -> str | None:
         """Return the picture's name at another time if its time is a file date, which copying changes."""
@@ -262,12 +249,10 @@ class _Days:
             return None
         if self._times is None:
             self._times = self._read_times()
-        known = self._times.get(file_sha256[:12])
-        same = known is not None and file_sha256.startswith(known.rpartition("-")[2])
-        return known if same else None
+        return self._times.get(keys.picture_hex(file_sha256))
 
     def _read_times(self) -> dict[str, str]:
-        """Return the names of all pictures of the source, by the first 12 hex of their files' sha256."""
+        """Return the names of all pictures of the source, by the hex of their files in their keys."""
         store, patience = self._production.store, self._production.patience
         manifests, _ = patience.until_done("the object store", self._production.manifests.read)
         times: dict[str, str] = {}
@@ -275,5 +260,5 @@ class _Days:
             if listed.kind == "pictures" and listed.source == self._source:
                 manifest = load_manifest(store, listed.sha256, patience)
                 for name in manifest.announced_pictures if manifest else ():
-                    times.setdefault(name.rpartition("-")[2][:12], name)
+                    times.setdefault(name.rpartition("-")[2], name)
         return times

@@ -298,11 +298,11 @@ def _known_track(production: Production, sha256: str, track: int | None) -> Medi
 
 
 def check_track(opened: Video, manifest: MediaManifest | None) -> None:
-    """Raise `Poison` for a video if an earlier version counted another of its tracks."""
+    """Raise `Poison` for a video if another of its tracks has been counted."""
     track = opened.track
     if manifest is not None and manifest.track != track.number:
         raise Poison(
-            f"an earlier version counted its track {manifest.track} ({track.tracks_left}); to count track "
+            f"its track {manifest.track} has been counted ({track.tracks_left}); to count track "
             f"{track.number}, run `frametally forget {manifest.sha256[:12]}` and produce it again"
         )
 

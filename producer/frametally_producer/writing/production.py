@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.manifests import ManifestReader
-from frametally.media.sources import KnownSources, composed
+from frametally.media.sources import composed, names_by_source
 from frametally.packs.pack_keys import MINUTE_MS
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -145,51 +145,30 @@ def _size(path: Path) -> int:
         return 0
 
 
-class _Source(NamedTuple):
-    slug: str
-    names: list[str]
-
-
 class SourcesOfCall:
     """The sources of one call of the producer, by name."""
 
-    def __init__(self, manifests: ManifestReader, patience: Patience, notice: Callable[[str], None]) -> None:
-        """Read nothing yet; `notice` gets messages for people."""
+    def __init__(self, manifests: ManifestReader, patience: Patience) -> None:
+        """Read nothing yet."""
         self._manifests = manifests
         self._patience = patience
-        self._notice = notice
-        self._found: dict[str, _Source] = {}
-        self._read: list[MediaManifest] = []
-        self._known = KnownSources([])
+        self._names: dict[str, list[str]] = {}
 
     def slug_of(self, name: str) -> str:
         """Return the slug under which footage of the source `name` is stored. Raises `Poison`, `GivenUp`."""
         name = composed(name)
-        source = self._found.get(keys.slug(name))
-        if source is None:
-            source = self._found[keys.slug(name)] = self._find(name)
-        if name not in source.names:
-            other = source.names[0]
+        slug = keys.slug(name)
+        if slug not in self._names:
+            manifests = self._patience.until_done("the object store", self._manifests.recent)
+            self._names[slug] = names_by_source(manifests).get(slug, [name])
+        names = self._names[slug]
+        if name not in names:
             raise Poison(
-                f"its source {name!r} has the same key as {other!r} ({source.slug}: sources that differ "
+                f"its source {name!r} has the same key as {names[0]!r} ({slug}: sources that differ "
                 "only in case and hyphens are the same); if it is the same source, give --source "
-                f"{other!r}, else choose a name that differs more"
+                f"{names[0]!r}, else choose a name that differs more"
             )
-        return source.slug
-
-    def _find(self, name: str) -> _Source:
-        manifests = self._patience.until_done("the object store", self._manifests.recent)
-        if manifests is not self._read:
-            self._read, self._known = manifests, KnownSources(manifests)
-        slug = self._known.source_of(name)
-        names = self._known.names_of(slug) or [name]
-        if name in names and len(names) > 1:
-            others = ", ".join(other for other in names if other != name)
-            self._notice(
-                f"source {name}: counted together with {others}, as an earlier version did; `frametally "
-                "rename-source` gives each a name and a key of its own"
-            )
-        return _Source(slug, names)
+        return slug
 
 
 @dataclass(kw_only=True)
@@ -286,7 +265,7 @@ class Production:
     def __post_init__(self) -> None:
         self.manifests = ManifestReader(self.store)
         self._remarks: set[str] = set()
-        self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
+        self.sources = SourcesOfCall(self.manifests, self.patience)
         self.doubts = TimeDoubts(self.call.settings)
 
     @property
