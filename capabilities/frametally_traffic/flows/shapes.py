@@ -157,7 +157,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
             yield shape
 
 
-FLOWS_VERSION = 7
+FLOWS_VERSION = 8
 """Increase this version when the same paths and shapes give other flows, to count all again."""
 
 

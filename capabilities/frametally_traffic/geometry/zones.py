@@ -131,9 +131,10 @@ class PictureZone(Border):
 def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
     """Return an object's stays in a zone, by time.
 
-    Flicker on the rim of less than a second is left out, as are two crossings within one step whose boxes are
-    too far apart to prove one (`why_sparse`). A path that is never clear of the rim, nor off it for a second,
-    stays where it began. If a path continues in other hours, only stays within its own hours are returned.
+    Flicker on the rim of less than a second is left out. An object that goes through the zone within one step
+    stays for that part of the step, unless it was unseen for long and came back far off (`why_sparse`). A
+    path that is never clear of the rim, nor off it for a second, stays where it began. If a path continues in
+    other hours, only stays within its own hours are returned.
     """
     path = followed.path
     if zone.is_far(path):
@@ -172,10 +173,10 @@ def _part_of(stay: Stay, from_ms: int, to_ms: int) -> Stay | None:
 
 
 def _visible(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
-    """Return passages without the pairs within one step between which no box was seen."""
+    """Return passages without the pairs within one gap: nobody saw that the object went through."""
     visible: list[Passage] = []
     for passage in passages:
-        if visible and visible[-1].step == passage.step and why_sparse(path, passage):
+        if visible and visible[-1].step == passage.step and why_sparse(path, passage) == "gap":
             visible.pop()
         else:
             visible.append(passage)
