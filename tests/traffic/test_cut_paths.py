@@ -36,20 +36,20 @@ def walk(
     return Someone("car", path, began, ended)
 
 
-def with_lone(files: dict[int, PathColumns], lone: Sequence[tuple[int, int, int]]) -> dict[int, PathColumns]:
-    """The day with lone boxes of its first hour: their times, x and y."""
+def with_lone(files: dict[int, PathColumns], lone: Sequence[tuple[int, ...]]) -> dict[int, PathColumns]:
+    """The day with lone boxes of its first hour: their times, x, y and heights, by default 400."""
     if not lone:
         return files
     [(day_ms, of_day)] = files.items()
     first, same = len(of_day.columns["hour"]), [0] * len(lone)
-    times_ms, xs, ys = zip(*lone, strict=True)
+    places = zip(*((*box, 400)[:4] for box in lone), strict=True)
     numbers = [*range(first, first + len(lone))]
-    of_lone = dict(zip(LONE_COLUMNS, (same, numbers, same, times_ms, xs, ys, [400] * len(lone)), strict=True))
+    of_lone = dict(zip(LONE_COLUMNS, (same, numbers, same, *places), strict=True))
     return {day_ms: of_day._replace(columns={**of_day.columns, **of_lone})}
 
 
 def crossed(
-    *everybody: Someone, lone: Sequence[tuple[int, int, int]] = (), line: LineShape = LINE
+    *everybody: Someone, lone: Sequence[tuple[int, ...]] = (), line: LineShape = LINE
 ) -> Counter[str]:
     """Crossings of the line by the reason why they are not measured; those that are: by none.
 
@@ -135,6 +135,14 @@ def test_lone_boxes_of_one_object_cross_a_line_where_a_step_between_them_does(
 def test_lone_boxes_of_cars_one_behind_the_other_are_not_of_one_that_turns_back() -> None:
     ahead, behind = [(5_000, 1200, 2000), (5_200, 3800, 2000)], [(5_400, 1000, 2000), (5_600, 3600, 2000)]
     assert crossed(walk(6000, 7000), lone=[*ahead, *behind])["too_few_boxes"] == 2
+
+
+def test_lone_boxes_of_cars_that_meet_are_joined_to_those_of_their_own_height() -> None:
+    other = (5_200, -900, 2000, 500)
+    """Nearer to the first box than the second one, and a quarter higher."""
+    assert crossed(walk(6000, 7000), lone=[(5_000, 1400, 2000), (5_200, 3900, 2000), other]) == {
+        "too_few_boxes": 1
+    }
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,11 @@ def _possible_steps(places: Whole, ends: Sequence[CutEnd]) -> list[tuple[int, in
     is_step &= _SIZE_PART * (high - np.minimum(height[first], height[last])) <= high
     is_step &= np.where(are_lone, is_drivable, is_on_way & (box < boxes))
     keep = np.flatnonzero(is_step)
-    keep = keep[np.lexsort((last[keep], first[keep], way2[keep], passed_ms[keep]))]
+    # Boxes of one object are of one height: a tenth more counts as a third of the way. Of two objects that
+    # meet, the nearest boxes are often not of one of them.
+    ratio = high / np.maximum(np.minimum(height[first], height[last]), 1)
+    unlike = way2 * (ratio * ratio * ratio) ** 2
+    keep = keep[np.lexsort((last[keep], first[keep], unlike[keep], passed_ms[keep]))]
     return [*zip(first[keep].tolist(), last[keep].tolist(), strict=True)]
 
 
