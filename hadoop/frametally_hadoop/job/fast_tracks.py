@@ -7,7 +7,7 @@ evenly, frame by frame, are its track. Boxes that a detector finds by mistake do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -24,34 +24,45 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 """How far off its expected place a box may be: parts of its own side and of the step, added up."""
 
 
-def chained(lone: Sequence[Lone], least: int = LEAST_CHAINED) -> tuple[list[Track], list[Lone]]:
-    """Return the tracks of fast objects with at least `least` boxes, and the lone boxes that are in none.
+def chained(lone: Sequence[Lone]) -> tuple[list[Track], list[Track], list[Lone]]:
+    """Return the tracks of fast objects, what objects left that were even faster, and the boxes in no track.
 
     `lone` are the lone boxes of one group of labels by time. Tracks that begin earlier are found first, and
-    then longer ones; each box is in one track at most. After its second box, a track may miss one frame.
+    then longer ones; each box is in one track at most. After its second box, a track may miss one frame. The
+    boxes of the second answer, two or three in a row, are also in the last one.
     """
     frames = ((number, [*boxes]) for number, boxes in groupby(lone, key=itemgetter(0)))
     free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
-    tracks: list[Track] = []
-    followed: set[int] = set()
+    ways: dict[int, list[list[Lone]]] = {}
+    tracks = [*_found(free, LEAST_CHAINED, ways)]
+    followed = {id(box) for track in tracks for box in track}
+    short = [*_found(free, LEAST_FAST, ways)]
+    return tracks, short, [alone for alone in lone if id(alone[-1]) not in followed]
+
+
+def _found(free: Mapping[int, list[Lone]], least: int, ways: dict[int, list[list[Lone]]]) -> Iterator[Track]:
+    """Take tracks of at least `least` boxes out of those of each frame; yield them.
+
+    `ways` has, by a first box, all that could be its track: what one call compared, the next one need not. A
+    way whose boxes are all free is the same way whatever else was taken.
+    """
     for number in sorted(free):
         if number + 1 not in free:
             continue  # true of most lone boxes
         if least > LEAST_FAST and not (number + 2 in free or number + 3 in free):
             continue
         for first in [*free[number]]:
-            longest: list[Lone] = []
-            for second in free[number + 1]:
-                if _is_next(first, second):
-                    way = _onward(first, second, free)
-                    longest = way if len(way) > len(longest) else longest
+            known = ways.get(id(first))
+            if known is None or not all(alone in free[alone[0]] for way in known for alone in way):
+                known = [
+                    _onward(first, second, free) for second in free[number + 1] if _is_next(first, second)
+                ]
+                ways[id(first)] = known
+            longest = max(known, key=len, default=[])
             if len(longest) >= least:
-                track = [box for *_, box in longest]
-                tracks.append(track)
                 for alone in longest:
                     free[alone[0]].remove(alone)
-                followed |= {*map(id, track)}
-    return tracks, [alone for alone in lone if id(alone[-1]) not in followed]
+                yield [box for *_, box in longest]
 
 
 def _is_next(first: Lone, second: Lone) -> bool:

@@ -25,7 +25,7 @@ from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
-from frametally_hadoop.job.fast_tracks import LEAST_FAST, chained
+from frametally_hadoop.job.fast_tracks import chained
 from frametally_hadoop.job.following import (
     Track,
     TrackedBox,
@@ -323,10 +323,10 @@ def _follow(
     for _, tracker in sorted(every, key=itemgetter(0)):
         tracks = tracker.follow()
         if tracker.lone:  # false of most hours
-            fast, alone = chained(tracker.lone)
+            fast, faster, alone = chained(tracker.lone)
             tracks += fast
             lone += [box for *_, box in alone if box.is_counted]
-            for boxes in chained(alone, LEAST_FAST)[0]:
+            for boxes in faster:
                 fast_boxes += [*filter(_IS_COUNTED, boxes)][:1]
         for track in mended(tracks, tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
