@@ -9,14 +9,10 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from msgspec.structs import replace
 from tests.hadoop.conftest import Footage
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.records import FrameDetections
-from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally_cli.stages.aggregate import _left_out, _other_sizes
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.map_reduce import FrameGroups
 from frametally_hadoop.job.params import CountParams
@@ -175,67 +171,3 @@ def test_a_segment_larger_than_the_buffer_is_passed_on_while_it_is_read(file_foo
     for _, _value in groups.add(footage.store.address(key)):
         most = max(most, groups.held_bytes)
     assert 0 < most < size_bytes / 2
-
-
-def test_a_dry_run_after_an_upgrade_says_by_day_what_shows_nothing_and_what_was_not_looked_at(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    footage = file_footage
-
-    def frames(source: str, day: int, *, is_measured: bool) -> list[FrameDetections]:
-        made = []
-        for number in range(200):
-            frame = footage.frame(
-                NOON_MS + day * DAY_MS + number * 200, "car", index=number + 1000 * day, source=source
-            )
-            black = {"shows": "black", "detections": []} if 60 <= number < 150 else {}
-            made.append(replace(frame, picture_digest=f"{number:04d}", **black) if is_measured else frame)
-        return made
-
-    for day in range(2):
-        footage.segment(frames("gate", day, is_measured=True))
-        footage.segment(frames("yard", day, is_measured=False))
-    with monkeypatch.context() as earlier:
-        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
-        earlier.setattr("frametally_hadoop.job.map_reduce.blank_reasons", lambda _, **options: None)
-        footage.aggregate()
-    plan = dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
-    assert [*_left_out(plan.blank)] == [
-        "2026-01-01, gate: 90 frames that are black will be in no number; intervals that show nothing else "
-        "will be null, not 0",
-        "2026-01-02, gate: 90 frames that are black will be in no number; intervals that show nothing else "
-        "will be null, not 0",
-        "2026-01-01 to 2026-01-02, yard: frametally did not look for black, one-coloured or frozen footage "
-        "on 2 days; it stays in the numbers",
-    ]
-    footage.aggregate()
-    assert dry_run(settings=footage.settings, store=footage.store, progress=NoProgress()).blank == []
-
-
-def test_a_dry_run_after_an_upgrade_says_by_day_which_pictures_have_another_size(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    footage = file_footage
-    sizes_of = {
-        "gate": [(640, 480), (320, 240), (640, 480)],
-        "road": [(640, 480), (480, 640), (320, 240)],
-        "yard": [(640, 480)] * 3,
-    }
-    for source, sizes in sizes_of.items():
-        for number, (width_px, height_px) in enumerate(sizes):
-            frame = footage.frame(NOON_MS + number * 60_000, "car", index=number, source=source)
-            footage.segment([replace(frame, width_px=width_px, height_px=height_px)])
-    with monkeypatch.context() as earlier:
-        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
-        footage.aggregate()
-    plan = dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
-    change = (
-        "objects, crossings, stays and speeds will be counted in the size of each picture, and may change"
-    )
-    assert [*_other_sizes(plan.sizes)] == [
-        f"2026-01-01, gate: pictures of 2 sizes (320x240, 640x480): {change}",
-        f"2026-01-01, road: pictures of 3 sizes (320x240, 480x640, 640x480): {change}; lines and zones drawn "
-        "over another shape will be null, not 0",
-    ]
-    footage.aggregate()
-    assert dry_run(settings=footage.settings, store=footage.store, progress=NoProgress()).sizes == []

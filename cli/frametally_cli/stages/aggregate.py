@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,14 +21,13 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code, plural
 from frametally.records import Run
-from frametally.rules.blank_stretches import BLANK_WORDS
-from frametally.rules.known import basis_of, objects_of, why_unknown
-from frametally.rules.places import FLOWS, in_words, series_model, series_of
+from frametally.rules.known import basis_of, objects_of
+from frametally.rules.places import FLOWS, in_words, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.dry_run import LeftOutFootage, PictureSizes, dry_run
+from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
@@ -132,66 +131,6 @@ def current_runs(store: ObjectStore) -> list[Run]:
     return [day.run for day in current_days(store).values() if day.run is not None]
 
 
-def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]) -> Iterator[str]:
-    """Yield a line for each day and source whose counts at lines and zones become null, with their labels.
-
-    Earlier versions counted crossings, stays and movements of labels that could not be followed: mostly 0.
-    """
-    runs = {(run.model, run.interval_s, run.day): run for run in current_runs(store)}
-    for run in runs.values():
-        flows = series_model(run.model, FLOWS), run.interval_s, run.day
-        if flows not in to_count or flows not in runs:
-            continue
-        unknown: defaultdict[str, set[str]] = defaultdict(set)
-        try:
-            counts = read_run(store, run)[0]
-        except Poison:
-            continue  # counting the day reports the damage
-        for count in counts:
-            if why_unknown("passages", basis_of(count)):
-                unknown[count.source].add(count.label)
-        for source, labels in sorted(unknown.items()):
-            yield (
-                f"{run.day}, {source}: crossings, stays and movements of {', '.join(sorted(labels))} will be "
-                "null, not 0, in intervals where fewer than half of their boxes are in tracks"
-            )
-
-
-def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
-    """Yield a line for each day and source with footage to leave out, and for each unchecked source."""
-    not_looked_at: defaultdict[str, list[str]] = defaultdict(list)
-    for footage in blank:
-        if footage.frames is None:
-            not_looked_at[footage.source].append(footage.day)
-            continue
-        for reason, frames in sorted(footage.frames.items()):
-            yield (
-                f"{footage.day}, {footage.source}: {plural(frames, 'frame')} that "
-                f"{'is' if frames == 1 else 'are'} {BLANK_WORDS[reason]} will be in no number; intervals "
-                "that show nothing else will be null, not 0"
-            )
-    for source, days in sorted(not_looked_at.items()):
-        yield (
-            f"{min(days)}{f' to {max(days)}' if days[1:] else ''}, {source}: frametally did not look "
-            f"for black, one-coloured or frozen footage on {plural(len(days), 'day')}; it stays in the "
-            "numbers"
-        )
-
-
-def _other_sizes(sizes: Iterable[PictureSizes]) -> Iterator[str]:
-    """Yield a line for each day and source with pictures of several sizes."""
-    for of_source in sizes:
-        words = ", ".join(f"{width}x{height}" for width, height in of_source.sizes)
-        null = (
-            "; lines and zones drawn over another shape will be null, not 0" if of_source.shapes > 1 else ""
-        )
-        yield (
-            f"{of_source.day}, {of_source.source}: pictures of {len(of_source.sizes)} sizes ({words}): "
-            "objects, crossings, stays and speeds will be counted in the size of each picture, and may "
-            f"change{null}"
-        )
-
-
 def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
     """Yield a line for each number of a day that differs from an earlier version's."""
     older = {(run.model, run.interval_s, run.day): run for run in before}
@@ -272,8 +211,6 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         "earlier_version": sorted({run.day for run in of_earlier_version(runs)}),
         "days": [day._asdict() for day in report.days],
         "skipped": [item._asdict() for item in report.skipped],
-        "blank": [footage._asdict() for footage in report.blank],
-        "sizes": [of_source._asdict() for of_source in report.sizes],
     }
     console.print_skipped(report.skipped)
     for line in report.warnings:
@@ -282,7 +219,4 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
-    changes = (*_turning_null(ports.store, to_count), *_left_out(report.blank), *_other_sizes(report.sizes))
-    for line in () if as_json else changes:
-        click.echo(console.plain(line))
     return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)
