@@ -11,6 +11,8 @@ import pytest
 from tests.capabilities import CAPABILITIES, is_gone
 from tests.kit.scripts import script
 
+from frametally.settings.loading import ENV_PREFIX, Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,6 +36,8 @@ NAMED_PATH = re.compile(rf"`((?:{TOP})/[\w./-]+?\.(?:py|js|css|md|json|yml|lock)
 NAMED_MODULE = re.compile(r"`((?:\w[\w.-]*/)*\w[\w-]*\.(?:py|js|css))`")
 OF_ANOTHER_LAYOUT = "docs/older-layout.md"
 NAMED_GLOB = re.compile(rf"`((?:\*+|{TOP})/[^\s`]*\*[^\s`]*)`")
+MAKE = re.compile(r"(?:`|^ *)make ([a-z-]+)", re.MULTILINE)
+SETTING = re.compile(rb"\bFRAMETALLY_[A-Z0-9_]*[A-Z0-9]\b")
 REMOVED = re.compile(r"`git rm -r ([^`]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
@@ -104,6 +108,32 @@ def test_each_glob_of_a_page_matches_files_and_each_path_that_it_removes_is_ther
         glob
         for glob in globs
         if not any(is_there(glob.replace("frametally_*", f"frametally_{name}")) for name in CAPABILITIES)
+    ]
+    assert missing == []
+
+
+def test_each_target_of_make_and_each_setting_that_a_page_names_is_there() -> None:
+    targets = {*re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)}
+    sources = [
+        path for name in FILES if not name.endswith(".md") and (path := ROOT / name).suffix and path.is_file()
+    ]
+    settings = {f"{ENV_PREFIX}{name.upper()}".encode() for name in Settings.model_fields}
+    for path in sources:
+        settings |= {*SETTING.findall(path.read_bytes())}
+    pages = {
+        page: page.read_text(encoding="utf-8") for page in PAGES if page.parent != ROOT / "benchmarks/results"
+    }
+    missing = [
+        f"{name_of(page)}: {name}"
+        for page, text in pages.items()
+        for name in [
+            *(f"make {target}" for target in MAKE.findall(text) if target not in targets),
+            *(
+                name.decode()
+                for name in SETTING.findall(text.encode())
+                if not {name, name.removesuffix(b"_FILE")} & settings
+            ),
+        ]
     ]
     assert missing == []
 
