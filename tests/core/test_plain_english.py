@@ -18,6 +18,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_WHO_STANDS = (
+    "objects?|vehicles?|cars?|trucks?|bus(?:es)?|bicycles?|people|persons?|pedestrians?|someone"
+    "|that|which|who"
+)
+"""What stands in a zone, as the footage shows it; and the words between it and the verb."""
 INSTEAD = {
     r"\b(?:is|are|was|were|be|been|being) (?:told|said)\b": "show, report, notify, send, print",
     r"\bwhosoever\b|\bwhoever\b|\bof whom\b": "name the actor: you, an administrator, anyone who",
@@ -28,7 +33,9 @@ INSTEAD = {
     r"(?<!there )\b(?:is|are|was|were) (?-i:none)\b(?! of\b)": "is not a ...",
     r"(?<!there )\b(?:is|are|was|were) no (?!(?:longer|more|better|worse|less|later)\b|\d)": "is not a ...",
     r"\bthat there (?:is|are)(?=[.,;:)])": "existing, all",
-    r"\b(?:stands|stand) (?:in|on|at|below|beside|by)\b": "is in, is shown in",
+    rf"\b(?!(?:{_WHO_STANDS})\b)\w+(?: that| which| who)? stands? (?:in|on|at|below|beside|by)\b": (
+        "is in, is shown in"
+    ),
     r"\b(?:is|are|be|was) let (?:in|go|be|do|through)\b": "is allowed, can",
     r"\bbut for\b|\bas ever\b": "except, as usual",
     r"\bwhat (?:goes|lies|stands|waits|stays)\b": "name the thing",
@@ -167,6 +174,8 @@ const url = "http://a b";
         "the line that is none",
         "What cannot be read stays. Next",
         "counted anew",
+        "the number that stands in the chart",
+        "It stands on the card",
         "the server does not speak TLS",
         "cannot be read; name a file that this user may read",
         "give this user the right to write there",
@@ -199,6 +208,9 @@ def test_a_phrase_of_a_page_is_seen(text: str) -> None:
         "What is a run?",
         "None of these is open",
         "there are none",
+        "objects stand in a zone",
+        "the car that stands at the line",
+        "two people stand by the gate",
     ],
 )
 def test_plain_english_is_not_a_phrase(text: str) -> None:
