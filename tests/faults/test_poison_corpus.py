@@ -219,7 +219,7 @@ def test_nothing_but_the_given_file_is_read(produced: Any) -> None:
     _, results, trace, folder, _ = produced
     assert len(results) > 52
     if not trace.exists():
-        pytest.skip("strace is not here; what poison refers to was watched by its outcome alone")
+        pytest.skip("needs strace (Debian: apt install strace): only outcomes were watched")
     calls = trace.read_text(errors="replace").splitlines()
     begun = next(at for at, call in enumerate(calls) if f'"{folder}/begun"' in call)
     opened = [call for call in calls[begun + 1 :] if re.search(r"open(at2?)?\(", call) and "= -1" not in call]

@@ -15,7 +15,7 @@ import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const LOOK_EVERY_MS = 2000;
-/** The server announces new counts, but not that time passes without any. */
+/** The server announces new counts, but says nothing while there are none. */
 const COUNT_EVERY_MS = 30_000;
 const OPEN = "camera";
 

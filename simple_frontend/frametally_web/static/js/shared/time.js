@@ -158,7 +158,7 @@ function momentOf(shown) {
   return bounded(ms) === ms ? ms : NaN;
 }
 
-/** What the clocks show, as if in UTC. @param {number} ms */
+/** The local clock time, as if it were UTC. @param {number} ms */
 export const shownAt = (ms) => new Date(bounded(ms + offsetAt(ms)));
 
 /** The calendar parts of a moment. @param {number} ms @returns {Parts} */
