@@ -243,13 +243,13 @@ def test_a_report_of_a_source_that_is_not_counted_yet_says_what_was_filmed(
     tmp_path: Path, make_place: Any, capsys: pytest.CaptureFixture[str], other_is_counted: bool
 ) -> None:
     place: Place = make_place(tmp_path)
-    first, last = make_lines("yard", frames=2)
+    first, last = make_lines("back-yard", frames=2)
     with closing(open_object_store((tmp_path / "store").as_uri())) as store:
         place.store = store
         if other_is_counted:
             publish_lines(place, make_lines("gate", frames=1))
         put_manifest(place, first, last, "Back yard", 2)
-        refused = place.app().test_client().get("/api/v1/traffic?source=yard")
+        refused = place.app().test_client().get("/api/v1/traffic?source=back-yard")
     assert refused.status_code == 400
     place.close()
     assert cli.main(["report", "traffic", "Back yard", "--data-dir", str(tmp_path), "--format", "csv"]) == 2
