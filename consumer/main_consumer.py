@@ -1,8 +1,8 @@
 """Detects objects in announced frames, like `frametally consume`."""
 
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["consume", *sys.argv[1:]]))
+    sys.argv.insert(1, "consume")
+    runpy.run_module("frametally", run_name="__main__")

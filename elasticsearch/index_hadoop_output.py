@@ -1,8 +1,8 @@
 """Publish part files in the count index: the same as `frametally index`."""
 
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["index", *sys.argv[1:]]))
+    sys.argv.insert(1, "index")
+    runpy.run_module("frametally", run_name="__main__")

@@ -1,8 +1,8 @@
 """Stores and announces frames, like `frametally produce`."""
 
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["produce", *sys.argv[1:]]))
+    sys.argv.insert(1, "produce")
+    runpy.run_module("frametally", run_name="__main__")

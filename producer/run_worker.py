@@ -1,9 +1,9 @@
 """Works on videos, like `frametally work`, whose `--queue NAME` is `--worker NAME` here."""
 
 import re
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["work", *(re.sub(r"^--worker(?==|$)", "--queue", word) for word in sys.argv[1:])]))
+    sys.argv[1:] = ["work", *(re.sub(r"^--worker(?==|$)", "--queue", word) for word in sys.argv[1:])]
+    runpy.run_module("frametally", run_name="__main__")

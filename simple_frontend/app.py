@@ -1,8 +1,8 @@
 """Serve the dashboard: the same as `frametally serve`."""
 
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["serve", *sys.argv[1:]]))
+    sys.argv.insert(1, "serve")
+    runpy.run_module("frametally", run_name="__main__")

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-# Without `frametally_cli.console`, which inspects the terminal when it is imported.
+# Without `frametally.console`, which inspects the terminal when it is imported.
 PRELOAD = [
     "numpy",
     "rich.console",

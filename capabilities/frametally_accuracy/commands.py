@@ -13,15 +13,16 @@ import click
 import msgspec
 
 from frametally import keys
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
+from frametally.openers.port_openers import open_books
 from frametally.ports.picture_places import CHECKED_METRICS, CheckedMetric
 from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, read_settings
-from frametally_cli.options.times import parse_bounds_ms
 
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook

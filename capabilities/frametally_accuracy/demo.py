@@ -7,16 +7,16 @@ from contextlib import closing, contextmanager
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
+from frametally.files.demo_clip import DemoClip
+from frametally.ports.opened import Ports
 from frametally.process.reports import NoProgress
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.settings.loading import Settings
+from frametally.simulated_town import SOURCES, drawn_objects
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
-from frametally_cli.commands.run import DemoClip
-from frametally_cli.options.ports import Ports
-from frametally_cli.stages.simulated_town import SOURCES, drawn_objects
 
 _NAME = "Simulated Station Road"
 _UNITS = 60

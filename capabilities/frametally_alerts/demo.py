@@ -8,16 +8,16 @@ from contextlib import closing, contextmanager
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
+from frametally.files.demo_clip import DemoClip
+from frametally.ports.opened import Ports
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+from frametally.simulated_town import FIRST_DAY_MS, SOURCES
 from frametally_alerts.book import AlertBook
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.rounds import look_at_all
 from frametally_alerts.rules import AlertRule
-from frametally_cli.commands.run import DemoClip
-from frametally_cli.options.ports import Ports
-from frametally_cli.stages.simulated_town import FIRST_DAY_MS, SOURCES
 from frametally_videos.catalogue_by_url import open_video_catalogue
 
 _NAME = "Rush hour at the simulated Station Road"

@@ -7,15 +7,15 @@ from contextlib import closing
 
 from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
+from frametally.checkup.areas import setting_errors
+from frametally.checkup.findings import Finding
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
+from frametally.work.family_members import MemberOptions, MembersPart, command
 from frametally_alerts import tables
 from frametally_alerts.book import LAYOUT, AlertBook
 from frametally_alerts.channels.channel_kinds import channels_of
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.ports import setting_errors
-from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
 
 TABLES = (
     KeptTables(
@@ -42,7 +42,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the rounds, even without a channel, because a report may be stored without being sent."""
-    return [MembersPart([command("alerts", settings, "--every", options.every, of="run")])]
+    return [MembersPart([command("alerts", settings, "--every", options.every, subcommand="run")])]
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

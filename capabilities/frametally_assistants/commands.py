@@ -6,8 +6,8 @@ import socket
 
 import click
 
+from frametally.console import output as console
 from frametally.errors import Misconfigured
-from frametally_cli.console import output as console
 from frametally_videos.commands.tus_client import Dashboard
 
 

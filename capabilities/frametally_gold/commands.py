@@ -10,24 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally.adapters_by_url import open_ledger
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.rounds import repeat_rounds
 from frametally.errors import Misconfigured, Retryable
-from frametally.ports.opened import StorePorts
+from frametally.openers.port_openers import open_ports, open_store_port
+from frametally.ports.opened import Ports, StorePorts
 from frametally.process.exit_codes import worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code, plural
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import (
-    Ports,
-    data_dir_option,
-    open_ports,
-    open_store_port,
-    option,
-    read_settings,
-    repeat_rounds,
-)
-from frametally_cli.options.times import parse_bounds_ms
-from frametally_cli.stages.family_members import MemberOptions
+from frametally.work.family_members import MemberOptions
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings, is_wanted

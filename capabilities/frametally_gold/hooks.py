@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from frametally.adapters_by_url import open_ledger
+from frametally.adapters_by_url import open_ledger, tables_line
+from frametally.checkup.areas import area_rows
+from frametally.checkup.findings import Finding
 from frametally.errors import Retryable
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.ports import area_rows
-from frametally_cli.commands.servers import tables_line
 from frametally_gold.book import Gold, open_gold
 from frametally_gold.commands import must_open_gold, publish_again
 from frametally_gold.settings import GoldSettings, is_wanted

@@ -7,11 +7,11 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
+from frametally.checkup.findings import Finding
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.opened import Ports
 from frametally.process.reports import Progress, plural
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.options.ports import Ports
 from frametally_gold.iceberg_checksums import (
     CHECKSUMS,
     HINT,

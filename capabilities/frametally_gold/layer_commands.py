@@ -13,12 +13,13 @@ import msgspec
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.stop_signals import stop_on, stopped
 from frametally.errors import Misconfigured
 from frametally.process import failpoints
 from frametally.process.reports import exit_code, plural
 from frametally.process.retrying import GivenUp, Patience
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings, stop_on, stopped
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import take_arrivals, waiting_arrivals

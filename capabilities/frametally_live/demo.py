@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
 from frametally import keys
+from frametally.files.demo_clip import DemoClip
 from frametally.media.manifests import list_manifests
+from frametally.ports.opened import Ports
 from frametally.settings.loading import Settings
-from frametally_cli.commands.run import DemoClip
-from frametally_cli.options.ports import Ports
 from frametally_live.cameras.camera_form import NoCamera, remove_camera
 from frametally_live.feed_records import LOOP, Feed
 from frametally_live.live_book_by_url import open_live_book

@@ -7,15 +7,16 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from frametally.checkup.areas import setting_errors
+from frametally.checkup.findings import Finding
+from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import Retryable
 from frametally.naming import NamesPart
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.allowed_addresses import AllowedPlaces
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.ports import setting_errors
-from frametally_cli.options.ports import Ports, opened_once, wait_for
-from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
+from frametally.work.family_members import MemberOptions, MembersPart, command, counting
 from frametally_live.cameras.camera_access import camera_trust, login_of, logins_by_slug
 from frametally_live.cameras.camera_form import try_feed
 from frametally_live.live_book_by_url import feeds_to_look, open_live_book
@@ -69,7 +70,7 @@ def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
 
     return [
         MembersPart(
-            [command("live", settings, *(("--packs",) if options.packs else ()), of="work")],
+            [command("live", settings, *(("--packs",) if options.packs else ()), subcommand="work")],
             waiting(simulated=True),
         ),
         MembersPart(

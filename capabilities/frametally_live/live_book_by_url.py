@@ -31,7 +31,7 @@ def open_live_book(settings: Settings) -> LiveBook:
 @contextmanager
 def feeds_to_look(settings: Settings) -> Iterator[LiveBook]:
     """Open the live book if a feed has created it; close it at the end."""
-    from frametally_cli.stages.looking import database_to_look
+    from frametally.openers.look_openers import database_to_look
     from frametally_live.book import LiveBook
 
     with database_to_look(settings, LiveBook, makes=("put_camera", "start_stream")) as book:

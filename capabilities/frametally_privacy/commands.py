@@ -11,16 +11,17 @@ import click
 import msgspec
 
 from frametally import keys
+from frametally.console import output as console
+from frametally.console.name_check import check_names
+from frametally.console.option_values import parse_size_px
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.media.kept_data import KeptItem, kept_parts
+from frametally.openers.port_openers import open_store_port
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
 from frametally.rules.times import utc
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.names import check_names
-from frametally_cli.options.ports import data_dir_option, open_store_port, read_settings
-from frametally_cli.options.sizes import parse_size_px
 from frametally_privacy.erasure_commands import erase, report
 from frametally_privacy.policy import (
     Originals,

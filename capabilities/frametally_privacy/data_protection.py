@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from frametally.checkup.findings import public_value
 from frametally.media.kept_data import KeptPart, KeptTerm, kept_parts
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
@@ -18,7 +19,6 @@ from frametally.ports.opened import StorePorts
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, utc, utc_date, utc_range
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
-from frametally_cli.checkup.findings import shown
 from frametally_privacy.erasure_records import Erasure, erasures
 from frametally_privacy.policy import PrivacyRule, read_policy
 
@@ -178,7 +178,7 @@ def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
     return [
         KeptData(
             kind=kind,
-            places=tuple(shown("url", url) for url in places if url),
+            places=tuple(public_value("url", url) for url in places if url),
             terms=tuple(
                 term
                 for term in terms

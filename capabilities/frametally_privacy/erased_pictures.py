@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 
 from frametally import keys
+from frametally.checkup.findings import Finding
+from frametally.console import output as console
 from frametally.errors import FrametallyError, Retryable
 from frametally.files.work_lock import work_lock
 from frametally.media.kept_data import kept_parts
 from frametally.media.manifests import list_manifests, pictures_identity
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.opened import StorePorts
+from frametally.ports.opened import Ports, StorePorts
 from frametally.process.reports import Progress, plural
 from frametally.settings.data_folder import store_folder
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports
 from frametally_privacy.erasure import stored_frames
 from frametally_privacy.erasure_records import Erasure, erasures, short_media_id
 

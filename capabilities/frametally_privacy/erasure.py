@@ -41,14 +41,12 @@ from frametally.media.manifests import list_manifests
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectStore
-from frametally.ports.opened import StorePorts
+from frametally.ports.opened import Ports, StorePorts
 from frametally.process import failpoints
 from frametally.process.exit_codes import worst
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, encode
 from frametally.rules.times import DAY_MS, days_of_span
-from frametally_cli.commands.stages import show
-from frametally_cli.options.ports import Ports
 from frametally_privacy.erased_boxes import ErasedFrames, erase_boxes, erased_frames, segments_with_boxes
 from frametally_privacy.erased_history import begin_histories_again
 from frametally_privacy.erasure_records import ErasedKind, Erasure, short_media_id
@@ -287,8 +285,9 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
 
 
 def _count_again(plan: ErasurePlan, progress: Progress) -> int:
-    from frametally_cli.stages.aggregate import count_once  # imports the counting job
+    from frametally_hadoop.count_round import count_once  # imports the counting job
     from frametally_hadoop.planning.plan import DaySelection
+    from frametally_search.index_round import publish_counts
 
     ports, settings = plan.ports, plan.ports.settings
     plan.ledger.refresh_headers(ports.store, progress, list_all=True)
@@ -297,7 +296,7 @@ def _count_again(plan: ErasurePlan, progress: Progress) -> int:
         count_once(replace(ports, settings=settings.model_copy(update={"interval_s": interval_s})), selection)
         for interval_s in plan.intervals()
     ]
-    code = worst(*codes, show(ports))
+    code = worst(*codes, publish_counts(ports))
     if code:
         return code
     failpoints.passing("erasure.counted")

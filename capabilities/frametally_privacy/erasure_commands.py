@@ -10,23 +10,18 @@ from typing import Any
 import click
 import msgspec
 
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.naming import no_such
+from frametally.openers.port_openers import open_books, open_store_port
+from frametally.ports.opened import Ports
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.times import utc_range
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import (
-    Ports,
-    data_dir_option,
-    open_books,
-    open_store_port,
-    option,
-    read_settings,
-)
-from frametally_cli.options.times import parse_bounds_ms
 from frametally_privacy.erasure import (
     ErasurePlan,
     NothingToErase,

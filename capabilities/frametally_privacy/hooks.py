@@ -7,12 +7,12 @@ from contextlib import closing
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.checkup.findings import RecordFolder, StatusPart
 from frametally.media.mending import Change, MediumRenamed
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import RecordFolder, StatusPart
 from frametally_privacy.erasure_records import Erasure, unfinished_erasures
 from frametally_privacy.policy import PrivacyPolicy, follow_source, read_policy
 

@@ -14,8 +14,15 @@ import msgspec
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger, open_object_store
+from frametally.console import output as console
+from frametally.console.name_check import check_names
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.rounds import repeat_rounds
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.files.reserve import reserve_released
+from frametally.openers.port_openers import open_store_port
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StorePorts
 from frametally.process import failpoints
@@ -23,17 +30,6 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
 from frametally.process.reports import Progress, plural
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc, utc_range
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.names import check_names
-from frametally_cli.options.ports import (
-    data_dir_option,
-    open_store_port,
-    option,
-    read_settings,
-    repeat_rounds,
-)
-from frametally_cli.options.times import parse_bounds_ms
 from frametally_retention.policy import (
     APPLIES,
     THINNING,

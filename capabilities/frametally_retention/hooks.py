@@ -8,6 +8,8 @@ from time import time
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.checkup.areas import not_there_yet
+from frametally.checkup.findings import Finding, RecordFolder, StatusPart
 from frametally.errors import FrametallyError
 from frametally.media.kept_data import KeptPart, KeptTerm
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
@@ -15,9 +17,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding, RecordFolder, StatusPart
-from frametally_cli.checkup.ports import not_there_yet
-from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
+from frametally.work.family_members import MemberOptions, MembersPart, command
 from frametally_retention.following import follow_medium, follow_source
 from frametally_retention.policy import (
     APPLIES,
@@ -38,7 +38,7 @@ _EVERY = "1h"
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the rounds of removal; without a rule they do nothing."""
     interval = () if options.interval_s is None else ("--interval-of-counts", options.interval_s)
-    return [MembersPart([command("retention", settings, "--every", _EVERY, *interval, of="apply")])]
+    return [MembersPart([command("retention", settings, "--every", _EVERY, *interval, subcommand="apply")])]
 
 
 def status(_: Settings, store: ObjectStore) -> StatusPart:

@@ -67,7 +67,7 @@ def queue_of(settings: Settings, book: VideoCatalogue) -> BookQueue:
 @contextmanager
 def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
     """Open the catalogue of videos, which the first write creates; close it at the end."""
-    from frametally_cli.stages.looking import database_to_look
+    from frametally.openers.look_openers import database_to_look
 
     with database_to_look(settings, open_video_catalogue, makes=_NOTES) as catalogue:
         yield cast("VideoCatalogue", catalogue)

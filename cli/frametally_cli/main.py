@@ -14,11 +14,11 @@ from contextlib import suppress
 
 import click
 
+from frametally.console import streams
 from frametally.errors import FrametallyError
 from frametally.plugins import CommandEntry, hooks, load, plugin_commands
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.interruption import raise_on_signal
-from frametally_cli.console import streams
 
 
 def _command(
@@ -139,13 +139,13 @@ def cli() -> None:
 
 
 def _say_error(line: str) -> None:
-    from frametally_cli.console import output  # the list of commands does not need it
+    from frametally.console import output  # the list of commands does not need it
 
     output.say_error(line)
 
 
 def _stopped() -> int:
-    from frametally_cli.options.ports import stopped
+    from frametally.console.stop_signals import stopped
 
     return stopped()
 

@@ -1,8 +1,8 @@
 """Downloads and checks the detection model, like `frametally download-models`."""
 
+import runpy
 import sys
 
-from frametally_cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main(["download-models", *sys.argv[1:]]))
+    sys.argv.insert(1, "download-models")
+    runpy.run_module("frametally", run_name="__main__")

@@ -134,3 +134,11 @@ def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> C
             f"{setting}={url!r}: {error.name} is not installed; run pip install '{package}{extras}'"
         ) from error
     return make
+
+
+def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., Any]) -> str:
+    """Create or upgrade a database's tables by opening it; SQLite's are created at the first write."""
+    if url.startswith("sqlite:"):
+        return f"{what}: {url} needs no setup"
+    open_at(url, access).close()
+    return f"{what}: {url} has its tables"

@@ -16,7 +16,7 @@ import secrets
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -25,12 +25,15 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.errors import FIRST_LAYOUT, Misconfigured, Poison, TooOld
+from frametally.adapters_by_url import open_object_store
+from frametally.console.output import note
+from frametally.errors import FIRST_LAYOUT, FrametallyError, Misconfigured, Poison, TooOld
 from frametally.files.encryption import SALT_BYTES, fernet_key
 from frametally.files.replacing import replace_file
 from frametally.files.synced import make_folders
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.rules.times import DAY_MS, EPOCH, utc
+from frametally.settings.loading import Settings
 
 Value = str | int | float | None
 
@@ -353,3 +356,12 @@ def _newest(backups: Sequence[StoredBackup], note: Callable[[str], None]) -> str
             "to restore it instead, name it with --from"
         )
     return newest.key
+
+
+def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
+    """Let `tell` note the work in the store; the work counts as done even if the store is unavailable."""
+    try:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            tell(store)
+    except FrametallyError as error:
+        note(f"frametally could not record this in the store, so {otherwise}: {error}")

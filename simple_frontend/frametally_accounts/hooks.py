@@ -12,24 +12,24 @@ import click
 from sqlalchemy import Connection
 
 from frametally.adapters.sql.kept_books import KeptTables
-from frametally.adapters_by_url import open_object_store
+from frametally.adapters_by_url import open_object_store, tables_line
+from frametally.backups import tell_store
+from frametally.checkup.areas import is_needed, not_there_yet
+from frametally.checkup.findings import Finding, public_value
+from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
+from frametally.openers.look_openers import database_to_look
+from frametally.ports.opened import Ports
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
+from frametally.work.family_members import MemberOptions
 from frametally_accounts import book, tables
 from frametally_accounts.audit import book as audit
 from frametally_accounts.audit import tables as audit_tables
 from frametally_accounts.audit.command_log import record_first_link
 from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import check_accounts, note_accounts
-from frametally_cli.checkup.findings import Finding, shown
-from frametally_cli.checkup.ports import is_needed, not_there_yet
-from frametally_cli.commands.backups import tell_store
-from frametally_cli.commands.servers import tables_line
-from frametally_cli.options.ports import Ports, opened_once, wait_for
-from frametally_cli.stages.family_members import MemberOptions
-from frametally_cli.stages.looking import database_to_look
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
         access = wait_for(opening)
         are_lost = False
         try:
-            url = shown("url", settings.catalogue_url)
+            url = public_value("url", settings.catalogue_url)
             check_accounts(ports.store, has_accounts=not access.is_empty(), url=url)
         except Misconfigured as error:
             are_lost = True
@@ -100,7 +100,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
     """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone."""
     if not is_needed("accounts", stage):
         return
-    address = shown("url", settings.catalogue_url)
+    address = public_value("url", settings.catalogue_url)
     try:
         number = _accounts(settings)
     except FrametallyError as error:
@@ -142,7 +142,7 @@ def _accounts(settings: Settings) -> int:
             number = len(book.accounts())
     if not_there_yet(settings.store_url) is None:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-            check_accounts(store, has_accounts=number > 0, url=shown("url", settings.catalogue_url))
+            check_accounts(store, has_accounts=number > 0, url=public_value("url", settings.catalogue_url))
     return number
 
 

@@ -11,8 +11,8 @@ from tests.family.running import Running
 from tests.kit.waiting import until
 
 from frametally.settings.loading import load_settings
+from frametally.work.family_members import MemberOptions
 from frametally_alerts.hooks import members
-from frametally_cli.stages.family_members import MemberOptions
 
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
 

@@ -19,6 +19,7 @@ from tests.fakes.records import make_count, make_coverage, make_manifest, make_r
 from tests.fakes.smtp_server import Received, mail_server
 
 from frametally import keys
+from frametally.console import rounds
 from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally.rules.clocks.turns import ClockTurn
@@ -30,7 +31,6 @@ from frametally_alerts.reports import due_reports
 from frametally_alerts.reports.due_reports import EverLater
 from frametally_alerts.rules import ScheduledReport
 from frametally_cli import main as cli
-from frametally_cli.options import ports
 
 FILES = ["chart.png", "counts.csv", "counts.xlsx", "summary.txt"]
 
@@ -327,7 +327,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
 
     monkeypatch.setattr(due_reports, "_FIRST_PAUSE_S", 1000.0)
     monkeypatch.setattr(run_rounds, "maker", lambda *_: fail)
-    monkeypatch.setattr(ports, "repeat", lambda each, **_: [each() for _ in range(3)])
+    monkeypatch.setattr(rounds, "repeat", lambda each, **_: [each() for _ in range(3)])
     data_dir = str(place.ports.settings.data_dir)
     assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0
     assert tries == ["weekly"]

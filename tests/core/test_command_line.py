@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from frametally_cli.console import streams
+from frametally.console import streams
 from frametally_cli.main import COMMANDS, cli, main
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from frametally.adapters_by_url import open_object_store
+from frametally.console.output import format_of
 from frametally.files.export_formats import FORMATS
 from frametally.files.replacing import replace_file
-from frametally_cli.console.output import format_of
 from frametally_cli.main import main
 
 COMMANDS = ["--help", "status --json", "export", "PYTHONUNBUFFERED=1 doctor"]

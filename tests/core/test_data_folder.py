@@ -12,6 +12,8 @@ from tests.capabilities import needs
 
 from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.errors import Misconfigured, Retryable
+from frametally.openers.look_openers import open_to_look
+from frametally.openers.port_openers import open_ports
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.data_folder import (
@@ -23,8 +25,6 @@ from frametally.settings.data_folder import (
 from frametally.settings.loading import load_settings
 from frametally.work.children import Family
 from frametally_cli import main as cli
-from frametally_cli.options.ports import open_ports
-from frametally_cli.stages.looking import open_to_look
 
 READING = [
     ["status"],
@@ -130,7 +130,7 @@ def test_a_dashboard_goes_on_by_itself_when_an_index_that_was_unavailable_answer
             raise Retryable("count index: connection refused")
         return open_count_index(f"sqlite:///{tmp_path}/index.sqlite")
 
-    monkeypatch.setattr("frametally_cli.options.ports.open_count_index", open_index)
+    monkeypatch.setattr("frametally.openers.port_openers.open_count_index", open_index)
     with open_to_look(settings) as (ports, _):
         for _attempt in range(2):
             with pytest.raises(Retryable, match="connection refused"):

@@ -19,8 +19,10 @@ from tests.capabilities import HERE, of_capabilities
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_ledger, open_object_store
+from frametally.checkup.findings import Finding, disk_row
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
+from frametally.openers.port_openers import open_books
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import NoProgress
@@ -29,12 +31,10 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_cli.checkup import machine as settings_checkup
 from frametally_cli.checkup import ports
-from frametally_cli.checkup.findings import Finding, disk_row
 from frametally_cli.checkup.machine import clock_row, model_rows, provider_rows, setting_rows
 from frametally_cli.checkup.ports import port_rows, runner_row
 from frametally_cli.commands import doctor
 from frametally_cli.commands.doctor import examine
-from frametally_cli.options.ports import open_books
 
 THEIRS = {area for area, name in {"catalogue": "videos", "gold": "gold"}.items() if name in HERE}
 UPKEEP = {area for area, name in {"jobs": "videos", "retention": "retention"}.items() if name in HERE}

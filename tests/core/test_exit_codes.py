@@ -17,6 +17,7 @@ from frametally_cli.commands import stages
 from frametally_consumer import supervisor
 from frametally_consumer.worker.report import ConsumeReport
 from frametally_models import prepare
+from frametally_search import index_round
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COUNT_DAG = REPOSITORY / "cloud-services/airflow/dags/frametally_count.py"
@@ -73,9 +74,11 @@ def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest
 def test_a_plug_in_that_took_nothing_over_is_skipped_work_and_hides_no_failure(
     indexed: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "index_new_runs", lambda _: indexed)
-    monkeypatch.setattr(stages, "hooks", lambda name: [lambda _: NOTHING_DONE] if name == "indexed" else [])
-    assert stages.show(None) == code  # type: ignore[arg-type]
+    monkeypatch.setattr(index_round, "index_new_runs", lambda _: indexed)
+    monkeypatch.setattr(
+        index_round, "hooks", lambda name: [lambda _: NOTHING_DONE] if name == "indexed" else []
+    )
+    assert index_round.publish_counts(None) == code  # type: ignore[arg-type]
 
 
 def test_no_manual_says_that_a_command_ends_with_the_code_of_a_crash() -> None:

@@ -59,9 +59,17 @@ FLOORS = (
     ),
     ("frametally.adapters",),
     ("frametally.books",),
-    ("frametally.segments",),
-    ("frametally.naming",),
-    ("frametally.backups", "frametally.mail", "frametally.media", "frametally.work"),
+    ("frametally.segments", "frametally.simulated_town"),
+    ("frametally.console.name_check", "frametally.naming"),
+    (
+        "frametally.backups",
+        "frametally.checkup",
+        "frametally.console",
+        "frametally.mail",
+        "frametally.media",
+        "frametally.openers",
+        "frametally.work",
+    ),
     ("frametally.adapters_by_url", "frametally.spark_sessions"),
     (
         "frametally.adapters.sql.clock",
@@ -292,6 +300,18 @@ def test_no_module_imports_itself_through_others_not_even_for_types_or_inside_a_
         TopologicalSorter(below).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_only_the_command_line_imports_itself_not_even_for_types_or_inside_a_function() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    assert len(names) > 1000
+    assert [
+        name
+        for name in names
+        if name.partition("/")[0] not in {"benchmarks", "cli", "tests"}
+        if any(is_in(target, "frametally_cli") for target in imports_of(ROOT / name))
+    ] == []
 
 
 @pytest.mark.thorough

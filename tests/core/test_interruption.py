@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import create_engine, text
 
-from frametally_cli.options.ports import ending_on
+from frametally.console.stop_signals import ending_on
 
 
 class ToldToEnd(sqlite3.Connection):

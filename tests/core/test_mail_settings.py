@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from frametally.console.output import plain
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
 from frametally_cli.checkup.machine import setting_rows
-from frametally_cli.console.output import plain
 
 SEEDS = {
     "SMTP_SERVER": "mail.example.org",

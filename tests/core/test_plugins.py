@@ -81,8 +81,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from frametally.plugins import hooks, plugins
 from frametally.settings.loading import load_settings
-from frametally_cli.stages.family_members import MemberOptions
-from frametally_cli.stages.looking import open_to_look
+from frametally.work.family_members import MemberOptions
+from frametally.openers.look_openers import open_to_look
 from frametally_web.app import close_app, create_app
 assert gone.isdisjoint(plugin.name for plugin in plugins())
 settings = load_settings("web", data_dir=Path(sys.argv[1]))

@@ -40,6 +40,7 @@ from frametally.history_records import (
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck
+from frametally.openers.port_openers import open_ports
 from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
@@ -58,7 +59,6 @@ from frametally.segments.contents import decode_segment, read_header, read_sourc
 from frametally.settings.loading import load_settings
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
 from frametally_cli.commands.doctor import check_records
-from frametally_cli.options.ports import open_ports
 from frametally_hadoop.job.reading import read_blocks
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from frametally_cli.console import output
+from frametally.console import output
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

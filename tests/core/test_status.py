@@ -32,6 +32,7 @@ from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED, Need
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
+from frametally.openers import look_openers, port_openers
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
@@ -44,8 +45,6 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_cli.commands.status_report import print_status
-from frametally_cli.options import ports
-from frametally_cli.stages import looking
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
 INTERVAL_S = 60
@@ -600,7 +599,9 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
     opened: list[str] = []
     is_away = [False]
 
-    def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
+    openers = port_openers.port_openers
+
+    def noting_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
         def noting(name: str, open_at: Callable[[str], Any]) -> Callable[[str], Any]:
             def open_and_note(url: str) -> Any:
                 opened.append(name)
@@ -611,10 +612,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
 
             return open_and_note
 
-        return {
-            name: (url, noting(name, open_at))
-            for name, (url, open_at) in ports.port_openers(settings).items()
-        }
+        return {name: (url, noting(name, open_at)) for name, (url, open_at) in openers(settings).items()}
 
     def answer() -> str:
         if is_away[0]:
@@ -632,7 +630,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
 
     with closing(open_object_store(house.settings.store_url)) as store:
         store.put("media/x", b"")
-    monkeypatch.setattr(looking, "port_openers", port_openers)
+    monkeypatch.setattr(look_openers, "port_openers", noting_openers)
     monkeypatch.setattr(
         "frametally_cli.commands.status_report.time", SimpleNamespace(time=time.time, sleep=wait)
     )

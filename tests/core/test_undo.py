@@ -25,6 +25,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.change_preview import DayCounts, preview_counts
 from frametally.books.status import Status, read_status
+from frametally.console.option_values import parse_time_ms
 from frametally.errors import Misconfigured
 from frametally.media import corrections, forgetting, lookup, mending
 from frametally.media.manifests import (
@@ -55,7 +56,6 @@ from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.settings.loading import load_settings
 from frametally.undo_records import FootageChange, Tombstone
-from frametally_cli.options.times import parse_time_ms
 
 MODEL, TOPIC = "pixels-1", "frames"
 DAY_MS, START_MS = 86_400_000, 1_767_225_600_000

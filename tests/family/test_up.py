@@ -22,7 +22,7 @@ from frametally.files.work_lock import work_lock
 from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.stages.family_members import is_all_here
+from frametally_cli.stages.members_on_demand import is_all_here
 
 OF_PLUGINS = {"work": "videos", "consume --live": "live", "live": "live", "alerts": "alerts"}
 HERE = {plugin.name for plugin in plugins()}

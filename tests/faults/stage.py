@@ -87,7 +87,7 @@ def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
     os.dup2(handle, 2)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-    from frametally_cli.console import output as console
+    from frametally.console import output as console
 
     console.err().file = sys.stderr
     console.out().file = sys.stdout

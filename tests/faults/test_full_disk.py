@@ -23,12 +23,12 @@ from tests.examples import some_quick
 from tests.faults.conftest import write_pictures
 from tests.kit.waiting import until
 
+from frametally.openers.look_openers import open_to_look
 from frametally.plugins import hooks
 from frametally.process.exit_codes import STOPPED
 from frametally.settings.loading import load_settings
+from frametally.work.family_members import MemberOptions
 from frametally_cli.main import COMMANDS, cli
-from frametally_cli.stages.family_members import MemberOptions
-from frametally_cli.stages.looking import open_to_look
 from frametally_web.app import close_app, create_app
 
 ROOT = Path(__file__).resolve().parents[2]

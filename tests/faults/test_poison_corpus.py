@@ -53,7 +53,7 @@ def _memory_kb(field: str) -> int:
 
 def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
     """Produce one file in this process; return its outcome, and the peak of memory."""
-    from frametally_cli.console import output as console
+    from frametally.console import output as console
     from frametally_cli.main import main
 
     Path("/proc/self/clear_refs").write_text("5")  # the peak is measured again

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from frametally.console.output import plain
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
 from frametally_cli.checkup.machine import setting_rows
-from frametally_cli.console.output import plain
 from frametally_gold.settings import GoldSettings
 
 URI = "postgresql+psycopg2://gold:p%40ss@db.example.org:5433/counts?sslmode=require"

@@ -26,11 +26,11 @@ from tests.fakes.memory import MemoryStore
 from tests.gold.gold_year import days_of_year, put_day
 
 from frametally.adapters_by_url import open_object_store
+from frametally.console import output
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.console import output
 from frametally_gold import tables
 from frametally_gold.book import Gold
 from frametally_gold.iceberg_checksums import CHECKSUMS, FOLDER

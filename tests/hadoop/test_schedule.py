@@ -17,6 +17,7 @@ import pytest
 from tests.commands import Finished, run_frametally
 from tests.hadoop.conftest import Footage
 
+from frametally.console import streams
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
 from frametally.process.period import parse_period_s, repeat
@@ -24,7 +25,6 @@ from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.undo_records import Tombstone
-from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.driver import Aggregated, note_pace
 from frametally_hadoop.dry_run import dry_run, estimate_s, read_pace

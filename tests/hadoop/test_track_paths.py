@@ -17,7 +17,7 @@ from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, paths, tracks
 from frametally.books.index_lag import earlier_version_lines
 from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.rules.path_columns import LONE_COLUMNS
-from frametally_cli.stages.aggregate import changed_totals
+from frametally_hadoop.count_round import changed_totals
 from frametally_hadoop.job.following import TrackedBox
 from frametally_hadoop.job.paths import TrackEdges, foot_path
 

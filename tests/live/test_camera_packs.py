@@ -37,7 +37,7 @@ from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import Settings
-from frametally_cli.stages.family_members import MemberOptions
+from frametally.work.family_members import MemberOptions
 from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.spool import Spool
 from frametally_live.hooks import members

@@ -17,7 +17,7 @@ from frametally.errors import Poison
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameDetections, decode
 from frametally.settings.loading import load_settings
-from frametally_cli.stages.family_members import MemberOptions
+from frametally.work.family_members import MemberOptions
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import LOOP, Feed, FeedTold
 from frametally_live.feeds.clip_loop import ClipLoop

@@ -25,8 +25,8 @@ from tests.live.onvif_camera import (
 from tests.live.showing import Speaker
 from tests.web.conftest import Place
 
+from frametally.console import output
 from frametally.errors import Misconfigured, Retryable
-from frametally_cli.console import output
 from frametally_live.camera_answers import CameraSearch, OfferedCamera
 from frametally_live.cameras.camera_access import login_of
 from frametally_live.discovery import probe, search

@@ -27,8 +27,8 @@ from frametally.model_records import InputCheck
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.stages.footage_samples import footage_to_test
 from frametally_models.footage_frames import SampledFootage, SourceFrame, stored_footage
+from frametally_models.footage_samples import footage_to_test
 from frametally_models.input_check import better_setting
 from frametally_models.prepare import prepare_detector
 from frametally_producer.writing.production import ProduceCall
@@ -263,8 +263,8 @@ import sys
 
 sys.modules["av"] = None
 from frametally.settings.loading import load_settings
-from frametally_cli.stages import chosen_model
-from frametally_cli.stages.footage_samples import footage_to_test
+from frametally_models import chosen_model
+from frametally_models.footage_samples import footage_to_test
 
 print(len(list(footage_to_test(load_settings(), (), ()).read())))
 """

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
 
+from frametally.openers.port_openers import open_books
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.options.ports import open_books
 from frametally_videos.catalogue_by_url import catalogue_to_look
 from frametally_web.app import close_app, create_app
 

@@ -10,8 +10,8 @@ import pytest
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
 
 from frametally.adapters_by_url import open_count_index
+from frametally.openers.port_openers import open_books
 from frametally.settings.loading import load_settings
-from frametally_cli.options.ports import open_books
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 

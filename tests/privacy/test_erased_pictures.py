@@ -17,8 +17,8 @@ from frametally import keys
 from frametally.media.manifests import list_manifests, pictures_identity
 from frametally.ports.opened import StorePorts
 from frametally.records import encode
+from frametally.work.family_members import keep_up
 from frametally_cli.main import main
-from frametally_cli.stages.family_members import keep_up
 from frametally_privacy.erasure_records import erasures
 
 Start = Callable[[], str]

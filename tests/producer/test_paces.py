@@ -15,7 +15,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import delete_manifest, find_manifest
 from frametally.rules.pace import Pace, parse_pace_number, read_pace
-from frametally_cli.options.footage import asked_film
+from frametally_cli.stages.footage_options import asked_film
 from frametally_producer.plan import plan
 from frametally_producer.writing.production import ProduceCall
 

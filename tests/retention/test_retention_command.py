@@ -12,8 +12,8 @@ import pytest
 from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
 
 from frametally.rules.times import DAY_MS, HOUR_S, utc
+from frametally.work.family_members import MemberOptions
 from frametally_cli.main import main
-from frametally_cli.stages.family_members import MemberOptions
 from frametally_retention.hooks import members
 from frametally_retention.policy import Removal, begin_removal, read_policy
 

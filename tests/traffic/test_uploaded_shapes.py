@@ -12,8 +12,8 @@ from tests.commands import run_frametally
 from tests.fakes.memory import MemoryStore
 from tests.family.footage import make_video
 
+from frametally.openers.port_openers import open_books
 from frametally.settings.loading import load_settings
-from frametally_cli.options.ports import open_books
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.drawings.uploaded_shapes import draw_uploaded
 from frametally_web.app import close_app, create_app

@@ -28,7 +28,7 @@ COUNTING_SOON = [
     """
 import sys
 from frametally_cli.main import main
-from frametally_cli.stages.family_members import MemberOptions
+from frametally.work.family_members import MemberOptions
 MemberOptions.__new__.__defaults__ = tuple(MemberOptions(every="1s"))
 sys.exit(main(["serve", *sys.argv[1:]]))
 """,

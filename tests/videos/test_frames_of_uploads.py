@@ -13,7 +13,7 @@ from frametally.adapters_by_url import open_object_store
 from frametally.files.opencv import cv2
 from frametally.records import encode
 from frametally.settings.loading import load_settings
-from frametally_cli.stages.footage_samples import footage_to_test
+from frametally_models.footage_samples import footage_to_test
 
 
 def test_uploaded_videos_are_looked_at_while_no_frame_is_stored(tmp_path: Path) -> None:

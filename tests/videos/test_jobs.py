@@ -34,7 +34,7 @@ from frametally.media.manifests import find_manifest
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally.work import worker_process
-from frametally_cli.stages.family_members import is_all_here
+from frametally_cli.stages.members_on_demand import is_all_here
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
 from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.jobs import job_worker

@@ -18,6 +18,7 @@ from tests.videos.video_records import corrected, fake_video, make_video, open_p
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured
+from frametally.openers.port_openers import open_ports
 from frametally.ports.frame_log import FrameLog
 from frametally.process.reports import NoProgress
 from frametally.records import encode
@@ -26,7 +27,6 @@ from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.commands.doctor import check_images, deep_rows
 from frametally_cli.main import main
-from frametally_cli.options.ports import open_ports
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.catalogue_by_url import open_video_catalogue

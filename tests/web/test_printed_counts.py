@@ -8,9 +8,9 @@ import pytest
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS
 
+from frametally.console.tables import print_counts
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
-from frametally_cli.console.tables import print_counts
 
 
 @pytest.mark.thorough

@@ -10,6 +10,11 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from frametally.console import output as console
+from frametally.console.name_check import open_names
+from frametally.console.option_values import parse_time_ms
+from frametally.console.options import data_dir_option
+from frametally.console.output import note
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -21,10 +26,6 @@ from frametally_alerts.commands.run_rounds import run
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule, mute_end
 from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule, Measure
 from frametally_alerts.why_never_fires import why_silent
-from frametally_cli.console import output as console
-from frametally_cli.options.names import note, open_names
-from frametally_cli.options.ports import data_dir_option
-from frametally_cli.options.times import parse_time_ms
 
 
 @click.group("alerts")

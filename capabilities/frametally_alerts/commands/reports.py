@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally import keys
+from frametally.console import output as console
+from frametally.console.name_check import check_names, open_names
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.output import note
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.source_timezones import shared_timezone
+from frametally.openers.port_openers import open_books
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
+from frametally.settings.data_folder import is_empty
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, turn_of
 from frametally_alerts.rule_form import RuleRefused, make_report
 from frametally_alerts.rules import ScheduledReport, turn_key
-from frametally_cli.console import output as console
-from frametally_cli.options.names import check_names, note, open_names
-from frametally_cli.options.ports import data_dir_option, is_empty, open_books, read_settings
 
 if TYPE_CHECKING:
     from frametally_alerts.book import AlertBook

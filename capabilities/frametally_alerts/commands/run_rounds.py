@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.rounds import repeat_rounds
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
@@ -23,8 +26,6 @@ from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.home_assistant.publishing import HomeAssistant
 from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 from frametally_videos.catalogue_by_url import open_video_catalogue
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from frametally import keys
+from frametally.checkup.findings import Finding
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process import failpoints
 from frametally.process.reports import Progress, plural
 from frametally.process.retrying import Backoff
@@ -22,8 +24,6 @@ from frametally.rules.times import HOUR_S
 from frametally_alerts import rules
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.rules import Alert, AlertBookFull, ScheduledReport, turn_key
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.options.ports import Ports
 
 if TYPE_CHECKING:
     from frametally_alerts.book import AlertBook

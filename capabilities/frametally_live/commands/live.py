@@ -14,24 +14,18 @@ import msgspec
 from rich.text import Text
 
 from frametally.adapters_by_url import open_frame_log
+from frametally.console import output as console
+from frametally.console import streams
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.rounds import metrics_of, opened_once, wait_for
+from frametally.console.stop_signals import stop_on
+from frametally.console.tables import folded_table
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.data_folder import embedded_folder
-from frametally_cli.console import output as console
-from frametally_cli.console import streams
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import (
-    data_dir_option,
-    metrics_of,
-    opened_once,
-    read_settings,
-    stop_on,
-    wait_for,
-)
-from frametally_cli.stages.chosen_model import check_chosen_model
 from frametally_live.cameras.camera_form import (
     NoCamera,
     SourceTaken,
@@ -280,6 +274,7 @@ def _within_a_while(is_done: Callable[[], bool]) -> bool:
 def live_work(packs: bool, **overrides: Any) -> int:
     """Run each camera and stream in its own process until Ctrl-C; other workers then continue them."""
     from frametally_live.feeds import feed_worker
+    from frametally_models.chosen_model import check_chosen_model
 
     settings = read_settings("producer", overrides)
     failpoints.arm()

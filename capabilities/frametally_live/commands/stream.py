@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally import keys
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.stop_signals import stop_on
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.reports import plural
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.stream_form import StartedStream, start_stream
 from frametally_live.live_book_by_url import open_live_book

@@ -17,6 +17,11 @@ from rich.text import Text
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.checkup.findings import RecordFolder
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms, parse_size_px
+from frametally.console.options import data_dir_option, option, output_option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media import mending
@@ -27,12 +32,6 @@ from frametally.process.reports import plural
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import RecordFolder
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import data_dir_option, option, output_option, read_settings
-from frametally_cli.options.sizes import parse_size_px
-from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of, runs_along_border
 from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
 from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES, Missing, decode_file, encode_file

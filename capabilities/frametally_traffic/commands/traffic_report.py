@@ -11,13 +11,14 @@ import click
 
 from frametally import keys
 from frametally.books.unanalysed import find_unanalysed
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, output_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
+from frametally.openers.port_openers import open_books
 from frametally.process.reports import plural
 from frametally.rules.times import local_time
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
-from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.report.junction_report import MISSING, ReportQuery, TrafficReport, read_report
 from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 from frametally import keys
-from frametally_cli.commands.run import DemoClip
-from frametally_cli.options.ports import Ports
+from frametally.files.demo_clip import DemoClip
+from frametally.ports.opened import Ports
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from frametally import keys
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Poison
+from frametally.openers.port_openers import open_books
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped, exit_code, plural
 from frametally.records import decode_at
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, missing_jobs
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.records import VideoRecord

@@ -12,12 +12,13 @@ import click
 import msgspec
 
 from frametally.adapters_by_url import open_object_store
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.stop_signals import stop_on, stopped
 from frametally.errors import Misconfigured, Poison
 from frametally.process.reports import exit_code
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, option, read_settings, stop_on, stopped
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.commands.local_upload import StoreUploader
 from frametally_videos.commands.tus_client import Dashboard, TusUploader

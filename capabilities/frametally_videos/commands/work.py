@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.console import output as console
+from frametally.console import streams
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.rounds import metrics_of, opened_once, wait_for
+from frametally.console.stop_signals import stop_on
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -22,18 +27,7 @@ from frametally.process.no_network import check_without_network
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.console import streams
-from frametally_cli.options.ports import (
-    data_dir_option,
-    metrics_of,
-    opened_once,
-    read_settings,
-    stop_on,
-    wait_for,
-)
-from frametally_cli.stages.chosen_model import check_chosen_model
-from frametally_cli.stages.family_members import keep_up
+from frametally.work.family_members import keep_up
 from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.jobs.video_news import mailing
@@ -65,6 +59,7 @@ if TYPE_CHECKING:
 @data_dir_option
 def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overrides: Any) -> int:
     """Run the waiting jobs of uploaded videos until Ctrl-C."""
+    from frametally_models.chosen_model import check_chosen_model
     from frametally_videos.jobs.job_worker import JobWorker
 
     settings = read_settings("producer", overrides)

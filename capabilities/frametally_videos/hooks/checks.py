@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally import keys
+from frametally.checkup.areas import area_rows, is_needed
+from frametally.checkup.findings import Finding, RecordFolder
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.opened import Ports
 from frametally.process.no_network import check_without_network
 from frametally.process.reports import Progress, plural
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding, RecordFolder
-from frametally_cli.checkup.ports import area_rows, is_needed
-from frametally_cli.options.ports import Ports
 from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.media_records import Derivative, VideoMetadata, VideoQuality
 from frametally_videos.records import UploadRecord, VideoContent, VideoRecord

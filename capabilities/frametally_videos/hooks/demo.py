@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 from frametally.adapters_by_url import open_ledger
+from frametally.console import output as console
+from frametally.files.demo_clip import DemoClip
+from frametally.ports.opened import Ports
 from frametally.process.retrying import Patience
-from frametally_cli.commands.run import DemoClip
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports
 from frametally_videos.catalogue_by_url import catalogue_of, queue_of
 from frametally_videos.commands.local_upload import StoreUploader
 from frametally_videos.commands.upload_clip import UploadNotes, look_at

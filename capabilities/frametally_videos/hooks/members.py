@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from frametally.adapters_by_url import open_frame_log
+from frametally.adapters_by_url import open_frame_log, tables_line
+from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import Retryable
 from frametally.naming import NamesPart
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import Ports
 from frametally.settings.loading import Settings
-from frametally_cli.commands.servers import tables_line
-from frametally_cli.options.ports import Ports, opened_once, wait_for
-from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
+from frametally.work.family_members import MemberOptions, MembersPart, command, counting
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoState
 from frametally_videos.catalogue_by_url import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
 from frametally_videos.jobs.job_bells import telling

@@ -9,8 +9,8 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_cli.stages.footage_samples import video_frames
 from frametally_models.footage_frames import LEAST_FRAMES, SourceFrame, folders
+from frametally_models.footage_samples import video_frames
 from frametally_videos.jobs.originals import find_record, open_original
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.verdict import Need
+from frametally.checkup.findings import StatusPart
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import StatusPart
 from frametally_videos.catalogue.catalogue_rows import FINAL_STATES, VideoQuestion
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.jobs.waiting import waiting_lines

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC
 from functools import partial
 
+from frametally.checkup.findings import Leftover, Leftovers
+from frametally.console.output import note
 from frametally.media.mending import Change, MediumForgotten, MediumRenamed, MediumRetimed
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.opened import StagePorts
+from frametally.ports.opened import Ports, StagePorts
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Leftover, Leftovers
-from frametally_cli.options.names import note
-from frametally_cli.options.ports import Ports
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.jobs import announced_medium
 from frametally_videos.library.edits import Changes, edit_video, remove_video

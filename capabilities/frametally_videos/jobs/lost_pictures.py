@@ -13,9 +13,9 @@ from frametally.media.screening import note_in, screen_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 from frametally.rules.pace import read_pace
+from frametally.segments.contents import counted_digests
 from frametally.segments.stored_frame import picture_digest
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.pictures import counted_digests
 from frametally_producer.media.videos import captured_at_ms, check_track, paced, with_repeats
 from frametally_producer.reading.sampling import StandingPictures
 from frametally_producer.writing.frames import stored_jpeg

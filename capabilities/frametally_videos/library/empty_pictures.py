@@ -11,6 +11,7 @@ from contextlib import suppress
 import click
 
 from frametally import keys
+from frametally.console import output as console
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import find_manifest, find_record
 from frametally.ports.object_store import ObjectStore
@@ -18,7 +19,6 @@ from frametally.ports.opened import StorePorts
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.data_folder import store_folder
-from frametally_cli.console import output as console
 from frametally_videos.catalogue.catalogue_rows import LOST_PICTURES
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.records import VideoRecord

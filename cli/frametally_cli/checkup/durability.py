@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from frametally.checkup.findings import Finding
 from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding
 
 _MOUNTS, _LIBRARIES = Path("/proc/self/mountinfo"), Path("/proc/self/maps")
 _IN_MEMORY = {"ramfs", "tmpfs"}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.checkup.findings import Finding, public_value
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.dotenv_text import read_env_file
 from frametally.files.downloads import KnownFile, file_sha256
@@ -30,7 +31,6 @@ from frametally.settings.loading import (
     component_folder,
 )
 from frametally.settings.other_names import by_other_names
-from frametally_cli.checkup.findings import Finding, shown
 
 _OF_OTHERS = {
     "DATABASE_URL": "FRAMETALLY_CATALOGUE_URL",
@@ -75,13 +75,13 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
             "default": default,
         }
         where = next(where for where, values in sources.items() if variable in values)
-        yield Finding("settings", variable, shown(name, sources[where][variable]), where)
+        yield Finding("settings", variable, public_value(name, sources[where][variable]), where)
         if where in ("command line", "environment"):
             continue
         for component, found in components.items():
             if variable in found:
                 where = f"{COMPONENT_FOLDERS[component]}/.env, only for the {component}"
-                yield Finding("settings", variable, shown(name, found[variable]), where)
+                yield Finding("settings", variable, public_value(name, found[variable]), where)
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
     # Switches, not settings: they are for tests, and anything else is a typo.
     for variable in sorted({*environment, *root} - known):
@@ -113,7 +113,7 @@ def env_file_rows(paths: Iterable[Path]) -> Iterator[Finding]:
         except Misconfigured:  # has its own row
             continue
         ours = {name: value for name, value in values.items() if name.startswith(ENV_PREFIX)}
-        if any(shown(name, value) == "(set)" for name, value in ours.items()):
+        if any(public_value(name, value) == "(set)" for name, value in ours.items()):
             remedy = f"run `chmod o= {shlex.quote(str(path))}`"
             yield Finding("settings", str(path), "every account can read its secrets", remedy=remedy)
 
@@ -188,7 +188,7 @@ def mail_rows(settings: Settings) -> Iterator[Finding]:
         if settings.mail_to:
             yield Finding("mail", "no server", "no mail is sent", "set FRAMETALLY_SMTP_URL")
         return
-    name = shown("url", url)
+    name = public_value("url", url)
     try:
         MailServer(url, settings.smtp_access).try_out()
     except FrametallyError as error:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from msgspec import UNSET
-
 from frametally import keys
+from frametally.checkup.findings import Finding
 from frametally.errors import FrametallyError
 from frametally.files.jpeg_header import has_all_bytes
 from frametally.media.screening import note_in, screen_of
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.reports import Progress, plural
-from frametally.segments.contents import list_segments, read_segment
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.options.ports import Ports
+from frametally.segments.contents import counted_digests
 
 SAMPLED = 1000
 """Pictures that are read, taken at random: each run takes others."""
@@ -75,23 +73,6 @@ def damaged_pictures(store: ObjectStore, image_keys: Collection[str]) -> Iterato
             is_another = digest not in counted.get(key, {digest}) and note_in(data) is None
             if not has_all_bytes(data) or is_another:
                 yield key
-
-
-def counted_digests(store: ObjectStore, image_keys: set[str]) -> dict[str, set[str]]:
-    """Return what segments say of some pictures; erased frames say nothing."""
-    digests: defaultdict[str, set[str]] = defaultdict(set)
-    for segment_key in list_segments(store):
-        with suppress(FrametallyError):  # the check of segments reports it
-            segment = read_segment(store, segment_key)
-            lines = iter(segment.frames())
-            for part in segment.header.sources:
-                for number, line in zip(range(part.frames), lines, strict=False):
-                    digest = part.picture_digest(number)
-                    if (
-                        line.image_path in image_keys and digest is not UNSET and digest.strip("A")
-                    ):  # only "A": erased
-                        digests[line.image_path].add(digest)
-    return digests
 
 
 def _source_of(image_key: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import re
 import secrets
 import tempfile
 import threading
@@ -13,39 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.backups import BackupHeader, last_backup
+from frametally.checkup.areas import STAGE_AREAS, area_rows, is_needed, not_there_yet
+from frametally.checkup.findings import Finding
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.plugins import hooks, plugins
+from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.reports import plural
 from frametally.rules.times import CHECK_CLOCK, DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
 
-NOTHING_YET = "nothing there yet"
-STAGE_AREAS = {
-    "produce": {"store", "log", "announcing"},
-    "consume": {"store", "log", "model"},
-    "aggregate": {"store", "log", "index", "ledger", "runner"},
-    "index": {"store", "log", "index", "ledger", "catalogue", "gold"},
-    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts", "backup"},
-    **{stage: set(areas) for plugin in plugins() for stage, areas in plugin.stages.items()},
-}
-"""The areas that each long-running command needs, by its name."""
 _ANNOUNCING = {stage for stage, areas in STAGE_AREAS.items() if "announcing" in areas}
 _PROBE_FOLDER = "probe"
 _PROBE_TOPIC = "frametally-doctor"
 _PROBE_S = 5.0
-
-
-def is_needed(area: str, stage: str) -> bool:
-    """Return whether a stage needs this area; without a stage (""), every area is needed."""
-    return not stage or area in STAGE_AREAS[stage]
 
 
 def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
@@ -57,51 +40,10 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
         ("ledger", settings.ledger_url, _check_ledger),
     ):
         yield from area_rows(settings, stage, area, url, check)
+        if area == "store" and is_needed(area, stage) and not_there_yet(url) is not None:
+            yield clock_row(time.time(), None)
     for check_plugin in hooks("checks"):
         yield from check_plugin(settings, stage)
-
-
-def area_rows(
-    settings: Settings, stage: str, area: str, url: str, check: Callable[[Settings, str], Iterator[Finding]]
-) -> Iterator[Finding]:
-    """Check the server of a URL, unless the stage does not need it, or it does not exist yet."""
-    if not is_needed(area, stage):
-        return
-    address = shown("url", url)
-    if (place := not_there_yet(url)) is not None:
-        yield _new_place(area, address, place)
-        if area == "store":
-            yield clock_row(time.time(), None)
-        return
-    try:
-        yield from check(settings, address)
-    except FrametallyError as error:
-        yield Finding(area, address, "not usable", remedy=str(error))
-
-
-def setting_errors(*reads: Callable[[], object]) -> Iterator[Finding]:
-    """Read settings as the commands do, and report each wrong value."""
-    for read in reads:
-        try:
-            read()
-        except Misconfigured as error:
-            name = re.split(r"[^A-Z_]", str(error), maxsplit=1)[0]
-            yield Finding("settings", name, "not usable", remedy=str(error))
-
-
-def not_there_yet(url: str) -> Path | None:
-    """Return the folder or file of an embedded port that does not exist yet; otherwise None."""
-    scheme, _, rest = url.partition("://")
-    path = Path(unquote(rest) if scheme == "file" else rest.removeprefix("/"))
-    return path if scheme in ("file", "sqlite") and not path.exists() else None
-
-
-def _new_place(area: str, address: str, place: Path) -> Finding:
-    """Check whether `place` could be created, without creating it."""
-    folder = next(parent for parent in place.parents if parent.exists())
-    right = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-    remedy = "" if right else f"give this user permission to write {folder}, or set FRAMETALLY_DATA_DIR"
-    return Finding(area, address, NOTHING_YET, "the first command that writes there creates it", remedy)
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:

@@ -21,8 +21,13 @@ from frametally.backups import (
     read_backup,
     store_backup,
     stored_backups,
+    tell_store,
     write_backup,
 )
+from frametally.checkup.areas import not_there_yet
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.output import note
+from frametally.console.rounds import repeat_rounds
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.names import as_text
 from frametally.plugins import hooks
@@ -33,9 +38,6 @@ from frametally.process.reports import stamped
 from frametally.process.retrying import OnceAMinute
 from frametally.rules.times import CHECK_CLOCK, utc
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.ports import not_there_yet
-from frametally_cli.options.names import note
-from frametally_cli.options.ports import data_dir_option, read_settings, repeat_rounds
 
 if TYPE_CHECKING:
     from frametally.adapters.sql.kept_books import KeptBooks
@@ -192,12 +194,3 @@ def _store(settings: Settings) -> Iterator[ObjectStore]:
         )
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         yield store
-
-
-def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
-    """Let `tell` note the work in the store; the work counts as done even if the store is unavailable."""
-    try:
-        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-            tell(store)
-    except FrametallyError as error:
-        note(f"frametally could not record this in the store, so {otherwise}: {error}")

@@ -22,14 +22,16 @@ from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms, parse_time_ms
+from frametally.console.options import data_dir_option, option, read_settings
 from frametally.media.overlapping import NotCounted
 from frametally.media.stored_images import missing_images
+from frametally.openers.port_openers import open_books
 from frametally.ports.ledger import Ledger
+from frametally.ports.opened import Ports
 from frametally.process.reports import plural
 from frametally.rules.times import DAY_MS, DAY_S, utc
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 
 @click.command()

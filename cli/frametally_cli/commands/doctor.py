@@ -30,6 +30,11 @@ from frametally.books.runs import (
     read_run,
     read_tracks,
 )
+from frametally.checkup.areas import NOTHING_YET, STAGE_AREAS, is_needed, setting_errors
+from frametally.checkup.findings import Finding, RecordFolder, disk_row, public_value
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.files.temporary import temporary_folder
@@ -37,6 +42,7 @@ from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_im
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck
+from frametally.openers.port_openers import open_ports
 from frametally.packs.pack_format import PackDamaged, decode_part
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
@@ -44,6 +50,7 @@ from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.reports import NoProgress, Progress, plural
 from frametally.records import AutoDetector, MediaManifest, Run, SealedRecord, decode_at
 from frametally.rules.places import FLOWS, series_of
@@ -53,7 +60,6 @@ from frametally.settings.loading import Settings
 from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
 from frametally_cli.checkup.durability import durability_rows
-from frametally_cli.checkup.findings import Finding, RecordFolder, disk_row, shown
 from frametally_cli.checkup.machine import (
     env_file_rows,
     mail_rows,
@@ -64,19 +70,8 @@ from frametally_cli.checkup.machine import (
     software_rows,
 )
 from frametally_cli.checkup.pictures import check_pictures
-from frametally_cli.checkup.ports import (
-    NOTHING_YET,
-    STAGE_AREAS,
-    backup_rows,
-    is_needed,
-    port_rows,
-    runner_row,
-    setting_errors,
-)
+from frametally_cli.checkup.ports import backup_rows, port_rows, runner_row
 from frametally_cli.commands.service import ServicePlace
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import Ports, data_dir_option, open_ports, read_settings
 
 
 def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
@@ -132,7 +127,7 @@ _LEDGER_REMEDY = "run `frametally ledger rebuild`"
 def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Compare the ledger with the store, as the ledger's numbers have no checksums."""
     settings, store = ports.settings, ports.store
-    address = shown("url", settings.ledger_url)
+    address = public_value("url", settings.ledger_url)
     with (
         temporary_folder() as folder,
         closing(open_ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}")) as fresh,

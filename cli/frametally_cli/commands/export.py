@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, option, output_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.files.export_formats import FORMATS
 from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
+from frametally.openers.port_openers import open_books
 
 _PARAMETER = re.compile(
     r"\b(?<!-)(from|to|hours|weekdays|interval|model|timezone|metric|compare|source|label|by)(=|`)"

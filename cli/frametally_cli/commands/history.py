@@ -13,16 +13,18 @@ from frametally import keys
 from frametally.books.bars import NothingCounted
 from frametally.books.history import HistoryChange, HistoryQuery, RunChanges, find_history
 from frametally.books.history_words import NO_PARTS, reason_words
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms, parse_time_ms
+from frametally.console.options import data_dir_option, option, read_settings
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
+from frametally.openers.port_openers import open_books
+from frametally.ports.opened import Ports
 from frametally.process.reports import plural
 from frametally.records import FrameDetections
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, utc
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 
 @click.command()

@@ -8,31 +8,26 @@ from typing import Any
 import click
 
 from frametally.books.verdict import CATCH_UP
+from frametally.checkup.findings import Leftovers
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms, parse_time_ms
+from frametally.console.options import data_dir_option, option, read_settings
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text, key_of_part
 from frametally.keys import ImageName
 from frametally.media import erasing, forgetting, lookup, mending, source_timezones
 from frametally.media.corrections import Corrected, begins_at
 from frametally.media.mending import PictureTime
+from frametally.openers.port_openers import open_books, open_store_port
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
+from frametally.ports.opened import Ports
 from frametally.process import failpoints
 from frametally.process.reports import Skipped, exit_code, plural
 from frametally.records import MediaManifest
 from frametally.rules.time_patterns import TimePattern
 from frametally.rules.times import utc
 from frametally.undo_records import FootageChange
-from frametally_cli.checkup.findings import Leftovers
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import (
-    Ports,
-    data_dir_option,
-    open_books,
-    open_store_port,
-    option,
-    read_settings,
-)
-from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete stored pictures that are no longer needed."

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally.adapters_by_url import open_object_store
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.downloads import KnownFile, ensure_files, file_sha256
 from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
+from frametally.openers.port_openers import open_store_port
 from frametally.process.reports import exit_code, plural
+from frametally.settings.data_folder import is_empty
 from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
-from frametally_cli.commands.stages import show
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import data_dir_option, is_empty, open_store_port, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms
 
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
@@ -241,6 +242,7 @@ def count(
 ) -> int:
     """Count stored footage again with a model, keep both counts, and compare them."""
     from frametally_cli.stages.second_count import JsonLines, count_again
+    from frametally_search.index_round import publish_counts
 
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings("consumer", overrides, must_be_there=True)
@@ -253,7 +255,7 @@ def count(
         raise Misconfigured(f"{name} is in use; choose another model to count with (frametally models list)")
     progress = JsonLines(sys.stdout) if as_json else None
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        code, comparison = count_again(other, detector, present, source, asked_ms, progress, show)
+        code, comparison = count_again(other, detector, present, source, asked_ms, progress, publish_counts)
     if comparison is None:
         return code
     if progress is not None:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from frametally.adapters_by_url import open_ledger
-from frametally.errors import Retryable
+from frametally.console import output as console
+from frametally.console import streams
+from frametally.console.options import (
+    data_dir_option,
+    interval_option,
+    option,
+    port_option,
+    read_settings,
+    with_options,
+)
+from frametally.console.stop_signals import stop_on, stopped
+from frametally.console.tables import print_counts
+from frametally.errors import Misconfigured, Retryable
+from frametally.files.demo_clip import DemoClip
 from frametally.files.work_lock import work_lock
 from frametally.media.source_timezones import readable_timezones
+from frametally.openers.port_openers import open_ports, port_openers
 from frametally.plugins import hooks
+from frametally.ports.opened import Ports
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import plural, stamped
@@ -26,48 +42,11 @@ from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally.work.children import Family
+from frametally.work.family_members import COUNT_EVERY, MemberOptions, command, counting
 from frametally_cli.commands.backups import backing_up
-from frametally_cli.commands.stages import (
-    consume_here,
-    serve_dashboard,
-    show,
-)
-from frametally_cli.console import output as console
-from frametally_cli.console import streams
-from frametally_cli.console.tables import print_counts
-from frametally_cli.options.footage import asked_film, footage_options
-from frametally_cli.options.ports import (
-    Ports,
-    check_port,
-    data_dir_option,
-    interval_option,
-    open_ports,
-    option,
-    port_openers,
-    port_option,
-    read_settings,
-    stop_on,
-    stopped,
-    with_options,
-)
-from frametally_cli.stages.chosen_model import check_chosen_model, media_to_test, tested_detector
-from frametally_cli.stages.family_members import (
-    COUNT_EVERY,
-    MemberOptions,
-    all_parts,
-    command,
-    counting,
-    distinct,
-    say,
-)
-
-
-class DemoClip(NamedTuple):
-    """The demo's footage, with a fixed time so that its numbers are the same everywhere."""
-
-    path: Path
-    source: str = "Traffic"
-    start_time: str = "2026-01-01T08:00:00Z"
+from frametally_cli.commands.stages import consume_here, serve_dashboard
+from frametally_cli.stages.footage_options import asked_film, footage_options
+from frametally_cli.stages.members_on_demand import all_parts, distinct, say
 
 
 @click.command()
@@ -114,19 +93,20 @@ def demo(serving: bool, remove_town: bool, **overrides: Any) -> int:
 
 def _count_town(ports: Ports) -> int:
     """Build and count the simulated town unless it exists; return the exit code."""
-    from frametally_cli.stages.aggregate import count_once
-    from frametally_cli.stages.simulated_town import DAYS, SOURCES, build_town
+    from frametally.simulated_town import DAYS, SOURCES, build_town
+    from frametally_hadoop.count_round import count_once
+    from frametally_search.index_round import publish_counts
 
     with console.stage_bar("town") as bar:
         is_new = build_town(ports, bar)
     if not is_new:
         return 0
     click.echo(f"simulated town: {plural(DAYS, 'day')} of {' and '.join(SOURCES)}; nothing of it was filmed")
-    return worst(count_once(ports), show(ports))
+    return worst(count_once(ports), publish_counts(ports))
 
 
 def _remove_town(ports: Ports) -> int:
-    from frametally_cli.stages.simulated_town import remove_town
+    from frametally.simulated_town import remove_town
 
     with console.stage_bar("town") as bar:
         removed = remove_town(ports, bar)
@@ -146,8 +126,10 @@ def _run(
     film: Mapping[str, Any] = MappingProxyType({}),
     clip: DemoClip | None = None,
 ) -> int:
-    from frametally_cli.stages.aggregate import count_once
     from frametally_cli.stages.produce import produce_call, produce_files
+    from frametally_hadoop.count_round import count_once
+    from frametally_models.chosen_model import media_to_test, tested_detector
+    from frametally_search.index_round import publish_counts
 
     if serving:
         check_port(
@@ -175,7 +157,7 @@ def _run(
             if should_stop():
                 return STOPPED
         codes.append(count_once(ports))
-        codes.append(show(ports))
+        codes.append(publish_counts(ports))
     series = ports.index.series()
     if not series:
         return NOTHING_DONE
@@ -210,6 +192,8 @@ def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
 
 
 def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable[[], bool]) -> int:
+    from frametally_models.chosen_model import check_chosen_model
+
     settings, port = read_settings("web", overrides), overrides["web_port"]
     must_be_writable(settings.data_dir)
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
@@ -257,3 +241,16 @@ def _must_open(settings: Settings) -> None:
             pass
     for must_open in hooks("must_open"):
         must_open(settings)
+
+
+def check_port(settings: Settings, remedy: str) -> None:
+    """Check before the work that the port is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_host, settings.web_port))
+        except OSError as error:
+            raise Misconfigured(
+                f"the dashboard cannot listen on {settings.web_host}:{settings.web_port} ({error.strerror}): "
+                f"{remedy}"
+            ) from error

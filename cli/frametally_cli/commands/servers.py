@@ -16,7 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger
+from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, tables_line
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
@@ -24,11 +26,8 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.times import HOUR_S
 from frametally.segments.results import RESULTS_KEEP_S
-from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.bucket import STAGES, missing_rights, set_up_store
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings
 
 
 def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
@@ -92,14 +91,6 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the ledger: its tables. Raises as `index_part` does."""
     yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
-
-
-def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., Any]) -> str:
-    """Create or upgrade a database's tables by opening it; SQLite's are created at the first write."""
-    if url.startswith("sqlite:"):
-        return f"{what}: {url} needs no setup"
-    open_at(url, access).close()
-    return f"{what}: {url} has its tables"
 
 
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:

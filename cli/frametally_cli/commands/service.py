@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 import click
 
+from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally.settings.data_folder import must_be_writable
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.machine import env_file_rows
-from frametally_cli.options.ports import data_dir_option, read_settings
 
 NAME = "frametally.service"
 NOT_RUNNING = 3  # as `systemctl status`

@@ -8,19 +8,30 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import filesize
 
-from frametally.books.superseded import remove_superseded
+from frametally.checkup.findings import disk_lines
+from frametally.console import output as console
+from frametally.console import streams
+from frametally.console.options import (
+    data_dir_option,
+    interval_option,
+    option,
+    port_option,
+    read_settings,
+    with_options,
+)
+from frametally.console.rounds import metrics_of, opened_once, repeat_rounds, wait_for
+from frametally.console.stop_signals import ending_on, stop_on, stopped
 from frametally.errors import Misconfigured, Retryable
+from frametally.openers.port_openers import open_index_ports, open_stage_ports, open_store_port
 from frametally.plugins import hooks
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
-from frametally.ports.opened import StagePorts
+from frametally.ports.opened import IndexPorts, Ports, StagePorts
 from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.limits import in_thread
 from frametally.process.period import parse_period_s
@@ -29,31 +40,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.fields import without_passwords
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
-from frametally.telemetry.lineage import lineage_run
-from frametally_cli.checkup.findings import disk_lines
-from frametally_cli.console import output as console
-from frametally_cli.console import streams
-from frametally_cli.options.footage import asked_film, footage_options
-from frametally_cli.options.ports import (
-    IndexPorts,
-    Ports,
-    data_dir_option,
-    ending_on,
-    interval_option,
-    metrics_of,
-    open_index_ports,
-    open_stage_ports,
-    open_store_port,
-    opened_once,
-    option,
-    port_option,
-    read_settings,
-    repeat_rounds,
-    stop_on,
-    stopped,
-    wait_for,
-    with_options,
-)
+from frametally_cli.stages.footage_options import asked_film, footage_options
 
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
@@ -79,8 +66,8 @@ def produce(
     **overrides: Any,
 ) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
-    from frametally_cli.stages.chosen_model import check_chosen_model, media_to_test
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
+    from frametally_models.chosen_model import check_chosen_model, media_to_test
 
     film = asked_film(overrides)
     settings = read_settings("producer", overrides)
@@ -156,7 +143,9 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 @data_dir_option
 def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any) -> int:
     """Count detections per label and interval with the MapReduce job."""
-    from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
+    from frametally_cli.stages.aggregate import asked_days, count_every, tell_dry_run
+    from frametally_hadoop.count_round import count_once
+    from frametally_search.index_round import publish_counts
 
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
@@ -172,7 +161,9 @@ def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **
         opened_once(lambda: open_store_port(settings)) as store,
         opened_once(lambda: open_index_ports(settings)) as opened,
     ):
-        return count_every(store, every, days, afterwards=lambda: show(opened()), should_stop=should_stop)
+        return count_every(
+            store, every, days, afterwards=lambda: publish_counts(opened()), should_stop=should_stop
+        )
 
 
 @click.command()
@@ -183,6 +174,8 @@ def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **
 @data_dir_option
 def index(every: str | None, repair: bool, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
+    from frametally_search.index_round import publish_counts
+
     if repair and every is not None:
         raise Misconfigured("use either --repair or --every, not both")
     period_s = None if every is None else parse_period_s("--every", every)
@@ -191,8 +184,8 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
         with open_index_ports(settings) as ports:
             if repair:
                 _take_out_what_differs(ports)
-            return show(ports)
-    return repeat_rounds(settings, lambda: open_index_ports(settings), show, period_s=period_s)
+            return publish_counts(ports)
+    return repeat_rounds(settings, lambda: open_index_ports(settings), publish_counts, period_s=period_s)
 
 
 @click.command()
@@ -201,7 +194,7 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and run the commands that its pages start."""
-    from frametally_cli.stages.looking import open_to_look
+    from frametally.openers.look_openers import open_to_look
 
     settings = read_settings("web", overrides)
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
@@ -252,9 +245,9 @@ def consume_here(
     detector: Detector | None = None,
 ) -> int:
     """Detect in this process, with `detector` if it is already tested; return the exit code."""
-    from frametally_cli.stages.chosen_model import test_again, tested_detector
     from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
+    from frametally_models.chosen_model import test_again, tested_detector
 
     if should_stop():
         return stopped() if until_caught_up else 0
@@ -285,8 +278,8 @@ def _consume_elsewhere(
     ports: StagePorts, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
 ) -> int:
     """Detect in separate processes, or with one worker in Spark tasks."""
-    from frametally_cli.stages.chosen_model import test_again
     from frametally_consumer.load import load_detector
+    from frametally_models.chosen_model import test_again
     from frametally_models.prepare import prepare_model
 
     settings = ports.settings
@@ -333,41 +326,6 @@ def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: boo
     return exit_code(done_count=frame_count, skipped=skipped + report.lost)
 
 
-def show(ports: IndexPorts) -> int:
-    """Publish counts to the index and to plug-ins' tables."""
-    code = index_new_runs(ports)
-    steps = [(f"the update by {after.__module__}", partial(after, ports)) for after in hooks("indexed")]
-    return worst(code, *(console.try_optional(name, step) for name, step in steps))
-
-
-def index_new_runs(ports: IndexPorts) -> int:
-    """Publish the runs that are not in the index yet; return the exit code."""
-    from frametally_search.indexer import index_runs
-
-    settings = ports.settings
-    token = settings.lineage_token.get_secret_value()
-    with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
-        report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
-    run_count = len(report.published) + report.unchanged
-    console.print_skipped(report.skipped)
-    console.say_round(
-        f"index: {plural(len(report.published), 'run')} published, {report.unchanged} unchanged"
-        + ("" if run_count or report.skipped else f"; no runs in {settings.store_url}"),
-        is_news=bool(report.published or report.skipped),
-    )
-    try:
-        removed = remove_superseded(ports.store, ports.index.current_runs())
-    except Misconfigured as error:  # a key with earlier rights; the index is up to date anyway
-        click.echo(f"could not delete superseded runs from the store: {error}", err=True)
-    else:
-        if removed.runs:
-            click.echo(
-                f"store: {plural(removed.runs, 'superseded run')} deleted, "
-                f"{filesize.decimal(removed.size_bytes)}"
-            )
-    return exit_code(done_count=run_count, skipped=report.skipped)
-
-
 def _take_out_what_differs(ports: IndexPorts) -> None:
     from frametally_search.indexer import repair_index
 
@@ -381,7 +339,8 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C and, unless `alone`, process videos in the meantime; return the exit code."""
-    from frametally_cli.stages.family_members import MemberOptions, following, keep_up
+    from frametally.work.family_members import MemberOptions, keep_up
+    from frametally_cli.stages.members_on_demand import following
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 

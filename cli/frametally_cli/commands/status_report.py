@@ -23,22 +23,23 @@ from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import WORDS, SourceLine
+from frametally.checkup.findings import StatusPart, disk_lines
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.output import out, plain
 from frametally.errors import Misconfigured
+from frametally.openers.look_openers import WhatAnswers
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
+from frametally.ports.opened import Ports
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 from frametally.rules.places import base_model, in_words, is_of_places
 from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
-from frametally_cli.checkup.findings import StatusPart, disk_lines
 from frametally_cli.checkup.ports import backup_rows
-from frametally_cli.console import output as console
-from frametally_cli.console.output import out, plain
-from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms
-from frametally_cli.stages.looking import WhatAnswers
 
 
 @click.command()

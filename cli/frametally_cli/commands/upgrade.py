@@ -13,19 +13,14 @@ import click
 
 from frametally.adapters.files.trial_store import TrialStore
 from frametally.books.index_lag import of_earlier_version
+from frametally.console import output as console
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.stop_signals import ending_on
 from frametally.files.work_lock import work_lock
+from frametally.openers.port_openers import open_ports, open_store_port
 from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
-from frametally_cli.commands.stages import show
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import (
-    data_dir_option,
-    ending_on,
-    open_ports,
-    open_store_port,
-    read_settings,
-)
 
 if TYPE_CHECKING:
     from frametally_hadoop.driver import AggregateReport
@@ -39,13 +34,15 @@ def upgrade(dry_run: bool, **overrides: Any) -> int:
 
     `--dry-run` counts as an upgrade does, into a temporary folder.
     """
+    from frametally_search.index_round import publish_counts
+
     settings = read_settings(None, overrides)
     with ending_on(signal.SIGTERM):
         if dry_run:
             with open_store_port(settings) as ports, _trial_of(ports) as trial:
                 return _count(trial)
         with open_ports(settings) as opened:
-            return max(_count(opened), show(opened))
+            return max(_count(opened), publish_counts(opened))
 
 
 @contextmanager
@@ -64,7 +61,7 @@ def _trial_of(ports: StorePorts) -> Iterator[StorePorts]:
 
 def _count(ports: StorePorts) -> int:
     """Count what an earlier version counted, print the numbers that differ, and return the exit code."""
-    from frametally_cli.stages.aggregate import changed_totals, current_runs
+    from frametally_hadoop.count_round import changed_totals, current_runs
 
     before = current_runs(ports.store)
     days = {(run.interval_s, run.day) for run in of_earlier_version(before)}

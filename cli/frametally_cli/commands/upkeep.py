@@ -14,8 +14,13 @@ from rich.text import Text
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_ledger, open_object_store
 from frametally.books.offsets import consume_command
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, option, read_settings
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.media import lookup
+from frametally.openers.port_openers import open_ports, open_store_port
 from frametally.packs.packing import pack_pictures
 from frametally.process import failpoints
 from frametally.process.reports import exit_code, plural
@@ -23,10 +28,6 @@ from frametally.records import Cause
 from frametally.segments.chain import models_with_segments
 from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
 from frametally.segments.redetect import redetect as announce_again
-from frametally_cli.console import output as console
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import data_dir_option, open_ports, open_store_port, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms
 
 
 @click.command("download-models")

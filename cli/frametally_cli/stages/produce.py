@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from frametally.console import output as console
+from frametally.console.output import plain
+from frametally.console.rounds import opened_once
+from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
 from frametally.media.manifests import find_manifest
+from frametally.openers.port_openers import open_store_port
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, Standing, exit_code, plural, size_text
 from frametally.settings.loading import Settings, component_folder
-from frametally_cli.console import output as console
-from frametally_cli.console.output import plain
-from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import open_store_port, opened_once
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, TextIO
 
 from frametally.books.compare import Comparison, compare_models
 from frametally.books.runs import current_runs
+from frametally.console import output as console
+from frametally.console.stop_signals import stop_on, stopped
 from frametally.errors import Misconfigured
 from frametally.media.lookup import media_of_source
 from frametally.media.manifests import footage_of, list_manifests
+from frametally.openers.port_openers import open_ports
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.exit_codes import worst
 from frametally.process.reports import NoProgress, Progress, exit_code
 from frametally.rules.times import DAY_MS
 from frametally.segments.redetect import redetect
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports, open_ports, stop_on, stopped
-from frametally_cli.stages.aggregate import count_once
+from frametally_hadoop.count_round import count_once
 from frametally_hadoop.planning.plan import DaySelection
 from frametally_search.indexer import index_runs
 

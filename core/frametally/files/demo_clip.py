@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import NamedTuple
 
 from frametally.files.downloads import KnownFile, ensure_files
 from frametally.process.reports import Progress
@@ -27,3 +28,11 @@ def ensure_demo_clip(folder: Path, progress: Progress | None = None) -> Path:
     with contextlib.suppress(OSError):  # `ensure_files` reports the cause
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it becomes the demo's data folder
     return ensure_files([TRAFFIC_CLIP], folder, folder_name="the demo's folder", progress=progress)[0]
+
+
+class DemoClip(NamedTuple):
+    """The demo's footage, with a fixed time so that its numbers are the same everywhere."""
+
+    path: Path
+    source: str = "Traffic"
+    start_time: str = "2026-01-01T08:00:00Z"

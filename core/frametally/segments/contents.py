@@ -7,7 +7,9 @@ written as a whole, once, and never changed; `chain.py` defines the order of a p
 from __future__ import annotations
 
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
@@ -15,7 +17,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from frametally import keys
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import DeadLetter, FrameDetections, decode, encode
@@ -220,3 +222,20 @@ def _decode_header(head: bytes, key: str) -> SegmentHeader:
         return decode(head, SegmentHeader)
     except Poison as error:
         raise Poison(f"segment {key}: its first line is {error}") from error
+
+
+def counted_digests(store: ObjectStore, image_keys: set[str]) -> dict[str, set[str]]:
+    """Return what segments say of some pictures; erased frames say nothing."""
+    digests: defaultdict[str, set[str]] = defaultdict(set)
+    for segment_key in list_segments(store):
+        with suppress(FrametallyError):  # the check of segments reports it
+            segment = read_segment(store, segment_key)
+            lines = iter(segment.frames())
+            for part in segment.header.sources:
+                for number, line in zip(range(part.frames), lines, strict=False):
+                    digest = part.picture_digest(number)
+                    if (
+                        line.image_path in image_keys and digest is not UNSET and digest.strip("A")
+                    ):  # only "A": erased
+                        digests[line.image_path].add(digest)
+    return digests

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 
@@ -84,3 +85,16 @@ def _impossible(folder: Path, error: OSError, settings: str = _SETTINGS) -> Misc
         f"frametally cannot store data in {folder} ({error.strerror}): give this user permission to write "
         f"there, or set another folder with {settings}"
     )
+
+
+def is_empty(settings: Settings) -> bool:
+    """Return whether the store would be a local folder that holds no footage yet."""
+    folder = settings.data_dir / "store"
+    if settings.store_url != folder.as_uri():
+        return False
+    if not folder.is_dir():
+        return True
+    # The note that accounts exist, and their backups, are put there before any footage.
+    names = {path.name for path in folder.iterdir()}
+    holds_no_footage = bool(names) and names <= {keys.ACCESS, keys.BACKUPS}
+    return holds_no_footage and not (settings.data_dir / INDEX_FILE).exists()

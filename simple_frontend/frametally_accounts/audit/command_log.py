@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.console import output as console
 from frametally.errors import FrametallyError
 from frametally.plugins import CommandEntry
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
-from frametally.settings.data_folder import must_be_folder
+from frametally.settings.data_folder import is_empty, must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_accounts.audit_records import AuditEntry
 from frametally_accounts.password_links import ADMINISTRATOR, first_link, lacks_administrator
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import is_empty
 
 if TYPE_CHECKING:
     from frametally_accounts.book import AccessBook

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally.console import output as console
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.files.csv_table import write_csv
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.times import utc
 from frametally_accounts.audit_records import AuditQuestion, AuditRecord, Held, first_break
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings
-from frametally_cli.options.times import parse_bounds_ms
 
 if TYPE_CHECKING:
     from frametally_accounts.audit.book import AuditBook

@@ -12,10 +12,14 @@ from typing import Any, TypeVar
 import click
 
 from frametally.adapters_by_url import open_count_index, open_object_store
+from frametally.console.name_check import check_names
+from frametally.console.option_values import parse_bounds_ms
+from frametally.console.options import data_dir_option
 from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.plugins import plugins
 from frametally.rules.times import DAY_S, known_timezone
+from frametally.settings.data_folder import is_empty
 from frametally.settings.loading import Settings
 from frametally_accounts.commands.users import note_address, open_book
 from frametally_accounts.embeds.signed_selection import (
@@ -26,9 +30,6 @@ from frametally_accounts.embeds.signed_selection import (
     sign_chart,
 )
 from frametally_accounts.password_links import address_of
-from frametally_cli.options.names import check_names
-from frametally_cli.options.ports import data_dir_option, is_empty
-from frametally_cli.options.times import parse_bounds_ms
 
 _TIMES_CHARS = 24  # a signed address has this many more characters for its times than two zeros
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")

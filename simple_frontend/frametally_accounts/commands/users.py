@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally.adapters_by_url import open_object_store
+from frametally.console.name_check import open_names
+from frametally.console.options import data_dir_option, read_settings
+from frametally.console.output import note
 from frametally.errors import FrametallyError
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
@@ -20,8 +23,6 @@ from frametally_accounts.password_links import address_of, make_link
 from frametally_accounts.people import changes
 from frametally_accounts.people.changes import MOST_DAYS, find_account, rights_in_words
 from frametally_accounts.rights import ROLE_NAMES, ROLES, Role, UserAccount
-from frametally_cli.options.names import note, open_names
-from frametally_cli.options.ports import data_dir_option, read_settings
 
 if TYPE_CHECKING:
     from frametally_accounts.book import AccessBook

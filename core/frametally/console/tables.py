@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from frametally.console.output import out
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import plural
 from frametally.rules.times import DAY_S, HOUR_S, local_time, offset_at
-from frametally_cli.console.output import out
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
@@ -67,24 +67,24 @@ def print_counts(
 
 
 def _counts_table(histogram: Histogram, labels: list[str], title: str, zone: zoneinfo.ZoneInfo) -> Table:
-    shown = labels[:_MOST_LABELS]
+    columns = labels[:_MOST_LABELS]
     rows = histogram.coverage[-_MOST_ROWS:]
     every = len(histogram.coverage)
     cut = f"; last {len(rows)} of {every} intervals" if len(rows) < every else ""
     table = Table(title=f"{title}{cut}", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("interval", no_wrap=True)
     table.add_column("frames", justify="right", no_wrap=True)
-    for label in shown:
+    for label in columns:
         table.add_column(Text(label), justify="right", no_wrap=True)
     cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
     for row in rows:
         table.add_row(
             local_time(row.start_ms, zone).isoformat(" ").replace("+00:00", "Z"),
             f"{row.frames}",
-            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
+            *(f"{cells.get((row.start_ms, label), 0)}" for label in columns),
         )
     totals = [
-        sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown
+        sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in columns
     ]
     table.add_section()
     total = f"total of all {every}" if cut else "total"

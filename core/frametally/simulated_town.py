@@ -18,12 +18,12 @@ from frametally import keys
 from frametally.media.manifests import find_manifest, list_manifests
 from frametally.media.stored_images import bitmap_of
 from frametally.ports.frame_log import consumer_group
+from frametally.ports.opened import Ports
 from frametally.process.reports import Progress
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, MediaManifest, encode
 from frametally.rules.places import SIMULATED_MODEL as MODEL
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.segments.contents import encode_segment
-from frametally_cli.options.ports import Ports
 
 SOURCES = {"Simulated Station Road": 0.9, "Simulated Old Bridge": 0.6}
 """The streets, and how busy they are at rush hour."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from frametally.console.options import option
 from frametally.errors import Misconfigured
 from frametally.rules.pace import Pace, parse_pace_number
-from frametally_cli.options.ports import option
 
 footage_options: list[Callable[[Any], Any]] = [
     option(

@@ -41,7 +41,7 @@ class Finding(NamedTuple):
         return not self.remedy
 
 
-def shown(name: str, value: object) -> str:
+def public_value(name: str, value: object) -> str:
     """Return a setting's value for display: only whether a secret is set, and URLs without passwords."""
     if isinstance(value, SecretStr) or _SECRET_NAME.search(name):
         return "(set)" if str(value or "") else ""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.console import output as console
+from frametally.console.stop_signals import dying_of
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import dying_of
 
 if TYPE_CHECKING:
-    from frametally_cli.stages.footage_samples import Media
     from frametally_consumer.detectors.protocol import Detector
     from frametally_consumer.worker.first_frames import TestAgain
+    from frametally_models.footage_samples import Media
     from frametally_producer.writing.production import ProduceCall
 
 
@@ -34,7 +34,7 @@ def tested_detector(settings: Settings, media: Media = (), sources: Sequence[str
 
     Raises `Misconfigured` if it cannot be used.
     """
-    from frametally_cli.stages.footage_samples import footage_to_test
+    from frametally_models.footage_samples import footage_to_test
     from frametally_models.prepare import prepare_detector
 
     # On a busy machine, loading a model takes longer than `up` waits for its members to end.

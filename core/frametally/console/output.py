@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from frametally.console import streams
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import Skipped
-from frametally_cli.console import streams
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -165,3 +165,8 @@ def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
         return
     length = replace_file(output, chunks, durable=True)
     err().print(plain(f"{output}: {length} bytes"), markup=False)
+
+
+def note(line: str) -> None:
+    """Print one line about inputs that were accepted anyway."""
+    err().print(plain(f"note: {line}"), markup=False, soft_wrap=True)

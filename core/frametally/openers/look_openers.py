@@ -13,12 +13,13 @@ from urllib.parse import unquote, urlsplit
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.files.temporary import temporary_folder
+from frametally.openers.port_openers import port_openers, readable
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
+from frametally.ports.opened import Ports
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 from frametally.settings.servers import is_server
-from frametally_cli.options.ports import Ports, port_openers, readable
 
 _PUTS = ("put", "change", "resumable")
 
@@ -88,12 +89,12 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     Things created later are found then; the first write into the store, such as an upload, creates it. The
     calls of an unavailable index raise `Retryable` until it answers.
     """
-    with readable(settings) as available, temporary_folder() as made, ExitStack() as opening:
+    with readable(settings) as available, temporary_folder() as folder, ExitStack() as opening:
         ports: dict[str, Any] = {}
         for name, (url, open_at) in port_openers(available).items():
             makes = _PUTS if name == "store" else ()
             try:
-                port = _look(url, _empty_url(made, name), open_at, makes)
+                port = _look(url, _empty_url(folder, name), open_at, makes)
             except Retryable as error:
                 if name != "index":
                     raise
@@ -118,7 +119,7 @@ class WhatAnswers:
             "ledger": lambda ledger: ledger.models(),
         }
         self._folders = ExitStack()
-        self._found: Settings | None = None
+        self._available: Settings | None = None
         self._ports: dict[str, Any] = {}
 
     def look(self) -> tuple[Ports, Ledger, dict[str, str]]:
@@ -128,25 +129,25 @@ class WhatAnswers:
             Retryable: The store or the ledger is unavailable; its notes name other such parts.
             Misconfigured: A part cannot be used.
         """
-        if self._found is not self._settings:  # not opened yet, or copies that miss others' changes
+        if self._available is not self._settings:  # not opened yet, or copies that miss others' changes
             self.close()
-            self._found = self._folders.enter_context(readable(self._settings))
-            self._made = self._folders.enter_context(temporary_folder())
+            self._available = self._folders.enter_context(readable(self._settings))
+            self._empty = self._folders.enter_context(temporary_folder())
         ports: dict[str, Any] = {}
         away: dict[str, Retryable] = {}
-        for name, (url, open_at) in port_openers(self._found).items():
+        for name, (url, open_at) in port_openers(self._available).items():
             try:
                 ports[name] = self._answering(name, lambda: open_at(url))  # noqa: B023 - called at once
             except Retryable as error:
                 away[name] = error
-                ports[name] = self._kept(f"empty {name}", lambda: open_at(_empty_url(self._made, name)))  # noqa: B023
+                ports[name] = self._open(f"empty {name}", lambda: open_at(_empty_url(self._empty, name)))  # noqa: B023
         for name in ("store", "ledger"):
             if (needed := away.pop(name, None)) is not None:
                 for other in away.values():
                     needed.add_note(f"also not responding: {other}")
                 raise needed
         ledger = ports.pop("ledger")
-        return Ports(self._found, **ports), ledger, {name: str(error) for name, error in away.items()}
+        return Ports(self._available, **ports), ledger, {name: str(error) for name, error in away.items()}
 
     def close(self) -> None:
         """Close everything that is open."""
@@ -154,13 +155,13 @@ class WhatAnswers:
             self._ports.popitem()[1].close()
         self._folders.close()
 
-    def _kept(self, name: str, open_it: Callable[[], Any]) -> Any:
+    def _open(self, name: str, open_it: Callable[[], Any]) -> Any:
         if name not in self._ports:
             self._ports[name] = open_it()
         return self._ports[name]
 
     def _answering(self, name: str, open_it: Callable[[], Any]) -> Any:
-        port = self._kept(name, open_it)
+        port = self._open(name, open_it)
         try:
             with suppress(NoSuchTopic):
                 self._ask[name](port)
@@ -175,10 +176,10 @@ def database_to_look(
     settings: Settings, open_at: Callable[[str, ServerAccess], Any], *, makes: Collection[str]
 ) -> Iterator[Any]:
     """Open a book of the catalogue's database, which a call of `makes` creates; close it at the end."""
-    with temporary_folder() as made:
+    with temporary_folder() as folder:
         book = _look(
             settings.catalogue_url,
-            f"sqlite:///{made}/catalogue.sqlite",
+            f"sqlite:///{folder}/catalogue.sqlite",
             lambda url: open_at(url, settings.catalogue_access),
             makes,
         )

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from frametally.process.reports import stamped
 
-_OURS = ("frametally", "frametally_web")
+_LOGGERS = ("frametally", "frametally_web")
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -52,7 +52,7 @@ def log_lines() -> None:
         if not stream.isatty() and not isinstance(stream, _LogLines):
             setattr(sys, name, _LogLines(stream))
     if isinstance(sys.stderr, _LogLines):
-        for name in _OURS:
+        for name in _LOGGERS:
             logging.getLogger(name).addHandler(_RECORDS)
 
 
@@ -73,7 +73,7 @@ def as_before() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
-        for name in _OURS:
+        for name in _LOGGERS:
             logging.getLogger(name).removeHandler(_RECORDS)
 
 

@@ -1,74 +1,27 @@
-"""The commands that run together with a dashboard as one family."""
+"""Runs the commands of plug-ins next to a dashboard once work waits for them."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import NamedTuple
 
 import click
 
 from frametally.books.verdict import REFUSALS
+from frametally.console import output as console
 from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
-from frametally.ports.opened import StorePorts
 from frametally.process.limits import in_thread
 from frametally.process.reports import stamped
 from frametally.settings.loading import Settings
 from frametally.settings.servers import is_server
 from frametally.work.children import Family, Member
-from frametally_cli.console import output as console
-from frametally_cli.stages.chosen_model import check_chosen_model
+from frametally.work.family_members import MemberOptions, MembersPart
 
-COUNT_EVERY = "5s"
-"""Brings a camera's footage into the chart within 10 s, 2 s of them for its segment, some for the round."""
 _LOOK_EVERY_S = 1.0
-
-
-class MemberOptions(NamedTuple):
-    """Options of the commands that run together with a dashboard.
-
-    Attributes:
-        workers: How many videos are processed at once; None for the setting.
-        interval_s: The interval of the counts; None for the setting.
-        packs: Whether cameras' frames are stored in packs.
-    """
-
-    workers: int | None = None
-    every: str = COUNT_EVERY
-    interval_s: int | None = None
-    alone: bool = False
-    packs: bool = False
-
-
-class MembersPart(NamedTuple):
-    """The commands that a plug-in runs together with a dashboard, and other commands that they need.
-
-    `waiting` opens a function that returns whether work waits for them; if it is None, only `up` starts them.
-    """
-
-    members: Sequence[Member]
-    waiting: Callable[[], AbstractContextManager[Callable[[], bool]]] | None = None
-
-
-def command(name: str, settings: Settings, *arguments: object, of: str | None = None) -> Member:
-    """Return the family member that runs `frametally <name>` on the data of `settings`.
-
-    In a group of commands, `of` names the command.
-    """
-    names = [name] if of is None else [name, of]
-    program = [sys.executable, "-m", "frametally", *names, "--data-dir", str(settings.data_dir)]
-    return Member(name, [*program, *map(str, arguments)])
-
-
-def counting(settings: Settings, options: MemberOptions) -> Member:
-    """Return the member that repeatedly counts and indexes."""
-    interval = () if options.interval_s is None else ("--interval", options.interval_s)
-    return command("aggregate", settings, "--every", options.every, *interval)
 
 
 def all_parts(settings: Settings, options: MemberOptions) -> list[MembersPart]:
@@ -79,12 +32,6 @@ def all_parts(settings: Settings, options: MemberOptions) -> list[MembersPart]:
 def distinct(members: Iterable[Member]) -> list[Member]:
     """Return each member once, by name: a command that several parts need runs once."""
     return list({member.name: member for member in members}.values())
-
-
-def keep_up(ports: StorePorts, should_stop: Callable[[], bool]) -> None:
-    """Let plug-ins put right what a power cut left behind."""
-    for put_right in hooks("upkeep"):
-        put_right(ports, should_stop)
 
 
 def say(line: str) -> None:
@@ -128,6 +75,8 @@ def _needed(
     settings: Settings, parts: Sequence[MembersPart], stop: threading.Event
 ) -> Iterator[list[Member]]:
     """Yield members when they are first needed, after a test of the model; `REFUSALS` gets why not."""
+    from frametally_models.chosen_model import check_chosen_model
+
     begun: set[str] = set()
     try:
         with ExitStack() as opened:

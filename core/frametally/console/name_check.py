@@ -7,15 +7,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from frametally.adapters_by_url import open_count_index, open_object_store
+from frametally.console.output import note
 from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.ports.count_index import CountIndex
+from frametally.settings.data_folder import is_empty
 from frametally.settings.loading import Settings
-from frametally_cli.console import output as console
-from frametally_cli.options.ports import is_empty
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,10 @@ def check_names(
 
     Raises `Misconfigured` with the nearest names if there is no such name.
     """
-    with open_names(settings) as here:
-        unknown = here.names.unknown(sources=sources, labels=labels, model=model)
+    with open_names(settings) as existing:
+        unknown = existing.names.unknown(sources=sources, labels=labels, model=model)
     for name in unknown:
         if name.is_certain:
             raise Misconfigured(f"--{name.kind}: {name}")
     if unknown:
         note("; ".join(map(str, unknown)))
-
-
-def note(line: str) -> None:
-    """Print one line about inputs that were accepted anyway."""
-    console.err().print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)

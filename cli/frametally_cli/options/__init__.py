@@ -1,1 +1,0 @@
-"""Options, times and ports that several commands share."""

@@ -1,0 +1,1 @@
+"""What the checks of frametally and of its plug-ins report, and when they apply."""

@@ -1,0 +1,1 @@
+"""What commands share: options and their values, output, stop signals, rounds."""

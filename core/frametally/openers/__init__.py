@@ -1,0 +1,1 @@
+"""Opens the ports that settings name: for work, or to look without creating anything."""
