@@ -396,7 +396,7 @@ def test_bars_of_local_days_begin_at_local_midnight(index: CountIndex, hours: in
     ]
 
 
-def test_objects_from_the_start_of_footage_are_summed_unless_an_older_version_counted_some(
+def test_objects_from_the_start_of_footage_are_summed_unless_some_are_unknown(
     index: CountIndex,
 ) -> None:
     index.publish(
@@ -654,25 +654,23 @@ def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(inde
             count(label="car", detections=4, objects=1, tracked_detections=3),
             count(DAY_MS + MINUTE_MS, label="car", detections=2, objects=0, tracked_detections=0),
             count(label="bus", objects=1, tracked_detections=1),
-            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # from a version that did not record it
+            count(DAY_MS + MINUTE_MS, label="bus"),
         ],
         [
             coverage(objects=2, analysed_fps=5.0, covered_ms=3_000),
             coverage(DAY_MS + MINUTE_MS, objects=1, analysed_fps=5.0, covered_ms=60_000),
             coverage(DAY_MS + 3600_000, analysed_fps=1.5, covered_ms=10),  # too slow
-            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # from a version that did not record it
-            coverage(DAY_MS + 3 * 3600_000, analysed_fps=0.0),  # the same, single pictures
+            coverage(DAY_MS + 2 * 3600_000),  # objects were not tracked
         ],
     )
     hour = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600))
     assert [(one.label, one.tracked_detections) for one in hour.buckets] == [("bus", None), ("car", 3)]
     found = [(one.objects, one.covered_ms) for one in hour.coverage]
-    assert found == [(3, 63_000), (None, 10), (0, None), (None, None)]
+    assert found == [(3, 63_000), (None, 10), (None, None)]
     cells = index.week_hours(CountQuery(model="m", base_interval_s=60, labels=["car"]))
     assert [(cell.objects, cell.tracked_detections, cell.covered_ms) for cell in cells] == [
         (1, 3, 63_000),
         (None, 0, 10),
-        (0, 0, None),
         (None, 0, None),
     ]
     day = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))

@@ -124,17 +124,6 @@ def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
     assert [row["covered_s"] for row in exported(place, "interval=60")] == ["3.0", "3.0"]
 
 
-def test_what_an_older_version_has_counted_stays_and_says_what_it_does_not_know(place: Place) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
-    where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
-    at: dict[str, Any] = {**where, "interval_start_ms": START_MS}
-    count = IntervalCount(**at, label="car", detections=10, peak=1, objects=2, evidence=[])
-    place.publish([count], [Coverage(**at, analysed_fps=5.0)], interval_s=60, model=MODEL)
-    car, zebra = exported(place, "interval=60&label=car&label=zebra")
-    assert (car["objects"], car["tracked_detections"], car["covered_s"]) == ("2", "", "")
-    assert (zebra["objects"], zebra["objects_missing"]) == ("0", "")
-
-
 def test_a_total_over_labels_leaves_out_those_that_are_not_known_and_says_so(place: Place) -> None:
     publish(place, ("car", 0, 20, 3, 18), ("truck", 0, 10, 2, 1))
     total = get(place, "/api/summary?interval=60")["total"]
