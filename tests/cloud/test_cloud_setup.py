@@ -165,7 +165,7 @@ def test_log_ins_that_let_everybody_in_from_outside_are_refused(stack: Path) -> 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("user", LOG_USERS)
-def test_log_ins_of_an_older_release_are_told(stack: Path, user: str) -> None:
+def test_a_log_in_that_the_file_of_the_log_lacks_is_named(stack: Path, user: str) -> None:
     set_up(stack, ANSWERS)
     jaas = stack / "kafka-jaas/kafka_server_jaas.conf"
     jaas.write_text(re.sub(rf'  user_{user}=".*"(;?)\n', r"\1", jaas.read_text()))

@@ -424,7 +424,7 @@ def test_a_frame_is_one_hit_of_each_label_that_it_shows_with_all_its_boxes(foota
     assert detections == 3
 
 
-def test_a_segment_of_an_earlier_version_with_counts_in_its_header_counts_by_its_lines(
+def test_a_segment_whose_header_has_an_unknown_field_counts_by_its_lines(
     file_footage: Footage,
 ) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])

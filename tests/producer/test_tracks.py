@@ -112,7 +112,7 @@ def test_a_track_that_is_not_there_is_refused_and_one_needs_a_source(bench: Benc
         bench.produce(path, track=2)
 
 
-def test_a_file_of_which_an_earlier_version_counted_the_cover_is_refused_until_it_is_forgotten(
+def test_a_file_of_which_another_track_is_counted_is_refused_until_it_is_forgotten(
     bench: Bench, tmp_path: Path
 ) -> None:
     path = with_tracks(tmp_path / "a.mkv", clip(tmp_path, 1, SMALL), clip(tmp_path, 40))
