@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-import cv2
 import numpy as np
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts, start
+from tests.kit.clips import jpeg_of
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import make_lines, publish_lines
 
@@ -19,7 +19,7 @@ def check_gate(place: Place, *, answered: int = 100, **wanted: Any) -> str:
     lines = make_lines("gate", frames=FRAMES)
     publish_lines(place, lines)
     plain = np.full((lines[0].height_px, lines[0].width_px, 3), 120, np.uint8)
-    jpeg = cv2.imencode(".jpg", plain)[1].tobytes()
+    jpeg = jpeg_of(plain)
     for line in lines:
         place.store.put(line.image_path, jpeg)
     start(place.app().test_client(), **wanted)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.kit.clips import jpeg_of
 from tests.videos.killed_server import KilledServer
 from tests.web.browser import Page, Visit, Visits, expect
 from tests.web.conftest import Place
@@ -34,7 +34,7 @@ def filmed(place: Place) -> Place:
     lines = make_lines("gate", frames=FRAMES)
     publish_lines(place, lines)
     plain = np.full((lines[0].height_px, lines[0].width_px, 3), 120, np.uint8)
-    jpeg = cv2.imencode(".jpg", plain)[1].tobytes()
+    jpeg = jpeg_of(plain)
     for line in lines:
         place.store.put(line.image_path, jpeg)
     return place

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, right_counts, start
 from tests.examples import THOROUGH, first_quick
 from tests.fakes.records import make_segment
+from tests.kit.clips import grey_jpeg
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines, put_manifest
 
@@ -141,7 +140,7 @@ def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_comes_again_
     start(client)
     answer_all(client, most=5)
     gone = asked()["units"][0]
-    picture = cv2.imencode(".jpg", np.zeros((gone["height_px"], gone["width_px"], 3), np.uint8))[1].tobytes()
+    picture = grey_jpeg(gone["width_px"], gone["height_px"], 0)
     counted.store.put(gone["image_path"], picture)
     refused = send(is_missing=True)
     assert refused == (400, f"The store has the pictures of unit {gone['unit']}; answer it."), (

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.files.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
@@ -98,7 +99,7 @@ def filled(store: MemoryStore, partitions: int, size_px: tuple[int, int] = (64, 
     messages = []
     for number in range(FRAMES):
         picture = np.full((size_px[1], size_px[0], 3), number, np.uint8)
-        data = cv2.imencode(".jpg", picture)[1].tobytes()
+        data = jpeg_of(picture)
         path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
         store.put(path, data)
         frame = FrameAnnouncement(

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.fakes.records import make_announcement, make_frame
+from tests.kit.clips import jpeg_of
 from tests.kit.scripts import script
 
 from frametally.files.blank_pictures import MOST_SPOT, MOST_SPREAD, blank_reason
@@ -186,7 +187,7 @@ def digests(pictures: list[Any]) -> list[Stored]:
     """The stored JPEGs of pictures, five a second, in the form for `blank_stretches`."""
     frames = []
     for number, picture in enumerate(pictures):
-        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        data = jpeg_of(picture, quality=90)
         frames.append(Stored(number * 200, picture_digest(announced(number, data).sha256), ""))
     return frames
 

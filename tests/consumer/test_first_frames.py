@@ -11,9 +11,9 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 from tests.fakes.said import Said
+from tests.kit.clips import jpeg_of
 
 from frametally.books.quality_reports import QualityReport
-from frametally.files.opencv import cv2
 from frametally.records import Detection, encode
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION, CountedBoxes
 from frametally.settings.loading import load_settings
@@ -46,7 +46,7 @@ def warnings(
 ) -> int:
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:, 32:] = grey
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    data = jpeg_of(picture)
     before = sum(log.end_offsets("frames").values())
     messages = []
     for number in range(before, before + frames):

@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_segment
 from tests.fakes.said import Said
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -80,7 +81,7 @@ def store() -> MemoryStore:
 def put_frame(store: MemoryStore, key: str) -> None:
     picture = np.zeros((24, 32, 3), np.uint8)
     picture[4:16, 6:20] = 255
-    store.put(key, cv2.imencode(".jpg", picture)[1].tobytes())
+    store.put(key, jpeg_of(picture))
 
 
 def manifest(**changes: Any) -> MediaManifest:
@@ -338,7 +339,7 @@ class Archive:
         self.log.create_topic(topic, 2)
         picture = np.zeros((24, 32, 3), np.uint8)
         picture[4:16, 6:20] = 255
-        self.jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        self.jpeg = jpeg_of(picture)
         self.announcements = [self.frame(number) for number in range(IN_BOOKS)]
         manifest = MediaManifest(
             sha256=VIDEO,

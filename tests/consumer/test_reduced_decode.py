@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
-from frametally.files.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels
 from frametally.records import Detection, FrameAnnouncement
 from frametally.segments.stored_frame import decoded_bytes, read_frame
 from frametally.settings.loading import load_settings
@@ -31,7 +32,7 @@ sign. A box moves by chance; they may not all move in one direction."""
 
 
 def announced(store: MemoryStore, number: int, picture: Pixels) -> FrameAnnouncement:
-    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    data = jpeg_of(picture, quality=90)
     path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
     store.put(path, data)
     return FrameAnnouncement(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.said import Said
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.files.opencv import cv2
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Detection, FrameAnnouncement, encode
@@ -69,7 +69,7 @@ def log() -> MemoryLog:
 
 
 def announcement(store: ObjectStore, number: int, **changes: object) -> FrameAnnouncement:
-    data = cv2.imencode(".jpg", np.full((48, 64, 3), number % 250, np.uint8))[1].tobytes()
+    data = grey_jpeg(64, 48, number % 250)
     path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
     store.put(path, data, if_absent=True)
     fields = {

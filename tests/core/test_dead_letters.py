@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured
-from frametally.files.opencv import cv2
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
@@ -31,7 +31,7 @@ MOST_PIXELS = 50_000_000
 def jpeg(number: int) -> bytes:
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[8:20, 8 + number : 20 + number] = (0, 0, 255)
-    return bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    return bytes(jpeg_of(picture))
 
 
 def announce(store: ObjectStore, log: MemoryLog, number: int) -> FrameAnnouncement:
@@ -115,7 +115,7 @@ def test_an_oversized_picture_is_replayed_once_the_bound_allows_it(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     big = np.zeros((1100, 1000, 3), np.uint8)
-    data = cv2.imencode(".jpg", big)[1].tobytes()
+    data = jpeg_of(big)
     frame = announce(store, log, 0)
     path = keys.image_key("cam", 9000, "ab" * 32, 9)
     store.put(path, data)

@@ -11,15 +11,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.examples import examples, first_quick
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
@@ -60,7 +59,7 @@ from frametally.undo_records import FootageChange, Tombstone
 MODEL, TOPIC = "pixels-1", "frames"
 DAY_MS, START_MS = 86_400_000, 1_767_225_600_000
 CAR = Detection(label="car", confidence=0.9, box=(1.0, 1.0, 4.0, 4.0))
-JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+JPEG = grey_jpeg(8, 8, 0)
 
 
 class PowerCut(BaseException):

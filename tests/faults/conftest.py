@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.commands import FORKS
+from tests.kit.clips import jpeg_of
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.runs import current_runs
-from frametally.files.opencv import cv2
 from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
@@ -139,7 +139,7 @@ def write_pictures(folder: Path, numbers: range) -> None:
         day = 1 + number * 7 // 86_400
         name = f"cam_202605{day:02d}_{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}.jpg"
         staging = folder / f"{name}.part"
-        staging.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+        staging.write_bytes(jpeg_of(picture))
         staging.rename(folder / name)
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.files.opencv import cv2
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
@@ -41,7 +40,7 @@ WRONG: list[Any] = [
     "🚲" * 50,
     [[[]]],
 ]
-JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 200, np.uint8))[1].tobytes()
+JPEG = grey_jpeg(64, 48, 200)
 
 
 def good(number: int) -> FrameAnnouncement:

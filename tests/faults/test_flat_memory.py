@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.kit.clips import jpeg_of
 
 pytestmark = pytest.mark.thorough
 
@@ -26,7 +27,7 @@ def consume_many(folder: Path) -> None:
 
     from frametally import keys
     from frametally.adapters_by_url import open_frame_log, open_object_store
-    from frametally.files.opencv import Pixels, cv2
+    from frametally.files.opencv import Pixels
     from frametally.process.reports import NoProgress
     from frametally.records import Detection, FrameAnnouncement, encode
     from frametally.settings.loading import load_settings
@@ -50,7 +51,7 @@ def consume_many(folder: Path) -> None:
 
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[8:24, 8:24] = 255
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    data = jpeg_of(picture)
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(open_frame_log(settings.log_url)) as log,

@@ -10,9 +10,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 from tests.faults.conftest import Deployment
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
-from frametally.files.opencv import cv2
 from frametally.process import failpoints
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
@@ -41,7 +41,7 @@ SETTINGS = {
 def announce(deployment: Deployment) -> None:
     picture = np.zeros((24, 32, 3), np.uint8)
     picture[4:16, 6:20] = 255
-    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    jpeg = jpeg_of(picture)
     with closing(deployment.store()) as store, closing(deployment.log()) as log:
         log.create_topic(LIVE, 2)
         for number in range(FRAMES):

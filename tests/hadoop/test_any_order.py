@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import cv2
 import msgspec
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.capabilities import HERE
@@ -20,6 +18,7 @@ from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.hadoop.conftest import MODEL, Footage
 from tests.hadoop.test_hours import from_nothing, stands
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
@@ -46,7 +45,7 @@ from frametally.undo_records import Correction
 from frametally_hadoop.planning.hours import SegmentBook
 from frametally_hadoop.planning.plan import DaySelection
 
-JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+JPEG = grey_jpeg(8, 8, 0)
 MIDNIGHT_MS = 1_792_886_400_000  # 2026-10-25T00:00:00Z; an hour later, clocks in Europe are set back
 BORDERS_MS = [MIDNIGHT_MS - 2 * HOUR_MS, MIDNIGHT_MS, MIDNIGHT_MS + HOUR_MS, MIDNIGHT_MS + DAY_MS]
 STEP_MS, FRAMES = 200, 12

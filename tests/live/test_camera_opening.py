@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 import trustme
+from tests.kit.clips import grey_jpeg, jpeg_of
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
 from tls_front import TlsFront
 
@@ -63,7 +63,7 @@ def failure_of(camera: CameraToOpen) -> FrametallyError:
 
 
 def jpeg(width_px: int, height_px: int, grey: int) -> bytes:
-    return cv2.imencode(".jpg", np.full((height_px, width_px, 3), grey % 256, np.uint8))[1].tobytes()
+    return grey_jpeg(width_px, height_px, grey % 256)
 
 
 def request_of(connection: socket.socket) -> bytes:
@@ -129,7 +129,7 @@ def shared_by_half(connection: socket.socket) -> None:
     connection.sendall(MULTIPART)
     rng = np.random.default_rng(3)
     for number in range(20):
-        whole = cv2.imencode(".jpg", rng.integers(0, 255, (96, 128, 3), np.uint8))[1].tobytes()
+        whole = jpeg_of(rng.integers(0, 255, (96, 128, 3), np.uint8))
         connection.sendall(part_of(whole[: len(whole) // 2] if number % 2 else whole))
         time.sleep(0.02)
 

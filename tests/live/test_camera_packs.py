@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from tests.commands import FORKS
 from tests.examples import first_quick
+from tests.kit.clips import jpeg_of
 from tests.kit.waiting import until
 from tests.live.capturing import (
     PATIENCE_S,
@@ -51,7 +51,7 @@ KILLS = ["producer.put:3", "producer.published:2", "producer.put", "producer.not
 def jpeg(number: int) -> bytes:
     image = np.zeros((48, 64, 3), np.uint8)
     image[8:20, 4 : 6 + number] = 255
-    return cv2.imencode(".jpg", image)[1].tobytes()
+    return jpeg_of(image)
 
 
 def spool_of(settings: Settings) -> Spool:

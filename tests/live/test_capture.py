@@ -15,12 +15,12 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from tests.fakes.records import make_frame, make_manifest
+from tests.kit.clips import jpeg_of
 from tests.kit.waiting import until
 from tests.live.capturing import (
     Capturing,
@@ -156,7 +156,7 @@ def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_i
 
 def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) -> None:
     noise = np.random.default_rng(3).integers(0, 255, (48, 64, 3), np.uint8)
-    cut = cv2.imencode(".jpg", noise)[1].tobytes()[:900]
+    cut = jpeg_of(noise)[:900]
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
@@ -181,7 +181,7 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
     monkeypatch.setattr(blank_stretches, "FROZEN_MS", 300)
     monkeypatch.setattr(picture_doubts, "BLANK_MS", 300)
 
-    still = cv2.imencode(".jpg", next(frozen()))[1].tobytes()
+    still = jpeg_of(next(frozen()))
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
@@ -208,7 +208,7 @@ def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
     monkeypatch.setattr(blank_stretches, "FROZEN_MS", 1500)
     monkeypatch.setattr(picture_doubts, "BLANK_MS", 1500)
 
-    still = cv2.imencode(".jpg", next(frozen()))[1].tobytes()
+    still = jpeg_of(next(frozen()))
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
@@ -545,7 +545,7 @@ def told(shown: Iterator[Picture], for_ms: int, doubts: PictureDoubts | None = N
 
 
 def see(doubts: PictureDoubts, picture: Picture, at_ms: int) -> None:
-    doubts.look(picture, cv2.imencode(".jpg", picture)[1].tobytes(), at_ms)
+    doubts.look(picture, jpeg_of(picture), at_ms)
 
 
 def blue() -> Iterator[Picture]:

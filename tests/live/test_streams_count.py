@@ -9,14 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
-from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import av
-import numpy as np
 import pytest
+from tests.kit.clips import Picture, with_patches, write_clip
 from tests.kit.waiting import until
 from tests.pipeline.conftest import run_frametally
 from tests.videos.test_acceptance import ENV, START, House
@@ -54,18 +52,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def made(path: Path, seed: int) -> Path:
     """Patches that appear and vanish, in a different order for each seed."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = Fraction(1, 10)
-        for number in range(2 * FRAMES):
-            image = np.zeros((48, 64, 3), np.uint8)
-            for patch in range((number + 3 * seed) // 7 % 3 + 1):
-                left = 4 + 20 * patch
-                image[8 + number % 20 : 20 + number % 20, left : left + 12] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+
+    def draw(number: int) -> Picture:
+        patches = range((number + 3 * seed) // 7 % 3 + 1)
+        return with_patches(*((4 + 20 * n, 8 + number % 20) for n in patches), side_px=12)
+
+    return write_clip(path, map(draw, range(2 * FRAMES)), fps=10)
 
 
 class Deployment(House):

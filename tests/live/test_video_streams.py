@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.kit.clips import with_patches, write_clip
 from tests.videos.video_records import make_facts, make_video
 
 from frametally import keys
@@ -51,19 +48,11 @@ MODEL = "pixels-1"
 
 
 @pytest.fixture(scope="module")
-def clip() -> bytes:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Three seconds; the patch is at a different place in each frame."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"g": "7"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = Fraction(1, FPS)
-        for number in range(FRAMES):
-            image = np.zeros((48, 64, 3), np.uint8)
-            image[number : number + 8, number : number + 20] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return file.getvalue()
+    pictures = (with_patches((number, number), side_px=12) for number in range(FRAMES))
+    path = tmp_path_factory.mktemp("footage") / "clip.mp4"
+    return write_clip(path, pictures, fps=FPS, options={"g": "7"}).read_bytes()
 
 
 class Clock:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.clips import jpeg_of
 from tests.live.watched_cameras import film_wall, publish_fast_cars
 from tests.live.watching import LEASE_S, START_MS, Scene
 from tests.videos.filmed_video import wait_until
@@ -48,7 +48,7 @@ def left_of(number: int) -> int:
 def drawn(number: int) -> bytes:
     picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), 40, np.uint8)
     picture[80:100, left_of(number) : left_of(number) + 40] = 230
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    return jpeg_of(picture)
 
 
 class Streamer:

@@ -8,9 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import msgspec
-import numpy as np
+from tests.kit.clips import grey_jpeg
 from tests.live.watching import START_MS, Scene
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import MODEL, Place
@@ -155,4 +154,4 @@ class StreamedVideo:
 
 
 def _picture() -> bytes:
-    return cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    return grey_jpeg(64, 48, 90)

@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.kit.clips import Picture, jpeg_of, write_clip
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.verdict import find_needs, model_input
 from frametally.errors import Misconfigured
-from frametally.files.opencv import cv2
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck
 from frametally.records import encode
@@ -165,7 +164,7 @@ def test_frames_are_taken_of_all_sources_and_days(tmp_path: Path) -> None:
         for day in (1, 2, 3):
             for second in range(5):
                 key = keys.image_key(source, (86_400 * day + second) * 1000, "0123456789ab", second)
-                store.put(key, cv2.imencode(".jpg", picture)[1].tobytes())
+                store.put(key, jpeg_of(picture))
     seen = list(stored_footage(settings).read())
     assert {frame.source for frame in seen} == {"gate", "gate-2", "yard"}
     assert 8 <= len(seen) <= 16
@@ -215,22 +214,18 @@ def test_one_box_decides_nothing_and_a_seventh_more_in_all_frames_does(
     assert bool(better_setting("yolo", {"yolox": other, "yolo": own})) is is_refused
 
 
-def write_clip(path: Path, shade: int) -> None:
-    """A second of a brightening picture."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width = stream.height = SIZE
-        for number in range(10):
-            values = np.full((SIZE, SIZE, 3), shade + number, np.uint8)
-            values[: SIZE // 2] = 20
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(values, "bgr24")))
-        container.mux(stream.encode())
+def brightening(shade: int) -> Iterator[Picture]:
+    """Yield a second of pictures."""
+    for number in range(10):
+        picture = np.full((SIZE, SIZE, 3), shade + number, np.uint8)
+        picture[: SIZE // 2] = 20
+        yield picture
 
 
 def test_frames_of_each_given_file_are_looked_at_before_any_is_stored(tmp_path: Path) -> None:
     (tmp_path / "footage").mkdir()
     for name, shade in (("gate", 60), ("yard", 160)):
-        write_clip(tmp_path / f"footage/{name}.mp4", shade)
+        write_clip(tmp_path / f"footage/{name}.mp4", brightening(shade), fps=10, codec="mpeg4")
     (tmp_path / "footage/broken.mp4").write_bytes(b"no video")
     settings = load_settings("producer", data_dir=tmp_path / "data")
     files = sorted((tmp_path / "footage").iterdir())
@@ -246,7 +241,7 @@ def test_frames_of_each_given_file_are_looked_at_before_any_is_stored(tmp_path: 
 def test_run_refuses_a_wrong_preparation_before_a_frame_is_stored_or_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write_clip(tmp_path / "gate.mp4", 60)
+    write_clip(tmp_path / "gate.mp4", brightening(60), fps=10, codec="mpeg4")
     (tmp_path / "own.names").write_text("person\n")
     picky(tmp_path / "own.onnx", brightest=255.0)
     monkeypatch.setenv("FRAMETALLY_MODEL_WEIGHTS", str(tmp_path / "own.onnx"))

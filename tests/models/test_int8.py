@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.said import Said
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -78,7 +79,7 @@ def test_of_a_frame_only_what_the_network_sees_stays_in_memory(
     monkeypatch.setattr(choosing, "MOST_FRAMES", 20)
     with closing(open_object_store(settings.store_url)) as store:
         for number in range(30):
-            data = cv2.imencode(".jpg", np.full((64, 48, 3), number, np.uint8))[1].tobytes()
+            data = grey_jpeg(48, 64, number)
             store.put(keys.image_key("cam", number, "a" * 64, number), data)
     decoded: list[weakref.ref[Pixels]] = []
     alive: list[int] = []
@@ -147,7 +148,7 @@ def test_the_stores_frames_come_before_the_demo_clip(
     assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
     with closing(open_object_store(settings.store_url)) as store:
         for number in range(3):
-            data = cv2.imencode(".jpg", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
+            data = grey_jpeg(16, 16, 90)
             store.put(keys.image_key("cam", number, "a" * 64, number), data)
         store.put(keys.image_key("cam", 9, "a" * 64, 9), b"broken")
     said = Said()

@@ -12,12 +12,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile, file_sha256
-from frametally.files.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels
 from frametally.settings.loading import load_settings
 from frametally_cli.checkup.machine import model_rows
 from frametally_consumer.detectors.heads import yolo_cells
@@ -118,7 +119,7 @@ def test_stored_frames_tell_a_wrong_preparation(
     load("yolox-1", **onnx_runtime)  # no footage, so nothing is refused
     store = open_object_store((tmp_path / "store").as_uri())
     for place in list(clip_frames)[:4]:
-        data = cv2.imencode(".jpg", clip_frames[place])[1].tobytes()
+        data = jpeg_of(clip_frames[place])
         store.put(keys.image_key("a", place * 33, "0123456789ab", place), data)
     for case in ({"family": "yolox-imagenet"}, {"network": decoded}):
         with pytest.raises(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.examples import first_quick
+from tests.kit.clips import jpeg_of
 from tests.pipeline.conftest import Finished
 
 from frametally.adapters_by_url import open_frame_log
@@ -25,7 +26,7 @@ NOON = "Noon_20260501_120000"
 def write_picture(path: Path) -> Path:
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[10:30, 20:40] = (0, 0, 255)
-    path.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    path.write_bytes(jpeg_of(picture))
     return path
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.commands import Finished
+from tests.kit.clips import write_clip
 from tests.pipeline.conftest import START_TIME
-from tests.videos.written_clips import write_pictures
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 SECONDS_PER_FRAME = 2
@@ -53,7 +53,7 @@ def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_alerts_n
         written = run("export", "--interval", interval_s, "--timezone", "UTC").out
         return [*csv.DictReader(written.removeprefix("\ufeff").splitlines())]
 
-    video = write_pictures(tmp_path / "gate.mp4", film(), 10)
+    video = write_clip(tmp_path / "gate.mp4", film(), fps=10)
     pace = ("--seconds-per-frame", SECONDS_PER_FRAME, "--sample-fps", "all")
     run("produce", video, "--source", "Gate", "--start-time", START_TIME, *pace)
     run("consume", "--until-caught-up")

@@ -7,8 +7,8 @@ import io
 import os
 from pathlib import Path
 
-import cv2
 import pytest
+from tests.kit.clips import jpeg_of
 from tests.pipeline.test_undo_end_to_end import ENV, make_video, picture
 
 from frametally_cli import main as cli
@@ -57,7 +57,7 @@ def test_a_file_of_any_name_is_counted_shown_and_forgotten(
             (folder / "plain.mp4").rename(folder / given)
         case "picture":
             given = f"{name}.jpg"
-            (folder / given).write_bytes(cv2.imencode(".jpg", picture(1))[1].tobytes())
+            (folder / given).write_bytes(jpeg_of(picture(1)))
         case "symlink":
             make_video(folder / "plain.mp4", 5)
             given = f"{name}.mp4"
@@ -67,7 +67,7 @@ def test_a_file_of_any_name_is_counted_shown_and_forgotten(
             given = name if kind == "folder" else "outer"
             (folder / given).mkdir()
             (folder / "plain.mp4").rename(folder / given / f"{name}.mp4")
-            (folder / given / f"{name}.jpg").write_bytes(cv2.imencode(".jpg", picture(1))[1].tobytes())
+            (folder / given / f"{name}.jpg").write_bytes(jpeg_of(picture(1)))
     shell("run", "--no-serve", given)
     said = shell("status")
     assert "settled" in said

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from tests.kit.clips import write_clip
 
 from frametally.adapters_by_url import open_object_store
 from frametally.files.opencv import cv2
@@ -25,14 +25,8 @@ Told = Callable[..., tuple[int, str]]
 
 def make_video(path: Path, frames: int, creation_time: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        container.metadata["creation_time"] = creation_time
-        stream = container.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for n in range(frames):
-            picture = np.full((48, 64, 3), 20 * n, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
+    pictures = (np.full((48, 64, 3), 20 * n, np.uint8) for n in range(frames))
+    write_clip(path, pictures, codec="mpeg4", metadata={"creation_time": creation_time})
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import pytest
+from tests.kit.clips import write_clip
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -40,13 +39,7 @@ def picture(seed: int) -> np.ndarray:
 
 
 def make_video(path: Path, frames: int) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for n in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(n), format="bgr24")))
-        container.mux(stream.encode())
+    write_clip(path, map(picture, range(frames)))
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ import pytest
 from tests.capabilities import CAPABILITIES, HERE
 from tests.commands import FORKS
 from tests.examples import in_turn
+from tests.kit.clips import write_clip
 from tests.power.disk import MODES, Change, Disk, Mode, changes_in, log_of
 from tests.power.session import run_forked
-from tests.videos.written_clips import write_pictures
 
 FOLDER = Path(__file__).resolve().parent
 NEEDS = "recording needs Linux and a C compiler"
@@ -182,7 +182,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = {"name": "stop", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 40]]}
     (folder / "drawing.json").write_text(json.dumps({"lines": [shape]}))
     (folder / "answers.json").write_text(json.dumps([{"unit": unit, "counts": {}} for unit in range(2)]))
-    write_pictures(folder / "lane.mp4", rng.integers(0, 255, (4, 48, 64, 3), dtype=np.uint8), fps=1)
+    write_clip(folder / "lane.mp4", rng.integers(0, 255, (4, 48, 64, 3), dtype=np.uint8), fps=1)
     return folder
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,18 +65,6 @@ def write_pictures(folder: Path, pictures: tuple[Pixels, ...]) -> Path:
     for number, pixels in enumerate(pictures):
         cv2.imwrite(str(folder / f"gate_2026-03-01T08-00-{number:02d}.png"), pixels)
     return folder
-
-
-def write_video(path: Path, pictures: tuple[Pixels, ...]) -> Path:
-    """Write a video that browsers play, of pictures a fifth of a second apart."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=Fraction(5))
-        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"
-        stream.codec_context.thread_count = 1  # x264 writes other bytes with each number of threads
-        for pixels in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="bgr24")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def produce_there(ports: StagePorts, *paths: Path, **call: Any) -> ProduceReport:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.capabilities import needs
+from tests.kit.clips import grey_jpeg
 from tests.privacy.screened import distance, legible_spans, ruled, stored_pictures
 
 from frametally.adapters_by_url import open_object_store
@@ -81,9 +82,7 @@ def test_a_frame_that_waits_on_the_disk_is_never_sharper_than_the_policy_even_if
 ) -> None:
     import threading
 
-    import cv2
     import msgspec
-    import numpy as np
     from tests.kit.waiting import until
     from tests.live.capturing import Capturing, here
     from tests.live.showing import Speaker
@@ -95,7 +94,7 @@ def test_a_frame_that_waits_on_the_disk_is_never_sharper_than_the_policy_even_if
     from frametally_privacy import screens
 
     monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
-    white = cv2.imencode(".jpg", np.full((48, 64, 3), 255, np.uint8))[1].tobytes()
+    white = grey_jpeg(64, 48, 255)
     ended = threading.Event()
 
     def speak(connection: Any) -> None:

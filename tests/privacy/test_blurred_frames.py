@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.clips import jpeg_of, write_clip
 from tests.privacy.screened import (
     BLUR,
     CORNER,
@@ -24,7 +25,6 @@ from tests.privacy.screened import (
     stored_pictures,
     traffic_frames,
     write_pictures,
-    write_video,
 )
 
 from frametally.errors import Misconfigured
@@ -155,7 +155,7 @@ def test_a_video_counts_the_same_and_no_object_of_the_store_shows_a_plate(
     traffic_clip: Path, model_files: Any, tmp_path: Path, packs: bool
 ) -> None:
     frames = traffic_frames(traffic_clip, 6, 60)
-    video = write_video(tmp_path / "gate.mp4", frames)
+    video = write_clip(tmp_path / "gate.mp4", frames)
     how = {"start_time": "2026-03-01T08:00:00Z", "packs": packs}
     counts = []
     for name in ("plain", "blurred"):
@@ -383,9 +383,8 @@ def test_a_source_with_its_own_rule_has_that_and_others_are_stored_as_they_are(t
 
 
 def test_a_note_of_any_length_comes_back_and_changes_no_pixel(traffic_clip: Path) -> None:
-    import cv2
 
-    jpeg = cv2.imencode(".jpg", traffic_frames(traffic_clip, 1)[0])[1].tobytes()
+    jpeg = jpeg_of(traffic_frames(traffic_clip, 1)[0])
     assert note_in(jpeg) is None
     box = Detection(label="person", confidence=0.5, box=(1.5, 2.5, 30.0, 40.0))
     for boxes in (0, 1, 5000):

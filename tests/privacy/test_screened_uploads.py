@@ -15,6 +15,7 @@ import pytest
 from tests.capabilities import needs
 from tests.commands import run_frametally
 from tests.fakes.records import make_manifest
+from tests.kit.clips import write_clip
 from tests.privacy.screened import (
     BLUR,
     CORNER,
@@ -26,7 +27,6 @@ from tests.privacy.screened import (
     ruled,
     stored_pictures,
     traffic_frames,
-    write_video,
 )
 
 from frametally import keys
@@ -51,7 +51,7 @@ def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
     originals: Literal["blur", "delete"], traffic_clip: Path, model_files: Any, tmp_path: Path
 ) -> None:
     frames = traffic_frames(traffic_clip, 5, 60)
-    video = write_video(tmp_path / "gate.mp4", frames)
+    video = write_clip(tmp_path / "gate.mp4", frames)
     env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "blurred"), "FRAMETALLY_SAMPLE_FPS": "all"}
     ruled(tmp_path / "blurred", msgspec.structs.replace(BLUR, masks=(CORNER,), originals=originals))
 
@@ -135,7 +135,7 @@ def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
 
     monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
     white = np.full((96, 128, 3), 255, np.uint8)
-    data = write_video(tmp_path / "gate.mp4", (white,) * 5).read_bytes()
+    data = write_clip(tmp_path / "gate.mp4", (white,) * 5).read_bytes()
     with opened(tmp_path / "data") as ports:
         store = ports.store
         record = make_video(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), source="gate")

@@ -14,10 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from broker_queues import empty_broker
@@ -25,11 +23,11 @@ from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
 from serving.own import OwnServer
 from serving.state import with_user
+from tests.kit.clips import jpeg_of, noisy, write_clip
 from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_object_store
-from frametally.files.opencv import cv2
 from frametally.media.manifests import pictures_identity
 from frametally.ports.count_index import CountQuery
 from frametally.ports.frame_log import consumer_group
@@ -123,7 +121,7 @@ class Fleet:
         """Store and announce one frame of each camera in turn, as if they filmed in parallel."""
         picture = np.zeros((48, 64, 3), np.uint8)
         picture[8:24, 8:24] = 255
-        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        jpeg = jpeg_of(picture)
         names: dict[str, list[str]] = {source_of(number): [] for number in range(CAMERAS)}
 
         def note(announced: list[FrameAnnouncement]) -> None:
@@ -156,7 +154,7 @@ class Fleet:
             open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access)
         ) as book:
             for number in range(UPLOADS):
-                clip = write_clip(self.folder / f"upload-{number}.mp4", number)
+                clip = write_clip(self.folder / f"upload-{number}.mp4", noisy(FRAMES, number))
                 upload_file(clip, self.settings, self.store, book, start_time="2026-01-01T00:00:00Z")
 
     @property
@@ -202,19 +200,6 @@ def manifest_of(source: str, names: list[str]) -> MediaManifest:
         state="complete",
         announced_pictures=sorted(names),
     )
-
-
-def write_clip(path: Path, seed: int) -> Path:
-    rng = np.random.default_rng(seed)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for _ in range(FRAMES):
-            noise = rng.integers(0, 255, (64, 96, 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
-        container.mux(stream.encode())
-    return path
 
 
 def rss_bytes(process: subprocess.Popen[bytes]) -> int:

@@ -13,11 +13,9 @@ import venv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import server_hadoop
@@ -27,6 +25,7 @@ from s3_fault_proxy import Fault, FaultProxy
 from serving.downloads import cache_folder
 from serving.needs import server
 from serving.place import Place
+from tests.kit.clips import crossing, write_clip
 from tests.kit.waiting import until
 
 from frametally.adapters_by_url import open_object_store
@@ -53,18 +52,7 @@ PATIENCE_S = 240
 
 def put_footage(folder: Path) -> Path:
     """Twelve seconds over midnight: one bright patch moves, and one is still."""
-    path = folder / "cam.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for n in range(60):
-            image = np.zeros((64, 96, 3), np.uint8)
-            image[8:24, n : n + 16] = 255
-            image[40:56, 70:86] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    return write_clip(folder / "cam.mp4", crossing(60))
 
 
 @dataclass

@@ -15,11 +15,11 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from serving.own import OwnServer
+from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
-from frametally.files.opencv import cv2
 from frametally.ports.frame_log import consumer_group
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
@@ -46,7 +46,7 @@ def announcements(store_folder: Path, count: int) -> list[FrameAnnouncement]:
     """The number of frames of four cameras, which all share one picture."""
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[8:16, 8:16, 2] = 255
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    data = jpeg_of(picture)
     sha256 = hashlib.sha256(data).hexdigest()
     original = store_folder.parent / "picture.jpg"
     original.parent.mkdir(parents=True)

@@ -19,9 +19,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 from serving.needs import server
 from serving.own import OwnServer
+from tests.kit.clips import jpeg_of
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
-from frametally.files.opencv import cv2
 from frametally.process.retrying import Patience
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.access import LogAccess
@@ -143,7 +143,7 @@ class Deployment:
             picture = np.zeros((48, 64, 3), np.uint8)
             picture[8:16, 8 : 8 + self.pictures % 40, 2] = 255
             name = f"cam_20260501_08{self.pictures // 60:02d}{self.pictures % 60:02d}.jpg"
-            (folder / name).write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+            (folder / name).write_bytes(jpeg_of(picture))
         self.run(url, "produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", folder)
 
     def consume(self, url: str, *, code: int = 0) -> str:

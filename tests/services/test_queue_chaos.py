@@ -14,18 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 from broker_queues import empty_broker, waiting_in
 from postgres_schemas import fresh_schema
 from serving.needs import server
 from serving.own import OwnServer
 from serving.state import with_user
+from tests.kit.clips import noisy, write_clip
 from tests.videos.test_work_kills import children_of
 from tests.videos.video_records import all_keys, rows_and_jobs, upload_file
 
@@ -73,20 +71,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("footage")
-    return [write_clip(folder / f"cam-{number:02}.mp4", number) for number in range(VIDEOS)]
-
-
-def write_clip(path: Path, seed: int) -> Path:
-    rng = np.random.default_rng(seed)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for _ in range(5):
-            noise = rng.integers(0, 255, (64, 96, 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    return [write_clip(folder / f"cam-{number:02}.mp4", noisy(5, number)) for number in range(VIDEOS)]
 
 
 class Place:

@@ -6,17 +6,15 @@ import contextlib
 import json
 import time
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 from tests.fakes.records import make_segment
+from tests.kit.clips import crossing, write_clip
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -50,18 +48,7 @@ STAGES = {
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds over midnight: one bright patch moves, and one is still."""
-    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for n in range(60):
-            image = np.zeros((64, 96, 3), np.uint8)
-            image[8:24, n : n + 16] = 255
-            image[40:56, 70:86] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", crossing(60))
 
 
 class Pipeline:

@@ -9,16 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
 from serving.state import with_user
+from tests.kit.clips import crossing, write_clip
 from tests.videos.video_records import all_keys, upload_file
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -40,17 +38,7 @@ PATIENCE_S = 120.0
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for number in range(FRAMES):
-            image = np.zeros((64, 96, 3), np.uint8)
-            image[8:24, number : number + 16] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", crossing(FRAMES))
 
 
 class Place:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from tests.accounts.people import PASSWORD, give_accounts
 from tests.accuracy.checked_gate import check_gate
+from tests.kit.clips import jpeg_of
 from tests.live.watched_cameras import film_wall
 from tests.together.test_narrow_in_browser import change_much, tell_much
 from tests.traffic import crossroads
@@ -111,7 +112,7 @@ def _photograph() -> bytes:
     for side_px, share in ((270, 110), (60, 70), (12, 30), (3, 8)):
         shape = (540 // side_px + 2, 960 // side_px + 2, 3)
         picture += share * cv2.resize(rng.random(shape, np.float32), (960, 540))
-    return cv2.imencode(".jpg", picture.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return jpeg_of(picture.astype(np.uint8), quality=85)
 
 
 def signed_in(browser: Browser, url: str, name: str = "runa") -> dict[str, object]:

@@ -15,15 +15,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-import av
-import numpy as np
 import pytest
 from tests.examples import first_quick
 from tests.fakes.records import flipped
+from tests.kit.clips import with_patches, write_clip
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_object_store
@@ -107,16 +105,7 @@ KINDS = {
 
 def make_video(path: Path, seed: int) -> None:
     """Four seconds of a bright patch that crosses the picture, and of a still one."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = Fraction(1, 5)
-        for n in range(20):
-            image = np.zeros((48, 64, 3), np.uint8)
-            image[4:16, 4 + seed : 16 + seed] = 255
-            image[26:40, 2 + 2 * n : 16 + 2 * n] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
+    write_clip(path, (with_patches((4 + seed, 4), (2 + 2 * n, 26), side_px=13) for n in range(20)))
 
 
 def run(data: Path, *arguments: str) -> int:

@@ -13,13 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tests.alerts.hook_server import Hook, hook_server
 from tests.alerts.test_added_channels import SECRET
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running
+from tests.kit.clips import grey_jpeg
 from tests.traffic import crossroads
 from tests.videos.filmed_video import wait_until
 from tests.web.browser import Place, Visit, Visits, expect
@@ -41,7 +40,7 @@ MONDAY_MS = 1_794_182_400_000
 TUESDAY_AFTER = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
 READY = "#dashboard[data-state=ready][aria-busy=false]"
 JUNCTION = f"?source={crossroads.SOURCE}&model={crossroads.MODEL}&timezone=UTC"
-PICTURE = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes()
+PICTURE = grey_jpeg(320, 180, 90)
 
 
 @pytest.fixture(params=["mouse", "keyboard"])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tests.kit.clips import jpeg_of
 from tests.traffic.junction import count
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
@@ -200,4 +201,4 @@ def _picture(boxes: Sequence[Detection]) -> bytes:
         color = colors.get(one.label, (70, 70, 70))
         cv2.rectangle(picture, (left, top), (left + wide, top + tall), color, -1)
         cv2.rectangle(picture, (left, top), (left + wide, top + tall), (30, 30, 30), 2)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return jpeg_of(picture, quality=85)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from tests.fakes.records import make_segment
+from tests.kit.clips import jpeg_of
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -182,4 +183,4 @@ def _picture(boxes: tuple[tuple[float, float, float, float], ...]) -> bytes:
     for box in boxes:
         left, top, wide, tall = (round(value) for value in box)
         cv2.rectangle(picture, (left, top), (left + wide, top + tall), (60, 60, 190), -1)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return jpeg_of(picture, quality=80)

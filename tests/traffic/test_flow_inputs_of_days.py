@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_manifest
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS
+from tests.kit.clips import grey_jpeg
 from tests.traffic.test_flow_runs import BAY, LATER, STOP, draw, flow_runs, flows, passing, totals
 
 from frametally import keys
@@ -65,7 +65,7 @@ def test_where_nothing_was_fast_enough_to_follow_crossings_are_unknown_and_not_n
 def test_over_pictures_that_were_shrunk_a_line_lies_where_it_was_drawn(footage: Footage) -> None:
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
-    footage.store.put(image, cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1].tobytes())
+    footage.store.put(image, grey_jpeg(640, 480, 0))
     medium = msgspec.structs.replace(
         make_manifest(70, source="gate"), first_captured_at_ms=NOON_MS, last_captured_at_ms=NOON_MS + 13_800
     )
@@ -187,7 +187,7 @@ def test_where_a_manifest_is_damaged_no_line_moves(footage: Footage, of_source: 
     """Manifests identify the pictures of a source, and these its picture sizes."""
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
-    footage.store.put(image, cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1].tobytes())
+    footage.store.put(image, grey_jpeg(640, 480, 0))
     for source, sha256 in (("gate", "ab" * 32), ("yard", "cd" * 32)):
         medium = msgspec.structs.replace(
             make_manifest(70, media=sha256, source=source),

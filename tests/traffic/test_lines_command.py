@@ -10,11 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from tests.fakes.records import MEDIUM, make_manifest
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -36,7 +35,7 @@ def put_footage(store: ObjectStore, source: str, media: str, width_px: int, heig
         last_captured_at_ms=START_MS + 5000,
     )
     store.put(manifest.key, encode(manifest))
-    picture = cv2.imencode(".jpg", np.zeros((height_px, width_px, 3), np.uint8))[1].tobytes()
+    picture = grey_jpeg(width_px, height_px, 0)
     store.put(keys.image_key(source, START_MS, media, 0), picture)
 
 

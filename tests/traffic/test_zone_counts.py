@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ from tests.examples import examples
 from tests.fakes.records import make_manifest
 from tests.hadoop import conftest
 from tests.hadoop.conftest import Footage
+from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
@@ -66,7 +65,7 @@ def draw(footage: Footage, *zones: DrawnZone, source: str = "gate") -> None:
 
 
 def jpeg(width_px: int, height_px: int) -> bytes:
-    return cv2.imencode(".jpg", np.zeros((height_px, width_px, 3), np.uint8))[1].tobytes()
+    return grey_jpeg(width_px, height_px, 0)
 
 
 def zone(

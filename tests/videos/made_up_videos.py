@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
+from tests.kit.clips import jpeg_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route
@@ -165,7 +166,7 @@ class Shelf:
     def _sprite(self, route: Route) -> None:
         tiles = [make_picture(number, TILE_PX, jpeg=False) for number in range(TILES)]
         rows = [np.hstack(tiles[first : first + 10]) for first in range(0, TILES, 10)]
-        body = cv2.imencode(".jpg", np.vstack(rows))[1].tobytes()
+        body = jpeg_of(np.vstack(rows))
         route.fulfill(body=body, content_type="image/jpeg")
 
     def _vtt(self, route: Route) -> None:
@@ -202,4 +203,4 @@ def make_picture(number: int, size: tuple[int, int], *, jpeg: bool = True) -> An
         cv2.rectangle(
             picture, (left, top), (left + width // 8, top + height // 8), (tone, 190 - tone % 190, 120), -1
         )
-    return cv2.imencode(".jpg", picture)[1].tobytes() if jpeg else picture
+    return jpeg_of(picture) if jpeg else picture

@@ -19,6 +19,7 @@ from tests.commands import run_frametally
 from tests.examples import first_quick
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_manifest
+from tests.kit.clips import write_clip
 from tests.videos.video_records import (
     NO_PICTURES,
     NO_TIME,
@@ -32,7 +33,6 @@ from tests.videos.video_records import (
     send,
     upload_file,
 )
-from tests.videos.written_clips import write_pictures
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -579,7 +579,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 image[8 + number % 20 : 20 + number % 20, left : left + 12] = 255
             yield image
 
-    return write_pictures(tmp_path_factory.mktemp("footage") / "Gate 1.mp4", pictures(), 10)
+    return write_clip(tmp_path_factory.mktemp("footage") / "Gate 1.mp4", pictures(), fps=10)
 
 
 class House:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from tests.kit.clips import jpeg_of
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import make_video
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
-from frametally.files.opencv import cv2
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_models.footage_samples import footage_to_test
@@ -26,5 +26,5 @@ def test_uploaded_videos_are_looked_at_while_no_frame_is_stored(tmp_path: Path) 
     assert [frame.source for frame in footage_to_test(settings, (), ()).read()] == ["gate"] * 4
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:, 32:] = 200
-    store.put(keys.image_key("yard", 0, "0123456789ab", 0), cv2.imencode(".jpg", picture)[1].tobytes())
+    store.put(keys.image_key("yard", 0, "0123456789ab", 0), jpeg_of(picture))
     assert [frame.source for frame in footage_to_test(settings, (), ()).read()] == ["yard"]

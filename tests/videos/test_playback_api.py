@@ -20,6 +20,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.clips import grey_jpeg
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import FRAME_PX, MODEL, START_MS, Place, Serving
 from tests.web.raw_client import Client
@@ -249,7 +250,7 @@ def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask:
 def test_a_poster_comes_smaller_where_that_is_asked_for(place: Place, ask: Client) -> None:
     video = store_video(place)
     key = keys.preview_key(video.id, "poster-0a1b2c3d.jpg")
-    jpeg = cv2.imencode(".jpg", np.full((540, 960, 3), 90, np.uint8))[1].tobytes()
+    jpeg = grey_jpeg(960, 540, 90)
     place.store.put(key, jpeg)
     place.catalogue.set_artifacts(video.id, [Artifact("poster", key, "image/jpeg", len(jpeg))])
     for asked, width_px in (("", 960), ("&w=640", 640), ("&w=320", 320), ("&w=1280", 960)):

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.clips import write_clip
 from tests.videos.video_records import all_keys, upload_file
-from tests.videos.written_clips import write_pictures
 
 from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
@@ -100,7 +100,7 @@ class Place:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shades = (np.full((48, 64, 3), 20 * number, np.uint8) for number in range(FRAMES))
-    return write_pictures(tmp_path_factory.mktemp("footage") / "cam.mp4", shades, 4)
+    return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", shades, fps=4)
 
 
 @pytest.fixture(scope="module")

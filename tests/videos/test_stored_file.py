@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
-from tests.videos.written_clips import write_pictures
+from tests.kit.clips import write_clip
 
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
@@ -110,7 +110,7 @@ def test_what_is_missing_cut_or_nowhere_is_said() -> None:
 
 def test_a_video_in_a_store_decodes_and_seeks_as_from_a_file(tmp_path: Path) -> None:
     shades = (np.full((48, 64, 3), number * 5, np.uint8) for number in range(50))
-    clip = write_pictures(tmp_path / "a.mp4", shades, 10, "mpeg4")
+    clip = write_clip(tmp_path / "a.mp4", shades, fps=10, codec="mpeg4")
 
     def pictures(file: object) -> list[tuple[int | None, bytes]]:
         with av.open(file, format="mp4") as container:

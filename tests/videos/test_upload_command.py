@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
+from tests.kit.clips import write_clip
 from tests.kit.ports import free_port
 from tests.kit.waiting import until
 from tests.videos.video_records import make_facts
-from tests.videos.written_clips import write_pictures
 from tests.web.conftest import Place, Serving
 
 from frametally import keys
@@ -44,7 +44,7 @@ BALLAST_BYTES = 120_000_000
 def make_video(path: Path, *, seed: int = 0, ballast_bytes: int = 0) -> Path:
     """A second of moving pictures; `ballast_bytes` of it are a box that players skip."""
     shades = (np.full((48, 64, 3), (seed * 31 + n * 20) % 256, np.uint8) for n in range(10))
-    write_pictures(path, shades, 10, "mpeg4")
+    write_clip(path, shades, fps=10, codec="mpeg4")
     with path.open("ab") as file:
         if ballast_bytes:
             file.write(ballast_bytes.to_bytes(4, "big") + b"free")

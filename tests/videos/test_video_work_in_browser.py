@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running
+from tests.kit.clips import write_clip
 from tests.videos.filmed_video import wait_until, wait_until_loaded
 from tests.videos.test_drop_to_chart_in_browser import DROP, LISTED
-from tests.videos.written_clips import write_pictures
 from tests.web.browser import Page, Visits, expect
 
 LENGTH_S = 8
@@ -46,7 +46,7 @@ def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
                 image[:] = 0
             yield image
 
-    return write_pictures(path, pictures(), FPS)
+    return write_clip(path, pictures(), fps=FPS)
 
 
 pytestmark = pytest.mark.thorough

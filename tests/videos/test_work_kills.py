@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.clips import write_clip
 from tests.kit.processes import children_of, is_running
 from tests.kit.waiting import until
 from tests.videos.video_records import all_keys, upload_file
-from tests.videos.written_clips import write_pictures
 
 from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest
@@ -50,7 +50,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise = (np.random.default_rng(n).integers(0, 255, (240, 320, 3), np.uint8) for n in range(FRAMES))
-    return write_pictures(tmp_path_factory.mktemp("footage") / "cam.mp4", noise, 10)
+    return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", noise, fps=10)
 
 
 class Place:

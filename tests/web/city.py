@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_segment
+from tests.kit.clips import jpeg_of
 from tests.web.conftest import Place
 from tests.web.counted_footage import announcement_of
 
@@ -94,7 +95,7 @@ def look_at(frames: Sequence[Pixels], models: Models, *, both: bool = False) -> 
     """Detect in each of `frames`, with both models or only the usual one."""
     pictures = []
     for frame in frames:
-        jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        jpeg = jpeg_of(frame, quality=85)
         [usual] = models.usual.detect([frame])
         [closer] = models.closer.detect([frame]) if both else [[]]
         pictures.append(Picture(jpeg, (frame.shape[1], frame.shape[0]), (usual, closer)))

@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_segment
+from tests.kit.clips import jpeg_of
 from tests.web.shared_map import SharedMap
 
 from frametally import keys
@@ -338,7 +339,7 @@ def _jpeg(detections: list[Detection]) -> bytes:
         left, top, wide, high = (round(value) for value in one.box)
         tone = 60 + 37 * number % 150
         cv2.rectangle(picture, (left, top), (left + wide, top + high), (tone, 190 - tone, 120), -1)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return jpeg_of(picture, quality=80)
 
 
 class Visit:

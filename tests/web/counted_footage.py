@@ -8,10 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import msgspec
-import numpy as np
 from tests.fakes.records import make_segment, put_tracks
+from tests.kit.clips import grey_jpeg
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -346,7 +345,7 @@ def put_footage(place: Place) -> None:
         name: make_lines(name.lower(), frames=12, seed=seed) for seed, name in enumerate(["Gate", "Yard"])
     }
     publish_lines(place, [line for lines in footage.values() for line in lines])
-    picture = cv2.imencode(".jpg", np.full((480, 640, 3), 120, np.uint8))[1].tobytes()
+    picture = grey_jpeg(640, 480, 120)
     for name, lines in footage.items():
         for line in lines:
             place.store.put(line.image_path, picture)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
-import numpy as np
 from tests.hadoop.conftest import Footage
+from tests.kit.clips import grey_jpeg
 from tests.web.conftest import Place
 
 from frametally.process.reports import NoProgress
@@ -14,7 +13,7 @@ from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_search.indexer import index_runs
 
-JPEG = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
+JPEG = grey_jpeg(640, 480, 90)
 MEDIUM = "ab" * 32
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 

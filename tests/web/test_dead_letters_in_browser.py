@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import cv2
 import numpy as np
 import pytest
 from flask import Flask
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.kit.clips import jpeg_of
 from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
@@ -35,7 +35,7 @@ def spoiled(place: Place) -> Place:
         ],
     )
     grey = np.full((480, 640, 3), 120, np.uint8)
-    place.store.put(other.image_path, cv2.imencode(".jpg", grey)[1].tobytes())
+    place.store.put(other.image_path, jpeg_of(grey))
     return place
 
 

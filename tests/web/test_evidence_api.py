@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.kit.clips import jpeg_of
 from tests.web.conftest import Place
 
 from frametally.ports.object_store import ObjectStore
@@ -115,7 +116,7 @@ def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stor
 ) -> None:
     path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
     pixels = np.random.default_rng(1).integers(0, 255, (600, 1000, 3), np.uint8)
-    place.store.put(path, cv2.imencode(".jpg", pixels)[1].tobytes())
+    place.store.put(path, jpeg_of(pixels))
     app = place.app().test_client()
     address = f"/api/v1/frames/image?path={path}&w={width_px}"
     answer = app.get(address)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import time
 
-import cv2
-import numpy as np
 import pytest
+from tests.kit.clips import grey_jpeg
 from tests.web.browser import Locator, Page, Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally import keys
 
-WIDE_JPEG = cv2.imencode(".jpg", np.full((960, 1280, 3), 90, np.uint8))[1].tobytes()
+WIDE_JPEG = grey_jpeg(1280, 960, 90)
 BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
 
 

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from tests.kit.clips import grey_jpeg
 from tests.web.conftest import Place
 from tests.web.counted_footage import (
     START_MS,
@@ -31,7 +30,7 @@ def client(place: Place) -> Iterator[FlaskClient]:
     """A gate with three dead letters: a picture that is back, one that is still gone, and no announcement."""
     publish_lines(place, make_lines("gate", frames=12))
     back, gone = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
-    picture = cv2.imencode(".jpg", np.full((back.height_px, back.width_px, 3), 120, np.uint8))[1].tobytes()
+    picture = grey_jpeg(back.width_px, back.height_px, 120)
     place.store.put(back.image_path, picture)
     sha256 = hashlib.sha256(picture).hexdigest()
     message = msgspec.structs.replace(announcement_of(back), bytes=len(picture), sha256=sha256)

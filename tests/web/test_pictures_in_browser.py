@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import cv2
 import msgspec
-import numpy as np
 import pytest
 from tests.examples import first_quick
+from tests.kit.clips import grey_jpeg
 from tests.web.browser import Locator, Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines
 
@@ -63,7 +62,7 @@ def film(place: Place, width: int, height: int, frames: int = 3) -> None:
         for line in make_lines("gate", frames=frames)
     ]
     publish_lines(place, lines)
-    jpeg = cv2.imencode(".jpg", np.full((height, width, 3), 90, np.uint8))[1].tobytes()
+    jpeg = grey_jpeg(width, height, 90)
     for line in lines:
         place.store.put(line.image_path, jpeg)
 

@@ -7,9 +7,8 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import cv2
-import numpy as np
 import pytest
+from tests.kit.clips import grey_jpeg
 from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, publish_objects
@@ -19,7 +18,7 @@ from frametally.records import Coverage, IntervalCount
 pytestmark = pytest.mark.thorough
 
 
-JPEG = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
+JPEG = grey_jpeg(640, 480, 90)
 
 
 def film(place: Place, frames: int = 240, interval_s: int = 60, **kwargs: Any) -> list[IntervalCount]:
