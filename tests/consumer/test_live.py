@@ -16,13 +16,14 @@ from tests.consumer.test_redetect import IN_BOOKS, Archive
 from tests.consumer.test_worker import BrightDetector, announcement
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.said import Said
+from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.books.verdict import BEHIND, SETTLED
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
+from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
@@ -88,16 +89,6 @@ def detect(
     )
 
 
-def told(log: FrameLog) -> list[LogRecord]:
-    """All results on the log, in order within each partition."""
-    everything = log.subscribe(RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None)
-    with closing(everything):
-        records: list[LogRecord] = []
-        while taken := everything.poll(timeout_s=0.05):
-            records += taken
-    return records
-
-
 def lines(store: ObjectStore) -> list[bytes]:
     return [line for key in list_segments(store) for line in read_segment(store, key).frame_lines]
 
@@ -124,7 +115,7 @@ def test_what_is_told_of_a_frame_has_the_bytes_of_its_segments_line(
 ) -> None:
     announce(log, store, range(40))
     assert detect(settings, store, log).frames == 40
-    assert sorted(record.value for record in told(log)) == sorted(lines(store))
+    assert sorted(record.value for record in records_on(log, RESULTS)) == sorted(lines(store))
     assert reached(log)
 
 
@@ -134,7 +125,7 @@ def test_the_results_of_a_source_come_in_the_order_of_its_frames(
     announce(log, store, range(60))
     detect(settings, store, log)
     by_partition: dict[tuple[int, str], list[int]] = {}
-    for record in told(log):
+    for record in records_on(log, RESULTS):
         frame = decode(record.value, FrameDetections)
         assert record.key == keys.frame_log_key(frame.source, frame.captured_at_ms)
         by_partition.setdefault((record.partition, frame.source), []).append(frame.captured_at_ms)
@@ -153,9 +144,9 @@ def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segme
 
         def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
             until_s = time.monotonic() + PATIENCE_S
-            while len(told(log) if seen else []) < len(seen) and time.monotonic() < until_s:
+            while len(records_on(log, RESULTS) if seen else []) < len(seen) and time.monotonic() < until_s:
                 time.sleep(0.01)
-            seen.append((len(told(log)) if seen else 0, list(list_segments(store))))
+            seen.append((len(records_on(log, RESULTS)) if seen else 0, list(list_segments(store))))
             return super().detect(images)
 
     detect(settings, store, log, detector=Watched())
@@ -190,7 +181,7 @@ def test_a_message_that_is_none_gives_a_dead_letter_and_no_result(
     assert (report.frames, len(report.dead_letters)) == (8, 2)
     letters = [letter for key in list_segments(store) for letter in read_segment(store, key).dead_letters()]
     assert sorted(letter.stage for letter in letters) == ["fetch", "parse"]
-    assert sorted(record.value for record in told(log)) == sorted(lines(store))
+    assert sorted(record.value for record in records_on(log, RESULTS)) == sorted(lines(store))
 
 
 @pytest.mark.parametrize("method", ["create_topic", "publish"])
@@ -226,11 +217,11 @@ def test_results_come_again_once_the_log_takes_them(
             announced.append(len(announced))
             announce(log, store, announced[-1:])
             time.sleep(0.05)
-        return bool(away.error is None and told(log)) or time.monotonic() > until_s
+        return bool(away.error is None and records_on(log, RESULTS)) or time.monotonic() > until_s
 
     detect(settings, store, log, results=away, progress=progress, stop=goes_on)  # type: ignore[arg-type]
-    assert {record.value for record in told(log)} <= set(lines(store))
-    assert told(log)
+    assert {record.value for record in records_on(log, RESULTS)} <= set(lines(store))
+    assert records_on(log, RESULTS)
 
 
 @pytest.mark.thorough
@@ -257,11 +248,11 @@ def test_a_log_that_hangs_over_results_holds_up_no_segment(settings: Settings, s
 def test_what_is_detected_again_is_told_again(settings: Settings, store: MemoryStore, log: FrameLog) -> None:
     announce(log, store, range(6))
     detect(settings, store, log)
-    first = sorted(record.value for record in told(log))
+    first = sorted(record.value for record in records_on(log, RESULTS))
     for key in list_segments(store):
         store.delete(key)
     detect(settings, store, log)
-    assert sorted(record.value for record in told(log)) == sorted(2 * first)
+    assert sorted(record.value for record in records_on(log, RESULTS)) == sorted(2 * first)
     assert sorted(lines(store)) == first
 
 
@@ -287,7 +278,7 @@ def test_a_frame_waits_for_none_of_a_hundred_thousand_that_were_announced_before
     announce(log, store, [11])
     asked.clear()
     detect(settings, store, log)
-    assert [decode(record.value, FrameDetections).frame_index for record in told(log)] == [11]
+    assert [decode(record.value, FrameDetections).frame_index for record in records_on(log, RESULTS)] == [11]
     assert len(lines(store)) == 1
     assert log.committed(LIVE, GROUP)
     assert {topic for _, topic in asked if topic} == {LIVE, RESULTS}, "it asks nothing of that topic"
@@ -346,7 +337,7 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
         command = ["consume", "--live", "--until-caught-up", "--workers", workers]
         assert cli.main([*command, "--data-dir", str(tmp_path)]) == 0
         # If a lease expires meanwhile, as on a busy machine, another worker sends the result again.
-        assert sorted({record.value for record in told(log)}) == sorted(lines(store))
+        assert sorted({record.value for record in records_on(log, RESULTS)}) == sorted(lines(store))
         assert len(lines(store)) == 9
 
 

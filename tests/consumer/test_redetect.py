@@ -16,6 +16,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_segment
 from tests.fakes.said import Said
 from tests.kit.clips import jpeg_of
+from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -111,11 +112,7 @@ def announce(settings: Settings, store: MemoryStore, log: MemoryLog, **bounds: A
 
 
 def announced(log: MemoryLog, topic: str) -> list[FrameAnnouncement]:
-    consumer = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-    found = []
-    while records := consumer.poll(timeout_s=0.01):
-        found += [decode(record.value, FrameAnnouncement) for record in records]
-    consumer.close()
+    found = [decode(record.value, FrameAnnouncement) for record in records_on(log, topic)]
     return sorted(found, key=lambda one: (one.source, one.captured_at_ms))
 
 

@@ -14,6 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from tests.consumer.test_worker import announcement
 from tests.fakes.said import Said
+from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -80,16 +81,7 @@ class Place:
     def told(self) -> list[bytes]:
         """The messages on the topic of results."""
         with closing(open_frame_log(self.settings.log_url)) as log:
-            return [record.value for record in everything(log, self.settings.results_topic)]
-
-
-def everything(log: FrameLog, topic: str) -> list[LogRecord]:
-    records: list[LogRecord] = []
-    member = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-    with closing(member):
-        while len(records) < sum(log.end_offsets(topic).values()):
-            records += member.poll(timeout_s=5)
-    return records
+            return [record.value for record in records_on(log, self.settings.results_topic)]
 
 
 @pytest.fixture

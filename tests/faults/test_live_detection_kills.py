@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.faults.conftest import Deployment
 from tests.kit.clips import jpeg_of
+from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.process import failpoints
@@ -68,14 +69,7 @@ def lines(deployment: Deployment) -> list[bytes]:
 
 def results(deployment: Deployment) -> set[bytes]:
     with closing(deployment.log()) as log:
-        watching = log.subscribe(
-            RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None
-        )
-        with closing(watching):
-            found = set()
-            while records := watching.poll(timeout_s=0):
-                found |= {record.value for record in records}
-            return found
+        return {record.value for record in records_on(log, RESULTS)}
 
 
 @pytest.fixture

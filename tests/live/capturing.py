@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from tests.kit.messages import records_on
 from tests.kit.waiting import until
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -125,19 +125,9 @@ def live_of(manifest: MediaManifest) -> LiveMinute:
 
 def announcements_in(settings: Settings) -> list[FrameAnnouncement]:
     """All announcements on the live topic, without repetitions."""
-    found: dict[str, FrameAnnouncement] = {}
-    log = open_frame_log(settings.log_url, settings.log_access)
-    group = log.subscribe(
-        settings.live_topic, uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None
-    )
-    with closing(log), closing(group) as consumer:
-        left = sum(log.end_offsets(settings.live_topic).values())
-        while left:
-            records = consumer.poll(timeout_s=5.0)
-            left -= len(records)
-            for record in records:
-                one = decode(record.value, FrameAnnouncement)
-                found[one.image_path] = one
+    with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
+        records = records_on(log, settings.live_topic)
+    found = {one.image_path: one for one in (decode(record.value, FrameAnnouncement) for record in records)}
     return sorted(found.values(), key=lambda one: one.captured_at_ms)
 
 

@@ -9,18 +9,17 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
+from tests.live.capturing import announcements_in
 from tests.videos.test_work_kills import children_of
 
-from frametally.adapters_by_url import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
-from frametally.records import FrameAnnouncement, MediaManifest, decode
+from frametally.records import MediaManifest
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 
@@ -172,21 +171,8 @@ class LivePlace:
 
     def _announced(self) -> dict[str, set[int]]:
         """Event times on the log, by source."""
-        found: dict[str, FrameAnnouncement] = {}
-        with closing(open_frame_log(self.settings.log_url)) as log:
-            topic = self.settings.live_topic
-            ends = log.end_offsets(topic)
-            group = log.subscribe(topic, uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None)
-            with closing(group) as consumer:
-                taken = 0
-                while taken < sum(ends.values()):
-                    records = consumer.poll(timeout_s=5.0)
-                    taken += len(records)
-                    for record in records:
-                        one = decode(record.value, FrameAnnouncement)
-                        found[one.image_path] = one
         times: dict[str, set[int]] = defaultdict(set)
-        for one in found.values():
+        for one in announcements_in(self.settings):
             assert one.captured_at_ms not in times[one.source], "two frames of one moment"
             times[one.source].add(one.captured_at_ms)
         return times

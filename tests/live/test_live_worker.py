@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
@@ -67,13 +68,8 @@ class Place:
 
     def announced(self, video: VideoRecord) -> list[int]:
         """The frames of a video on the live topic."""
-        topic = self.settings.live_topic
-        ends = sum(self.log.end_offsets(topic).values())
-        found: list[FrameAnnouncement] = []
-        reader = self.log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-        with closing(reader):
-            while len(found) < ends:
-                found += [decode(one.value, FrameAnnouncement) for one in reader.poll(timeout_s=1)]
+        records = records_on(self.log, self.settings.live_topic)
+        found = [decode(record.value, FrameAnnouncement) for record in records]
         return sorted(one.frame_index for one in found if one.media == video.sha256)
 
 

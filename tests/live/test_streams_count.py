@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 import pytest
 from tests.kit.clips import Picture, with_patches, write_clip
+from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.pipeline.conftest import run_frametally
 from tests.videos.test_acceptance import ENV, START, House
 
 from frametally.adapters_by_url import open_frame_log
 from frametally.media.manifests import find_manifest
-from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
+from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
@@ -138,16 +139,7 @@ class Deployment(House):
         }
 
     def _messages(self, topic: str) -> list[bytes]:
-        try:
-            ends = sum(self.log.end_offsets(topic).values())
-        except NoSuchTopic:
-            return []
-        found: list[bytes] = []
-        reader = self.log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-        with closing(reader):
-            while len(found) < ends:
-                found += [record.value for record in reader.poll(timeout_s=1)]
-        return found
+        return [record.value for record in records_on(self.log, topic)]
 
     def lines(self, name: str, *topics: str) -> set[bytes]:
         """The segments' content for one video, of frames announced on these topics."""

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.kit.clips import with_patches, write_clip
+from tests.kit.messages import records_on
 from tests.videos.video_records import make_facts, make_video
 
 from frametally import keys
@@ -23,7 +24,7 @@ from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Poison, Retryable
 from frametally.media.forgetting import Target, forget
 from frametally.media.manifests import find_manifest
-from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
@@ -181,16 +182,7 @@ SEGMENTS = itertools.count()
 
 
 def messages_of(log: FrameLog, topic: str) -> list[bytes]:
-    consumer = log.subscribe(topic, "test", on_assigned=lambda _: None, on_revoked=lambda _: None)
-    with closing(consumer):
-        try:
-            ends = sum(log.end_offsets(topic).values())
-        except NoSuchTopic:
-            return []
-        found: list[bytes] = []
-        while len(found) < ends:
-            found += [record.value for record in consumer.poll(timeout_s=1.0)]
-    return found
+    return [record.value for record in records_on(log, topic)]
 
 
 @pytest.fixture

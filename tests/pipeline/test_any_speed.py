@@ -22,6 +22,7 @@ import av
 import pytest
 from tests.fakes.memory import MemoryLog
 from tests.family.footage import make_video
+from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.pipeline.conftest import Counted
 
@@ -165,13 +166,7 @@ def test_three_speeds_and_two_consumers_give_the_same_part_files(
 
 
 def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
-    consumer = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-    with closing(consumer):
-        messages: list[tuple[bytes, bytes]] = []
-        total = sum(log.end_offsets(topic).values())
-        while len(messages) < total:
-            messages += [(record.key, record.value) for record in consumer.poll(timeout_s=1)]
-    return messages
+    return [(record.key, record.value) for record in records_on(log, topic)]
 
 
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(

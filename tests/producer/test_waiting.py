@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from tests.fakes.memory import ManualClock, MemoryLog
 from tests.fakes.said import Said
+from tests.kit.messages import records_on
 from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
@@ -405,9 +406,7 @@ def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
     assert f"frames: {500 - stopped_at} announced, {stopped_at} already known" in again.stdout
     with closing(open_frame_log(f"sqlite:///{tmp_path / 'data' / 'log.sqlite'}")) as log:
         assert sum(log.end_offsets("frames").values()) == 500
-        consumer = log.subscribe("frames", "all", on_assigned=lambda _: None, on_revoked=lambda _: None)
-        found = consumer.poll(timeout_s=5, max_records=2000)
-        consumer.close()
+        found = records_on(log, "frames")
     assert {decode(record.value, FrameAnnouncement).frame_index for record in found} == set(range(500))
 
 

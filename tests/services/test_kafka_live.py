@@ -16,6 +16,7 @@ from kafka.admin import KafkaAdminClient
 from serving.needs import server
 from spark_connector import connector_jars
 from tests.consumer.test_live import made
+from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -71,17 +72,7 @@ class Place:
         self.environment["FRAMETALLY_STREAM_ENGINE"] = "spark"
 
     def told(self) -> list[LogRecord]:
-        member = self.log.subscribe(
-            self.results,
-            f"frametally-watch-{uuid.uuid4()}",
-            on_assigned=lambda _: None,
-            on_revoked=lambda _: None,
-        )
-        with closing(member):
-            records: list[LogRecord] = []
-            while len(records) < sum(self.log.end_offsets(self.results).values()):
-                records += member.poll(timeout_s=5)
-            return records
+        return records_on(self.log, self.results)
 
     def model(self) -> str:
         return read_segment(self.store, next(list_segments(self.store))).header.model

@@ -17,6 +17,7 @@ from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
 from serving.state import with_user
 from tests.kit.clips import crossing, write_clip
+from tests.kit.messages import records_on
 from tests.videos.video_records import all_keys, upload_file
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -82,16 +83,9 @@ class Place:
 
     def frames(self) -> list[str]:
         """SHA-256 of each message on the log."""
-        topic = self.settings.topic
-        found: list[str] = []
         with closing(open_frame_log(self.settings.log_url, self.settings.log_access)) as log:
-            total = sum(log.end_offsets(topic).values())
-            reader = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
-            with closing(reader):
-                while len(found) < total:
-                    for record in reader.poll(timeout_s=1):
-                        found.append(hashlib.sha256(record.key + b"\n" + record.value).hexdigest())
-        return sorted(found)
+            found = [record.key + b"\n" + record.value for record in records_on(log, self.settings.topic)]
+        return sorted(hashlib.sha256(one).hexdigest() for one in found)
 
     def objects(self) -> dict[str, str]:
         """SHA-256 of each object without the video's id; for records with wall-clock times only the keys."""

@@ -18,6 +18,7 @@ from serving.needs import server
 from serving.state import with_user
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running
+from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.live.watching import Shown, Watcher, open_socket
 from tests.videos.video_records import upload_file
@@ -105,19 +106,8 @@ def lines(store: ObjectStore) -> dict[str, bytes]:
 
 def told(settings: Settings) -> list[bytes]:
     """All messages on the topic of results."""
-    topic = settings.results_topic
-    with (
-        closing(open_frame_log(settings.log_url, settings.log_access)) as log,
-        closing(
-            log.subscribe(
-                topic, f"test-{uuid.uuid4()}", on_assigned=lambda _: None, on_revoked=lambda _: None
-            )
-        ) as member,
-    ):
-        results: list[bytes] = []
-        while len(results) < sum(log.end_offsets(topic).values()):
-            results += [record.value for record in member.poll(timeout_s=5)]
-        return results
+    with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
+        return [record.value for record in records_on(log, settings.results_topic)]
 
 
 def parts(store: ObjectStore) -> dict[str, bytes]:
