@@ -17,7 +17,7 @@ import pytest
 from tests.commands import Finished, run_frametally
 from tests.producer.conftest import encode_video
 from tests.videos.test_jobs import PROGRAM
-from tests.videos.video_records import upload_file
+from tests.videos.video_place import VideoPlace
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -82,15 +82,13 @@ def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A video that browsers cannot play, with its frames made by workers; Airflow does the rest."""
     folder = tmp_path_factory.mktemp("uploaded")
     clip = encode_video(folder / "gate.mkv", 12, codec="libx264", size_px=(64, 48))
-    settings = load_settings("producer", data_dir=folder / "data", video_orchestrator="airflow")
-    store = open_object_store(settings.store_url)
-    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
-        video = upload_file(clip, settings, store, catalogue)
-        assert [job.kind for job in catalogue.jobs(video.id)] == ["frames"]  # its time is a guess
+    with closing(VideoPlace(folder / "data", video_orchestrator="airflow")) as place:
+        video = place.upload(clip)
+        assert [job.kind for job in place.catalogue.jobs(video.id)] == ["frames"]  # its time is a guess
     assert not video.facts.plays_in_browsers
-    place = Place(folder / "data", video)
-    assert place.run("work", "--until-done").code == 0
-    return place
+    made = Place(folder / "data", video)
+    assert made.run("work", "--until-done").code == 0
+    return made
 
 
 @pytest.fixture

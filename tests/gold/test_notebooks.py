@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.kit.scripts import script
-from tests.videos.video_records import upload_file
+from tests.videos.video_place import VideoPlace
 
-from frametally.adapters_by_url import open_object_store
-from frametally.settings.loading import load_settings
 from frametally_gold.layers import driver
-from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = pytest.mark.thorough
 
@@ -49,11 +46,9 @@ def test_their_cells_run_in_order(
     import nbclient  # imported here, because it takes seconds
     import nbformat
 
-    settings = load_settings("producer", data_dir=tmp_path / "data", video_orchestrator="airflow")
-    store = open_object_store(settings.store_url)
-    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
-        video = upload_file(make_video("gate.mp4", 12, codec="libx264"), settings, store, catalogue)
-    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(settings.data_dir))
+    with closing(VideoPlace(tmp_path / "data", video_orchestrator="airflow")) as place:
+        video = place.upload(make_video("gate.mp4", 12, codec="libx264"))
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("VIDEO_ID", video.id)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     for layer, path in zip(driver.MODULES, write_notebooks(tmp_path), strict=True):

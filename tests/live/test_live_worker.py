@@ -15,9 +15,9 @@ import pytest
 from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
-from tests.videos.video_records import upload_file
+from tests.videos.video_place import VideoPlace
 
-from frametally.adapters_by_url import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log
 from frametally.errors import Retryable
 from frametally.process.meters import METERS
 from frametally.records import FrameAnnouncement, decode
@@ -26,7 +26,6 @@ from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.feed_worker import work
 from frametally_live.feeds.stream_form import start_stream
-from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.timeout(300)
@@ -35,28 +34,23 @@ FRAMES = 10
 PATIENCE_S = 120.0
 
 
-class Place:
+class Place(VideoPlace):
     """A data folder with videos, and a worker that runs their streams."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "data", sample_fps="all", streams=2)
         self._folder = folder
-        self.settings = load_settings("producer", data_dir=folder / "data", sample_fps="all", streams=2)
-        self.store = open_object_store(self.settings.store_url)
-        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
         self.feeds = LiveBook(self.settings.catalogue_url)
         self.log = open_frame_log(self.settings.log_url)
 
     def close(self) -> None:
         self.log.close()
-        self.catalogue.close()
         self.feeds.close()
-        self.store.close()
+        super().close()
 
-    def upload(self, name: str, frames: int = FRAMES) -> VideoRecord:
+    def film(self, name: str, frames: int = FRAMES) -> VideoRecord:
         clip = encode_video(self._folder / f"{name}.mp4", frames, codec="libx264", size_px=(64, 48))
-        return upload_file(
-            clip, self.settings, self.store, self.catalogue, source="Gate", start_time="2026-03-01T10:00:00Z"
-        )
+        return self.upload(clip, source="Gate", start_time="2026-03-01T10:00:00Z")
 
     def start(self, video: VideoRecord) -> Feed:
         return start_stream(self.catalogue, self.feeds, self.settings, video.id, speed=16.0).feed
@@ -118,7 +112,7 @@ def test_a_worker_without_its_database_waits_and_says_when_that_is_back(place: P
 @pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(place: Place) -> None:
-    video = place.upload("gate")
+    video = place.film("gate")
     first = place.start(video)
     until(lambda: place.now(first).worker)
     assert place.now(first).told.state == "starting"
@@ -149,7 +143,7 @@ def test_a_camera_that_gets_another_address_is_opened_there_and_stays_the_same_c
 
 @pytest.mark.usefixtures("worker")
 def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place: Place) -> None:
-    feed = place.start(place.upload("gate", 100))
+    feed = place.start(place.film("gate", 100))
     until(lambda: place.now(feed).worker)
     place.feeds.ask_feed(feed.id, "stop")
     until(lambda: place.now(feed).is_over)
@@ -161,7 +155,7 @@ def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place:
 def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_for_its_turn(
     place: Place,
 ) -> None:
-    videos = [place.upload(name, frames) for name, frames in (("a", 10), ("b", 11), ("c", 12))]
+    videos = [place.film(name, frames) for name, frames in (("a", 10), ("b", 11), ("c", 12))]
     assert len({video.source for video in videos}) == 1
     feeds = [place.start(video) for video in videos[:2]]
     with pytest.raises(TooManyStreams) as refused:

@@ -25,13 +25,11 @@ from serving.own import OwnServer
 from serving.state import with_user
 from tests.kit.clips import noisy, write_clip
 from tests.videos.test_work_kills import children_of
-from tests.videos.video_records import all_keys, rows_and_jobs, upload_file
+from tests.videos.video_place import VideoPlace
+from tests.videos.video_records import all_keys, rows_and_jobs
 
-from frametally.adapters_by_url import open_object_store
 from frametally.settings.environment import environment_of
-from frametally.settings.loading import Settings, load_settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job, JobQuestion
-from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.queues.amqp_queue import DEAD_LETTERS, QUEUES_THERE
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
@@ -74,33 +72,22 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_clip(folder / f"cam-{number:02}.mp4", noisy(5, number)) for number in range(VIDEOS)]
 
 
-class Place:
+class Place(VideoPlace):
     """A data folder with videos in it, and workers on it."""
 
     def __init__(self, folder: Path, clips: list[Path], **where: Any) -> None:
-        values: dict[str, Any] = {"sample_fps": "all", "lease_s": 4 / 3, **where}
-        self.settings: Settings = load_settings("producer", data_dir=folder / "data", **values)
+        super().__init__(folder / "data", **{"sample_fps": "all", "lease_s": 4 / 3, **where})
         self.fault = folder / "fault"
         self._said = folder / "said.txt"
         self._stack = ExitStack()
-        enter = self._stack.enter_context
-        self.store = enter(closing(open_object_store(self.settings.store_url)))
-        self.catalogue = enter(
-            closing(open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access))
-        )
         self.videos: list[VideoRecord] = [
-            upload_file(
-                clip,
-                self.settings,
-                self.store,
-                self.catalogue,
-                start_time=f"2026-03-01T{number // 60:02}:{number % 60:02}:00Z",
-            )
+            self.upload(clip, start_time=f"2026-03-01T{number // 60:02}:{number % 60:02}:00Z")
             for number, clip in enumerate(clips)
         ]
 
     def close(self) -> None:
         self._stack.close()
+        super().close()
 
     @property
     def said(self) -> list[str]:
@@ -129,7 +116,7 @@ class Place:
         worker = self.start("--until-done")
         assert worker.wait(PATIENCE_S) == 0, self.said[-20:]
 
-    def job(self, kind: str) -> Job:
+    def first_job(self, kind: str) -> Job:
         return next(job for job in self.catalogue.jobs(self.videos[0].id) if job.kind == kind)
 
     def end(self) -> tuple[list[Any], dict[str, Any]]:
@@ -259,7 +246,7 @@ def mended(place: Place, failed: Job) -> None:
 def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_times(place: Place) -> None:
     place.fault.write_text("child")
     assert place.start("--until-done").wait(PATIENCE_S) == 6  # one job failed, and is named
-    failed = place.job("previews")
+    failed = place.first_job("previews")
     assert (failed.state, failed.attempts) == ("failed", 3)
     assert "killed (SIGSEGV) 3 times" in (failed.reason or "")
     mended(place, failed)
@@ -272,10 +259,10 @@ def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Pl
     for _ in range(MOST_LOSSES):
         until(lambda: place.catalogue.claim("lost", ("previews",), lease_s=0.0) is not None, place)
     worker = place.start()
-    until(lambda: place.job("previews").state == "failed", place)
+    until(lambda: place.first_job("previews").state == "failed", place)
     worker.terminate()
     worker.wait(PATIENCE_S)
-    failed = place.job("previews")
+    failed = place.first_job("previews")
     assert (failed.attempts, failed.losses) == (0, MOST_LOSSES + 1)
     assert failed.reason.startswith(f"The worker was killed {MOST_LOSSES + 1} times while it worked on it.")
     if place.settings.part(VideoSettings).queue_url:

@@ -18,17 +18,16 @@ from s3_bucket import new_bucket_name, root_access
 from serving.state import with_user
 from tests.kit.clips import crossing, write_clip
 from tests.kit.messages import records_on
-from tests.videos.video_records import all_keys, upload_file
+from tests.videos.video_place import VideoPlace
+from tests.videos.video_records import all_keys
 
-from frametally.adapters_by_url import open_frame_log, open_object_store
+from frametally.adapters_by_url import open_frame_log
 from frametally.media.manifests import find_manifest
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.rules.seals import unsealed
 from frametally.settings.environment import environment_of
-from frametally.settings.loading import Settings, load_settings
 from frametally_cli.bucket import set_up_store
-from frametally_videos.catalogue_by_url import open_video_catalogue
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -42,23 +41,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", crossing(FRAMES))
 
 
-class Place:
+class Place(VideoPlace):
     """The place of one uploaded video, and workers on it."""
 
     def __init__(self, folder: Path, clip: Path, **where: Any) -> None:
+        super().__init__(folder / "data", sample_fps="all", lease_s=0.67, **where)
         self.folder = folder
-        self.settings: Settings = load_settings(
-            "producer", data_dir=folder / "data", sample_fps="all", lease_s=0.67, **where
-        )
-        self.store = open_object_store(self.settings.store_url, self.settings.store_access)
-        self.catalogue = open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access)
-        self.video = upload_file(
-            clip, self.settings, self.store, self.catalogue, start_time="2026-03-01T10:00:00Z"
-        )
-
-    def close(self) -> None:
-        self.store.close()
-        self.catalogue.close()
+        self.video = self.upload(clip, start_time="2026-03-01T10:00:00Z")
 
     @contextmanager
     def start(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -20,6 +20,7 @@ from tests.examples import first_quick
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_manifest
 from tests.kit.clips import write_clip
+from tests.videos.video_place import VideoPlace
 from tests.videos.video_records import (
     NO_PICTURES,
     NO_TIME,
@@ -31,21 +32,17 @@ from tests.videos.video_records import (
     open_parts,
     rows_and_jobs,
     send,
-    upload_file,
 )
 
 from frametally import keys
-from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.process.failpoints import VARIABLE, every_failpoint
 from frametally.records import encode
-from frametally.settings.loading import Settings, load_settings
+from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, VideoQuestion, made_by, usual_jobs
-from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.library.edits import edit_video, moment_ms
 from frametally_videos.records import VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.upload_refusals import Refused
@@ -582,27 +579,21 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("footage") / "Gate 1.mp4", pictures(), fps=10)
 
 
-class House:
+class House(VideoPlace):
     """A data folder, its catalogue, and the command line on it."""
 
     def __init__(self, frametally: Any, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
+        super().__init__(folder / "data")
         self._frametally = frametally
         self.folder = folder
-        self.settings: Settings = load_settings("producer", data_dir=folder / "data")
-        self.store: ObjectStore = open_object_store(self.settings.store_url)
-        self.catalogue: VideoCatalogue = open_video_catalogue(self.settings.catalogue_url)
-
-    def close(self) -> None:
-        self.store.close()
-        self.catalogue.close()
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
         done = self._frametally(*arguments, "--data-dir", self.settings.data_dir, cwd=self.folder, **ENV)
         assert done.code == code, (arguments, done.out, done.err)
         return str(done.out)
 
-    def work(self) -> str:
+    def finish(self) -> str:
         return self("work", "--until-done")
 
     def make_frames(self) -> str:
@@ -612,9 +603,6 @@ class House:
     def count(self) -> None:
         self("consume", "--until-caught-up")
         self("aggregate")
-
-    def upload(self, path: Path, **fields: Any) -> VideoRecord:
-        return upload_file(path, self.settings, self.store, self.catalogue, **fields)
 
     def parts(self) -> dict[str, bytes]:
         """The content of the part files of each day's current run, by day and name, without empty ones."""
@@ -649,10 +637,10 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
 ) -> None:
     video = house.upload(clip, start_time=START)
     assert (video.source_name, video.name) == ("Gate 1", "Gate 1.mp4")
-    assert house.work().startswith(f"jobs: {len(usual_jobs(video, 'queue'))} done, 0 failed")
+    assert house.finish().startswith(f"jobs: {len(usual_jobs(video, 'queue'))} done, 0 failed")
     house.count()
     assert house.parts() == counted
-    assert house.work().startswith("jobs: 0 done")
+    assert house.finish().startswith("jobs: 0 done")
     house("index")
     assert "bad" not in house("doctor", "--deep")
 
@@ -713,13 +701,13 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
 ) -> None:
     video = house.upload(clip)
     usual = usual_jobs(video, "queue")
-    assert house.work().startswith(f"jobs: {len(usual)} done, 0 failed")
+    assert house.finish().startswith(f"jobs: {len(usual)} done, 0 failed")
     row = house.catalogue.video(video.id)
     assert [one.kind for one in row.artifacts] == [kind for job in usual for kind in made_by(job, video)]
     house.count()
     assert "Gate 1 *" in house("status", code=4)
     house("index")
-    house.work()
+    house.finish()
     row = house.catalogue.video(video.id)
     assert row.state == "ready"
     edit_video(
@@ -730,7 +718,7 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
         {"start_time": START},
         name_source=lambda name: (name, name),
     )
-    house.work()
+    house.finish()
     house.count()
     assert house.parts() == counted
 
@@ -738,14 +726,14 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
 @pytest.mark.thorough
 def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, clip: Path) -> None:
     video = house.upload(clip, start_time=START)
-    house.work()
+    house.finish()
     house.count()
     gone = msgspec.structs.replace(video, state="deleting")
     house.store.put(gone.key, encode(gone))
     house.catalogue.put_video(gone, "2")
     house.catalogue.cancel_jobs(video.id)
     house.catalogue.queue(video.id, "removal")
-    assert house.work().startswith("jobs: 1 done, 0 failed")
+    assert house.finish().startswith("jobs: 1 done, 0 failed")
     house("aggregate")
     assert house.parts() == {}
     assert house.catalogue.video(video.id) is None
@@ -765,12 +753,12 @@ def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_le
     house: House, clip: Path
 ) -> None:
     video = house.upload(clip, start_time=START)
-    house.work()
+    house.finish()
     house("forget", "--source", video.source, "--delete-images", "--yes")
     left = [path for name in ("videos", "images") for path in (house.folder / "data/store" / name).rglob("*")]
     assert [path.name for path in left] == ["contents"]
     assert house.catalogue.video(video.id) is None
-    assert house.work().startswith("jobs: 0 done, 0 failed")
+    assert house.finish().startswith("jobs: 0 done, 0 failed")
 
 
 def test_what_is_doubtful_about_its_time_is_told_to_the_uploader(ports: UploadPorts) -> None:

@@ -23,20 +23,18 @@ from tests.fakes.footage import make_file, moving
 from tests.fakes.remuxed import with_tracks
 from tests.family.footage import make_video
 from tests.kit.waiting import until
+from tests.videos.video_place import VideoPlace
 from tests.videos.video_records import make_video as make_record
-from tests.videos.video_records import upload_file
 
 from frametally import keys
-from frametally.adapters.files.folder_store import FileStore
-from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.files.opencv import decode_image
 from frametally.media.manifests import find_manifest
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally.work import worker_process
 from frametally_cli.stages.members_on_demand import is_all_here
-from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
-from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
+from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, JobKind, usual_jobs
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.__main__ import needs_network
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
@@ -49,34 +47,8 @@ from frametally_videos.uploads.acceptance import read_video
 START = "2026-03-01T10:00:00Z"
 
 
-class Shop:
-    """A store, a catalogue, and a worker on both."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = load_settings("producer", data_dir=folder / "data", lease_s=1.0)
-        self.store = FileStore(self.settings.store_url)
-        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
-        self.lines: list[str] = []
-
-    def close(self) -> None:
-        self.catalogue.close()
-
-    def upload(self, path: Path, **fields: Any) -> VideoRecord:
-        return upload_file(path, self.settings, self.store, self.catalogue, **fields)
-
-    def upload_for(self, kind: JobKind, path: Path, **fields: Any) -> VideoRecord:
-        """Upload a video with only this job waiting."""
-        video = self.upload(path, **fields)
-        self.catalogue.cancel_jobs(video.id)
-        self.catalogue.queue(video.id, kind)
-        return video
-
-    def work(self, should_stop: Callable[[], bool] = lambda: False) -> job_worker.WorkReport:
-        queue, say = open_task_queue("", self.catalogue), self.lines.append
-        worker = job_worker.JobWorker(
-            self.settings, self.store, self.catalogue, queue, tuple(QUEUES), say, should_stop
-        )
-        return worker.work(1, until_done=True)
+class Shop(VideoPlace):
+    """A place of videos, and what its workers have made of them."""
 
     def made(self, video: VideoRecord, kind: ArtifactKind) -> Artifact:
         row = self.catalogue.video(video.id)
@@ -90,14 +62,11 @@ class Shop:
         found = decode_at(key, self.store.get(key), VideoQuality)
         return [check.name for check in found.checks if not check.passed]
 
-    def job(self, video: VideoRecord, kind: str) -> Job:
-        return next(job for job in reversed(self.catalogue.jobs(video.id)) if job.kind == kind)
-
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(job_worker, "_PAUSES_S", (0.0,))
-    with closing(Shop(tmp_path)) as opened:
+    with closing(Shop(tmp_path / "data", lease_s=1.0)) as opened:
         yield opened
 
 
@@ -201,7 +170,7 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
     video = shop.upload(make_video("a.mp4", 3))
     assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
     assert shop.work().failed == []
-    assert "a.mp4: previews: its worker was lost; trying again in 0 s" in shop.lines
+    assert "a.mp4: previews: its worker was lost; trying again in 0 s" in shop.worker_lines
     job = shop.job(video, "previews")
     assert (job.state, job.attempts, job.losses) == ("done", 1, 1)
 
@@ -308,7 +277,7 @@ def probe(
         program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind=kind)
         video = shop.upload_for(kind, make_video("a.mp4", 3), start_time="2026-03-01T10:00:00Z")
         instead(monkeypatch, program)
-        assert shop.work().failed == [], shop.lines
+        assert shop.work().failed == [], shop.worker_lines
         found: Found = json.loads(shop.store.get(f"videos/{video.id}/poster-of-the-probe.jpg"))
         return video, found
 
@@ -484,19 +453,16 @@ TOGETHER: list[tuple[QueueName, ...]] = [("media",), ("metadata-extraction", "vi
 def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(
     tmp_path: Path, workers: list[tuple[QueueName, ...]]
 ) -> None:
-    settings = load_settings("producer", data_dir=tmp_path / "data")
     clip = make_video(tmp_path / "gate.mp4", frames=10)
-    with (
-        closing(open_object_store(settings.store_url)) as store,
-        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
-    ):
-        video = upload_file(clip, settings, store, catalogue, start_time="2026-03-01T10:00:00Z")
+    with closing(VideoPlace(tmp_path / "data")) as place:
+        catalogue = place.catalogue
+        video = place.upload(clip, start_time="2026-03-01T10:00:00Z")
         left = {job.kind for job in catalogue.jobs(video.id)}
         assert left
         for names in workers:
             queued = {job.kind for job in catalogue.jobs(video.id) if job.state == "queued"}
             asked = [word for name in names for word in ("--worker", name)]
-            done = run_worker(*asked, "--until-done", "--data-dir", settings.data_dir)
+            done = run_worker(*asked, "--until-done", "--data-dir", place.settings.data_dir)
             assert done.returncode == 0, done.stderr
             still = {job.kind for job in catalogue.jobs(video.id) if job.state == "queued"}
             assert queued - still == queued & set(kinds_of(names))
@@ -538,8 +504,8 @@ def test_a_job_that_waits_for_a_server_lets_its_worker_do_others_and_says_what_i
     assert job.reason is not None
     assert job.reason.startswith(f"Kafka at 127.0.0.1:{port} is not responding")
     assert "Permission denied" not in job.reason
-    assert f"a.mp4: frames: waiting, then trying again: {job.reason}" in shop.lines
-    assert len([line for line in shop.lines if "waiting" in line]) == 1
+    assert f"a.mp4: frames: waiting, then trying again: {job.reason}" in shop.worker_lines
+    assert len([line for line in shop.worker_lines if "waiting" in line]) == 1
     with (
         closing(open_count_index(shop.settings.index_url)) as index,
         closing(open_ledger(shop.settings.ledger_url)) as ledger,

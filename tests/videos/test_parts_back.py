@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.waiting import until
-from tests.videos.test_jobs import Shop
+from tests.videos.video_place import VideoPlace
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
@@ -18,7 +18,6 @@ from frametally.ports.object_store import ObjectInfo
 from frametally.process.meters import METERS
 from frametally_videos.catalogue_by_url import open_task_queue
 from frametally_videos.jobs import job_worker
-from frametally_videos.queues.task_queue import QUEUES
 
 BACK = "no longer waiting: the frame store is responding again"
 
@@ -45,32 +44,30 @@ def test_a_worker_says_that_the_store_is_back_once_it_has_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_worker, "_ROUND_EVERY_S", 0.02)
-    with closing(Shop(tmp_path)) as shop:
+    with closing(VideoPlace(tmp_path)) as shop:
         store = shop.store = SwitchedStore(shop.settings.store_url)
-        queue, ended = open_task_queue("", shop.catalogue), threading.Event()
-        worker = job_worker.JobWorker(
-            shop.settings, store, shop.catalogue, queue, tuple(QUEUES), shop.lines.append, ended.is_set
-        )
+        ended = threading.Event()
+        worker = shop.worker(ended.is_set)
         store.is_away = True
         thread = threading.Thread(target=worker.work, args=(1,), kwargs={"until_done": False})
         thread.start()
         try:
-            until(lambda: store.refusals > 3 or BACK in shop.lines)
-            assert shop.lines == ["waiting, then trying again: the store refuses"]
+            until(lambda: store.refusals > 3 or BACK in shop.worker_lines)
+            assert shop.worker_lines == ["waiting, then trying again: the store refuses"]
             assert is_away("frame store")
             store.is_away = False
-            until(lambda: BACK in shop.lines)
+            until(lambda: BACK in shop.worker_lines)
         finally:
             ended.set()
             thread.join()
-    assert shop.lines[1:] == [BACK]
+    assert shop.worker_lines[1:] == [BACK]
     assert not is_away("frame store")
 
 
 def test_a_broker_that_is_stopped_is_not_called_broken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with closing(Shop(tmp_path)) as shop:
+    with closing(VideoPlace(tmp_path)) as shop:
         queue = open_task_queue(f"amqp://me@127.0.0.1:{port}", shop.catalogue)
         with closing(queue), pytest.raises(Retryable, match=r"is not responding \(.*refused"):
             queue.prepare()

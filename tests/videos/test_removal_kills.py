@@ -15,19 +15,14 @@ import msgspec
 import numpy as np
 import pytest
 from tests.kit.clips import write_clip
-from tests.videos.video_records import all_keys, upload_file
+from tests.videos.video_place import VideoPlace
+from tests.videos.video_records import all_keys
 
-from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
 from frametally.process import failpoints
-from frametally.records import encode
 from frametally.settings.environment import environment_of
-from frametally.settings.loading import Settings, load_settings
-from frametally_videos.catalogue_by_url import open_task_queue, open_video_catalogue
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.job_steps import JobOrder
-from frametally_videos.jobs.job_worker import JobWorker
-from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.content_claims import holder_of
@@ -45,40 +40,18 @@ STEPS = [
 ]
 
 
-class Place:
+class Place(VideoPlace):
     """A data folder with one video, whose frames are stored and whose previews are made."""
 
     def __init__(self, folder: Path, video: VideoRecord | None = None, clip: Path | None = None) -> None:
-        self.settings: Settings = load_settings("producer", data_dir=folder, lease_s=0.67, sample_fps="all")
-        self.store = open_object_store(self.settings.store_url)
-        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        super().__init__(folder, lease_s=0.67, sample_fps="all")
         if clip is not None:
-            video = self.upload(clip)
+            video = self.upload(clip, start_time=START)
         assert video is not None
         self.video = video
 
-    def close(self) -> None:
-        self.store.close()
-        self.catalogue.close()
-
-    def upload(self, clip: Path) -> VideoRecord:
-        return upload_file(clip, self.settings, self.store, self.catalogue, start_time=START)
-
     def finish(self) -> None:
-        said: list[str] = []
-        queue = open_task_queue("", self.catalogue)
-        worker = JobWorker(
-            self.settings, self.store, self.catalogue, queue, tuple(QUEUES), said.append, lambda: False
-        )
-        assert worker.work(1, until_done=True).failed == []
-
-    def ask_to_remove(self) -> None:
-        gone = msgspec.structs.replace(self.video, state="deleting")
-        self.store.put(gone.key, encode(gone))
-        info = self.store.head(gone.key)
-        assert info is not None
-        self.catalogue.put_video(gone, info.version)
-        self.catalogue.queue(self.video.id, "removal")
+        assert self.work().failed == []
 
     def die_at(self, step: str) -> None:
         """Play a worker that claims the removal, and dies with the job's process at one of its steps."""
@@ -132,7 +105,7 @@ def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFacto
     copy = tmp_path_factory.mktemp("quiet") / "data"
     shutil.copytree(folder, copy)
     with closing(Place(copy, video)) as undisturbed:
-        undisturbed.ask_to_remove()
+        undisturbed.ask_to_remove(undisturbed.video)
         undisturbed.finish()
         return undisturbed.contents()
 
@@ -148,7 +121,7 @@ def test_every_step_of_a_removal_is_among_those_it_is_killed_at() -> None:
 def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quiet_one_leaves(
     place: Place, quiet: dict[str, bytes], step: str
 ) -> None:
-    place.ask_to_remove()
+    place.ask_to_remove(place.video)
     place.die_at(step)
     assert place.catalogue.video(place.video.id) is not None
     place.finish()
@@ -164,9 +137,9 @@ def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quie
 def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
     place: Place, clip: Path
 ) -> None:
-    place.ask_to_remove()
+    place.ask_to_remove(place.video)
     place.die_at("removal.unclaimed")
-    again = place.upload(clip)
+    again = place.upload(clip, start_time=START)
     assert again.id != place.video.id
     # Its frames are stored before anyone knows that the removal's worker is dead.
     job = place.catalogue.claim("who lives", ("frames",), lease_s=60.0)

@@ -13,22 +13,18 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from tests.kit.clips import write_clip
 from tests.kit.processes import children_of, is_running
 from tests.kit.waiting import until
-from tests.videos.video_records import all_keys, upload_file
+from tests.videos.video_place import VideoPlace
+from tests.videos.video_records import all_keys
 
-from frametally.adapters_by_url import open_object_store
 from frametally.media.manifests import find_manifest
-from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import encode
-from frametally.settings.loading import load_settings
 from frametally_live.book import LiveBook
-from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 FRAMES = 100
@@ -53,21 +49,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("footage") / "cam.mp4", noise, fps=10)
 
 
-class Place:
+class Place(VideoPlace):
     """A data folder with one video in it, and workers on it."""
 
     def __init__(self, folder: Path, clip: Path) -> None:
-        self.settings = load_settings("producer", data_dir=folder)
-        self.store: ObjectStore = open_object_store(self.settings.store_url)
-        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        super().__init__(folder)
         self.feeds = LiveBook(self.settings.catalogue_url)
-        self.video: VideoRecord = upload_file(
-            clip, self.settings, self.store, self.catalogue, start_time="2026-03-01T10:00:00Z"
-        )
+        self.video: VideoRecord = self.upload(clip, start_time="2026-03-01T10:00:00Z")
 
     def close(self) -> None:
-        self.store.close()
-        self.catalogue.close()
+        super().close()
         self.feeds.close()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -82,13 +73,6 @@ class Place:
     def finish(self) -> None:
         with self.start("--until-done") as worker:
             assert worker.wait(PATIENCE_S) == 0
-
-    def remove(self) -> None:
-        gone = msgspec.structs.replace(self.video, state="deleting")
-        self.store.put(gone.key, encode(gone))
-        self.catalogue.put_video(gone, "2")
-        self.catalogue.cancel_jobs(self.video.id)
-        self.catalogue.queue(self.video.id, "removal")
 
     def contents(self) -> dict[str, bytes]:
         """All objects, without a video's id and wall-clock times."""
