@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 import multiprocessing
 import os
@@ -10,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -110,3 +113,20 @@ def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env:
             raise TimeoutError(f"frametally {' '.join(map(str, arguments))}")
         out, err = ((Path(output) / name).read_text() for name in ("out", "err"))
         return Finished(process.exitcode, out, err)
+
+
+class CommandLine:
+    """`frametally` in this process and in a folder, which is made: the quick way where nothing is killed."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def __call__(self, *arguments: object, code: int | None = 0) -> Finished:
+        """Run a command; it must end with `code`, unless that is None."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with contextlib.chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            found = importlib.import_module("frametally_cli.main").main([*map(str, arguments)])
+        finished = Finished(found, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+        assert code in (None, found), (arguments, finished)
+        return finished

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -13,13 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.commands import findings, run_frametally
+from tests.commands import CommandLine, findings, run_frametally
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
-from frametally_cli import main as cli
 
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "10", "FRAMETALLY_COUNT_OBJECTS": "false"}
 PICTURES = 30  # two seconds apart
@@ -27,7 +25,7 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "gate"
@@ -38,12 +36,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         cv2.imwrite(str(folder / f"still_20260301_12{number // 15:02d}{number % 15 * 2:02d}.jpg"), image)
 
     def call(*arguments: object, code: int = 0) -> str:
-        capsys.readouterr()
-        with contextlib.chdir(tmp_path):
-            exit_code = cli.main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        assert exit_code == code, (arguments, output)
-        return output.out + output.err
+        done = CommandLine(tmp_path)(*arguments, code=code)
+        return done.out + done.err
 
     return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -13,13 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.commands import findings
+from tests.commands import CommandLine, findings
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally_cli import main as cli
 
 pytestmark = pytest.mark.thorough
 
@@ -35,20 +33,15 @@ TOPIC, PICTURES = "frames", 12
 class House:
     """A data folder with produced footage, and the command line on it, in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path, footage: Path) -> None:
-        folder.mkdir()
-        self._capsys = capsys
+    def __init__(self, folder: Path, footage: Path) -> None:
+        self._frametally = CommandLine(folder)
         self.folder = folder
         self.data_dir = folder / "frametally-data"
         self.footage = footage
         self.produce()
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
-        self._capsys.readouterr()
-        with contextlib.chdir(self.folder):
-            found = cli.main([str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        assert found == code, (arguments, said.out, said.err)
+        said = self._frametally(*arguments, code=code)
         return " ".join((said.out + said.err).split())
 
     def produce(self, footage: Path | None = None) -> str:
@@ -60,10 +53,7 @@ class House:
         self("index")
 
     def status(self, code: int = 0) -> dict[str, Any]:
-        self._capsys.readouterr()
-        with contextlib.chdir(self.folder):
-            assert cli.main(["status", "--json"]) == code
-        return json.loads(self._capsys.readouterr().out)
+        return json.loads(self._frametally("status", "--json", code=code).out)
 
     def store(self) -> ObjectStore:
         return open_object_store(f"file://{self.data_dir}/store")
@@ -92,13 +82,11 @@ def footage(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, footage: Path
-) -> Callable[[str], House]:
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, footage: Path) -> Callable[[str], House]:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
-    return lambda name: House(capsys, tmp_path / name, footage)
+    return lambda name: House(tmp_path / name, footage)
 
 
 def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from pathlib import Path
 
 import pytest
+from tests.commands import CommandLine
 from tests.kit.clips import jpeg_of
 from tests.pipeline.test_undo_end_to_end import ENV, make_video, picture
-
-from frametally_cli import main as cli
 
 START = ("--start-time", "2026-03-04T10:00:00Z")
 LATIN, SHOWN = os.fsdecode(b"caf\xe9"), r"caf\xe9"
@@ -21,26 +19,22 @@ UNRULY, UNRULY_SHOWN = "a\nb\x1b[31m\u202ec", r"a\nb\x1b[31m\u202ec"
 class Shell:
     """The command line, in this process; its output has to be UTF-8."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        self._capsys = capsys
+    def __init__(self, folder: Path) -> None:
+        self._frametally = CommandLine(folder)
         self.folder = folder
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
-        self._capsys.readouterr()
-        with contextlib.chdir(self.folder):
-            found = cli.main(arguments)
-        said = "".join(self._capsys.readouterr())
-        assert found == code, said
-        assert not {"\x1b", "\u202e"} & set(said)
-        return said
+        done = self._frametally(*arguments, code=code)
+        assert not {"\x1b", "\u202e"} & set(done.out + done.err)
+        return done.out + done.err
 
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
-    return Shell(capsys, tmp_path)
+    return Shell(tmp_path)
 
 
 @pytest.mark.thorough

@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from tests.commands import CommandLine, Finished
 
 from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_run
-from frametally_cli import main as cli
 
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}
 START, SEVENTH = "2026-04-01T10:00:00Z", "2026-04-01T10:00:07Z"
 
 
-class Said(NamedTuple):
-    out: str
-    err: str
-
-
-class House:
+class House(CommandLine):
     """An empty data folder, and the command line on it, in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        folder.mkdir()
-        self._capsys = capsys
-        self.folder = folder
-
-    def __call__(self, *arguments: object, code: int | None = 0) -> Said:
-        self._capsys.readouterr()
-        with contextlib.chdir(self.folder):
-            found = cli.main([str(argument) for argument in arguments])
-        said = Said(*self._capsys.readouterr())
-        assert code in (None, found), (arguments, said.out, said.err)
-        return said
-
-    def run(self, path: Path, start_time: str = START, *, code: int | None = 0) -> Said:
+    def run(self, path: Path, start_time: str = START, *, code: int | None = 0) -> Finished:
         return self("run", "--no-serve", path, "--source", "cam", "--start-time", start_time, code=code)
 
     def recount(self) -> None:
@@ -67,13 +48,11 @@ class House:
 
 
 @pytest.fixture
-def house(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[str], House]:
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], House]:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
-    return lambda name: House(capsys, tmp_path / name)
+    return lambda name: House(tmp_path / name)
 
 
 def make_video(

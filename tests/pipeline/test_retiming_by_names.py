@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import CommandLine
 from tests.kit.clips import write_clip
 
 from frametally.adapters_by_url import open_object_store
@@ -17,7 +17,6 @@ from frametally.files.opencv import cv2
 from frametally.media.manifests import list_manifests
 from frametally.rules.times import utc
 from frametally.settings.loading import load_settings
-from frametally_cli.main import main
 
 PATTERN = "%Y%m%d/{source}_%H%M%S"
 Told = Callable[..., tuple[int, str]]
@@ -30,7 +29,7 @@ def make_video(path: Path, frames: int, creation_time: str) -> None:
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     """Three exports of a recorder and one file with another name, produced by their containers' times."""
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     for n, hour in enumerate(("08", "09", "10")):
@@ -38,10 +37,8 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     make_video(tmp_path / "nvr/20260501/other.mp4", 8, "2026-06-03T00:00:00Z")
 
     def run(*arguments: str) -> tuple[int, str]:
-        with contextlib.chdir(tmp_path):
-            code = main(list(arguments))
-        said = capsys.readouterr()
-        return code, said.out + said.err
+        done = CommandLine(tmp_path)(*arguments, code=None)
+        return done.code, done.out + done.err
 
     assert run("produce", "nvr")[0] == 0
     return run

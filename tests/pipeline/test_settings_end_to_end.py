@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +12,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from tests.commands import CommandLine
 
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.quality_reports import read_quality
@@ -20,7 +20,6 @@ from frametally.books.runs import current_runs
 from frametally.records import encode
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.settings.loading import load_settings
-from frametally_cli import main as cli
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
@@ -31,9 +30,7 @@ BAR = ("explain", "--source", "pics", "--label", "white", "--interval-start", "2
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Two pictures of two patches each, one of them small, counted and indexed; then the command line."""
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     (tmp_path / "pics").mkdir()
@@ -43,10 +40,7 @@ def run(
         cv2.imwrite(str(tmp_path / "pics" / f"still_20260301_1200{second:02d}.jpg"), image)
 
     def ask(*arguments: object, code: int = 0) -> str:
-        capsys.readouterr()
-        with contextlib.chdir(tmp_path):
-            assert cli.main([str(one) for one in arguments]) == code
-        return capsys.readouterr().out
+        return CommandLine(tmp_path)(*arguments, code=code).out
 
     ask("produce", "pics", "--time-pattern", "still_%Y%m%d_%H%M%S")
     for command in (["consume", "--until-caught-up"], ["aggregate"], ["index"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -15,13 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.commands import CommandLine
 from tests.kit.clips import write_clip
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.settings.loading import load_settings
-from frametally_cli import main as cli
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
@@ -56,17 +55,12 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class House:
     """An empty data folder, and the command line on it, in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        folder.mkdir()
-        self._capsys = capsys
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.frametally = CommandLine(folder)
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
-        self._capsys.readouterr()
-        with contextlib.chdir(self.folder):
-            found = cli.main([str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        assert found == code, (arguments, said.out, said.err)
+        said = self.frametally(*arguments, code=code)
         return said.out + (said.err if code == 2 else "")
 
     def produce(self, footage: Path, *, start_time: str, source: str) -> None:
@@ -88,13 +82,11 @@ class House:
 
 
 @pytest.fixture
-def house(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[str], House]:
+def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], House]:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
-    return lambda name: House(capsys, tmp_path / name)
+    return lambda name: House(tmp_path / name)
 
 
 def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
