@@ -703,7 +703,10 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     usual = usual_jobs(video, "queue")
     assert house.finish().startswith(f"jobs: {len(usual)} done, 0 failed")
     row = house.catalogue.video(video.id)
-    assert [one.kind for one in row.artifacts] == [kind for job in usual for kind in made_by(job, video)]
+    # Two workers make them beside each other.
+    assert sorted(one.kind for one in row.artifacts) == sorted(
+        kind for job in usual for kind in made_by(job, video)
+    )
     house.count()
     assert "Gate 1 *" in house("status", code=4)
     house("index")
