@@ -165,7 +165,7 @@ def test_a_night_with_a_lamp_and_fog_and_snow_are_pictures_after_every_codec(nam
 def test_text_leaks_and_bars_show_nothing_and_people_cars_and_lights_are_pictures_wherever_they_are() -> None:
     scenes = script("benchmarks/blank_scenes.py")
     kinds = [*scenes.kinds()]
-    assert len(kinds) == 86
+    assert len(kinds) == 91
     assert [*filter(None, (scenes.wrong(kind, (320, 180), "JPEG") for kind in kinds))] == []
 
 

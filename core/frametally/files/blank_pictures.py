@@ -4,7 +4,8 @@ A picture is blank if the means of its 16x9 parts differ by at most `MOST_SPREAD
 such as a lamp at night, differs from their mean by more than `MOST_SPOT`. Three things do not count:
 
 - text, such as a camera's clock and name or a recorder's "NO SIGNAL", wherever it is: strokes of one height
-  in a row. Anything else, such as a person at the lower edge of a dark picture, is a picture;
+  in a row, also on a straight band of one colour along an edge. Anything else, such as a person at the lower
+  edge of a dark picture, is a picture;
 - light that leaks into a covered lens: a dark picture without detail that gets brighter to one side;
 - the colour bars of a test picture: columns of one colour, many of them saturated.
 """
@@ -40,6 +41,8 @@ _MOST_GAP = 0.8
 """Letters are closer together than this many of their heights; headlights are further apart."""
 _MOST_FILL = 0.72
 """Median share of its rectangle that a letter fills; lamps and lit windows fill more."""
+_MOST_BAND = 8
+"""A band behind letters covers at most this part of the height, such as an eighth."""
 _BAR_ROWS = 6
 """Colour bars cover the upper two thirds at least."""
 _LEAST_BARS = 5
@@ -88,10 +91,34 @@ def _has_spot(spots: NDArray[Any], mean: Levels) -> bool:
     return bool(np.any(highest - mean > MOST_SPOT) or np.any(mean - lowest > MOST_SPOT))
 
 
-def _is_text(picture: Pixels, mean: Levels, is_marked: NDArray[np.bool_]) -> bool:
-    """Return whether all that differs from the mean is letters in rows, which explain the marked parts."""
-    height_px, width_px = picture.shape[:2]
+def _ground(picture: Pixels, mean: Levels, is_marked: NDArray[np.bool_]) -> Pixels:
+    """Return what is behind letters: one colour, and the bands of another that a recorder draws for them.
+
+    A band covers the upper or lower edge, up to an eighth of the height; it is straight, and has letters.
+    """
     ground = np.full_like(picture, np.rint(mean))
+    most_px, half_px = len(picture) // _MOST_BAND, _THUMBNAIL_PX[0] // 2
+    slant_px = max(1, len(picture) // 180)
+    for side in (slice(None), slice(None, None, -1)):
+        if 2 * np.count_nonzero(is_marked[side][0]) < _COLUMNS:
+            continue
+        pixels = picture[side][: most_px + 1]
+        edge = cv2.resize(pixels, (2 * half_px, most_px + 1), interpolation=cv2.INTER_AREA)
+        rows = np.median(edge.reshape(-1, 2, half_px, 3), axis=2)
+        is_band = (np.abs(rows - mean) > MOST_SPREAD // 2).any(axis=2)
+        left_px, right_px = np.where(is_band.any(axis=0), len(edge) - np.argmax(is_band[::-1], axis=0), 0)
+        band = edge[: max(left_px, right_px)]
+        if 0 < len(band) <= most_px and abs(left_px - right_px) <= slant_px:
+            colour = np.median(band, axis=(0, 1))
+            if np.any(np.abs(band - colour) > 2 * MOST_SPOT):
+                ground[side][: len(band)] = colour
+    return ground
+
+
+def _is_text(picture: Pixels, mean: Levels, is_marked: NDArray[np.bool_]) -> bool:
+    """Return whether all that differs from the mean is letters in rows, on bands or without."""
+    height_px, width_px = picture.shape[:2]
+    ground = _ground(picture, mean, is_marked.reshape(_ROWS, _COLUMNS))
     away = cv2.absdiff(picture, ground).max(axis=2)
     mask = (away > max(MOST_SPOT, int(away.max()) / 2)).astype(np.uint8)
     stats = cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:]
@@ -123,7 +150,13 @@ def _is_text(picture: Pixels, mean: Levels, is_marked: NDArray[np.bool_]) -> boo
         for first, last in zip(left[row] - letter_px, (left + width)[row] + letter_px, strict=True):
             columns = (int(max(0, x) * _COLUMNS / width_px) for x in (first, last))
             is_covered[first_row : last_row + 1, slice(next(columns), 1 + next(columns))] = True
-    return not is_left.any() and not np.any(is_marked & ~is_covered.reshape(-1))
+    is_bare = is_marked.reshape(_ROWS, _COLUMNS) & ~is_covered
+    if is_left.any() or not is_bare.any():
+        return not is_left.any()
+    parts, plain = (
+        cv2.resize(pixels, _PARTS, interpolation=cv2.INTER_AREA).astype(int) for pixels in (picture, ground)
+    )
+    return not np.any(np.abs(parts - plain)[is_bare] > MOST_SPREAD // 2)
 
 
 def _is_leak(picture: Pixels, sampled: NDArray[np.int16]) -> bool:
