@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from broker_queues import waiting_in
 from serving.own import OwnServer
-from tests.services.test_queue_chaos import Place, through, until, write_clip
+from tests.kit.clips import noisy, write_clip
+from tests.services.test_queue_chaos import Place, through, until
 from tests.videos.test_work_kills import children_of
 
 from frametally_videos.catalogue.catalogue_rows import Job, JobQuestion
@@ -44,7 +45,7 @@ def go_on(worker: subprocess.Popen[bytes]) -> None:
 def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
-        clips = [write_clip(tmp_path / "cam.mp4", 1)]
+        clips = [write_clip(tmp_path / "cam.mp4", noisy(5, 1))]
         place = stack.enter_context(closing(Place(tmp_path, clips, lease_s=20.0, **through(broker))))
         busy = place.start("--queue", "metadata-extraction")
         held = at_work(place, busy)
@@ -66,7 +67,7 @@ def test_a_job_longer_than_the_broker_waits_is_acknowledged_and_ends_though_its_
     monkeypatch.setenv("SETTLE_AFTER_S", "0.06")
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
-        clips = [write_clip(tmp_path / "cam.mp4", 1)]
+        clips = [write_clip(tmp_path / "cam.mp4", noisy(5, 1))]
         place = stack.enter_context(closing(Place(tmp_path, clips, **through(broker))))
         killed = place.start("--queue", "frames")
         held = at_work(place, killed)
