@@ -95,7 +95,7 @@ def jobs_of(ports: UploadPorts, video_id: str) -> list[str]:
     return sorted(job.kind for job in ports.catalogue.jobs(video_id))
 
 
-def test_an_upload_becomes_a_video_with_its_row_and_its_jobs_and_leaves_nothing_else(
+def test_an_upload_becomes_a_video_with_its_row_and_jobs_and_leaves_nothing_else(
     ports: UploadPorts,
 ) -> None:
     upload = send(ports, DATA, file_name="Gate East.mp4")
@@ -118,7 +118,9 @@ def test_an_upload_becomes_a_video_with_its_row_and_its_jobs_and_leaves_nothing_
     assert (ended.state, ended.video_id, ended.known) == ("accepted", video.id, False)
 
 
-def test_what_nothing_tells_the_time_of_waits_for_a_person_with_its_pictures_made(ports: UploadPorts) -> None:
+def test_a_video_with_no_known_time_waits_for_a_person_while_its_pictures_are_made(
+    ports: UploadPorts,
+) -> None:
     video = Acceptance(ports).accept(send(ports, NO_TIME)).video
     row = ports.catalogue.video(video.id)
     assert (row.state, row.reason) == ("needs_time", acceptance_module.NO_TIME)
@@ -143,7 +145,7 @@ def look_for_times(settings: Settings, key: str, fields: VideoFields, file_name:
     return make_facts(started_at_ms=fields.last_modified_ms, time_source="file_time")
 
 
-def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(ports: UploadPorts) -> None:
+def test_uploading_the_same_bytes_as_another_source_keeps_the_first_counts(ports: UploadPorts) -> None:
     ports.store.put(COUNTED.key, encode(COUNTED))
     ports = ports._replace(look=look_for_times)
     upload = send(ports, DATA, fields=ELSEWHERE)
@@ -185,7 +187,7 @@ def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_i
     assert jobs_of(ports, first.id).count("frames") == 1
 
 
-def test_a_confirmation_that_a_kill_followed_is_kept(ports: UploadPorts) -> None:
+def test_a_confirmation_survives_a_kill(ports: UploadPorts) -> None:
     ports.store.put(COUNTED.key, encode(COUNTED))
     ports = ports._replace(look=look_for_times)
     upload = send(ports, DATA, fields=ELSEWHERE)
@@ -199,7 +201,7 @@ def test_a_confirmation_that_a_kill_followed_is_kept(ports: UploadPorts) -> None
 
 
 @pytest.mark.parametrize("fields", [VideoFields(), VideoFields(source="TRAFFIC")])
-def test_an_upload_that_says_no_other_source_or_time_is_counted_where_its_bytes_are(
+def test_an_upload_without_source_or_time_counts_where_its_bytes_already_count(
     ports: UploadPorts, fields: VideoFields
 ) -> None:
     ports.store.put(COUNTED.key, encode(COUNTED))
@@ -209,7 +211,7 @@ def test_an_upload_that_says_no_other_source_or_time_is_counted_where_its_bytes_
     assert (video.facts.started_at_ms, video.facts.time_source) == (COUNTED.start_ms, "start_time")
 
 
-def test_without_a_time_the_uploads_is_a_guess_that_the_next_upload_puts_right(ports: UploadPorts) -> None:
+def test_an_uploads_guessed_time_is_corrected_by_the_next_upload(ports: UploadPorts) -> None:
     ports = ports._replace(look=look_for_times)
     upload = send(ports, DATA)
     first = Acceptance(ports).accept(upload).video
@@ -229,7 +231,7 @@ def test_without_a_time_the_uploads_is_a_guess_that_the_next_upload_puts_right(p
     assert "keeps its own start_time" in later.remark
 
 
-def test_what_known_bytes_bring_and_is_not_taken_is_told(ports: UploadPorts) -> None:
+def test_a_repeated_upload_reports_which_of_its_fields_were_ignored(ports: UploadPorts) -> None:
     fields = VideoFields(
         name="Noon", source="Gate", client_id="client-1", roi={"x": 1, "y": 0, "width": 9, "height": 9}
     )
@@ -253,7 +255,7 @@ def test_what_known_bytes_bring_and_is_not_taken_is_told(ports: UploadPorts) -> 
 
 
 @pytest.mark.parametrize(("data", "status"), [(b"PK\3\4 a zip", 415), (NO_PICTURES, 422)])
-def test_what_is_refused_leaves_nothing_but_the_note_why(
+def test_a_refused_upload_leaves_only_a_note_with_the_reason(
     ports: UploadPorts, data: bytes, status: int
 ) -> None:
     upload = send(ports, data)
@@ -268,7 +270,7 @@ def test_what_is_refused_leaves_nothing_but_the_note_why(
     assert rows_and_jobs(ports.catalogue) == []
 
 
-def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts) -> None:
+def test_an_incomplete_upload_does_not_become_a_video_and_keeps_its_bytes(ports: UploadPorts) -> None:
     upload = begin_upload(
         ports, kind="resumable", length_bytes=len(DATA), file_name="a.mp4", fields=VideoFields()
     )
@@ -286,7 +288,7 @@ def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts
 @pytest.mark.parametrize(
     "name", first_quick(name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER)
 )
-def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name: str) -> None:
+def test_an_upload_killed_at_any_step_ends_like_an_undisturbed_one(tmp_path: Path, name: str) -> None:
     quiet = open_parts(tmp_path / "quiet")
     video = Acceptance(quiet).accept(send(quiet, fake_video())).video
     killed = subprocess.run(
@@ -316,7 +318,7 @@ def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name
         opened.catalogue.close()
 
 
-def test_what_another_process_is_just_at_is_left_to_it_for_a_minute(ports: UploadPorts) -> None:
+def test_the_settler_leaves_an_upload_to_another_process_for_a_minute(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
     clock = ManualClock()
     settler = UploadSettler(Acceptance(ports), pytest.fail, clock=clock)
@@ -330,14 +332,14 @@ def test_what_another_process_is_just_at_is_left_to_it_for_a_minute(ports: Uploa
     assert read_video(ports.store, upload.video_id) is not None
 
 
-def test_an_upload_that_is_busy_is_never_touched(ports: UploadPorts) -> None:
+def test_the_settler_never_touches_a_busy_upload(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
     settler = UploadSettler(Acceptance(ports), pytest.fail, is_busy=lambda one: one == upload.id)
     settler.settle(patiently=False)
     assert find_upload(ports.store, upload.id) == upload
 
 
-def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: UploadPorts) -> None:
+def test_the_settler_removes_originals_that_are_too_old_and_reports_it(ports: UploadPorts) -> None:
     video = Acceptance(ports).accept(send(ports, DATA)).video
     manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
     ports.store.put(manifest.key, encode(manifest))
@@ -354,7 +356,7 @@ def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: Uplo
     assert read_video(ports.store, video.id) == video
 
 
-def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: UploadPorts) -> None:
+def test_an_abandoned_upload_is_removed_and_one_that_continues_is_kept(ports: UploadPorts) -> None:
     ports = ports._replace(now_ms=lambda: now_ms)
     now_ms, hour_ms = 1_000_000_000_000, 3_600_000
     upload = begin_upload(ports, kind="resumable", length_bytes=9, file_name="a.mp4", fields=VideoFields())
@@ -377,7 +379,7 @@ def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: 
     assert (row.state, row.reason) == ("aborted", "it was left unfinished for too long")
 
 
-def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:
+def test_a_form_upload_interrupted_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:
     ports = ports._replace(now_ms=lambda: now_ms)
     now_ms = 1_000_000_000_000
     upload = begin_upload(ports, kind="form", length_bytes=None, file_name="a.mp4", fields=VideoFields())
@@ -390,7 +392,7 @@ def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPor
     assert all_keys(ports.store) == []
 
 
-def test_whose_claim_leads_to_no_video_any_more_is_followed_by_whoever_comes_next(ports: UploadPorts) -> None:
+def test_the_next_upload_takes_over_a_claim_whose_video_no_longer_exists(ports: UploadPorts) -> None:
     sha256 = hashlib.sha256(DATA).hexdigest()
     gone = VideoContent(sha256=sha256, video_id=make_video(7).id, upload_id=make_video(8).id)
     ports.store.put(gone.key, encode(gone))
@@ -399,14 +401,14 @@ def test_whose_claim_leads_to_no_video_any_more_is_followed_by_whoever_comes_nex
     assert holder_of(ports.store, sha256) == video.id
 
 
-def test_a_damaged_claim_is_made_anew(ports: UploadPorts) -> None:
+def test_a_damaged_claim_is_written_again(ports: UploadPorts) -> None:
     key = keys.video_content_key(hashlib.sha256(DATA).hexdigest())
     ports.store.put(key, b"{damaged")
     video = Acceptance(ports).accept(send(ports, DATA)).video
     assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
 
 
-def test_a_claim_is_given_up_by_its_own_video_alone(ports: UploadPorts) -> None:
+def test_only_its_own_video_can_give_up_a_claim(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
     assert claim(ports.store, "a" * 64, upload) == upload.video_id
     give_up_claim(ports.store, "a" * 64, make_video(3).id)
@@ -415,7 +417,7 @@ def test_a_claim_is_given_up_by_its_own_video_alone(ports: UploadPorts) -> None:
     assert holder_of(ports.store, "a" * 64) is None
 
 
-def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
+def test_an_upload_waits_until_the_video_with_the_same_bytes_is_removed(
     ports: UploadPorts,
 ) -> None:
     acceptance = Acceptance(ports)
@@ -433,7 +435,7 @@ def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
     assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
 
 
-def test_a_look_that_was_ended_from_outside_is_made_again(ports: UploadPorts) -> None:
+def test_an_inspection_ended_from_outside_is_repeated(ports: UploadPorts) -> None:
     upload, looks = send(ports, DATA), []
 
     def look(*asked: Any) -> VideoFacts:
@@ -451,7 +453,7 @@ def test_a_look_that_was_ended_from_outside_is_made_again(ports: UploadPorts) ->
     assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
 
 
-def test_a_catalogue_that_was_lost_has_the_videos_and_what_is_to_be_done_again(tmp_path: Path) -> None:
+def test_a_lost_catalogue_gets_its_videos_and_open_jobs_back(tmp_path: Path) -> None:
     ports = open_parts(tmp_path)
     acceptance = Acceptance(ports)
     videos = [acceptance.accept(send(ports, fake_video(number))).video for number in (1, 2)]
@@ -468,7 +470,7 @@ def test_a_catalogue_that_was_lost_has_the_videos_and_what_is_to_be_done_again(t
     again.catalogue.close()
 
 
-def test_a_damaged_record_is_told_and_the_others_go_on(ports: UploadPorts) -> None:
+def test_a_damaged_record_is_reported_and_the_others_continue(ports: UploadPorts) -> None:
     damaged = make_video(9).id
     ports.store.put(keys.upload_key(damaged), b"{")
     upload = send(ports, DATA)
@@ -477,7 +479,7 @@ def test_a_damaged_record_is_told_and_the_others_go_on(ports: UploadPorts) -> No
     assert read_video(ports.store, upload.video_id) is not None
 
 
-def test_a_source_that_is_known_keeps_how_it_is_written(ports: UploadPorts) -> None:
+def test_a_known_source_keeps_its_spelling(ports: UploadPorts) -> None:
     acceptance = Acceptance(ports)
     first = acceptance.accept(send(ports, DATA, fields=VideoFields(source="Gate East"))).video
     other = acceptance.accept(send(ports, fake_video(2), fields=VideoFields(source="gate east"))).video
@@ -486,7 +488,7 @@ def test_a_source_that_is_known_keeps_how_it_is_written(ports: UploadPorts) -> N
     )
 
 
-def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: UploadPorts) -> None:
+def test_a_region_outside_the_picture_is_left_out_with_a_remark(ports: UploadPorts) -> None:
     inside = {"x": 1, "y": 1, "width": 600, "height": 300}
     outside = {"points": [[0, 0], [641, 10]]}
     fields = VideoFields(name="Mine", roi=inside, calibration=outside)
@@ -497,7 +499,7 @@ def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: Upload
 
 
 @pytest.mark.parametrize("state", ["accepted", "refused", "aborted"])
-def test_what_is_left_of_an_upload_that_ended_is_removed(ports: UploadPorts, state: Any) -> None:
+def test_leftovers_of_a_finished_upload_are_removed(ports: UploadPorts, state: Any) -> None:
     upload = send(ports, DATA)
     winner = make_video(5).id
     refusal = Refused(415, "It is no video.", "Choose a video file.") if state == "refused" else None
@@ -506,7 +508,7 @@ def test_what_is_left_of_an_upload_that_ended_is_removed(ports: UploadPorts, sta
     assert all_keys(ports.store) == []
 
 
-def test_an_upload_that_is_aborted_leaves_the_note_alone(ports: UploadPorts) -> None:
+def test_an_aborted_upload_leaves_only_its_note(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
     abort_upload(ports, upload, "its client ended it")
     assert all_keys(ports.store) == []
@@ -514,7 +516,7 @@ def test_an_upload_that_is_aborted_leaves_the_note_alone(ports: UploadPorts) -> 
     assert (row.state, row.length_bytes, row.reason) == ("aborted", len(DATA), "its client ended it")
 
 
-def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -> None:
+def test_two_processes_that_accept_one_upload_reach_the_same_result(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
     first = Acceptance(ports)
 
@@ -529,7 +531,7 @@ def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -
     assert jobs_of(ports, upload.video_id) == sorted(usual_jobs(accepted.video, "queue"))
 
 
-def test_what_was_done_to_a_video_is_not_queued_again_when_its_upload_is_settled(ports: UploadPorts) -> None:
+def test_settling_an_upload_does_not_queue_finished_jobs_again(ports: UploadPorts) -> None:
     video = Acceptance(ports).accept(send(ports, DATA)).video
     kinds = usual_jobs(video, "queue")
     for _ in kinds:
@@ -540,7 +542,7 @@ def test_what_was_done_to_a_video_is_not_queued_again_when_its_upload_is_settled
     assert [job.state for job in ports.catalogue.jobs(video.id)] == ["done"] * len(kinds)
 
 
-def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(ports: UploadPorts) -> None:
+def test_a_video_removed_during_a_slow_inspection_does_not_come_back(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
 
     def look(*asked: Any) -> VideoFacts:
@@ -632,7 +634,7 @@ def counted(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
 
 
 @pytest.mark.thorough
-def test_an_upload_counts_as_the_same_file_does_that_is_produced(
+def test_an_upload_counts_like_the_same_file_given_to_produce(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
     video = house.upload(clip, start_time=START)
@@ -646,7 +648,7 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
 
 
 @pytest.mark.thorough
-def test_what_was_produced_before_is_put_right_as_the_upload_says(
+def test_an_upload_corrects_the_source_and_time_of_footage_produced_earlier(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
     house("produce", clip, "--source", "Elsewhere", "--start-time", "2026-02-01T00:00:00Z")
@@ -667,9 +669,7 @@ def count_wrongly(house: House, clip: Path) -> VideoRecord:
 
 
 @pytest.mark.thorough
-def test_a_corrected_record_is_followed_by_its_frames(
-    house: House, clip: Path, counted: dict[str, bytes]
-) -> None:
+def test_frames_follow_a_corrected_record(house: House, clip: Path, counted: dict[str, bytes]) -> None:
     video = count_wrongly(house, clip)
     facts = msgspec.structs.replace(video.facts, started_at_ms=1_772_409_597_000, time_source="start_time")
     right = msgspec.structs.replace(video, source="gate-1", source_name="Gate 1", facts=facts, revision=1)
@@ -681,7 +681,7 @@ def test_a_corrected_record_is_followed_by_its_frames(
 
 
 @pytest.mark.thorough
-def test_what_commands_put_right_of_an_uploaded_video_stays_so_whatever_its_jobs_do(
+def test_jobs_do_not_undo_what_commands_corrected_about_an_uploaded_video(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
     video = count_wrongly(house, clip)
@@ -696,7 +696,7 @@ def test_what_commands_put_right_of_an_uploaded_video_stays_so_whatever_its_jobs
 
 
 @pytest.mark.thorough
-def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
+def test_a_video_without_a_time_counts_at_a_guess_and_moves_once_it_has_one(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
     video = house.upload(clip)
@@ -727,7 +727,7 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
 
 
 @pytest.mark.thorough
-def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, clip: Path) -> None:
+def test_a_removed_video_leaves_nothing_and_no_longer_counts(house: House, clip: Path) -> None:
     video = house.upload(clip, start_time=START)
     house.finish()
     house.count()
@@ -752,9 +752,7 @@ def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, cli
 
 
 @pytest.mark.thorough
-def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_left(
-    house: House, clip: Path
-) -> None:
+def test_forgetting_an_uploaded_video_with_its_images_leaves_no_picture(house: House, clip: Path) -> None:
     video = house.upload(clip, start_time=START)
     house.finish()
     house("forget", "--source", video.source, "--delete-images", "--yes")
@@ -764,7 +762,7 @@ def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_le
     assert house.finish().startswith("jobs: 0 done, 0 failed")
 
 
-def test_what_is_doubtful_about_its_time_is_told_to_the_uploader(ports: UploadPorts) -> None:
+def test_the_uploader_gets_a_remark_about_a_doubtful_time(ports: UploadPorts) -> None:
     def look(*asked: Any) -> VideoFacts:
         return msgspec.structs.replace(ports.look(*asked), time_remark="It begins in the future.")
 
@@ -773,7 +771,7 @@ def test_what_is_doubtful_about_its_time_is_told_to_the_uploader(ports: UploadPo
     )
 
 
-def test_the_pattern_of_the_settings_names_the_source_unless_the_uploader_does(ports: UploadPorts) -> None:
+def test_the_time_pattern_names_the_source_unless_the_uploader_does(ports: UploadPorts) -> None:
     settings = ports.settings.model_copy(update={"time_pattern": "{source}_%Y%m%d"})
     acceptance = Acceptance(ports._replace(settings=settings))
     names = []

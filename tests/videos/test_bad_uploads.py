@@ -58,7 +58,7 @@ def url(place: Place, tmp_path: Path, serving: Serving) -> str:
 
 
 @pytest.mark.parametrize("kind", first_quick(NO_VIDEOS))
-def test_what_is_no_video_is_refused_whatever_it_is_called_and_nothing_stays(
+def test_a_file_that_is_not_a_video_is_refused_whatever_its_name_and_leaves_nothing(
     place: Place, url: str, kind: str
 ) -> None:
     for answer in (upload(url, NO_VIDEOS[kind]), send_form(url, NO_VIDEOS[kind])):
@@ -70,7 +70,7 @@ def test_what_is_no_video_is_refused_whatever_it_is_called_and_nothing_stays(
 
 
 @pytest.mark.parametrize("kind", ["sound alone", "too many pixels", "cut before its index"])
-def test_a_video_that_cannot_be_used_is_refused_and_nothing_stays(place: Place, url: str, kind: str) -> None:
+def test_an_unusable_video_is_refused_and_leaves_nothing(place: Place, url: str, kind: str) -> None:
     film = {
         "sound alone": sound("mp4"),
         "too many pixels": wide_frames(1000),
@@ -82,7 +82,7 @@ def test_a_video_that_cannot_be_used_is_refused_and_nothing_stays(place: Place, 
     assert all_keys(place.store) == []
 
 
-def test_a_real_video_is_taken_with_what_its_bytes_say(place: Place, url: str) -> None:
+def test_a_real_video_is_accepted_and_its_bytes_decide_its_type(place: Place, url: str) -> None:
     said = {"start_time": "2026-05-01T08:00:00", "timezone": "Europe/Berlin"}
     answer = send_form(url, video(30, kind="mp4", codec="libx264"), file_name="Gate.avi", **said)
     assert answer.status == 201, answer

@@ -117,7 +117,7 @@ BAD: list[tuple[CheckName, Callable[[Path], Path]]] = [
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("make", GOOD.values(), ids=GOOD)
-def test_what_is_well_fails_no_check(make: Callable[[Path], Path], tmp_path: Path) -> None:
+def test_a_good_video_fails_no_check(make: Callable[[Path], Path], tmp_path: Path) -> None:
     found = quality(make(tmp_path))
     assert failed(found) == []
     assert found.passed
@@ -126,7 +126,7 @@ def test_what_is_well_fails_no_check(make: Callable[[Path], Path], tmp_path: Pat
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("name", "make"), BAD, ids=[f"{n}-{at}" for at, (n, _) in enumerate(BAD)])
-def test_what_is_wrong_fails_its_own_check_and_no_other(
+def test_each_defect_fails_only_its_own_check(
     name: str, make: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     found = quality(make(tmp_path))
@@ -135,7 +135,7 @@ def test_what_is_wrong_fails_its_own_check_and_no_other(
 
 
 @pytest.mark.thorough
-def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
+def test_a_check_gives_the_place_of_a_defect_in_seconds(tmp_path: Path) -> None:
     path = make_file(tmp_path / "a.mp4", [*STREET(60), *scenes.black(60), *STREET(60)], fps=5)
     found = quality(path).checks[0]
     assert found.spans_s == [(12.0, 24.0)]
@@ -159,7 +159,7 @@ def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
         (UPLOADED_AT_MS + 1_800_000, "container", None),
     ],
 )
-def test_a_clock_that_cannot_be_right_fails_its_check(
+def test_an_impossible_clock_fails_its_check(
     started_at_ms: int | None, source: TimeSource | None, words: str | None
 ) -> None:
     _, fault = clock_fault(started_at_ms, source, 1.0, UPLOADED_AT_MS)
@@ -167,7 +167,7 @@ def test_a_clock_that_cannot_be_right_fails_its_check(
     assert words is None or (fault or "").startswith(words)
 
 
-def test_a_time_that_is_said_later_changes_that_check_and_no_other(tmp_path: Path) -> None:
+def test_a_later_correction_of_the_time_changes_only_the_clock_check(tmp_path: Path) -> None:
     path = make_file(tmp_path / "a.mp4", STREET(50))
     found = quality(path, started_at_ms=None, time_source=None)
     assert failed(found) == ["clock"]
@@ -179,7 +179,7 @@ def test_a_time_that_is_said_later_changes_that_check_and_no_other(tmp_path: Pat
 
 
 @pytest.mark.thorough
-def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
+def test_checks_sample_a_limited_number_of_frames_across_a_long_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(picture_pass, "STRETCHES", 10)
@@ -199,7 +199,7 @@ def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
 
 
 @pytest.mark.thorough
-def test_a_freeze_of_a_long_video_is_found_between_the_places(
+def test_a_freeze_between_the_sampled_stretches_of_a_long_video_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(picture_pass, "STRETCHES", 20)
@@ -218,13 +218,13 @@ PICTURE = next(STREET(1))[:, :, 0]
 
 
 @given(gain=st.floats(0.3, 1.0), offset=st.integers(0, 60))
-def test_sharpness_is_the_same_whatever_the_light(gain: float, offset: int) -> None:
+def test_sharpness_does_not_depend_on_the_light(gain: float, offset: int) -> None:
     other = np.clip(PICTURE * gain * 0.7 + offset, 0, 255).astype(np.uint8)
     assert blur(other) == pytest.approx(blur(PICTURE), abs=0.05)
 
 
 @given(turns=st.integers(0, 3), mirrored=st.booleans())
-def test_what_a_picture_measures_is_the_same_however_it_is_turned(turns: int, mirrored: bool) -> None:
+def test_picture_measures_do_not_depend_on_rotation_or_mirroring(turns: int, mirrored: bool) -> None:
     other = np.rot90(PICTURE[:, ::-1] if mirrored else PICTURE, turns).copy()
     assert blur(other) == pytest.approx(blur(PICTURE), rel=0.01)
     assert blockiness(other) == pytest.approx(blockiness(PICTURE), rel=0.01)
@@ -238,7 +238,7 @@ def test_blocks_are_found_wherever_their_grid_begins(left: int, top: int) -> Non
     assert blockiness(PICTURE[top : top + 200, left : left + 280]) < 1.5
 
 
-def test_pictures_in_which_nothing_can_be_told_are_taken_for_well() -> None:
+def test_a_picture_too_plain_to_measure_counts_as_good() -> None:
     flat = np.full((240, 320), 90, np.uint8)
     assert (blur(flat), blockiness(flat)) == (1.0, 1.0)
     assert blockiness(flat[:10, :10]) == 1.0
@@ -247,7 +247,7 @@ def test_pictures_in_which_nothing_can_be_told_are_taken_for_well() -> None:
 
 @pytest.mark.thorough
 @given(kept=st.lists(st.booleans(), min_size=60, max_size=200))
-def test_every_frame_that_is_left_out_is_counted(kept: list[bool]) -> None:
+def test_every_frame_left_out_is_counted(kept: list[bool]) -> None:
     # With most of them, so that the usual step is known, and both ends.
     kept = [one or number % 3 > 0 for number, one in enumerate(kept)]
     ticks = np.array([0, *(512 * (n + 1) for n, one in enumerate(kept) if one)], np.int64)
@@ -262,7 +262,7 @@ def still(position_s: float, *, change: float = 0.0, part: float = 0.0, digest: 
     return PictureLook(position_s, True, None, digest or f"{position_s}", 100.0, change, part)
 
 
-def test_a_picture_again_counts_as_repeated_only_in_the_midst_of_movement() -> None:
+def test_a_repeated_picture_counts_only_in_the_middle_of_movement() -> None:
     def share(parts_of: list[float]) -> int:
         found = [still(number / 25, change=part, part=part) for number, part in enumerate(parts_of)]
         return sum(repeated_looks(found))
@@ -275,7 +275,7 @@ def test_a_picture_again_counts_as_repeated_only_in_the_midst_of_movement() -> N
 __all__ = ["settings"]
 
 
-def test_the_catalogues_row_says_how_many_videos_wait_and_who_works_on_them(settings: Settings) -> None:
+def test_the_catalogues_doctor_row_shows_waiting_videos_and_their_workers(settings: Settings) -> None:
     with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
         for number in range(3):
             catalogue.put_video(make_video(number), "1")

@@ -111,7 +111,7 @@ def boxes(data: bytes) -> Iterator[bytes]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", SHAPES)
-def test_what_browsers_play_is_made_of_every_shape(shop: Shop, name: str) -> None:
+def test_every_kind_of_video_becomes_one_that_browsers_play(shop: Shop, name: str) -> None:
     shape = SHAPES[name]
     path = make_shape(shop.folder, shape)
     derivative, made = shop.make(path)
@@ -138,7 +138,7 @@ def test_what_browsers_play_is_made_of_every_shape(shop: Shop, name: str) -> Non
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["hevc", "h264 stream", "10 bit", "rotated"])
-def test_sound_of_aac_is_copied_bit_by_bit(shop: Shop, name: str) -> None:
+def test_aac_sound_is_copied_bit_by_bit(shop: Shop, name: str) -> None:
     path = make_shape(shop.folder, SHAPES[name])
     derivative, made = shop.make(path)
     assert derivative.sound == "copied"
@@ -146,7 +146,7 @@ def test_sound_of_aac_is_copied_bit_by_bit(shop: Shop, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ac3 sound", "mjpeg", "mpeg2 stream", "vp9"])
-def test_other_sound_is_encoded_and_as_long(shop: Shop, name: str) -> None:
+def test_other_sound_is_encoded_at_the_same_length(shop: Shop, name: str) -> None:
     path = make_shape(shop.folder, SHAPES[name])
     derivative, made = shop.make(path)
     assert derivative.sound == "encoded"
@@ -161,7 +161,7 @@ def test_other_sound_is_encoded_and_as_long(shop: Shop, name: str) -> None:
     assert np.sqrt((middle**2).mean()) == pytest.approx(8000 / 32768 / np.sqrt(2), rel=0.1)
 
 
-def test_a_video_on_its_side_is_made_upright(shop: Shop) -> None:
+def test_a_sideways_video_is_turned_upright(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["rotated"])
     derivative, made = shop.make(path)
     assert (derivative.width_px, derivative.height_px) == (96, 128)
@@ -174,7 +174,7 @@ def test_a_video_on_its_side_is_made_upright(shop: Shop) -> None:
         assert np.abs(shown.to_ndarray(format="bgr24").astype(int) - meant).mean() < 8
 
 
-def test_interlaced_pictures_are_put_together(shop: Shop) -> None:
+def test_interlaced_pictures_are_deinterlaced(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["interlaced"])
 
     def combing(video: Path) -> float:
@@ -187,7 +187,7 @@ def test_interlaced_pictures_are_put_together(shop: Shop) -> None:
 
 
 @pytest.mark.thorough
-def test_hdr_becomes_what_every_screen_shows(shop: Shop) -> None:
+def test_hdr_video_is_converted_for_ordinary_screens(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hdr"])
     _, made = shop.make(path)
     with av.open(str(made)) as container:
@@ -211,7 +211,7 @@ FORMULA = [
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("asked", FORMULA, ids=str)
-def test_luminance_is_what_the_formula_says(
+def test_luminance_follows_the_formula(
     shop: Shop, asked: Enhancement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(3)
@@ -250,14 +250,14 @@ def _luminance(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("fps", [5.0, 10.0, 50.0, 29.97])
-def test_there_are_as_many_frames_as_the_rate_says(shop: Shop, fps: float) -> None:
+def test_a_changed_frame_rate_gives_the_matching_number_of_frames(shop: Shop, fps: float) -> None:
     path = make_shape(shop.folder, Shape("a.mp4", "libx264", seconds=4.0))
     derivative, made = shop.make(path, Enhancement(fps=fps))
     assert derivative.frames == len(frames_of(made)) == pytest.approx(4.0 * fps, abs=1)
     assert derivative.duration_s == pytest.approx(4.0, abs=1 / fps)
 
 
-def test_saturation_noise_edges_and_local_contrast_change_as_they_are_named(
+def test_saturation_noise_edges_and_local_contrast_change_as_their_options_say(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(1)
@@ -282,7 +282,7 @@ def test_saturation_noise_edges_and_local_contrast_change_as_they_are_named(
     assert np.abs(chroma.astype(int) - 128).max() <= 1
 
 
-def test_a_video_cut_short_or_damaged_is_made_as_far_as_it_goes(shop: Shop) -> None:
+def test_a_truncated_or_damaged_video_is_converted_as_far_as_it_is_readable(shop: Shop) -> None:
     path = make_shape(shop.folder, Shape("a.mkv", "libx265", seconds=6.0, options=SHAPES["hevc"].options))
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -292,7 +292,7 @@ def test_a_video_cut_short_or_damaged_is_made_as_far_as_it_goes(shop: Shop) -> N
     assert 1 < derivative.frames == len(frames_of(made)) <= 150
 
 
-def test_a_video_without_a_frame_says_so_in_one_line(shop: Shop) -> None:
+def test_a_video_without_frames_gives_a_one_line_error(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hevc"])
     data = bytearray(path.read_bytes())
     at = data.index(b"mdat") + 4
@@ -306,7 +306,7 @@ def test_a_video_without_a_frame_says_so_in_one_line(shop: Shop) -> None:
 
 
 @pytest.mark.thorough
-def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_said(shop: Shop) -> None:
+def test_an_encoder_that_does_not_work_is_recorded_and_the_next_one_is_tried_silently(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["no sound"])
     for ladder, taken, tried in (
         ("libx264,mpeg4", "libx264", []),
@@ -326,7 +326,9 @@ def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_
     assert "\n" not in str(caught.value)
 
 
-def test_what_would_become_too_large_names_the_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_derivative_that_would_be_too_large_is_refused_with_the_limit(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(derivative_jobs, "_ALWAYS_BYTES", 3000)
     monkeypatch.setattr(derivative_jobs, "_MOST_TIMES", 0)
     path = make_shape(shop.folder, SHAPES["hevc"])
@@ -335,7 +337,7 @@ def test_what_would_become_too_large_names_the_limit(shop: Shop, monkeypatch: py
     assert list(shop.store.list("videos")) == []
 
 
-def test_a_stop_is_heard_between_two_frames(shop: Shop) -> None:
+def test_a_stop_takes_effect_between_two_frames(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hevc"])
     shop.stop_after = 20
     with pytest.raises(GivenUp):
@@ -344,7 +346,7 @@ def test_a_stop_is_heard_between_two_frames(shop: Shop) -> None:
     assert list((shop.folder / "data" / "tmp").iterdir()) == []
 
 
-def test_what_is_there_is_not_made_again_and_what_has_no_record_is(shop: Shop) -> None:
+def test_an_existing_derivative_is_kept_and_one_without_a_record_is_made_again(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hevc"])
     derivative, _ = shop.make(path)
     versions = {info.key: info.version for info in shop.store.list("videos")}
@@ -357,7 +359,9 @@ def test_what_is_there_is_not_made_again_and_what_has_no_record_is(shop: Shop) -
     assert {info.key for info in shop.store.list("videos")} == versions.keys()
 
 
-def test_other_settings_make_another_and_the_first_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_settings_make_another_derivative_and_keep_the_first(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_shape(shop.folder, SHAPES["no sound"])
     first, _ = shop.make(path, Enhancement(contrast=1.1))
     monkeypatch.setattr(derivative_jobs, "CRF", 30)
@@ -367,7 +371,7 @@ def test_other_settings_make_another_and_the_first_stays(shop: Shop, monkeypatch
     assert len(list(shop.store.list("videos"))) == 6
 
 
-def test_the_original_is_as_it_was(shop: Shop) -> None:
+def test_the_original_stays_unchanged(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hevc"])
     before = path.read_bytes()
     shop.make(path, Enhancement(gamma=2.0))
@@ -398,7 +402,9 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.thorough
-def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video: Callable[..., Path]) -> None:
+def test_the_frame_at_a_position_is_the_one_shown_at_that_time(
+    settings: Settings, make_video: Callable[..., Path]
+) -> None:
     # The grey grows frame by frame, so it shows the time.
     put(settings, make_video("a.mkv", 40, codec="ffv1", size_px=(320, 240)).read_bytes())
     first = luminance(picture(settings, 0)).mean() * 255
@@ -408,7 +414,7 @@ def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video:
 
 
 @pytest.mark.thorough
-def test_before_and_after_differ_as_the_formula_says(
+def test_an_enhanced_frame_differs_as_the_formula_says(
     settings: Settings, make_video: Callable[..., Path]
 ) -> None:
     put(settings, make_video("a.mkv", 20, codec="ffv1", size_px=(320, 240)).read_bytes())
@@ -424,21 +430,25 @@ def test_before_and_after_differ_as_the_formula_says(
 
 
 @pytest.mark.thorough
-def test_a_picture_that_lies_on_its_side_stands(settings: Settings, make_video: Callable[..., Path]) -> None:
+def test_a_picture_of_a_sideways_video_is_upright(
+    settings: Settings, make_video: Callable[..., Path]
+) -> None:
     put(settings, make_video("a.mp4", 3, size_px=(320, 240), rotation=90).read_bytes())
     shown = picture(settings, 0.1, Enhancement(local_contrast=1.0, denoise=0.5, sharpen=0.5))
     assert shown.shape == (320, 240, 3)
 
 
 @pytest.mark.parametrize("position_s", [-0.1, float("nan"), float("inf")])
-def test_a_place_that_cannot_be_is_refused(settings: Settings, position_s: float) -> None:
+def test_an_invalid_position_is_refused(settings: Settings, position_s: float) -> None:
     with pytest.raises(FieldRefused) as refused:
         frame_picture(settings, KEY, position_s, AS_IT_IS)
     assert refused.value.field == "position_s"
 
 
 @pytest.mark.thorough
-def test_what_gives_no_picture_says_so(settings: Settings, make_video: Callable[..., Path]) -> None:
+def test_a_file_without_a_picture_gives_a_clear_error(
+    settings: Settings, make_video: Callable[..., Path]
+) -> None:
     with pytest.raises(Refused, match="original is missing") as refused:
         frame_picture(settings, KEY, 0, AS_IT_IS)
     assert refused.value.status == 404

@@ -23,7 +23,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("place", ["derivative.made", "derivative.sent", "derivative.finished"])
-def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
+def test_a_kill_at_any_point_still_leaves_exactly_one_derivative_and_nothing_else(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     with closing(VideoPlace(settings.data_dir, min_free_disk_mb=0)) as shop:
@@ -51,7 +51,7 @@ def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
         assert list(scratch_root(settings).iterdir()) == []
 
 
-def test_what_is_being_made_is_not_taken_for_left_behind(settings: Settings) -> None:
+def test_work_in_progress_is_not_removed_as_a_leftover(settings: Settings) -> None:
     with scratch_folder(settings) as ours:
         left = scratch_root(settings) / "making-left"
         left.mkdir()

@@ -86,7 +86,7 @@ def now_at(page: Page) -> float:
     return seconds
 
 
-def test_what_is_dropped_plays_and_is_in_the_chart_as_run_counts_it(
+def test_a_dropped_video_plays_and_shows_the_counts_of_run_in_the_chart(
     clip: Path,
     run_rows: Callable[[], dict[str, list[int]]],
     visit: Visits,

@@ -151,7 +151,7 @@ def keeping() -> Iterator[Callable[[str], Keeper]]:
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["open", "behind a password"])
-def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
+def test_another_sites_page_can_neither_change_nor_show_a_video(
     place: Place,
     serving: Serving,
     keeping: Callable[[str], Keeper],
@@ -192,7 +192,7 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     assert (row.record.state, place.catalogue.open_uploads()) == ("received", 0)
 
 
-def test_a_page_of_an_allowed_site_uploads_and_plays(
+def test_an_allowed_sites_page_can_upload_and_play(
     place: Place, serving: Serving, browser: Browser, other_site: OtherSite
 ) -> None:
     origin = other_site.origin.replace("127.0.0.1", "localhost")

@@ -16,7 +16,7 @@ from frametally.settings.loading import load_settings
 from frametally_models.footage_samples import footage_to_test
 
 
-def test_uploaded_videos_are_looked_at_while_no_frame_is_stored(tmp_path: Path) -> None:
+def test_model_tests_read_uploaded_videos_while_no_frame_is_stored(tmp_path: Path) -> None:
     settings = load_settings("producer", data_dir=tmp_path / "data")
     store = open_object_store(settings.store_url)
     record = make_video()

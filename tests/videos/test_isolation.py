@@ -32,7 +32,7 @@ def refused(
     )
 
 
-def test_doctor_names_what_keeps_a_job_from_its_isolation(tmp_path: Path) -> None:
+def test_doctor_names_what_prevents_a_jobs_isolation(tmp_path: Path) -> None:
     here = run_frametally("doctor", "--json", "--stage", "work", cwd=tmp_path)
     there = refused(tmp_path, "doctor", "--json", "--stage", "work")
     assert (here.code, there.returncode) == (0, 2)
@@ -41,7 +41,7 @@ def test_doctor_names_what_keeps_a_job_from_its_isolation(tmp_path: Path) -> Non
         assert (row["value"], remedy in row["remedy"], bool(row["remedy"])) == (value, True, bool(remedy))
 
 
-def test_a_job_that_keeps_the_network_does_nothing(tmp_path: Path) -> None:
+def test_a_job_that_would_have_the_network_does_nothing(tmp_path: Path) -> None:
     order = '{"video_id":"0123456789abcdef","kind":"previews"}\n'
     there = refused(tmp_path, module="frametally_videos.jobs", text=order)
     assert json.loads(there.stdout)["end"] == "again"
@@ -50,7 +50,7 @@ def test_a_job_that_keeps_the_network_does_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_video_is_not_decoded_where_its_job_would_have_the_network(
+def test_no_video_is_decoded_where_its_job_would_have_the_network(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     clip = make_video("a.mp4", 3)
@@ -63,7 +63,7 @@ def test_a_video_is_not_decoded_where_its_job_would_have_the_network(
     assert (there.returncode, there.stdout, REMEDY in there.stderr) == (2, "", True), there
 
 
-def test_where_somebody_allows_it_a_job_keeps_the_network_and_doctor_says_so(
+def test_a_job_keeps_the_network_where_the_setting_allows_it_and_doctor_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_JOB_NETWORK", "true")

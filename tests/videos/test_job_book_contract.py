@@ -63,7 +63,9 @@ def due(catalogue: VideoCatalogue, again_after_s: float = LONG_S, limit: int = 9
     return [job.id for job in catalogue.take_due(limit=limit, again_after_s=again_after_s)]
 
 
-def test_of_one_kind_there_is_a_job_for_each_options(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_a_video_can_have_several_jobs_of_one_kind_with_different_options(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
     one, other = (catalogue.queue(video_id, "enhance", options) for options in (ENHANCE_A, ENHANCE_B))
     assert one.id != other.id
     assert (one.options, other.options) == (ENHANCE_A, ENHANCE_B)
@@ -77,7 +79,7 @@ def test_a_job_is_found_by_its_id(catalogue: VideoCatalogue, video_id: str) -> N
     assert catalogue.job(NEVER) is None
 
 
-def test_who_asks_for_one_job_gets_that_one_or_none(catalogue: VideoCatalogue) -> None:
+def test_a_claim_for_one_job_gets_that_job_or_none(catalogue: VideoCatalogue) -> None:
     first, second = (catalogue.queue(video_id, "frames") for video_id in filled(catalogue, *two()))
     assert claimed(catalogue, job_id=second.id).id == second.id
     assert catalogue.claim("w", ("frames",), lease_s=LONG_S, job_id=second.id) is None
@@ -87,7 +89,7 @@ def test_who_asks_for_one_job_gets_that_one_or_none(catalogue: VideoCatalogue) -
 
 
 @pytest.mark.parametrize("take_over", [False, True])
-def test_a_job_that_is_to_be_tried_later_is_not_claimed_before(
+def test_a_postponed_job_cannot_be_claimed_early(
     catalogue: VideoCatalogue, video_id: str, take_over: bool
 ) -> None:
     job = catalogue.queue(video_id, "frames")
@@ -97,14 +99,14 @@ def test_a_job_that_is_to_be_tried_later_is_not_claimed_before(
 
 
 @pytest.mark.parametrize("state", ["done", "failed"])
-def test_an_ended_job_is_never_taken_over(catalogue: VideoCatalogue, video_id: str, state: Any) -> None:
+def test_a_finished_job_is_never_taken_over(catalogue: VideoCatalogue, video_id: str, state: Any) -> None:
     catalogue.queue(video_id, "frames")
     held = claimed(catalogue)
     assert catalogue.end(held, state)
     assert catalogue.claim("x", ("frames",), lease_s=LONG_S, job_id=held.id, take_over=True) is None
 
 
-def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_more(make: Make) -> None:
+def test_a_job_is_taken_over_once_its_holder_is_silent_and_the_holder_can_no_longer_write(make: Make) -> None:
     catalogue = make()
     (video_id,) = filled(catalogue, make_video())
     catalogue.queue(video_id, "frames")
@@ -125,7 +127,7 @@ def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_m
     assert make().claim("y", ("frames",), **asked, take_over=True) is None
 
 
-def test_a_job_that_is_given_up_is_failed_whoever_holds_it(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_giving_up_a_job_fails_it_whoever_holds_it(catalogue: VideoCatalogue, video_id: str) -> None:
     waiting, held = catalogue.queue(video_id, "previews"), catalogue.queue(video_id, "frames")
     running = claimed(catalogue)
     for job in (waiting, held):
@@ -141,7 +143,9 @@ def test_a_job_that_is_given_up_is_failed_whoever_holds_it(catalogue: VideoCatal
     assert claimed(catalogue).generation > running.generation
 
 
-def test_what_waits_is_told_once_until_it_has_waited_long(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_a_waiting_job_is_announced_once_and_again_after_a_long_wait(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
     first, second = catalogue.queue(video_id, "frames"), catalogue.queue(video_id, "previews")
     assert due(catalogue) == [first.id, second.id]
     assert due(catalogue) == []
@@ -153,7 +157,9 @@ def test_what_waits_is_told_once_until_it_has_waited_long(catalogue: VideoCatalo
     assert due(catalogue, again_after_s=0.0, limit=2) == [first.id, second.id]
 
 
-def test_what_is_at_work_is_not_told_and_what_comes_back_is(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_a_running_job_is_not_announced_until_it_is_queued_again(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
     job = catalogue.queue(video_id, "frames")
     assert due(catalogue) == [job.id]
     held = claimed(catalogue)
@@ -170,7 +176,7 @@ def test_what_is_at_work_is_not_told_and_what_comes_back_is(catalogue: VideoCata
     assert due(catalogue) == []
 
 
-def test_of_many_that_ask_what_waits_one_is_told_of_each(make: Make) -> None:
+def test_each_waiting_job_is_announced_by_only_one_of_many_processes(make: Make) -> None:
     catalogue = make()
     ids = [catalogue.queue(one, "frames").id for one in filled(catalogue, *(make_video(n) for n in range(9)))]
     told = []
@@ -184,7 +190,7 @@ def test_of_many_that_ask_what_waits_one_is_told_of_each(make: Make) -> None:
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
-def test_one_job_that_failed_or_was_cancelled_is_queued_once_more(
+def test_a_single_failed_or_cancelled_job_can_be_queued_again(
     catalogue: VideoCatalogue, video_id: str, end: str
 ) -> None:
     one, other = (catalogue.queue(video_id, "enhance", options) for options in (ENHANCE_A, ENHANCE_B))
@@ -199,7 +205,7 @@ def test_one_job_that_failed_or_was_cancelled_is_queued_once_more(
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "done"])
-def test_only_what_failed_or_was_cancelled_is_tried_again(
+def test_only_failed_or_cancelled_jobs_are_retried(
     catalogue: VideoCatalogue, video_id: str, state: JobState
 ) -> None:
     job = catalogue.queue(video_id, "frames")
@@ -213,9 +219,7 @@ def test_only_what_failed_or_was_cancelled_is_tried_again(
     assert catalogue.retry_job(NEVER) is None
 
 
-def test_what_is_under_way_already_is_not_queued_a_second_time(
-    catalogue: VideoCatalogue, video_id: str
-) -> None:
+def test_a_job_already_under_way_is_not_queued_twice(catalogue: VideoCatalogue, video_id: str) -> None:
     first = catalogue.queue(video_id, "enhance", ENHANCE_A)
     assert catalogue.give_up(first.id, "r")
     second = catalogue.queue(video_id, "enhance", ENHANCE_A)
@@ -227,7 +231,7 @@ def test_what_is_under_way_already_is_not_queued_a_second_time(
     assert [job.state for job in catalogue.jobs(video_id)] == ["queued", "failed"]
 
 
-def test_one_job_is_cancelled_and_what_is_ended_stays(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_cancelling_one_job_does_not_change_finished_ones(catalogue: VideoCatalogue, video_id: str) -> None:
     waiting, held = catalogue.queue(video_id, "previews"), catalogue.queue(video_id, "frames")
     running = claimed(catalogue)
     ended = catalogue.queue(video_id, "metadata")
@@ -244,7 +248,7 @@ def test_one_job_is_cancelled_and_what_is_ended_stays(catalogue: VideoCatalogue,
     assert catalogue.cancel_job(NEVER) is None
 
 
-def test_the_holder_of_a_job_that_was_cancelled_and_queued_again_writes_no_more(
+def test_the_former_holder_of_a_cancelled_and_requeued_job_can_no_longer_write(
     catalogue: VideoCatalogue, video_id: str
 ) -> None:
     job = catalogue.queue(video_id, "frames")
@@ -257,7 +261,7 @@ def test_the_holder_of_a_job_that_was_cancelled_and_queued_again_writes_no_more(
     assert catalogue.end(after, "done")
 
 
-def test_jobs_are_found_the_newest_first_page_by_page(catalogue: VideoCatalogue) -> None:
+def test_jobs_are_listed_page_by_page_newest_first(catalogue: VideoCatalogue) -> None:
     mine, other = (
         make_video(n, fields=VideoFields(client_id=client)) for n, client in ((1, "client-1"), (2, None))
     )
@@ -289,7 +293,7 @@ def test_jobs_are_found_the_newest_first_page_by_page(catalogue: VideoCatalogue)
     assert catalogue.find_jobs(JobQuestion(video_id=mine.id)).jobs[0] == catalogue.job(made[6])
 
 
-def test_jobs_are_counted_by_their_kind_and_state(catalogue: VideoCatalogue, video_id: str) -> None:
+def test_jobs_are_counted_by_kind_and_state(catalogue: VideoCatalogue, video_id: str) -> None:
     assert (catalogue.job_counts(), catalogue.job_states()) == ({}, {})
     kinds: list[JobKind] = ["frames", "previews", "metadata"]
     for kind in kinds:
@@ -303,7 +307,7 @@ def test_jobs_are_counted_by_their_kind_and_state(catalogue: VideoCatalogue, vid
     assert catalogue.job_states() == {"queued": 4, "running": 1}
 
 
-def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
+def test_failures_are_reported_by_kind_since_the_first_until_they_are_retried(
     catalogue: VideoCatalogue, video_id: str
 ) -> None:
     assert catalogue.failures() == {}
@@ -320,7 +324,7 @@ def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
     assert catalogue.failures() == {}
 
 
-def test_the_version_changes_with_single_jobs_and_with_nothing_that_no_page_shows(
+def test_the_version_changes_with_single_jobs_but_not_with_what_no_page_shows(
     catalogue: VideoCatalogue, video_id: str
 ) -> None:
     job = catalogue.queue(video_id, "frames")
@@ -344,7 +348,7 @@ def test_the_version_changes_with_single_jobs_and_with_nothing_that_no_page_show
     assert catalogue.version() == seen[-1]
 
 
-def test_what_was_made_takes_the_place_of_its_kind_and_enhanced_ones_come_beside(
+def test_an_artifact_replaces_the_one_of_its_kind_and_enhanced_ones_are_added(
     catalogue: VideoCatalogue, video_id: str
 ) -> None:
     def made(kind: Any, key: str, size: int = 1) -> Artifact:
@@ -364,14 +368,14 @@ def test_what_was_made_takes_the_place_of_its_kind_and_enhanced_ones_come_beside
     assert catalogue.video(NEVER) is None
 
 
-def test_videos_of_one_client_are_found(catalogue: VideoCatalogue) -> None:
+def test_videos_are_found_by_client(catalogue: VideoCatalogue) -> None:
     one, other = (make_video(n, fields=VideoFields(client_id=f"client-{n}")) for n in (1, 2))
     filled(catalogue, one, other, make_video(3))
     page = catalogue.videos(VideoQuestion(client_id="client-2"))
     assert ([row.record.id for row in page.rows], page.total) == ([other.id], 1)
 
 
-def test_each_arrival_waits_to_be_told_once(catalogue: VideoCatalogue) -> None:
+def test_each_arrival_is_announced_once(catalogue: VideoCatalogue) -> None:
     first, second = make_video(1), make_video(2)
     filled(catalogue, second, first)
     assert catalogue.untold_arrivals(9) == [first, second]
@@ -398,7 +402,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=examples(30))
-def test_whatever_is_done_to_single_jobs_one_holds_each_and_none_waits_twice(
+def test_after_any_steps_each_job_has_one_holder_and_waits_once(
     steps: list[tuple[str, int]],
 ) -> None:
     with ExitStack() as stack:
@@ -468,7 +472,7 @@ def ids(letter: Letter) -> list[str]:
     return [notice.id for notice in letter.notices]
 
 
-def test_what_is_put_twice_is_told_once(make: Make) -> None:
+def test_a_notice_put_twice_is_sent_once(make: Make) -> None:
     outbox = make()
     assert outbox.put_notice("a", "Gate is ready", "text")
     assert not outbox.put_notice("a", "other words", "text")
@@ -480,7 +484,7 @@ def test_what_is_put_twice_is_told_once(make: Make) -> None:
     assert [(notice.id, notice.state) for notice in outbox.notices(10)] == [("a", "sent")]
 
 
-def test_notices_wait_for_each_other_until_the_oldest_has_waited_long_enough(make: Make) -> None:
+def test_notices_are_collected_until_the_oldest_has_waited_long_enough(make: Make) -> None:
     outbox = make()
     outbox.put_notice("a", "s", "b")
     assert outbox.claim_letter(waited_s=LONG_S, limit=100, lease_s=1) is None
@@ -488,7 +492,7 @@ def test_notices_wait_for_each_other_until_the_oldest_has_waited_long_enough(mak
     assert ids(claimed_letter(outbox)) == ["a", "b"]
 
 
-def test_a_mail_that_was_begun_stays_of_the_same_notices_whatever_comes_meanwhile(make: Make) -> None:
+def test_a_mail_that_was_begun_keeps_its_notices_when_others_arrive(make: Make) -> None:
     outbox = make()
     for name in "ab":
         outbox.put_notice(name, "s", "b")
@@ -505,7 +509,7 @@ def test_a_mail_that_was_begun_stays_of_the_same_notices_whatever_comes_meanwhil
     assert other.id != first.id
 
 
-def test_a_mail_that_is_queued_again_waits_and_one_that_was_given_up_is_over(make: Make) -> None:
+def test_a_requeued_mail_waits_and_a_failed_one_is_over(make: Make) -> None:
     outbox = make()
     outbox.put_notice("a", "s", "b")
     assert outbox.end_letter(claimed_letter(outbox), "queued", again_after_s=LONG_S)
@@ -519,7 +523,7 @@ def test_a_mail_that_is_queued_again_waits_and_one_that_was_given_up_is_over(mak
     assert [one.id for one in outbox.notices(1)] == ["b"]
 
 
-def test_of_many_that_ask_at_once_one_gets_the_mail(make: Make) -> None:
+def test_only_one_of_many_simultaneous_claims_gets_the_mail(make: Make) -> None:
     make().put_notice("a", "s", "b")
     asked = [partial(make().claim_letter, waited_s=0, limit=100, lease_s=LONG_S) for _ in range(4)]
     got = at_once(*asked)
@@ -528,9 +532,7 @@ def test_of_many_that_ask_at_once_one_gets_the_mail(make: Make) -> None:
 
 @given(st.lists(st.sampled_from(["put", "claim", "lose", "send", "again"]), max_size=25), st.integers(1, 3))
 @settings(max_examples=examples(30))
-def test_whatever_happened_each_notice_is_in_one_mail_which_never_changes(
-    steps: list[str], limit: int
-) -> None:
+def test_after_any_steps_each_notice_is_in_one_mail_that_never_changes(steps: list[str], limit: int) -> None:
     with ExitStack() as stack:
         outbox = Sqlite(stack)()
         contents: dict[str, list[str]] = {}
@@ -562,7 +564,7 @@ def set_clock_back(catalogue: VideoCatalogue, table: Table, *columns: str, by_ms
 
 
 @pytest.mark.parametrize("job_id", [False, True])
-def test_a_job_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(
+def test_a_job_leased_by_a_fast_clock_is_taken_over(
     catalogue: VideoCatalogue, video_id: str, job_id: bool
 ) -> None:
     catalogue.queue(video_id, "frames")
@@ -573,9 +575,7 @@ def test_a_job_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(
     assert not catalogue.end(held, "done")
 
 
-def test_a_job_that_was_put_off_by_a_clock_that_was_ahead_is_tried_now(
-    catalogue: VideoCatalogue, video_id: str
-) -> None:
+def test_a_job_postponed_by_a_fast_clock_is_tried_now(catalogue: VideoCatalogue, video_id: str) -> None:
     job = catalogue.queue(video_id, "frames")
     assert due(catalogue) == [job.id]
     assert catalogue.end(claimed(catalogue), "queued", again_after_s=600)
@@ -585,7 +585,7 @@ def test_a_job_that_was_put_off_by_a_clock_that_was_ahead_is_tried_now(
     assert claimed(catalogue).id == job.id
 
 
-def test_a_mail_of_a_clock_that_was_ahead_is_sent_now(make: Make) -> None:
+def test_a_mail_postponed_by_a_fast_clock_is_sent_now(make: Make) -> None:
     outbox = make()
     outbox.put_notice("a", "s", "b")
     set_clock_back(outbox, tables.notices, "created_at_ms", "due_at_ms")
@@ -594,7 +594,7 @@ def test_a_mail_of_a_clock_that_was_ahead_is_sent_now(make: Make) -> None:
     assert ids(claimed_letter(outbox)) == ids(first) == ["a"]
 
 
-def test_an_upload_of_a_clock_that_was_ahead_takes_no_place(catalogue: VideoCatalogue) -> None:
+def test_an_upload_from_a_fast_clock_does_not_take_up_a_place(catalogue: VideoCatalogue) -> None:
     now_ms = round(time.time() * 1000)
     catalogue.put_upload(UploadRow("a", "receiving", "v", client_id="c", expires_at_ms=now_ms + 120_000))
     assert catalogue.open_uploads("c") == 1

@@ -76,7 +76,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
 
 
 @pytest.mark.thorough
-def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_each_tile_shows_the_time_of_its_cue(shop: Shop, make_video: Callable[..., Path]) -> None:
     # The grey grows frame by frame, so it shows the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
     assert shop.work() == job_worker.WorkReport(len(usual_jobs(video, "queue")), [])
@@ -97,7 +97,7 @@ def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Call
 
 
 @pytest.mark.thorough
-def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_pictures_of_a_sideways_video_are_upright(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload_for("previews", make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
     data = shop.store.get(shop.made(video, "poster").key)
@@ -106,7 +106,7 @@ def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video:
 
 
 @pytest.mark.thorough
-def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_repeated_jobs_write_under_the_same_names(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     shop.work()
     first = shop.catalogue.video(video.id)
@@ -119,7 +119,7 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
 
-def test_of_a_film_behind_a_cover_all_jobs_take_the_film(shop: Shop, tmp_path: Path) -> None:
+def test_all_jobs_use_the_film_and_not_its_cover_picture(shop: Shop, tmp_path: Path) -> None:
     cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
     film = make_file(tmp_path / "film.mp4", moving(40), fps=5)
     video = shop.upload(with_tracks(tmp_path / "both.mp4", cover, film), start_time=START)
@@ -136,7 +136,7 @@ def test_of_a_film_behind_a_cover_all_jobs_take_the_film(shop: Shop, tmp_path: P
 
 
 @pytest.mark.thorough
-def test_what_its_frames_show_to_be_wrong_is_noted_with_the_video(
+def test_faults_found_in_the_frames_are_recorded_with_the_video(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
     whole = make_video("a.mkv", 60, size_px=(320, 240), noise=True)
@@ -152,7 +152,7 @@ def test_what_its_frames_show_to_be_wrong_is_noted_with_the_video(
 
 
 @pytest.mark.thorough
-def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
+def test_a_process_that_dies_three_times_fails_its_job_with_the_cause(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
@@ -164,7 +164,7 @@ def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
 
 
 @pytest.mark.thorough
-def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
+def test_the_job_of_a_lost_worker_waits_before_another_does_it(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
@@ -177,7 +177,7 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
-def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says_so(
+def test_lost_workers_are_not_attempts_but_a_video_that_kills_every_worker_fails_with_a_reason(
     shop: Shop,
     make_video: Callable[..., Path],
     losses: int,
@@ -197,7 +197,7 @@ def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says
 
 
 @pytest.mark.thorough
-def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
+def test_a_job_whose_process_ends_without_a_result_is_tried_up_to_the_limit(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
@@ -209,7 +209,7 @@ def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
 
 
 @pytest.mark.thorough
-def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
+def test_a_cancelled_job_is_ended_and_records_nothing(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
@@ -229,7 +229,7 @@ def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
 
 
 @pytest.mark.thorough
-def test_a_stop_leaves_a_job_to_others_with_no_attempt_counted(
+def test_a_stop_leaves_the_job_to_others_and_counts_no_attempt(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
@@ -287,14 +287,14 @@ def probe(
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
 @pytest.mark.parametrize("kind", ["previews", "frames"])
-def test_it_has_no_network(probe: Callable[..., tuple[VideoRecord, Found]], kind: JobKind) -> None:
+def test_a_job_has_no_network(probe: Callable[..., tuple[VideoRecord, Found]], kind: JobKind) -> None:
     _, found = probe('tried("socket", lambda: socket.create_connection(("127.0.0.1", 9)))', kind)
     assert found["socket"].startswith("PermissionError")
 
 
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
-def test_an_encoder_gets_no_turn_before_all_other_processes(
+def test_an_encoder_gets_no_real_time_priority(
     probe: Callable[[str], tuple[VideoRecord, Found]],
 ) -> None:
     _, found = probe(
@@ -320,7 +320,7 @@ def test_an_encoder_gets_no_turn_before_all_other_processes(
 
 
 @pytest.mark.thorough
-def test_it_knows_no_log_in(
+def test_a_job_does_not_see_any_credentials(
     shop: Shop, probe: Callable[[str], tuple[VideoRecord, Found]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "what-nobody-is-told"  # noqa: S105 - made up
@@ -341,7 +341,7 @@ def test_it_knows_no_log_in(
 
 
 @pytest.mark.thorough
-def test_it_changes_neither_the_original_nor_the_record_nor_another_video(
+def test_a_job_cannot_change_the_original_the_record_or_another_video(
     shop: Shop, probe: Callable[[str], tuple[VideoRecord, Found]]
 ) -> None:
     other = make_record(7).id
@@ -372,7 +372,7 @@ def test_it_changes_neither_the_original_nor_the_record_nor_another_video(
 
 
 @pytest.mark.thorough
-def test_it_has_the_memory_that_is_set_and_says_so(
+def test_a_job_has_the_configured_memory_and_reports_when_it_needs_more(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.settings = shop.settings.model_copy(update={"job_memory_mb": 256})
@@ -384,7 +384,7 @@ def test_it_has_the_memory_that_is_set_and_says_so(
 
 
 @pytest.mark.thorough
-def test_it_has_the_time_that_is_set_and_no_more(
+def test_a_job_has_the_configured_time_and_no_more(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.settings.LEAST_JOB_H", 0.0005)
@@ -450,7 +450,7 @@ TOGETHER: list[tuple[QueueName, ...]] = [("media",), ("metadata-extraction", "vi
 
 
 @pytest.mark.parametrize("workers", first_quick([TOGETHER, APART]), ids=["two", "one a queue"])
-def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(
+def test_each_worker_does_the_jobs_of_its_queue_and_together_they_do_all(
     tmp_path: Path, workers: list[tuple[QueueName, ...]]
 ) -> None:
     clip = make_video(tmp_path / "gate.mp4", frames=10)
@@ -471,7 +471,7 @@ def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(
 
 @pytest.mark.parametrize("arguments", [["--worker", "magic"], ["--worker=magic"]])
 @pytest.mark.thorough
-def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(arguments: list[str]) -> None:
+def test_an_unknown_queue_gives_one_line_with_the_existing_queues(arguments: list[str]) -> None:
     done = run_worker(*arguments)
     assert done.returncode == 2
     for name in QUEUES:
@@ -480,7 +480,7 @@ def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(argumen
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("brokers", ["kafka://{}", "kafka://"])
-def test_a_job_that_waits_for_a_server_lets_its_worker_do_others_and_says_what_it_waits_for(
+def test_a_job_that_waits_for_a_server_names_it_and_lets_its_worker_do_others(
     shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
 ) -> None:
     """Even if the server's address is in a file: nothing else denies it the network."""
@@ -530,7 +530,7 @@ SERVERS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("server", [*SERVERS, None])
 @pytest.mark.parametrize("kind", ["frames", "removal", "previews"])
-def test_a_job_has_a_network_if_it_needs_a_server_however_that_is_named(
+def test_a_job_has_a_network_only_if_it_needs_a_server_whatever_setting_names_it(
     tmp_path: Path, server: str | None, kind: JobKind
 ) -> None:
     settings = load_settings("producer", data_dir=tmp_path)

@@ -41,7 +41,7 @@ def listed(client: FlaskClient, asked: str = "") -> list[tuple[str, str]]:
     return [(job["video_name"], job["kind"]) for job in answer.json["jobs"]]
 
 
-def test_jobs_of_all_videos_are_listed_the_newest_first(place: Place, client: FlaskClient) -> None:
+def test_jobs_of_all_videos_are_listed_newest_first(place: Place, client: FlaskClient) -> None:
     one, two = stored(place, make_video(1), make_video(2))
     queued: list[tuple[str, JobKind]] = [(one, "frames"), (two, "frames"), (one, "previews"), (two, "checks")]
     for video_id, kind in queued:
@@ -97,12 +97,16 @@ def test_pages_of_jobs_follow_each_other_to_the_end(place: Place, client: FlaskC
         ("page=2", "page"),
     ],
 )
-def test_what_cannot_be_asked_of_jobs_is_named(client: FlaskClient, asked: str, parameter: str) -> None:
+def test_an_invalid_parameter_of_the_job_list_is_named(
+    client: FlaskClient, asked: str, parameter: str
+) -> None:
     answer = client.get(f"/api/v1/jobs?{asked}")
     assert (answer.status_code, answer.json["parameter"]) == (400, parameter)
 
 
-def test_an_enhancement_is_queued_once_and_then_found_again(place: Place, client: FlaskClient) -> None:
+def test_requesting_the_same_enhancement_again_finds_the_queued_one(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video(1))
     first = want(client, video_id, {"kind": "enhance", "options": {"contrast": 1.2, "brightness": 0.1}})
     assert first.status_code == 202
@@ -121,7 +125,7 @@ def test_an_enhancement_is_queued_once_and_then_found_again(place: Place, client
     assert (other.status_code, other.json["id"] == first.json["id"]) == (202, False)
 
 
-def test_what_was_made_and_removed_is_made_anew(place: Place, client: FlaskClient) -> None:
+def test_a_removed_enhancement_can_be_made_again(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
     assert want(client, video_id, {"kind": "playable"}).status_code == 202
     job = place.catalogue.claim("w", ["playable"], lease_s=30)
@@ -143,7 +147,7 @@ def test_what_was_made_and_removed_is_made_anew(place: Place, client: FlaskClien
     assert want(client, video_id, {"kind": "playable"}).status_code == 202
 
 
-def test_a_job_that_failed_is_begun_again_when_it_is_asked_for(place: Place, client: FlaskClient) -> None:
+def test_requesting_a_failed_job_again_restarts_it(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     first = want(client, video_id, {"kind": "checks"}).json
     job = place.catalogue.claim("w", ["checks"], lease_s=30)
@@ -168,7 +172,7 @@ def test_a_job_that_failed_is_begun_again_when_it_is_asked_for(place: Place, cli
         ([], None),
     ],
 )
-def test_a_wish_that_cannot_be_is_refused_by_field(
+def test_an_invalid_job_request_is_refused_with_its_field(
     place: Place, client: FlaskClient, wanted: Any, parameter: str | None
 ) -> None:
     (video_id,) = stored(place, make_video(1))
@@ -178,7 +182,7 @@ def test_a_wish_that_cannot_be_is_refused_by_field(
     assert place.catalogue.jobs(video_id) == []
 
 
-def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(
+def test_a_video_has_a_maximum_of_enhancements_and_the_refusal_names_the_oldest(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asked_jobs, "ENHANCEMENTS_KEPT", 2)
@@ -192,7 +196,7 @@ def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(
     assert want(client, video_id, {"kind": "checks"}).status_code == 202
 
 
-def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
+def test_the_limit_of_waiting_jobs_of_a_video_ignores_finished_ones(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asked_jobs, "JOBS_PER_VIDEO", 2)
@@ -225,13 +229,15 @@ def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
     assert want(client, video_id, {"kind": "previews"}).status_code == 202
 
 
-def test_what_browsers_play_is_not_made_playable(place: Place, client: FlaskClient) -> None:
+def test_a_video_that_browsers_already_play_gets_no_playable_version(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video(1))
     assert want(client, video_id, {"kind": "playable"}).status_code == 409
 
 
 @pytest.mark.thorough
-def test_a_job_is_cancelled_and_begun_once_more(place: Place, client: FlaskClient) -> None:
+def test_a_job_can_be_cancelled_and_queued_again(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     job = place.catalogue.queue(video_id, "frames")
     address = f"/api/v1/jobs/{job.id}"
@@ -250,7 +256,7 @@ def test_a_job_is_cancelled_and_begun_once_more(place: Place, client: FlaskClien
     assert client.post(f"{address}/retry").status_code == 409
 
 
-def test_a_removal_is_not_cancelled(place: Place, client: FlaskClient) -> None:
+def test_a_removal_cannot_be_cancelled(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     client.delete(f"/api/v1/videos/{video_id}")
     (job,) = (job for job in place.catalogue.jobs(video_id) if job.kind == "removal")
@@ -258,7 +264,7 @@ def test_a_removal_is_not_cancelled(place: Place, client: FlaskClient) -> None:
     assert want(client, video_id, {"kind": "checks"}).status_code == 409
 
 
-def test_nobody_changes_jobs_where_uploads_are_off_or_from_another_site(place: Place) -> None:
+def test_jobs_cannot_be_changed_where_uploads_are_off_or_from_another_site(place: Place) -> None:
     (video_id,) = stored(place, make_video(1))
     job = place.catalogue.queue(video_id, "frames")
     writes = [
@@ -279,7 +285,9 @@ def test_nobody_changes_jobs_where_uploads_are_off_or_from_another_site(place: P
     assert listing["remedy"]
 
 
-def test_what_is_found_out_is_answered_once_it_is_there(place: Place, client: FlaskClient) -> None:
+def test_metadata_and_quality_are_available_once_their_jobs_are_done(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video(1))
     here = f"/api/v1/videos/{video_id}"
     for what in ("metadata", "quality"):
@@ -305,7 +313,9 @@ def test_what_is_found_out_is_answered_once_it_is_there(place: Place, client: Fl
 
 
 @pytest.mark.thorough
-def test_seeds_poll_until_it_is_completed(place: Place, client: FlaskClient) -> None:
+def test_a_client_of_the_earlier_api_can_poll_until_the_status_is_completed(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
     address = f"/internal/video-enhancement-status/{video_id}"
 
@@ -333,7 +343,9 @@ def test_seeds_poll_until_it_is_completed(place: Place, client: FlaskClient) -> 
     assert (of_metadata["enhanced"], of_metadata["message"]) == (None, None)
 
 
-def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client: FlaskClient) -> None:
+def test_a_video_that_browsers_play_as_uploaded_is_completed_at_once(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video(1))
     answer = client.get(f"/internal/video-enhancement-status/{video_id}").json
     assert (answer["status"], answer["result_url"]) == ("completed", f"/processed_videos/{video_id}")
@@ -356,13 +368,13 @@ def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client
         "/api/v1/videos/{}/derivatives",
     ],
 )
-def test_a_video_that_is_not_there_is_not_found(client: FlaskClient, path: str) -> None:
+def test_an_unknown_video_is_not_found(client: FlaskClient, path: str) -> None:
     for video_id in (NOBODY, "x", "..%2fvideos"):
         assert client.get(path.format(video_id)).status_code == 404
     assert client.post("/api/v1/jobs/x/cancel").status_code == 404
 
 
-def test_no_recipe_leads_out_of_the_videos_folder(place: Place, client: FlaskClient) -> None:
+def test_no_recipe_leads_outside_the_videos_folder(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     place.store.put(keys.original_key(video_id), b"bytes")
     for recipe in ("..", "0a1b2c3", "0A1B2C3D", "original", "%2e%2e%2foriginal"):
@@ -383,7 +395,9 @@ def video(place: Place) -> Footage:
     return store_video(place, facts=UNPLAYED)
 
 
-def test_what_no_browser_plays_is_played_once_it_is_made(place: Place, ask: Client, video: Footage) -> None:
+def test_a_video_that_no_browser_plays_can_be_played_once_it_is_converted(
+    place: Place, ask: Client, video: Footage
+) -> None:
     for at in (f"{video.at}/playable", f"/processed_videos/{video.id}"):
         refused = ask("GET", at)
         assert (refused.status, "It is HEVC." in refused.json["detail"]) == (404, True)
@@ -408,7 +422,7 @@ def test_what_no_browser_plays_is_played_once_it_is_made(place: Place, ask: Clie
 
 
 @pytest.mark.thorough
-def test_the_newest_enhanced_video_is_shown_or_the_one_that_is_named(
+def test_the_newest_enhanced_video_is_shown_unless_a_recipe_is_named(
     place: Place, ask: Client, video: Footage
 ) -> None:
     assert ask("GET", f"{video.at}/enhanced").status == 404
@@ -434,7 +448,7 @@ def test_the_newest_enhanced_video_is_shown_or_the_one_that_is_named(
     assert ask("GET", f"{video.at}/enhanced?v=1").json["parameter"] == "v"
 
 
-def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client, video: Footage) -> None:
+def test_the_earlier_apis_example_works_with_the_same_id(place: Place, ask: Client, video: Footage) -> None:
     """Like earlier clients: poll the status until it is completed, then fetch the result that it names."""
     put_derivative(place, make_derivative(video.id, "0a1b2c3d", Enhancement(brightness=0.1)))
     told = ask("GET", f"/internal/video-enhancement-status/{video.id}").json
@@ -443,7 +457,9 @@ def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client,
 
 
 @pytest.mark.thorough
-def test_a_frame_comes_as_it_is_and_as_it_would_be(place: Place, tmp_path: Path, serving: Serving) -> None:
+def test_a_frame_is_served_as_it_is_and_as_an_enhancement_would_show_it(
+    place: Place, tmp_path: Path, serving: Serving
+) -> None:
     place.store = open_object_store((tmp_path / "store").as_uri())
     data = write_clip(tmp_path / "gate.mp4", frames=10).read_bytes()
     video = store_video(place, data)
@@ -461,7 +477,7 @@ def test_a_frame_comes_as_it_is_and_as_it_would_be(place: Place, tmp_path: Path,
     client.close()
 
 
-def test_a_frame_that_would_be_one_too_many_is_asked_for_again_later(
+def test_a_frame_beyond_the_limit_of_simultaneous_ones_is_refused_until_later(
     ask: Client, video: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playback_routes, "_MOST_AT_ONCE", 0)
@@ -479,7 +495,7 @@ def ask_picture(client: Client, path: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
-def test_the_description_stands_where_the_seeds_had_it(ask: Client, path: str) -> None:
+def test_the_api_description_is_also_at_the_earlier_apis_addresses(ask: Client, path: str) -> None:
     answer = ask("GET", path)
     assert answer.status == 200
     assert answer.body == ask("GET", "/api" + path.replace("redoc", "docs")).body

@@ -63,7 +63,7 @@ def section(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.thorough
-def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
+def test_running_waiting_and_failed_jobs_are_shown_with_their_reason_and_worker(
     yard: Yard, visit: Visits
 ) -> None:
     yard.fail(2, "frames")  # a newer job follows it: no action is needed
@@ -87,9 +87,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
 
 
 @pytest.mark.thorough
-def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
-    yard: Yard, visit: Visits
-) -> None:
+def test_one_click_retries_a_failed_job_or_cancels_a_waiting_one(yard: Yard, visit: Visits) -> None:
     failed, other, waiting = yard.fail(1, "frames"), yard.fail(2, "metadata"), yard.queue(3, "checks")
     page = visit(yard.place).open("jobs", wait_for=READY)
     row(page, failed).get_by_role("button", name=re.compile("^Try again")).click()
@@ -101,7 +99,7 @@ def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
     expect(page.locator("#spoken")).to_have_text("It was cancelled")
 
 
-def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Visits) -> None:
+def test_all_failed_jobs_can_be_listed_and_retried_at_once(yard: Yard, visit: Visits) -> None:
     kinds: tuple[JobKind, ...] = ("frames", "previews", "metadata", "checks")
     failed = [yard.fail(number, kind) for number in (1, 2, 3) for kind in kinds]
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -112,7 +110,7 @@ def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Vi
 
 
 @pytest.mark.thorough
-def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Visits) -> None:
+def test_a_failed_job_links_to_the_processing_of_its_video(yard: Yard, visit: Visits) -> None:
     failed = yard.fail(2, "metadata")
     page = visit(yard.place).open("jobs", wait_for=READY)
     row(page, failed).get_by_role("link").click()
@@ -125,7 +123,7 @@ def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Visi
 
 
 @pytest.mark.thorough
-def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Visits) -> None:
+def test_an_open_page_follows_the_work_of_workers(yard: Yard, visit: Visits) -> None:
     job = yard.run(1, "playable", 0.1)
     page = visit(yard.place).open("jobs", wait_for=READY)
     expect(row(page, job)).to_contain_text("running · 10%")
@@ -136,7 +134,7 @@ def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Visits) 
 
 
 @pytest.mark.thorough
-def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: Visits) -> None:
+def test_the_chosen_state_and_kind_are_in_the_address(yard: Yard, visit: Visits) -> None:
     failed, waiting = yard.fail(1, "frames"), yard.queue(2, "metadata")
     window = visit(yard.place)
     page = window.open("jobs", wait_for=READY)
@@ -157,9 +155,7 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: V
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 820, 1280])
-def test_the_form_is_there_before_the_answer_and_stays_in_its_place(
-    yard: Yard, visit: Visits, width: int
-) -> None:
+def test_the_form_appears_before_the_answer_and_does_not_move(yard: Yard, visit: Visits, width: int) -> None:
     yard.fail(1, "frames")
     window = visit(yard.place, viewport={"width": width, "height": 900})
     held: list[Route] = []
@@ -181,7 +177,7 @@ def test_the_form_is_there_before_the_answer_and_stays_in_its_place(
 
 
 @pytest.mark.thorough
-def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Visits) -> None:
+def test_a_button_shows_the_jobs_that_do_not_fit(yard: Yard, visit: Visits) -> None:
     for number in range(60):
         yard.queue(1 + number % 3, "enhance", f'{{"contrast":{1.1 + number / 100:.2f}}}')
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -192,7 +188,7 @@ def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Visits) -> None:
     expect(waiting.locator(".job")).to_have_count(60)
 
 
-def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: Visits) -> None:
+def test_an_empty_job_list_is_explained_and_fills_without_a_reload(place: Place, visit: Visits) -> None:
     page = visit(place).open("jobs", wait_for="#jobs-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("There are no jobs yet")
     yard = Yard(place)
@@ -201,7 +197,7 @@ def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: V
 
 
 @pytest.mark.thorough
-def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
+def test_jobs_are_read_only_where_videos_cannot_be_changed(
     yard: Yard, visit: Visits, serving: Callable[..., str]
 ) -> None:
     failed = yard.fail(1, "frames")
@@ -213,7 +209,7 @@ def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
 
 
 @pytest.mark.thorough
-def test_a_server_that_is_away_is_said_and_what_was_shown_stays(yard: Yard, visit: Visits) -> None:
+def test_the_servers_outage_is_shown_and_the_jobs_stay(yard: Yard, visit: Visits) -> None:
     failed = yard.fail(1, "frames")
     window = visit(yard.place)
     page = window.open("jobs", wait_for=READY)
@@ -235,7 +231,7 @@ def test_a_server_that_is_away_is_said_and_what_was_shown_stays(yard: Yard, visi
 
 
 @pytest.mark.thorough
-def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Visits) -> None:
+def test_videos_and_jobs_link_to_each_other(yard: Yard, visit: Visits) -> None:
     yard.queue(1, "frames")
     page = visit(yard.place).open("videos", wait_for="#videos-page[data-state=ready]")
     page.get_by_role("link", name="Jobs").click()
@@ -246,7 +242,7 @@ def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Visits) -> None
 
 
 @pytest.mark.thorough
-def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(yard: Yard, visit: Visits) -> None:
+def test_a_tab_without_results_shows_why_its_job_failed(yard: Yard, visit: Visits) -> None:
     video = f"videos?v={yard.ids[1]}&tab"
     page = visit(yard.place).open(f"{video}=quality", wait_for="#video .video-view")
     expect(page.get_by_role("tabpanel")).to_contain_text("It has not been checked yet.")
@@ -258,7 +254,7 @@ def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(yard: Ya
 
 
 @pytest.mark.thorough
-def test_on_a_small_screen_the_tab_that_is_shown_can_be_seen(yard: Yard, visit: Visits) -> None:
+def test_the_selected_tab_is_visible_on_a_small_screen(yard: Yard, visit: Visits) -> None:
     window = visit(yard.place, viewport={"width": 390, "height": 844})
     page = window.open(f"videos?v={yard.ids[1]}&tab=quality", wait_for="#video .video-view")
     tab = page.get_by_role("tab", name="Quality")

@@ -59,7 +59,7 @@ def offset_of_any(url: str, store: ObjectStore) -> tuple[str, int]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("client", first_quick(["tuspy", "tus-js-client", "curl"]))
-def test_an_upload_goes_on_by_itself_however_often_the_server_is_killed(
+def test_an_upload_resumes_by_itself_however_often_the_server_is_killed(
     tmp_path: Path, server: KilledServer, film: Path, client: str
 ) -> None:
     try:
@@ -108,7 +108,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize("name", some_quick(STEPS, {"upload.claimed"}))
-def test_a_server_that_was_killed_at_a_step_comes_to_the_same_video(server: KilledServer, name: str) -> None:
+def test_a_server_killed_at_any_step_ends_with_the_same_video(server: KilledServer, name: str) -> None:
     data = SIGN + bytes(200_000)
     server.start(**{VARIABLE: name})
     killed: Any = None
@@ -143,7 +143,7 @@ def test_a_server_that_was_killed_at_a_step_comes_to_the_same_video(server: Kill
     assert again.status == 410
 
 
-def test_an_upload_takes_no_memory_of_its_length(server: KilledServer, film: Path) -> None:
+def test_memory_does_not_grow_with_the_length_of_an_upload(server: KilledServer, film: Path) -> None:
     server.start()
     data = SIGN + bytes(1000)
     patch(server.url, begin(server.url, len(data)), 0, data)

@@ -39,7 +39,7 @@ def server(tmp_path: Path) -> Iterator[KilledServer]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [16])
-def test_the_page_goes_on_by_itself_however_often_the_server_is_killed(
+def test_the_page_resumes_by_itself_however_often_the_server_is_killed(
     tmp_path: Path, server: KilledServer, visit: Visits, seed: int
 ) -> None:
     film = write_film(tmp_path / "gate.mp4", SIZE_BYTES, SIGN)

@@ -69,7 +69,7 @@ def jobs_of(place: Place, video_id: str) -> list[tuple[str, str]]:
     return [(job.kind, job.state) for job in place.catalogue.jobs(video_id)]
 
 
-def test_a_library_without_videos_says_so(client: FlaskClient) -> None:
+def test_an_empty_library_is_answered_as_empty(client: FlaskClient) -> None:
     assert client.get("/api/videos").json == {
         "videos": [],
         "next": None,
@@ -94,7 +94,7 @@ def test_pages_follow_each_other_to_the_end(place: Place, client: FlaskClient) -
 
 
 @pytest.mark.thorough
-def test_videos_are_found_by_words_source_and_state_and_ordered(place: Place, client: FlaskClient) -> None:
+def test_videos_are_found_by_words_source_and_state_and_are_sorted(place: Place, client: FlaskClient) -> None:
     one, two, three = stored(
         place,
         make_video(1, name="North", size_bytes=3),
@@ -124,13 +124,15 @@ def test_videos_are_found_by_words_source_and_state_and_ordered(place: Place, cl
         ("q=%00", "q"),
     ],
 )
-def test_what_cannot_be_asked_for_is_named(client: FlaskClient, asked: str, parameter: str) -> None:
+def test_an_invalid_parameter_of_the_library_is_named(
+    client: FlaskClient, asked: str, parameter: str
+) -> None:
     answer = client.get(f"/api/v1/videos?{asked}")
     assert (answer.status_code, answer.json["parameter"]) == (400, parameter)
     assert answer.json["remedy"]
 
 
-def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: FlaskClient) -> None:
+def test_the_answer_for_a_video_has_everything_known_about_it(place: Place, client: FlaskClient) -> None:
     record = make_video(
         1,
         name="<b>Gate</b>",
@@ -222,7 +224,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
 @pytest.mark.thorough
 @pytest.mark.parametrize("video_id", [NOBODY, "x", "..", NOBODY.upper(), f"{NOBODY}%0A", "%00"])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_video_that_is_not_there_is_404(client: FlaskClient, method: str, video_id: str) -> None:
+def test_an_unknown_video_is_404(client: FlaskClient, method: str, video_id: str) -> None:
     answer = client.open(f"/api/v1/videos/{video_id}", method=method, json={})
     assert answer.status_code in (400, 404) if video_id == "%00" else answer.status_code == 404
     for rest in ("retry", "jobs"):
@@ -230,7 +232,7 @@ def test_a_video_that_is_not_there_is_404(client: FlaskClient, method: str, vide
         assert asked(f"/api/v1/videos/{video_id}/{rest}").status_code in (400, 404)
 
 
-def test_a_name_is_changed_and_nothing_else(place: Place, client: FlaskClient) -> None:
+def test_a_rename_changes_only_the_name(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.set_video(video_id, state="ready")
     answer = patch(client, video_id, {"name": "  Cafe\u0301 \U0001f697 "})
@@ -240,7 +242,7 @@ def test_a_name_is_changed_and_nothing_else(place: Place, client: FlaskClient) -
     assert jobs_of(place, video_id) == []
 
 
-def test_a_source_is_changed_and_its_frames_follow(place: Place, client: FlaskClient) -> None:
+def test_the_frames_follow_a_change_of_source(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.set_video(video_id, state="ready")
     answer = patch(client, video_id, {"source": "North Side"})
@@ -253,7 +255,7 @@ def test_a_source_is_changed_and_its_frames_follow(place: Place, client: FlaskCl
     ("changes", "field"),
     [({"source": "Nordtor"}, "source"), ({"start_time": "2026-05-01T09:00:00Z"}, "start_time")],
 )
-def test_a_video_without_pictures_and_original_is_not_moved_because_its_counts_would_go(
+def test_a_video_without_images_and_original_is_not_moved_because_its_counts_would_be_lost(
     place: Place, client: FlaskClient, changes: dict[str, str], field: str
 ) -> None:
     video = make_video()
@@ -272,7 +274,7 @@ def test_a_video_without_pictures_and_original_is_not_moved_because_its_counts_w
     assert patch(client, video_id, changes).status_code == 200
 
 
-def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: FlaskClient) -> None:
+def test_a_known_source_keeps_its_spelling(place: Place, client: FlaskClient) -> None:
     manifest = make_manifest(3, source="gate-2")
     place.store.put(manifest.key, encode(manifest))
     video_id, _ = stored(place, make_video(1), make_video(2, source_name="Büdchen"))
@@ -293,7 +295,7 @@ def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: 
         ({"start_time": "2024-03-31T02:30:00", "timezone": "Europe/Berlin"}, 1_711_848_600_000),
     ],
 )
-def test_a_video_that_needed_a_time_gets_one_and_its_frames_are_made(
+def test_a_video_without_a_time_gets_one_and_its_frames_are_made(
     place: Place, client: FlaskClient, changes: dict[str, str], started_at_ms: int
 ) -> None:
     record = make_video(facts=make_facts(started_at_ms=None, time_source=None))
@@ -308,7 +310,9 @@ def test_a_video_that_needed_a_time_gets_one_and_its_frames_are_made(
     assert jobs_of(place, video_id) == [(kind, "queued") for kind in ("frames", "metadata", "checks")]
 
 
-def test_a_zone_said_later_moves_a_time_without_one(place: Place, client: FlaskClient) -> None:
+def test_a_time_zone_given_later_applies_to_a_start_time_without_one(
+    place: Place, client: FlaskClient
+) -> None:
     (video_id,) = stored(place, make_video())
     patch(client, video_id, {"start_time": "2024-05-01T08:00:00"})
     answer = patch(client, video_id, {"timezone": "Europe/Berlin"})
@@ -316,7 +320,7 @@ def test_a_zone_said_later_moves_a_time_without_one(place: Place, client: FlaskC
 
 
 @pytest.mark.thorough
-def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client: FlaskClient) -> None:
+def test_changing_or_removing_a_region_moves_no_frame(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     region = {"x": 1, "y": 2, "width": 30, "height": 40}
     calibration = {"points": [[0, 0], [9, 0], [9, 9], [0, 9]], "metres": [[0, 3], [3, 3], [3, 0], [0, 0]]}
@@ -344,7 +348,7 @@ def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client
         ({"calibration": {"points": [[1, 2000]]}}, "calibration"),
     ],
 )
-def test_a_change_that_cannot_be_names_its_field_and_changes_nothing(
+def test_an_invalid_change_names_its_field_and_changes_nothing(
     place: Place, client: FlaskClient, changes: dict[str, Any], parameter: str
 ) -> None:
     record = make_video()
@@ -359,7 +363,9 @@ def test_a_change_that_cannot_be_names_its_field_and_changes_nothing(
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'{"id": "x"}', b'{"name": 5}', b'{"name": null}', b"{", b"[" * 100_000]
 )
-def test_what_is_no_change_of_a_video_is_refused(place: Place, client: FlaskClient, body: bytes) -> None:
+def test_a_body_that_is_not_a_change_of_a_video_is_refused(
+    place: Place, client: FlaskClient, body: bytes
+) -> None:
     (video_id,) = stored(place, make_video())
     here = f"/api/v1/videos/{video_id}"
     assert client.patch(here, data=body, content_type="application/json").status_code == 400
@@ -367,7 +373,7 @@ def test_what_is_no_change_of_a_video_is_refused(place: Place, client: FlaskClie
     assert record_of(place, video_id).revision == 0
 
 
-def test_of_two_that_change_the_same_revision_one_is_told(place: Place, client: FlaskClient) -> None:
+def test_the_second_of_two_changes_to_one_revision_is_refused(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     assert patch(client, video_id, {"name": "A"}, **{"If-Match": '"0"'}).status_code == 200
     answer = patch(client, video_id, {"name": "B"}, **{"If-Match": '"0"'})
@@ -377,7 +383,7 @@ def test_of_two_that_change_the_same_revision_one_is_told(place: Place, client: 
     assert patch(client, video_id, {"name": "C"}, **{"If-Match": "x"}).status_code == 412
 
 
-def test_a_change_that_changes_nothing_is_no_revision(place: Place, client: FlaskClient) -> None:
+def test_a_change_without_effect_makes_no_new_revision(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(fields=VideoFields(name="Gate 1")))
     answer = patch(client, video_id, {"name": "Gate 1"}, **{"If-Match": '"7"'})
     assert (answer.status_code, answer.json["revision"]) == (200, 0)
@@ -385,7 +391,7 @@ def test_a_change_that_changes_nothing_is_no_revision(place: Place, client: Flas
 
 
 @pytest.mark.thorough
-def test_a_video_is_removed_once_and_nothing_else_is_done_to_it(place: Place, client: FlaskClient) -> None:
+def test_a_video_is_removed_once_and_cannot_be_changed_afterwards(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.queue(video_id, "frames")
     here = f"/api/v1/videos/{video_id}"
@@ -400,7 +406,7 @@ def test_a_video_is_removed_once_and_nothing_else_is_done_to_it(place: Place, cl
     assert patch(client, video_id, {"name": "x"}).status_code == 404
 
 
-def test_what_failed_is_tried_again(place: Place, client: FlaskClient) -> None:
+def test_failed_jobs_can_be_retried(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.queue(video_id, "frames")
     held = place.catalogue.claim("w", ("frames",), lease_s=60)
@@ -412,7 +418,7 @@ def test_what_failed_is_tried_again(place: Place, client: FlaskClient) -> None:
     assert [(job["state"], job["attempts"]) for job in answer.json["jobs"]] == [("queued", 0)]
 
 
-def test_what_did_not_fail_is_not_tried_again(place: Place, client: FlaskClient) -> None:
+def test_jobs_that_did_not_fail_cannot_be_retried(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.set_video(video_id, state="ready")
     assert client.post(f"/api/v1/videos/{video_id}/retry").json["state"] == "ready"
@@ -429,7 +435,7 @@ def test_what_did_not_fail_is_not_tried_again(place: Place, client: FlaskClient)
         ({"web_host": "::1"}, True),
     ],
 )
-def test_where_uploads_are_off_nothing_can_be_changed_and_the_library_says_how(
+def test_where_uploads_are_off_nothing_can_be_changed_and_the_library_explains_how(
     place: Place, settings: dict[str, Any], allowed: bool
 ) -> None:
     record = make_video()
@@ -445,7 +451,7 @@ def test_where_uploads_are_off_nothing_can_be_changed_and_the_library_says_how(
         assert record_of(place, video_id) == record
 
 
-def test_a_page_of_another_site_changes_nothing(place: Place, client: FlaskClient) -> None:
+def test_another_sites_page_changes_nothing(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     here = f"/api/v1/videos/{video_id}"
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -458,7 +464,7 @@ def test_a_page_of_another_site_changes_nothing(place: Place, client: FlaskClien
     assert record_of(place, video_id).revision == 0
 
 
-def test_a_damaged_record_is_told_and_not_written_over(place: Place, client: FlaskClient) -> None:
+def test_a_damaged_record_is_reported_and_not_overwritten(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.store.put(keys.video_key(video_id), b'{"name": "half')
     answer = patch(client, video_id, {"name": "x"})
@@ -467,7 +473,7 @@ def test_a_damaged_record_is_told_and_not_written_over(place: Place, client: Fla
     assert place.store.get(keys.video_key(video_id)) == b'{"name": "half'
 
 
-def test_names_are_answered_as_text_whatever_stands_in_them(place: Place, client: FlaskClient) -> None:
+def test_names_are_returned_as_text_whatever_they_contain(place: Place, client: FlaskClient) -> None:
     name = '"><script>alert(1)</script>\u202e\U0001f408'
     stored(place, corrected(make_video(), name=name, file_name=name))
     answer = client.get("/api/v1/videos")
@@ -517,7 +523,7 @@ def send(ask: Asks, path: str, data: bytes, at: int) -> int:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("meant", ["PATCH", "DELETE", "HEAD", "GET", "POST"])
-def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant: str) -> None:
+def test_only_its_owner_or_an_admin_can_continue_or_end_an_upload(url: str, meant: str) -> None:
     with asking_as(url, "clara") as clara, asking_as(url, "carl") as carl, asking_as(url, "runa") as runa:
         path = begin(clara)
         assert send(clara, path, DATA[:500], 0) == 204
@@ -533,7 +539,7 @@ def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant
 
 
 @pytest.mark.thorough
-def test_a_video_is_of_whoever_uploaded_it_by_tus_by_form_and_by_a_token(url: str, people: Place) -> None:
+def test_a_video_belongs_to_the_user_who_uploaded_it_by_tus_form_or_token(url: str, people: Place) -> None:
     token = make_api_token()
     assert people.access.add_token(ApiToken("carl", "t", "correct"), token_hash(token), lasts_s=60)
     with asking_as(url, "clara") as clara, asking_as(url, "") as nobody:
@@ -547,7 +553,7 @@ def test_a_video_is_of_whoever_uploaded_it_by_tus_by_form_and_by_a_token(url: st
     assert sorted((one["size_bytes"], one["owner"]) for one in found) == [(1000, "clara"), (2000, "carl")]
 
 
-def test_what_was_begun_before_there_were_accounts_is_everybodys(app: Flask, url: str) -> None:
+def test_uploads_begun_before_there_were_accounts_belong_to_everyone(app: Flask, url: str) -> None:
     ports = parts_of(app).plugins["videos"].close.__self__.ports  # type: ignore[attr-defined]
     upload = begin_upload(
         ports, kind="resumable", length_bytes=1000, file_name="clip.mp4", fields=VideoFields(source="gate")
@@ -560,7 +566,7 @@ def test_what_was_begun_before_there_were_accounts_is_everybodys(app: Flask, url
 __all__ = ["house"]
 
 
-def test_status_says_how_many_videos_are_not_ready(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_how_many_videos_are_not_ready(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     videos = [make_video(number) for number in (1, 2)]
     with (
         closing(open_object_store(house.settings.store_url)) as store,
@@ -577,7 +583,7 @@ def test_status_says_how_many_videos_are_not_ready(house: House, capsys: pytest.
     assert "not ready yet" not in capsys.readouterr().out
 
 
-def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_since_when_jobs_have_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     video = make_video()
     with (
         closing(open_object_store(house.settings.store_url)) as store,
@@ -600,7 +606,7 @@ def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.Ca
     assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}
 
 
-def test_status_tells_a_move_that_waits_from_one_that_is_done(
+def test_status_distinguishes_a_pending_move_from_a_finished_one(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved = MovedCounts(source="cam", source_name="Cam", from_ms=0, to_ms=0, frames=60)
@@ -620,7 +626,7 @@ def test_status_tells_a_move_that_waits_from_one_that_is_done(
 
 
 @pytest.mark.thorough
-def test_a_change_of_a_video_is_told(place: Place, serving: Serving) -> None:
+def test_a_change_of_a_video_is_announced(place: Place, serving: Serving) -> None:
     video = make_video()
     with listen(serving(place.app())) as stream:
         told = (data["version"] for kind, data in events(stream) if kind == "videos")
@@ -637,7 +643,7 @@ def test_a_change_of_a_video_is_told(place: Place, serving: Serving) -> None:
 
 
 @pytest.mark.thorough
-def test_streams_go_on_while_the_catalogue_of_videos_is_away(
+def test_streams_continue_while_the_video_catalogue_is_unavailable(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def is_away() -> str:

@@ -31,7 +31,7 @@ def open_shelf(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_card_says_how_far_its_video_has_come(
+def test_each_card_shows_the_progress_of_its_video(
     place: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     page = open_shelf(visit, place, Shelf(*all_states()), color_scheme=scheme)
@@ -82,7 +82,7 @@ def many(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.thorough
-def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_the_same(
+def test_videos_can_be_searched_filtered_and_sorted_and_the_address_shows_others_the_same(
     place: Place, visit: Visits
 ) -> None:
     shelf = Shelf(*many(30))
@@ -110,7 +110,7 @@ def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_t
     expect(other.locator("#asked-source")).to_have_value("yard")
 
 
-def test_none_that_matches_offers_to_show_all(place: Place, visit: Visits) -> None:
+def test_an_empty_result_offers_to_show_all_videos(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(3)), "?q=zebra&label=car", wait_for=NONE)
     expect(page.locator("#nothing")).to_contain_text("No videos match")
     page.get_by_role("button", name="Show all videos").click()
@@ -123,7 +123,7 @@ def test_none_that_matches_offers_to_show_all(place: Place, visit: Visits) -> No
 
 
 @pytest.mark.thorough
-def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(place: Place, visit: Visits) -> None:
+def test_the_list_has_48_videos_a_page_and_a_reload_keeps_its_place(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(100)))
     expect(page.locator(".video-card")).to_have_count(48)
     steps = page.locator("#videos-steps")
@@ -144,9 +144,7 @@ def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(place: Place, vi
 
 
 @pytest.mark.thorough
-def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
-    place: Place, visit: Visits
-) -> None:
+def test_a_preview_plays_while_its_card_has_the_pointer_or_the_focus(place: Place, visit: Visits) -> None:
     shelf = Shelf(make_video(1), make_video(2))
     page = open_shelf(visit, place, shelf, reduced_motion="no-preference")
     card = page.locator(".video-card").first
@@ -166,7 +164,7 @@ def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
 
 
 @pytest.mark.thorough
-def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Visits) -> None:
+def test_nothing_moves_for_people_who_prefer_reduced_motion(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(make_video(1)))
     page.locator(".video-card").hover()
     page.locator(".video-link").focus()
@@ -174,7 +172,7 @@ def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Visits) 
 
 
 @pytest.mark.thorough
-def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: Visits) -> None:
+def test_a_card_shows_progress_and_keeps_the_focus(place: Place, visit: Visits) -> None:
     shelf = Shelf(uncounted(2, "producing", progress=0.1), make_video(1))
     page = open_shelf(visit, place, shelf)
     words = page.locator(".video-state-words").first
@@ -200,7 +198,7 @@ def tell_news(page: Page) -> None:
 
 
 @pytest.mark.thorough
-def test_arrow_keys_go_through_the_cards_and_enter_opens_one(place: Place, visit: Visits) -> None:
+def test_arrow_keys_move_between_cards_and_enter_opens_one(place: Place, visit: Visits) -> None:
     shelf = Shelf(*many(6))
     page = open_shelf(visit, place, shelf, "?order=name&direction=asc")
     page.locator(".video-link").first.focus()
@@ -221,7 +219,7 @@ def test_arrow_keys_go_through_the_cards_and_enter_opens_one(place: Place, visit
 
 
 @pytest.mark.thorough
-def test_no_video_yet_is_no_error_and_leads_to_the_upload(
+def test_an_empty_library_is_not_an_error_and_links_to_the_upload(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = open_shelf(visit, place, Shelf(), wait_for=NONE)
@@ -238,7 +236,7 @@ def test_no_video_yet_is_no_error_and_leads_to_the_upload(
 
 
 @pytest.mark.thorough
-def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
+def test_where_uploads_are_off_the_page_shows_the_remedy(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     remedy = "Set FRAMETALLY_WEB_UPLOADS=true where the dashboard runs."
@@ -253,7 +251,7 @@ def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
 
 
 @pytest.mark.thorough
-def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
+def test_the_servers_outage_is_shown_and_the_videos_stay(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     shelf = Shelf(*many(3))
@@ -288,7 +286,7 @@ HOSTILE = [
 ]
 
 
-def test_names_are_text_whatever_is_in_them(
+def test_names_are_shown_as_text_whatever_they_contain(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     shelf = Shelf(
@@ -315,7 +313,7 @@ def test_names_are_text_whatever_is_in_them(
 
 
 @pytest.mark.thorough
-def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
+def test_ten_thousand_videos_can_be_searched_and_paged_on_the_running_server(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     for number in range(10_000):
@@ -341,7 +339,7 @@ def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
 
 
 @pytest.mark.thorough
-def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Visits) -> None:
+def test_a_videos_page_shows_who_uploaded_it(place: Place, visit: Visits) -> None:
     video = make_video(1, owner="clara")
     asked = f"?v={video['id']}&tab=about"
     page = open_shelf(visit, place, Shelf(video), asked, wait_for="#video .video-view")
@@ -349,7 +347,7 @@ def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Visits) -
 
 
 @pytest.mark.thorough
-def test_what_a_video_waits_for_is_said_on_its_card_and_on_its_page(place: Place, visit: Visits) -> None:
+def test_a_videos_card_and_page_show_what_it_waits_for(place: Place, visit: Visits) -> None:
     video = make_video(1, state="received", reason="Kafka at localhost:9092 is not responding.")
     page = open_shelf(visit, place, Shelf(video), wait_for=READY)
     says = "Waiting: Kafka at localhost:9092 is not responding."
@@ -359,7 +357,9 @@ def test_what_a_video_waits_for_is_said_on_its_card_and_on_its_page(place: Place
 
 
 @pytest.mark.thorough
-def test_the_region_and_the_calibration_of_an_upload_are_shown(place: Place, visit: Visits) -> None:
+def test_a_videos_page_shows_the_region_and_the_calibration_of_its_upload(
+    place: Place, visit: Visits
+) -> None:
     region = {"x": 100, "y": 50, "width": 300, "height": 200}
     points = {"points": [[0, 0], [10, 0]]}
     video = make_video(1, roi=region, calibration=points, width_px=640, height_px=360)
@@ -374,7 +374,7 @@ def test_the_region_and_the_calibration_of_an_upload_are_shown(place: Place, vis
     expect(drawn.locator("polygon")).to_have_attribute("points", "100,50 400,50 400,250 100,250")
 
 
-def test_a_button_that_is_pressed_while_news_comes_takes_its_click(place: Place, visit: Visits) -> None:
+def test_a_button_pressed_during_an_update_still_gets_its_click(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(100)))
     following = page.locator("#videos-steps").get_by_role("button", name="Next")
     following.evaluate("(button) => button.scrollIntoView({ block: 'center', behavior: 'instant' })")

@@ -72,7 +72,7 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looks:
 
 
 @pytest.mark.thorough
-def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_an_inspection_describes_the_video(looks: Looks, make_video: Callable[..., Path]) -> None:
     clip = make_video("a.mp4", 25, codec="libx264", size_px=(128, 96))
     assert looks.at(clip) == VideoFacts(
         container="mp4",
@@ -88,7 +88,7 @@ def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Pa
     )
 
 
-def test_an_avi_that_states_no_frame_rate_says_which_is_taken(
+def test_an_avi_without_a_frame_rate_gets_a_note_with_the_assumed_rate(
     looks: Looks, make_video: Callable[..., Path]
 ) -> None:
     from tests.fakes.footage import without_rate  # this file also runs as a script
@@ -99,7 +99,7 @@ def test_an_avi_that_states_no_frame_rate_says_which_is_taken(
     assert doubt.startswith("Its header has no frame rate, so frametally takes 25 frames per second; if that")
 
 
-def test_a_film_behind_a_cover_is_looked_at_and_what_is_left_out_is_told(
+def test_the_film_behind_a_cover_picture_is_inspected_and_the_left_out_track_is_noted(
     looks: Looks, tmp_path: Path
 ) -> None:
     from tests.fakes.footage import make_file, moving
@@ -119,7 +119,7 @@ def test_a_film_behind_a_cover_is_looked_at_and_what_is_left_out_is_told(
 
 
 @pytest.mark.thorough
-def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
+def test_a_sideways_video_has_the_width_at_which_it_is_shown(
     looks: Looks, make_video: Callable[..., Path]
 ) -> None:
     facts = looks.at(make_video("a.mp4", 3, size_px=(128, 96), rotation=90))
@@ -148,7 +148,7 @@ def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
         ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers cannot play MPEG transport"),
     ],
 )
-def test_what_browsers_do_not_play_says_so_with_what_to_do(
+def test_a_video_that_browsers_cannot_play_has_a_reason_and_a_remedy(
     looks: Looks,
     make_video: Callable[..., Path],
     kind: str,
@@ -171,7 +171,9 @@ def test_what_browsers_do_not_play_says_so_with_what_to_do(
 
 
 @pytest.mark.thorough
-def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_times_follow_the_producers_own_order_of_preference(
+    looks: Looks, make_video: Callable[..., Path]
+) -> None:
     stamped = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T08:00:00Z"})
     plain = make_video("b.mp4", 20)
     at_eight_ms = 1_777_622_400_000
@@ -208,7 +210,9 @@ def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Call
 
 
 @pytest.mark.thorough
-def test_a_time_in_the_future_is_told_to_the_uploader(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_the_uploader_gets_a_remark_about_a_time_in_the_future(
+    looks: Looks, make_video: Callable[..., Path]
+) -> None:
     clip = make_video("a.mkv", 20, metadata={"creation_time": "2096-05-01T08:00:00Z"})
     assert looks.at(clip).time_remark == (
         "It begins in the future, at 2096-05-01T08:00:00.000Z: check the date, and correct it on its page."
@@ -242,7 +246,7 @@ def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: Callab
     ],
     ids=["empty", "zip", "pdf", "playlist", "manifest", "concat", "drawing", "page", "still picture"],
 )
-def test_what_is_no_video_by_its_first_bytes_is_of_no_known_kind(looks: Looks, data: bytes) -> None:
+def test_a_file_whose_first_bytes_are_not_a_videos_is_an_unsupported_type(looks: Looks, data: bytes) -> None:
     status, reason = looks.refusal(data)
     assert status == 415
     assert reason.startswith(("It is ", "It does not begin like a video"))
@@ -286,7 +290,7 @@ def test_a_refused_file_has_one_reason_and_one_remedy_in_each_language(
 
 
 @pytest.mark.thorough
-def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_a_file_without_pictures_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
     assert looks.refusal(sound("mp4")) == (422, "It has no moving pictures.")
     whole = make_video("a.mp4", 3).read_bytes()
     assert looks.refusal(whole[: whole.index(b"moov") - 4])[0] == 422
@@ -296,7 +300,9 @@ def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable
 
 
 @pytest.mark.thorough
-def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_a_video_larger_or_longer_than_allowed_is_refused(
+    looks: Looks, make_video: Callable[..., Path]
+) -> None:
     clip = make_video("a.mp4", 40, size_px=(1600, 1200))
     assert looks.refusal(wide_frames(1000))[0] == 422
     looks.overrides = {"max_image_megapixels": 1}
@@ -310,7 +316,7 @@ def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: C
 
 
 @pytest.mark.thorough
-def test_settings_that_were_given_to_this_process_alone_hold_in_the_look(
+def test_settings_of_this_process_also_apply_to_the_inspection(
     looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -323,7 +329,7 @@ def test_settings_that_were_given_to_this_process_alone_hold_in_the_look(
 
 
 @pytest.mark.thorough
-def test_a_store_that_is_away_is_no_fault_of_the_video(
+def test_an_unavailable_store_is_not_blamed_on_the_video(
     looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks.put(make_video("a.mp4", 3).read_bytes())
@@ -340,7 +346,7 @@ def test_a_store_that_is_away_is_no_fault_of_the_video(
         (signal.SIGKILL, Retryable, "another program ended"),
     ],
 )
-def test_what_ends_the_look_is_told_and_this_process_lives_on(
+def test_a_killed_inspection_is_reported_and_this_process_survives(
     looks: Looks,
     monkeypatch: pytest.MonkeyPatch,
     dies_by: signal.Signals,
@@ -357,7 +363,7 @@ def test_what_ends_the_look_is_told_and_this_process_lives_on(
         inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
 
 
-def test_a_machine_without_the_producer_is_told_what_to_install(
+def test_a_machine_without_the_producer_gets_the_package_to_install(
     looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks.put(b"x")
@@ -368,7 +374,7 @@ def test_a_machine_without_the_producer_is_told_what_to_install(
         inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
 
 
-def test_the_look_ends_with_the_process_that_wants_it(
+def test_the_inspection_ends_with_the_process_that_requested_it(
     looks: Looks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No reader is left for the answer: a decoder that hangs must not live on."""
@@ -491,7 +497,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.timeout(900)
 @pytest.mark.thorough
-def test_every_poison_is_looked_into_or_refused_in_one_sentence(looked: Any) -> None:
+def test_every_malicious_file_is_inspected_or_refused_in_one_sentence(looked: Any) -> None:
     results = looked[0]
     assert len(results) > 40
     for found in results:
@@ -505,7 +511,7 @@ def test_every_poison_is_looked_into_or_refused_in_one_sentence(looked: Any) -> 
 
 @pytest.mark.timeout(900)
 @pytest.mark.thorough
-def test_what_is_no_video_is_told_from_a_video_that_is_of_no_use(looked: Any) -> None:
+def test_a_file_that_is_not_a_video_and_an_unusable_video_get_different_errors(looked: Any) -> None:
     statuses = {found["name"]: found["status"] for found in looked[0]}
     for name in ("empty.mp4", "text.mp4", "concat.mp4", "playlist-file.mp4", "manifest.mp4"):
         assert statuses[name] == 415, name
@@ -515,13 +521,13 @@ def test_what_is_no_video_is_told_from_a_video_that_is_of_no_use(looked: Any) ->
 
 @pytest.mark.timeout(900)
 @pytest.mark.thorough
-def test_no_look_takes_much_memory(looked: Any) -> None:
+def test_no_inspection_uses_much_memory(looked: Any) -> None:
     assert max(found["most_mb"] for found in looked[0]) < MOST_MB
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.thorough
-def test_a_look_opens_no_file_that_a_video_refers_to_and_no_connection(looked: Any) -> None:
+def test_an_inspection_opens_no_file_that_a_video_refers_to_and_no_connection(looked: Any) -> None:
     _, trace, folder, connections = looked
     assert connections == 0
     if not trace.exists():

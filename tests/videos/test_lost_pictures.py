@@ -50,7 +50,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_empty_pictures_of_an_uploaded_video_are_made_again_as_a_privacy_rule_wants_and_deleted_ones_are_not(
+def test_empty_pictures_of_an_upload_are_restored_under_its_privacy_rule_and_deleted_ones_are_not(
     house: House,
 ) -> None:
     before = house.pictures()
@@ -75,7 +75,7 @@ def test_empty_pictures_of_an_uploaded_video_are_made_again_as_a_privacy_rule_wa
 
 
 @pytest.mark.parametrize("damage", ["another picture", "no video"])
-def test_pictures_that_the_original_does_not_give_again_stay_empty_and_are_named(
+def test_pictures_that_the_original_cannot_restore_stay_empty_and_are_named(
     house: House, damage: str
 ) -> None:
     before = house.pictures()

@@ -52,7 +52,7 @@ catalogue.close()
 """
 
 
-def test_each_event_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
+def test_each_event_is_mailed_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311
     received = Received()

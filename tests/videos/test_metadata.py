@@ -148,7 +148,7 @@ def same(found: float | None, stated: str | None, *, within: float = 0.001) -> b
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_every_field_is_what_ffprobe_says(make: Callable[[Path], Path], tmp_path: Path) -> None:
+def test_every_field_matches_ffprobe(make: Callable[[Path], Path], tmp_path: Path) -> None:
     path = make(tmp_path)
     told, found = probe(path), metadata_of(path)
     form = told["format"]
@@ -230,9 +230,7 @@ def longest_gop(keys: list[bool]) -> int:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("make", MAKERS)
-def test_what_packets_tell_is_what_the_decoded_frames_show(
-    make: Callable[[Path], Path], tmp_path: Path
-) -> None:
+def test_packet_metadata_matches_the_decoded_frames(make: Callable[[Path], Path], tmp_path: Path) -> None:
     path = make(tmp_path)
     found = metadata_of(path, sampling="7").pictures[0]
     with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
@@ -251,7 +249,7 @@ def test_what_packets_tell_is_what_the_decoded_frames_show(
     sampling=st.sampled_from(["all", "1", "5", "7.5", "29.97", "0.1", "1000"]),
     tick_s=st.sampled_from([Fraction(1, 25), Fraction(1, 1000), Fraction(1001, 30000), Fraction(1, 10**9)]),
 )
-def test_counting_what_a_sampling_takes_is_taking_it(
+def test_the_number_of_sampled_frames_matches_the_sampling(
     steps: list[int], sampling: str, tick_s: Fraction
 ) -> None:
     ticks = np.cumsum([0, *steps]).astype(np.int64)
@@ -260,7 +258,7 @@ def test_counting_what_a_sampling_takes_is_taking_it(
     assert count_taken(sampling, far, tick_s) == taken(sampling, [int(at) * tick_s for at in far])
 
 
-def test_the_track_that_is_counted_is_described_first(tmp_path: Path) -> None:
+def test_the_counted_track_is_described_first(tmp_path: Path) -> None:
     cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
     film = make_file(tmp_path / "film.mp4", moving(40), fps=5)
     found = metadata_of(with_tracks(tmp_path / "both.mp4", cover, film))
@@ -268,7 +266,7 @@ def test_the_track_that_is_counted_is_described_first(tmp_path: Path) -> None:
     assert (found.sampled_frames, found.plays_in_browsers) == (40, False)
 
 
-def test_what_a_player_needs_first_is_found_at_the_end_or_the_start(tmp_path: Path) -> None:
+def test_the_index_of_an_mp4_is_found_at_the_end_or_the_start(tmp_path: Path) -> None:
     assert metadata_of(for_the_web(tmp_path)).moov == "first"
     assert metadata_of(rotated(tmp_path)).moov == "last"
     assert metadata_of(rotated(tmp_path)).brands == ["qt"]
@@ -284,7 +282,7 @@ def test_what_a_player_needs_first_is_found_at_the_end_or_the_start(tmp_path: Pa
         assert read_boxes(io.BufferedReader(io.BytesIO(boxes))) == ([], moov)
 
 
-def test_a_cut_file_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_file_is_described_as_far_as_it_goes(tmp_path: Path) -> None:
     path = make_file(tmp_path / "cut.mkv", moving(50), codec_options={"g": "10", "bf": "0"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
@@ -295,7 +293,7 @@ def test_a_cut_file_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mov"])
-def test_frames_that_an_edit_list_hides_are_not_counted_and_all_others_are(tmp_path: Path, name: str) -> None:
+def test_only_frames_hidden_by_an_edit_list_are_left_out_of_the_count(tmp_path: Path, name: str) -> None:
     options = {"g": "20", "bf": "2"}
     whole = make_file(tmp_path / "whole.mp4", moving(80), fps=10, codec_options=options)
     path = trimmed(tmp_path / name, whole, Fraction(31, 10))
@@ -307,7 +305,7 @@ def test_frames_that_an_edit_list_hides_are_not_counted_and_all_others_are(tmp_p
     assert found.longest_gop_frames == 20
 
 
-def test_frames_before_the_first_that_stands_by_itself_are_not_counted(tmp_path: Path) -> None:
+def test_frames_before_the_first_key_frame_are_not_counted(tmp_path: Path) -> None:
     path = make_file(tmp_path / "on.ts", moving(60), codec_options={"g": "20", "bf": "0"})
     data = path.read_bytes()
     path.write_bytes(data[188 * (len(data) // 188 // 10) :])
@@ -318,7 +316,7 @@ def test_frames_before_the_first_that_stands_by_itself_are_not_counted(tmp_path:
 
 
 @pytest.mark.thorough
-def test_pictures_of_vp8_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
+def test_vp8_pictures_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "vp8.webm"
     for number in "12":  # only after a complete look
         passes = ["-pass", number, "-passlogfile", str(tmp_path / "log")]
@@ -331,7 +329,7 @@ def test_pictures_of_vp8_that_are_never_shown_are_not_counted(tmp_path: Path) ->
     assert (found.frames_counted, found.average_fps, found.is_variable_rate) == (150, 25.0, False)
 
 
-def test_times_that_jump_are_told_as_not_known(tmp_path: Path) -> None:
+def test_values_that_depend_on_jumping_times_are_unknown(tmp_path: Path) -> None:
     one = make_file(tmp_path / "one.ts", moving(60), codec="mpeg2video").read_bytes()
     path = tmp_path / "joined.ts"
     path.write_bytes(one + one)
@@ -352,18 +350,18 @@ def test_times_that_jump_are_told_as_not_known(tmp_path: Path) -> None:
         ("title", "+481234.5+0113412.25/"),
     ],
 )
-def test_a_text_that_tells_a_place_is_noticed_and_not_kept(name: str, value: str) -> None:
+def test_a_tag_with_a_location_is_noticed_and_not_kept(name: str, value: str) -> None:
     assert has_location([{}, {name: value}])
     assert kept_tags({name: value, "make": "Axis"}) == {"make": "Axis"}
 
 
-def test_usual_texts_tell_no_place_and_others_than_those_listed_are_not_kept() -> None:
+def test_usual_tags_contain_no_location_and_only_listed_ones_are_kept() -> None:
     texts = {"title": "Gate 2026-05-01T08:00:00+02:00", "ENCODER": "Lavf62", "comment": "x", "serial": "77"}
     assert not has_location([texts])
     assert kept_tags(texts) == {"title": "Gate 2026-05-01T08:00:00+02:00", "encoder": "Lavf62"}
 
 
-def test_pictures_that_carry_exif_with_a_place_are_noticed_and_can_be_shown(tmp_path: Path) -> None:
+def test_pictures_with_a_location_in_exif_are_noticed_and_can_be_decoded(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 14.19), 3: "E", 4: (11.0, 34.0, 31.0)})
     buffer = io.BytesIO()
@@ -392,7 +390,7 @@ def metadata(shop: Shop, video: VideoRecord) -> VideoMetadata:
 
 
 @pytest.mark.thorough
-def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
+def test_metadata_comes_from_the_videos_record_and_the_current_version(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
     video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
@@ -405,7 +403,7 @@ def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
 
 
 @pytest.mark.thorough
-def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_metadata_of_another_version_is_replaced(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
     shop.work()
     told = metadata(shop, video)
@@ -417,9 +415,7 @@ def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[
 
 
 @pytest.mark.thorough
-def test_a_time_that_is_said_later_is_in_the_metadata_then(
-    shop: Shop, make_video: Callable[..., Path]
-) -> None:
+def test_a_time_given_later_appears_in_the_metadata(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
     shop.work()
     later = edit_video(
@@ -435,7 +431,7 @@ def test_a_time_that_is_said_later_is_in_the_metadata_then(
 
 
 @pytest.mark.thorough
-def test_where_a_video_was_filmed_is_in_no_object_but_the_original(shop: Shop, tmp_path: Path) -> None:
+def test_only_the_original_contains_the_filming_location(shop: Shop, tmp_path: Path) -> None:
     places = {"location": PLACE, "com.apple.quicktime.location.ISO6709": PLACE, "comment": f"at {PLACE}"}
     tags = {"movflags": "use_metadata_tags"}
     path = make_file(tmp_path / "a.mov", moving(20), metadata=places, container_options=tags)
@@ -458,7 +454,7 @@ def quality(shop: Shop, video: VideoRecord) -> VideoQuality:
     return decode_at(key, shop.store.get(key), VideoQuality)
 
 
-def test_a_video_that_fails_a_check_is_counted_all_the_same(shop: Shop, tmp_path: Path) -> None:
+def test_a_video_that_fails_a_check_is_still_counted(shop: Shop, tmp_path: Path) -> None:
     video = shop.upload(make_file(tmp_path / "a.mp4", scenes.black(50)), start_time=START)
     assert shop.work().failed == []
     found = quality(shop, video)
@@ -470,7 +466,7 @@ def test_a_video_that_fails_a_check_is_counted_all_the_same(shop: Shop, tmp_path
 
 
 @pytest.mark.thorough
-def test_pictures_are_looked_at_once_by_each_version_and_the_clock_each_time(
+def test_each_version_reads_the_pictures_once_and_checks_the_clock_every_time(
     shop: Shop, tmp_path: Path
 ) -> None:
     video = shop.upload_for("checks", make_file(tmp_path / "a.mp4", scenes.street(50)), start_time=START)

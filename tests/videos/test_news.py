@@ -73,7 +73,7 @@ def quality(video: VideoRecord, *failed: str, made_by: str = "1") -> VideoQualit
     )
 
 
-def test_a_ready_video_is_told_with_its_books_and_its_address(outbox: VideoCatalogue) -> None:
+def test_the_notice_of_a_ready_video_has_its_books_and_its_address(outbox: VideoCatalogue) -> None:
     VideoNews(SETTINGS, outbox).ready(make_video(), FRAMES, BOOKS, "1 of its frames is not counted.")
     (notice,) = outbox.notices(1)
     assert notice.subject == "Gate 1 is ready"
@@ -83,7 +83,7 @@ def test_a_ready_video_is_told_with_its_books_and_its_address(outbox: VideoCatal
     assert notice.body.endswith(f"\nhttps://cams.example/videos?v={make_video().id}")
 
 
-def test_each_event_is_told_once_and_frames_that_are_made_anew_are_another(outbox: VideoCatalogue) -> None:
+def test_each_event_gives_one_notice_and_a_repeat_of_the_frames_gives_another(outbox: VideoCatalogue) -> None:
     news = VideoNews(SETTINGS, outbox)
     for _ in range(2):
         news.ready(make_video(), FRAMES, BOOKS, None)
@@ -94,7 +94,7 @@ def test_each_event_is_told_once_and_frames_that_are_made_anew_are_another(outbo
     assert "Its file is damaged." in outbox.notices(2)[1].body
 
 
-def test_checks_that_failed_are_told_and_those_that_passed_are_not(outbox: VideoCatalogue) -> None:
+def test_a_notice_lists_only_checks_that_failed(outbox: VideoCatalogue) -> None:
     video, store = make_video(), MemoryStore()
     store.put(video.key, encode(video))
     tell_checks(SETTINGS, store, outbox, video.id)
@@ -109,7 +109,7 @@ def test_checks_that_failed_are_told_and_those_that_passed_are_not(outbox: Video
     assert "frozen" not in body
 
 
-def test_where_nobody_is_told_nothing_is_put(outbox: VideoCatalogue) -> None:
+def test_no_notice_is_stored_without_a_mail_server_or_a_receiver(outbox: VideoCatalogue) -> None:
     for lacks in ("smtp_url", "mail_to"):
         nobody = SETTINGS.model_copy(update={lacks: ""})
         VideoNews(nobody, outbox).ready(make_video(), FRAMES, BOOKS, None)
@@ -118,7 +118,7 @@ def test_where_nobody_is_told_nothing_is_put(outbox: VideoCatalogue) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
-def test_a_name_comes_through_a_real_server_as_nothing_but_a_name(
+def test_a_real_mail_server_receives_any_video_name_as_plain_text(
     outbox: VideoCatalogue, tmp_path: Path, name: str
 ) -> None:
     received = Received()
@@ -141,7 +141,7 @@ def test_a_name_comes_through_a_real_server_as_nothing_but_a_name(
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_whatever_a_name_is_a_mail_has_its_headers_alone(name: str, reason: str) -> None:
+def test_no_video_name_can_add_a_header_to_a_mail(name: str, reason: str) -> None:
     notice = Notice("1", f"{one_line(name)} has failed", f"{one_line(reason, None)}\n")
     data = message_of(Letter("0" * 32, [notice], 1), SETTINGS).as_bytes()
     mail = message_from_bytes(data, policy=policy.SMTP)
@@ -185,7 +185,7 @@ def states(outbox: VideoCatalogue) -> list[str]:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "smtps"])
-def test_a_mail_goes_by_tls_and_a_password(
+def test_a_mail_is_sent_with_tls_and_a_password(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, tls: Literal["starttls", "smtps"]
 ) -> None:
     outbox.put_notice("a", "Gate is ready", "Gate is ready: all its frames are in the chart.")
@@ -199,7 +199,7 @@ def test_a_mail_goes_by_tls_and_a_password(
     assert states(outbox) == ["sent"]
 
 
-def test_what_came_within_the_time_of_a_digest_is_one_mail(
+def test_notices_within_the_digest_time_share_one_mail(
     outbox: VideoCatalogue, received: Received, tmp_path: Path
 ) -> None:
     for number in range(3):
@@ -212,7 +212,7 @@ def test_what_came_within_the_time_of_a_digest_is_one_mail(
     assert [f"text {number}" in mail.get_content() for number in range(3)] == [True] * 3
 
 
-def test_more_news_than_a_mail_holds_are_in_several(
+def test_notices_beyond_the_limit_of_a_mail_go_into_further_mails(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "_MOST_NOTICES", 2)
@@ -223,7 +223,7 @@ def test_more_news_than_a_mail_holds_are_in_several(
     assert len(set(received.ids)) == 3
 
 
-def test_a_wrong_password_is_one_line_without_it_and_the_mail_waits(
+def test_a_wrong_password_gives_one_line_without_it_and_the_mail_waits(
     outbox: VideoCatalogue, received: Received, tmp_path: Path
 ) -> None:
     outbox.put_notice("a", "s", "b")
@@ -237,7 +237,7 @@ def test_a_wrong_password_is_one_line_without_it_and_the_mail_waits(
     assert "wrong-secret" not in (outbox.notices(1)[0].reason or "")
 
 
-def test_a_password_that_smtp_cannot_say_is_one_line_without_it(
+def test_a_password_that_smtp_cannot_send_gives_one_line_without_it(
     outbox: VideoCatalogue, received: Received, tmp_path: Path
 ) -> None:
     outbox.put_notice("a", "s", "b")
@@ -247,7 +247,7 @@ def test_a_password_that_smtp_cannot_say_is_one_line_without_it(
     assert "heim" not in line
 
 
-def test_a_certificate_of_nobody_known_is_refused_before_the_password_is_sent(
+def test_an_untrusted_certificate_is_refused_before_the_password_is_sent(
     outbox: VideoCatalogue, received: Received, tmp_path: Path
 ) -> None:
     outbox.put_notice("a", "s", "b")
@@ -258,7 +258,7 @@ def test_a_certificate_of_nobody_known_is_refused_before_the_password_is_sent(
     assert received.users == []
 
 
-def test_a_password_goes_nowhere_without_tls_but_to_this_machine(
+def test_without_tls_a_password_is_only_sent_to_this_machine(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox.put_notice("a", "s", "b")
@@ -278,7 +278,7 @@ def _all_here(url: str) -> Any:
     return lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
-def test_a_server_that_is_away_gets_the_same_mail_later(
+def test_the_same_mail_is_sent_once_the_server_is_back(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "_FIRST_PAUSE_S", 0.0)
@@ -294,7 +294,7 @@ def test_a_server_that_is_away_gets_the_same_mail_later(
     assert [mail.get_content().strip() for mail in received.mails] == ["b", "later"]
 
 
-def test_a_mail_that_is_not_taken_for_now_is_sent_later_and_one_that_never_is_has_failed(
+def test_a_temporarily_rejected_mail_is_sent_later_and_a_permanently_rejected_one_fails(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "_FIRST_PAUSE_S", 0.0)
@@ -309,7 +309,7 @@ def test_a_mail_that_is_not_taken_for_now_is_sent_later_and_one_that_never_is_ha
     assert "this is spam" in (notice.reason or "")
 
 
-def test_one_receiver_that_is_refused_does_not_keep_it_from_the_others(
+def test_one_refused_receiver_does_not_stop_the_mail_for_the_others(
     outbox: VideoCatalogue, received: Received, tmp_path: Path
 ) -> None:
     outbox.put_notice("a", "s", "b")
@@ -323,7 +323,7 @@ def test_one_receiver_that_is_refused_does_not_keep_it_from_the_others(
     assert states(outbox) == ["failed", "sent"]
 
 
-def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
+def test_a_mail_that_cannot_be_delivered_is_given_up_in_the_end(
     outbox: VideoCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "_FIRST_PAUSE_S", 0.0)
@@ -335,7 +335,7 @@ def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
     assert states(outbox) == ["failed"]
 
 
-def test_a_worker_sends_while_it_works_and_what_is_left_at_its_end(
+def test_a_worker_sends_mails_while_it_works_and_the_rest_at_its_end(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "DIGEST_S", 3600.0)
@@ -349,7 +349,7 @@ def test_a_worker_sends_while_it_works_and_what_is_left_at_its_end(
         assert len(received.ids) == 1
 
 
-def test_doctor_logs_in_and_sends_nothing(received: Received, tmp_path: Path) -> None:
+def test_doctor_signs_in_to_the_mail_server_and_sends_nothing(received: Received, tmp_path: Path) -> None:
     with mail_server(received, tmp_path, tls="starttls") as (url, ca_file):
         (good,) = mail_rows(logged_in(url, ca_file))
         (bad,) = mail_rows(logged_in(url, ca_file, "wrong-secret"))

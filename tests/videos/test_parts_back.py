@@ -40,7 +40,7 @@ def is_away(part: str) -> bool:
     return absence is not None and absence.back_since_ms is None
 
 
-def test_a_worker_says_that_the_store_is_back_once_it_has_answered(
+def test_a_worker_reports_that_the_store_is_back_once_it_responds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_worker, "_ROUND_EVERY_S", 0.02)
@@ -64,7 +64,7 @@ def test_a_worker_says_that_the_store_is_back_once_it_has_answered(
     assert not is_away("frame store")
 
 
-def test_a_broker_that_is_stopped_is_not_called_broken(tmp_path: Path) -> None:
+def test_a_stopped_broker_is_reported_as_not_responding(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with closing(VideoPlace(tmp_path)) as shop:

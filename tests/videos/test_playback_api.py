@@ -83,7 +83,7 @@ def ask(asking: Callable[..., Client]) -> Client:
     return asking()
 
 
-def test_a_server_that_stops_in_the_middle_of_a_video_leaves_no_connection_open(
+def test_a_server_that_stops_during_playback_leaves_no_connection_open(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its client accepts no more of it, so neither the answer nor its connection ends."""
@@ -102,9 +102,7 @@ def test_a_server_that_stops_in_the_middle_of_a_video_leaves_no_connection_open(
         assert theirs.fileno() == -1, "it is closed"
 
 
-def test_a_video_comes_back_as_it_went_in_and_in_the_part_that_is_asked_for(
-    place: Place, ask: Client
-) -> None:
+def test_a_video_is_served_byte_for_byte_whole_or_in_the_requested_range(place: Place, ask: Client) -> None:
     video = store_video(place)
     size = len(video.data)
     whole = ask("GET", f"{video.at}/playable")
@@ -127,7 +125,7 @@ def test_a_video_comes_back_as_it_went_in_and_in_the_part_that_is_asked_for(
         assert part.headers["etag"] == video.etag
 
 
-def test_conditions_and_impossible_ranges_are_answered_by_the_rfc(place: Place, ask: Client) -> None:
+def test_conditions_and_impossible_ranges_are_answered_as_the_rfc_says(place: Place, ask: Client) -> None:
     video = store_video(place)
     at = f"{video.at}/playable"
     kept = ask("GET", at, If_None_Match=video.etag)
@@ -146,7 +144,7 @@ def test_conditions_and_impossible_ranges_are_answered_by_the_rfc(place: Place, 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["original", "playable"])
-def test_a_head_says_what_a_get_would_and_sends_no_byte(place: Place, ask: Client, name: str) -> None:
+def test_head_gives_the_headers_of_get_without_a_body(place: Place, ask: Client, name: str) -> None:
     video = store_video(place)
     got = ask("GET", f"{video.at}/{name}")
     head = ask("HEAD", f"{video.at}/{name}", Range="bytes=0-1")
@@ -171,7 +169,7 @@ def test_a_head_says_what_a_get_would_and_sends_no_byte(place: Place, ask: Clien
         ("a;b,c='x'.mp4", "a_b_c__x_.mp4", "a%3Bb%2Cc%3D%27x%27.mp4"),
     ],
 )
-def test_the_original_is_to_be_kept_under_its_own_name_whatever_that_is(
+def test_the_original_is_downloaded_under_its_own_name_whatever_it_is(
     place: Place, ask: Client, file_name: str, plain: str, encoded: str
 ) -> None:
     video = store_video(place, file_name=file_name)
@@ -182,7 +180,9 @@ def test_the_original_is_to_be_kept_under_its_own_name_whatever_that_is(
     assert "set-cookie" not in answer.headers
 
 
-def test_what_no_browser_plays_says_so_and_can_be_kept(place: Place, ask: Client) -> None:
+def test_a_video_that_no_browser_plays_gives_the_reason_and_can_be_downloaded(
+    place: Place, ask: Client
+) -> None:
     why = "Browsers play no MPEG-4 Part 2."
     facts = make_facts(plays_in_browsers=False, why_not=why, content_type="video/x-msvideo")
     video = store_video(place, facts=facts)
@@ -194,14 +194,12 @@ def test_what_no_browser_plays_says_so_and_can_be_kept(place: Place, ask: Client
     assert (kept.status, kept.headers["content-type"]) == (200, "video/x-msvideo")
 
 
-def test_bytes_that_are_no_video_by_their_facts_are_sent_as_bytes(place: Place, ask: Client) -> None:
+def test_bytes_whose_type_is_not_a_videos_are_served_as_plain_bytes(place: Place, ask: Client) -> None:
     video = store_video(place, b"<script>alert(1)</script>", facts=make_facts(content_type="text/html"))
     assert ask("GET", f"{video.at}/playable").headers["content-type"] == "application/octet-stream"
 
 
-def test_an_answer_is_kept_for_ever_only_by_an_address_that_names_its_bytes(
-    place: Place, ask: Client
-) -> None:
+def test_only_an_address_that_names_the_bytes_can_be_cached_permanently(place: Place, ask: Client) -> None:
     video = store_video(place)
     for_ever, ask_again = "private, max-age=31536000, immutable", "private, no-cache"
     for query, said in ((f"?v={video.sha256}", for_ever), ("", ask_again), ("?v=other", ask_again)):
@@ -209,7 +207,7 @@ def test_an_answer_is_kept_for_ever_only_by_an_address_that_names_its_bytes(
         assert ask("GET", f"/processed_videos/{video.id}{query}").headers["cache-control"] == ask_again
 
 
-def test_the_seeds_address_of_a_processed_video_plays(place: Place, ask: Client) -> None:
+def test_the_earlier_apis_address_of_a_processed_video_plays(place: Place, ask: Client) -> None:
     video = store_video(place)
     at = f"/processed_videos/{video.id}"
     assert ask("GET", at, Range="bytes=5-9").body == video.data[5:10]
@@ -219,7 +217,7 @@ def test_the_seeds_address_of_a_processed_video_plays(place: Place, ask: Client)
     assert ask("POST", at).status == 405
 
 
-def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask: Client) -> None:
+def test_preview_pictures_are_served_by_the_name_of_their_recipe(place: Place, ask: Client) -> None:
     video = store_video(place)
     for name in ("poster", "sprite", "sprite.vtt"):
         missing = ask("GET", f"{video.at}/{name}")
@@ -247,7 +245,7 @@ def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask:
     assert ask("GET", f"{video.at}/sprite?v=11111111").body == b"sprite-11111111.jpg"
 
 
-def test_a_poster_comes_smaller_where_that_is_asked_for(place: Place, ask: Client) -> None:
+def test_a_poster_is_served_smaller_on_request(place: Place, ask: Client) -> None:
     video = store_video(place)
     key = keys.preview_key(video.id, "poster-0a1b2c3d.jpg")
     jpeg = grey_jpeg(960, 540, 90)
@@ -273,7 +271,7 @@ PATHS = ("original", "playable", "poster", "sprite", "sprite.vtt")
     "video_id",
     [str(uuid.UUID(int=99, version=4)), "x", "..", "%2e%2e", "contents", "a%00b", "A" * 3000, "%F0%9F%90%88"],
 )
-def test_what_is_no_video_is_not_there(place: Place, ask: Client, video_id: str) -> None:
+def test_an_unknown_video_is_not_found(place: Place, ask: Client, video_id: str) -> None:
     store_video(place)
     for at in (*(f"/api/v1/videos/{video_id}/{name}" for name in PATHS), f"/processed_videos/{video_id}"):
         answer = ask("GET", at)
@@ -282,9 +280,7 @@ def test_what_is_no_video_is_not_there(place: Place, ask: Client, video_id: str)
 
 
 @pytest.mark.thorough
-def test_a_video_that_is_being_removed_is_not_shown_and_one_that_is_gone_says_so(
-    place: Place, ask: Client
-) -> None:
+def test_a_video_being_deleted_is_not_shown_and_a_deleted_one_is_gone(place: Place, ask: Client) -> None:
     leaving = store_video(place, state="deleting")
     gone = store_video(place, b"gone", number=2)
     place.store.delete(keys.original_key(gone.id))
@@ -295,12 +291,12 @@ def test_a_video_that_is_being_removed_is_not_shown_and_one_that_is_gone_says_so
         assert said in ask("GET", f"{video.at}/playable").json["detail"]
 
 
-def test_a_parameter_that_is_none_is_refused(place: Place, ask: Client) -> None:
+def test_an_unknown_parameter_is_refused(place: Place, ask: Client) -> None:
     video = store_video(place)
     assert ask("GET", f"{video.at}/playable?verson=1").json["parameter"] == "verson"
 
 
-def test_a_store_that_is_away_is_told_before_the_first_byte_and_cuts_an_answer_short_after_it(
+def test_an_unavailable_store_gives_an_error_before_the_first_byte_and_a_truncated_answer_after_it(
     place: Place, ask: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = store_video(place, bytes(3_000_000))
@@ -357,7 +353,7 @@ def settled(value: Callable[[], int]) -> int:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("taken", [0, 1_000_000, 30_000_000])
-def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
+def test_at_most_16_mb_are_read_after_a_client_abandons_an_answer(
     place: Place, serving: Serving, taken: int
 ) -> None:
     counting = CountingStore(place.store, TWO_GIB)
@@ -376,7 +372,7 @@ def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
 
 
 @pytest.mark.thorough
-def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(place: Place, serving: Serving) -> None:
+def test_at_most_16_mb_are_read_ahead_for_a_client_that_reads_nothing(place: Place, serving: Serving) -> None:
     counting = CountingStore(place.store, TWO_GIB)
     record = make_video(size_bytes=TWO_GIB)
     place.catalogue.put_video(record, "v1")
@@ -395,7 +391,7 @@ def files(place: Place, tmp_path: Path) -> FileStore:
     return place.store
 
 
-def test_a_file_is_sent_without_being_read_and_the_connection_goes_on(
+def test_a_file_is_sent_without_being_read_and_the_connection_stays_usable(
     place: Place, files: FileStore, ask: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = store_video(place, hashlib.sha512(b"x").digest() * 150_000)
@@ -412,7 +408,7 @@ def test_a_file_is_sent_without_being_read_and_the_connection_goes_on(
     assert sum(read) < len(video.data)  # of the two and a bit that arrived
 
 
-def test_who_takes_a_file_slowly_gets_all_of_it_and_then_the_next_answer(
+def test_a_slow_client_gets_the_whole_file_and_then_the_next_answer(
     place: Place, files: FileStore, serving: Serving
 ) -> None:
     video = store_video(place, hashlib.sha512(b"y").digest() * 100_000)
@@ -434,7 +430,7 @@ def test_who_takes_a_file_slowly_gets_all_of_it_and_then_the_next_answer(
 
 
 @pytest.mark.parametrize("loss", ["cut", "gone"])
-def test_a_file_that_is_lost_while_it_is_sent_is_cut_short_and_nothing_else_is_sent(
+def test_a_file_lost_while_it_is_sent_truncates_the_answer_and_nothing_else_is_sent(
     place: Place, files: FileStore, ask: Client, tmp_path: Path, loss: str
 ) -> None:
     video = store_video(place, hashlib.sha512(b"z").digest() * 600_000)
@@ -453,7 +449,7 @@ def test_a_file_that_is_lost_while_it_is_sent_is_cut_short_and_nothing_else_is_s
     assert len(came) < len(video.data)
 
 
-def test_many_play_at_once_and_each_gets_its_bytes(place: Place, serving: Serving) -> None:
+def test_many_clients_play_at_once_and_each_gets_its_bytes(place: Place, serving: Serving) -> None:
     video = store_video(place, hashlib.sha512(b"x").digest() * 50_000)
     url = serving(place.app())
     clients = [Client(url) for _ in range(40)]
@@ -493,7 +489,9 @@ def at(record: VideoRecord, query: str = "") -> str:
     return f"/api/v1/videos/{record.id}/detections{query}"
 
 
-def test_a_minute_comes_at_once_and_says_where_it_goes_on(video: VideoRecord, ask_abroad: Client) -> None:
+def test_boxes_come_a_minute_at_a_time_with_the_position_of_the_next(
+    video: VideoRecord, ask_abroad: Client
+) -> None:
     first = ask_abroad("GET", at(video)).json
     assert (first["model"], first["width_px"], first["height_px"]) == (MODEL, *FRAME_PX)
     assert [one["position_s"] for one in first["frames"]] == [float(second) for second in range(0, 60, 5)]
@@ -509,7 +507,7 @@ def test_a_minute_comes_at_once_and_says_where_it_goes_on(video: VideoRecord, as
 
 
 @pytest.mark.parametrize(("pace", "fps"), [("speed 50", 25.0), ("frame 2", 25.0)])
-def test_boxes_of_a_time_lapse_are_found_where_the_film_shows_them(
+def test_boxes_of_a_time_lapse_are_at_the_positions_where_the_video_shows_them(
     place: Place, video: VideoRecord, ask_abroad: Client, pace: str, fps: float
 ) -> None:
     """Two minutes of event time are 2.4 s of a video that plays 50 times as fast, or has a frame each 2 s."""
@@ -526,7 +524,7 @@ def test_boxes_of_a_time_lapse_are_found_where_the_film_shows_them(
     assert [one["captured_at_ms"] for one in part["frames"]] == [START_MS + 10_200, START_MS + 15_200]
 
 
-def test_the_boxes_are_those_that_count(place: Place, video: VideoRecord, ask_abroad: Client) -> None:
+def test_only_boxes_that_count_are_returned(place: Place, video: VideoRecord, ask_abroad: Client) -> None:
     boxes = [box for frame in ask_abroad("GET", at(video)).json["frames"] for box in frame["boxes"]]
     assert boxes
     assert {label for label, *_ in boxes} == {"car", "bus"}
@@ -535,7 +533,7 @@ def test_the_boxes_are_those_that_count(place: Place, video: VideoRecord, ask_ab
     assert all(len(box) == 6 for box in boxes)
 
 
-def test_frames_of_other_media_of_the_source_are_not_its_own(
+def test_frames_of_other_media_of_the_source_are_left_out(
     place: Place, video: VideoRecord, ask_abroad: Client
 ) -> None:
     place.film({"car": 9}, start_ms=START_MS + 1000, seed=2)
@@ -544,7 +542,7 @@ def test_frames_of_other_media_of_the_source_are_not_its_own(
 
 
 @pytest.mark.thorough
-def test_after_a_correction_only_the_frames_of_the_new_revision_are_drawn(
+def test_after_a_correction_only_frames_of_the_new_revision_are_drawn(
     place: Place, video: VideoRecord, ask_abroad: Client
 ) -> None:
     manifest = find_manifest(place.store, video.sha256)
@@ -556,7 +554,7 @@ def test_after_a_correction_only_the_frames_of_the_new_revision_are_drawn(
     assert ask_abroad("GET", at(video)).json["frames"] == []
 
 
-def test_before_anything_is_detected_there_are_no_boxes(place: Place, ask_abroad: Client) -> None:
+def test_there_are_no_boxes_before_detection(place: Place, ask_abroad: Client) -> None:
     record = make_video()
     place.catalogue.put_video(record, "v1")
     answer = ask_abroad("GET", at(record))
@@ -579,7 +577,7 @@ def test_before_anything_is_detected_there_are_no_boxes(place: Place, ask_abroad
         *(("?frm_s=1", "frm_s"), (f"?from_s={'9' * 400}", "from_s"), ("?from_s=%00", "from_s")),
     ],
 )
-def test_what_cannot_be_asked_is_refused_by_its_name(
+def test_an_invalid_parameter_of_the_boxes_is_refused_by_name(
     video: VideoRecord, ask_abroad: Client, query: str, parameter: str
 ) -> None:
     answer = ask_abroad("GET", at(video, query))
@@ -587,7 +585,7 @@ def test_what_cannot_be_asked_is_refused_by_its_name(
     assert answer.json["remedy"]
 
 
-def test_behind_the_end_there_is_nothing_however_far(video: VideoRecord, ask_abroad: Client) -> None:
+def test_there_are_no_boxes_beyond_the_end(video: VideoRecord, ask_abroad: Client) -> None:
     for query in ("?from_s=5000", "?from_s=999999999", "?from_s=999999999.999999999&to_s=1000000000"):
         answer = ask_abroad("GET", at(video, query))
         if answer.status == 200:
@@ -596,12 +594,12 @@ def test_behind_the_end_there_is_nothing_however_far(video: VideoRecord, ask_abr
             assert answer.status == 400
 
 
-def test_of_no_video_there_are_no_boxes(ask_abroad: Client) -> None:
+def test_an_unknown_video_has_no_boxes(ask_abroad: Client) -> None:
     for video_id in (NEVER, "x"):
         assert ask_abroad("GET", f"/api/v1/videos/{video_id}/detections").status == 404
 
 
-def test_what_a_browser_has_is_not_sent_again_and_what_it_has_not_is_packed(
+def test_an_unchanged_answer_is_not_sent_again_and_a_new_one_is_compressed(
     video: VideoRecord, ask_abroad: Client
 ) -> None:
     plain: Any = ask_abroad("GET", at(video))

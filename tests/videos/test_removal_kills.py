@@ -111,14 +111,14 @@ def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.thorough
-def test_every_step_of_a_removal_is_among_those_it_is_killed_at() -> None:
+def test_the_kill_tests_cover_every_step_of_a_removal() -> None:
     named = {name for name in failpoints.every_failpoint() if name.startswith(("forget.", "removal."))}
     assert named == {step.partition(":")[0] for step in STEPS}
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("step", STEPS)
-def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quiet_one_leaves(
+def test_a_removal_killed_at_any_step_is_repeated_and_ends_like_an_undisturbed_one(
     place: Place, quiet: dict[str, bytes], step: str
 ) -> None:
     place.ask_to_remove(place.video)
@@ -134,7 +134,7 @@ def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quie
     assert place.catalogue.versions() == {}
 
 
-def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
+def test_the_same_bytes_uploaded_before_a_killed_removal_is_repeated_are_kept(
     place: Place, clip: Path
 ) -> None:
     place.ask_to_remove(place.video)

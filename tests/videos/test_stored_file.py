@@ -44,7 +44,7 @@ deeds = st.sampled_from(["read", "into", "seek", "here", "end"])
 @given(
     acts=st.lists(st.tuples(st.sampled_from(["read", "into", "seek", "here", "end"]), places), max_size=20)
 )
-def test_it_reads_as_the_same_bytes_in_memory_do(acts: list[tuple[str, int]]) -> None:
+def test_a_stored_file_reads_like_the_same_bytes_in_memory(acts: list[tuple[str, int]]) -> None:
     stored, same = StoredFile(a_store(), KEY), io.BytesIO(DATA)
     for act, number in acts:
         if act == "read":
@@ -77,7 +77,7 @@ def test_a_file_is_read_once_and_in_blocks_however_small_the_reads_are() -> None
     assert stored.read_bytes == 2 * BLOCK_BYTES
 
 
-def test_no_more_is_kept_than_some_blocks() -> None:
+def test_only_a_limited_number_of_blocks_is_kept() -> None:
     store = a_store(bytes((MOST_BLOCKS + 4) * BLOCK_BYTES))
     stored = StoredFile(store, KEY)
     while stored.read(BLOCK_BYTES):
@@ -92,7 +92,7 @@ def test_no_more_is_kept_than_some_blocks() -> None:
     assert len(stored._blocks) == MOST_BLOCKS
 
 
-def test_what_is_missing_cut_or_nowhere_is_said() -> None:
+def test_a_missing_or_changed_file_and_an_invalid_position_give_clear_errors() -> None:
     store = a_store()
     with pytest.raises(ObjectMissing, match=KEY):
         StoredFile(MemoryStore(), KEY)
@@ -108,7 +108,7 @@ def test_what_is_missing_cut_or_nowhere_is_said() -> None:
         stored.read(10)
 
 
-def test_a_video_in_a_store_decodes_and_seeks_as_from_a_file(tmp_path: Path) -> None:
+def test_a_video_in_a_store_decodes_and_seeks_like_a_file(tmp_path: Path) -> None:
     shades = (np.full((48, 64, 3), number * 5, np.uint8) for number in range(50))
     clip = write_clip(tmp_path / "a.mp4", shades, fps=10, codec="mpeg4")
 
@@ -150,12 +150,12 @@ def ask(*headers: tuple[str, str], method: str = "GET", size: int = SIZE) -> Wan
         (f"bytes=-{'9' * 5000}", (0, 1000)),
     ],
 )
-def test_a_range_is_answered_by_that_part_and_cut_at_the_end(asked: str, part: tuple[int, int]) -> None:
+def test_a_range_gives_that_part_truncated_at_the_end(asked: str, part: tuple[int, int]) -> None:
     assert ask(("Range", asked)) == BytePart(*part)
 
 
 @pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0", f"bytes={'9' * 5000}-"])
-def test_a_range_behind_the_end_cannot_be(asked: str) -> None:
+def test_a_range_beyond_the_end_cannot_be_satisfied(asked: str) -> None:
     assert ask(("Range", asked)) == NoBytes(416)
 
 
@@ -185,18 +185,18 @@ def test_a_range_behind_the_end_cannot_be(asked: str) -> None:
         *("bytes=\u00b2-\u00b3", "bytes==0-9", "=0-9"),
     ],
 )
-def test_what_is_no_range_and_several_ranges_are_as_if_nothing_were_asked(asked: str) -> None:
+def test_an_invalid_range_and_several_ranges_are_ignored(asked: str) -> None:
     assert ask(("Range", asked)) == WholeObject()
 
 
-def test_of_two_range_lines_and_of_a_head_no_part_is_answered() -> None:
+def test_two_range_headers_and_a_range_of_head_are_ignored() -> None:
     assert ask(("Range", "bytes=0-9"), ("Range", "bytes=5-6")) == WholeObject()
     assert ask(("Range", "bytes=0-9"), method="HEAD") == WholeObject()
     assert ask(("Range", "bytes=5000-"), method="HEAD") == WholeObject()
 
 
 @pytest.mark.parametrize("asked", ["bytes=0-", "bytes=-1", "bytes=0-0"])
-def test_of_nothing_there_is_no_part(asked: str) -> None:
+def test_a_range_of_an_empty_object_cannot_be_satisfied(asked: str) -> None:
     assert ask(("Range", asked), size=0) == NoBytes(416)
 
 
@@ -213,9 +213,7 @@ def test_of_nothing_there_is_no_part(asked: str) -> None:
         ("", False),
     ],
 )
-def test_a_part_is_answered_only_if_it_is_of_the_bytes_that_the_client_has(
-    condition: str, is_part: bool
-) -> None:
+def test_if_range_gives_a_part_only_if_the_client_has_the_same_bytes(condition: str, is_part: bool) -> None:
     assert ask(("Range", "bytes=0-9"), ("If-Range", condition)) == (
         BytePart(0, 10) if is_part else WholeObject()
     )
@@ -239,14 +237,16 @@ def test_a_part_is_answered_only_if_it_is_of_the_bytes_that_the_client_has(
         ("", False),
     ],
 )
-def test_who_has_the_bytes_already_is_told_so_whatever_else_it_asks(condition: str, has_it: bool) -> None:
+def test_a_client_that_has_the_bytes_gets_not_modified_whatever_else_it_requests(
+    condition: str, has_it: bool
+) -> None:
     for method in ("GET", "HEAD"):
         assert ask(("If-None-Match", condition), method=method) == (NoBytes(304) if has_it else WholeObject())
     asked = ask(("If-None-Match", condition), ("Range", "bytes=0-9"))
     assert asked == (NoBytes(304) if has_it else BytePart(0, 10))
 
 
-def test_conditions_in_several_lines_are_one_list() -> None:
+def test_conditions_in_several_lines_form_one_list() -> None:
     assert ask(("If-None-Match", '"x"'), ("If-None-Match", TAG)) == NoBytes(304)
     assert ask(("If-None-Match", '"x"'), ("If-None-Match", '"y"')) == WholeObject()
 
@@ -255,13 +255,13 @@ def test_conditions_in_several_lines_are_one_list() -> None:
     ("condition", "is_meant"),
     [(TAG, True), (f'"x", {TAG}', True), ("*", True), (f"W/{TAG}", False), ('"x"', False)],
 )
-def test_a_request_for_other_bytes_is_refused_before_all_else(condition: str, is_meant: bool) -> None:
+def test_if_match_with_other_bytes_is_refused_before_anything_else(condition: str, is_meant: bool) -> None:
     assert ask(("If-Match", condition)) == (WholeObject() if is_meant else NoBytes(412))
     assert ask(("If-Match", condition), ("If-None-Match", TAG)) == NoBytes(304 if is_meant else 412)
 
 
 @given(asked=st.text("bytes=-, 0123456789x", max_size=20), size=st.integers(0, 30))
-def test_whatever_is_asked_the_part_lies_in_the_object(asked: str, size: int) -> None:
+def test_any_part_that_is_answered_is_inside_the_object(asked: str, size: int) -> None:
     found = ask(("Range", asked), size=size)
     if isinstance(found, BytePart):
         assert 0 <= found.first_byte < found.next_byte <= size

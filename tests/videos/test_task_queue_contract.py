@@ -122,7 +122,7 @@ def finish(place: Place, consumer: JobConsumer, job: Job) -> None:
     consumer.settle()
 
 
-def test_each_job_is_taken_once_and_by_its_kind(place: Place) -> None:
+def test_each_job_is_taken_once_from_the_queue_of_its_kind(place: Place) -> None:
     kinds: list[JobKind] = ["frames", "previews", "metadata", "checks", "playable", "enhance", "removal"]
     place.queued(*kinds)
     for name, its_kinds in QUEUES.items():
@@ -139,7 +139,7 @@ def test_each_job_is_taken_once_and_by_its_kind(place: Place) -> None:
     assert place.catalogue.job_states() == {"done": len(kinds)}
 
 
-def test_a_worker_of_all_queues_has_one_job_at_a_time_and_leaves_the_rest_to_others(place: Place) -> None:
+def test_a_worker_of_all_queues_holds_one_job_at_a_time_and_leaves_the_rest_to_others(place: Place) -> None:
     busy = place.consumer()
     assert take(busy) is None
     place.queued("frames", "previews", "metadata", "playable")
@@ -151,12 +151,12 @@ def test_a_worker_of_all_queues_has_one_job_at_a_time_and_leaves_the_rest_to_oth
     assert len({job.id for job in (first, *rest)}) == 4
 
 
-def test_no_frames_wait_behind_another_videos_side_jobs(place: Place) -> None:
+def test_frames_do_not_wait_behind_side_jobs_of_another_video(place: Place) -> None:
     place.queued("previews", "metadata", "frames")
     assert taken(place.consumer()).kind == "frames"
 
 
-def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
+def test_each_job_goes_to_one_of_many_workers(place: Place) -> None:
     for number in range(2, 22):
         video = make_video(number)
         place.catalogue.put_video(video, "v1")
@@ -191,7 +191,7 @@ def taken_again(place: Place, worker: str) -> tuple[JobConsumer, Job]:
 
 
 @pytest.mark.thorough
-def test_what_a_worker_had_when_it_went_is_anothers(place: Place) -> None:
+def test_the_job_of_a_worker_that_is_gone_goes_to_another(place: Place) -> None:
     place.queued("frames")
     gone = place.consumer()
     held = taken(gone, "gone")
@@ -201,7 +201,7 @@ def test_what_a_worker_had_when_it_went_is_anothers(place: Place) -> None:
     assert not place.catalogue.end(held, "done")
 
 
-def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place: Place) -> None:
+def test_a_live_worker_keeps_its_job_even_if_it_is_announced_to_others_again(place: Place) -> None:
     place.queued("frames")
     cut_off = place.consumer()
     held = taken(cut_off, "cut off")
@@ -227,7 +227,7 @@ def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place
     assert place.catalogue.end(held, "done")
 
 
-def test_a_job_that_takes_longer_than_a_queue_waits_is_told_to_nobody_and_ends_though_its_worker_dies(
+def test_a_job_longer_than_the_queues_timeout_is_not_announced_again_and_survives_its_worker(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(amqp_queue, "SETTLE_AFTER_S", 0.0)
@@ -247,7 +247,7 @@ def test_a_job_that_takes_longer_than_a_queue_waits_is_told_to_nobody_and_ends_t
     finish(place, consumer, again)
 
 
-def test_who_has_lost_the_queue_knows_it(place: Place) -> None:
+def test_a_consumer_notices_that_it_has_lost_the_queue(place: Place) -> None:
     place.queued("frames")
     consumer = place.consumer()
     assert consumer.keep() != place.queue.is_told, "nobody was asked yet"
@@ -257,7 +257,7 @@ def test_who_has_lost_the_queue_knows_it(place: Place) -> None:
     assert consumer.keep() != place.queue.is_told
 
 
-def test_what_is_done_or_cancelled_is_nobodys_though_it_was_told(place: Place) -> None:
+def test_a_finished_or_cancelled_job_is_not_taken_even_if_it_was_announced(place: Place) -> None:
     done, cancelled = place.queued("frames", "previews")
     place.catalogue.cancel_job(cancelled.id)
     job = place.catalogue.claim("w", ("frames",), lease_s=LEASE_S)
@@ -269,7 +269,9 @@ def test_what_is_done_or_cancelled_is_nobodys_though_it_was_told(place: Place) -
     assert done.id == job.id
 
 
-def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_are_announced_again_to_a_queue_that_lost_everything(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (job,) = place.queued("frames")
     if place.queue.is_told:
         from broker_queues import remove_all
@@ -283,7 +285,7 @@ def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch:
     assert take(consumer) is None
 
 
-def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_announced_twice_is_done_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "LEASE_S", PATIENCE_S)  # no worker renews it
     (job,) = place.queued("frames")
     place.queue.tell([job, job])
@@ -295,7 +297,7 @@ def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest
     assert place.catalogue.job_states() == {"done": 1}
 
 
-def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
+def test_a_job_that_kills_its_workers_is_given_up_with_the_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 4 if place.queue.is_told else 1  # RabbitMQ drops a message by itself after its fifth delivery
@@ -326,7 +328,7 @@ def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
     assert (again.id, again.attempts, again.losses) == (job.id, 1, 0)
 
 
-def test_what_a_process_queues_is_told_without_being_asked(place: Place) -> None:
+def test_jobs_that_a_process_queues_are_announced_automatically(place: Place) -> None:
     said: list[str] = []
     consumer = place.consumer()
     assert take(consumer) is None
@@ -342,7 +344,7 @@ def test_what_a_process_queues_is_told_without_being_asked(place: Place) -> None
     assert said == []
 
 
-def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> None:
+def test_the_last_queued_job_is_announced_before_the_process_ends(place: Place) -> None:
     with telling(place.settings, place.catalogue, lambda line: None):
         job = place.catalogue.queue(place.video.id, "frames")
     assert taken(place.consumer()).id == job.id
@@ -352,7 +354,9 @@ def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> Non
     ("server", "trouble"),
     [("127.0.0.1:1", "is not responding"), ("rabbitmq.invalid:5672", "unknown host")],
 )
-def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server: str, trouble: str) -> None:
+def test_an_unavailable_queue_does_not_prevent_queueing_a_job(
+    place: Place, server: str, trouble: str
+) -> None:
     away: Callable[..., Settings] = place.settings.model_copy
     said: list[str] = []
     settings = away(update={"queue_url": f"amqp://{server}"})
@@ -367,7 +371,7 @@ def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server
     assert place.catalogue.job(job.id).state == "queued"
 
 
-def test_workers_have_frametallys_queues_alone_and_who_looks_at_the_page_has_none() -> None:
+def test_workers_have_rights_only_to_frametallys_queues_and_viewers_to_none() -> None:
     told = json.loads(queue_definitions(dict.fromkeys(QUEUE_USERS.values(), "x")))
     rights = {one["user"]: one for one in told["permissions"]}
     assert {(one["name"], one["tags"]) for one in told["users"]} == {

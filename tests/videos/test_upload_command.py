@@ -115,7 +115,7 @@ def is_stored_whole(data: Path, path: Path) -> bool:
 
 
 @pytest.mark.thorough
-def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
+def test_a_file_becomes_a_video_of_the_dashboard_with_the_given_fields(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = make_video(tmp_path / "Tor_ä.mp4")
@@ -141,7 +141,7 @@ def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
 
 
 @pytest.mark.thorough
-def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_its_frames(
+def test_without_a_dashboard_a_file_is_stored_locally_and_waits_for_its_frames(
     tmp_path: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = make_video(tmp_path / "cam_20260501_080000.mp4")
@@ -163,7 +163,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("way", ["dashboard", pytest.param("own store", marks=pytest.mark.thorough)])
-def test_a_confirmed_upload_sends_nothing_again(
+def test_a_confirmed_upload_sends_no_bytes_again(
     tmp_path: Path,
     here: Path,
     serving: Serving,
@@ -193,9 +193,7 @@ def test_a_confirmed_upload_sends_nothing_again(
 
 
 @pytest.mark.thorough
-def test_a_killed_dashboard_is_waited_for_and_the_upload_goes_on(
-    tmp_path: Path, data: Path, here: Path
-) -> None:
+def test_the_upload_waits_for_a_killed_dashboard_and_resumes(tmp_path: Path, data: Path, here: Path) -> None:
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
     port = free_port()
     with uploading_to(dashboard(data, port), clip, port) as (command, server):
@@ -228,7 +226,7 @@ def uploading_to(
 
 
 @pytest.mark.thorough
-def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
+def test_a_killed_command_resumes_the_same_upload_when_you_run_it_again(
     tmp_path: Path, data: Path, here: Path
 ) -> None:
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
@@ -248,7 +246,7 @@ def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
 
 
 @pytest.mark.parametrize("number", first_quick([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]))
-def test_an_upload_without_a_dashboard_that_was_cut_goes_on_where_it_was(
+def test_an_interrupted_upload_without_a_dashboard_resumes_where_it_was(
     tmp_path: Path, here: Path, number: signal.Signals
 ) -> None:
     code = -signal.SIGKILL if number == signal.SIGKILL else 130
@@ -270,7 +268,7 @@ def test_an_upload_without_a_dashboard_that_was_cut_goes_on_where_it_was(
 
 
 @pytest.mark.thorough
-def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
+def test_a_file_that_is_not_a_video_gives_one_line_and_the_others_are_uploaded(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = make_video(tmp_path / "good.mp4")
@@ -312,7 +310,7 @@ def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
         ([], "Missing argument"),
     ],
 )
-def test_what_cannot_be_said_is_one_line_before_anything_is_sent(
+def test_an_invalid_argument_gives_one_line_before_anything_is_sent(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     assert cli.main(["upload", *arguments]) == 2
@@ -321,7 +319,7 @@ def test_what_cannot_be_said_is_one_line_before_anything_is_sent(
 
 
 @pytest.mark.thorough
-def test_where_uploads_are_off_the_remedy_is_said(
+def test_where_uploads_are_off_the_command_shows_the_remedy(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
@@ -367,7 +365,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         ),
     ],
 )
-def test_a_server_that_takes_no_uploads_is_told_from_one_that_is_away(
+def test_a_server_without_uploads_and_one_that_does_not_respond_give_different_errors(
     tmp_path: Path,
     here: Path,
     capsys: pytest.CaptureFixture[str],
@@ -389,7 +387,7 @@ def test_a_server_that_takes_no_uploads_is_told_from_one_that_is_away(
     assert "check that the dashboard is running there" in capsys.readouterr().err
 
 
-def test_who_we_are_is_in_the_address_or_in_netrc(here: Path, tmp_path: Path) -> None:
+def test_the_login_comes_from_the_address_or_netrc(here: Path, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password from-netrc\n", encoding="utf-8")
     (tmp_path / ".netrc").chmod(0o600)
     heard: list[str] = []
@@ -409,7 +407,7 @@ def test_who_we_are_is_in_the_address_or_in_netrc(here: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("through", first_quick(["no dashboard", "a dashboard"]))
-def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
+def test_a_file_that_grows_during_its_upload_does_not_become_a_video(
     tmp_path: Path,
     here: Path,
     data: Path,
@@ -439,7 +437,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
 
 
 @pytest.mark.thorough
-def test_what_is_said_otherwise_the_second_time_is_another_upload(
+def test_different_fields_the_second_time_start_another_upload(
     tmp_path: Path, here: Path, data: Path
 ) -> None:
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)

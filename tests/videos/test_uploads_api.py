@@ -123,7 +123,7 @@ def test_a_form_becomes_a_video_with_its_row_and_its_jobs(fake: Place, url: str)
     ]
 
 
-def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:
+def test_uploading_the_same_bytes_again_reports_that_they_are_known(fake: Place, url: str) -> None:
     first = send_form(url, DATA)
     again = send_form(url, DATA, file_name="other.avi", path="/api/v1/videos/upload", part="video")
     assert (first.status, again.status) == (201, 200)
@@ -142,7 +142,7 @@ def count_elsewhere(fake: Place) -> str:
     return manifest.key
 
 
-def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake: Place, url: str) -> None:
+def test_an_upload_moves_another_sources_counts_only_after_a_confirmation(fake: Place, url: str) -> None:
     key = count_elsewhere(fake)
     refused = send_form(url, DATA, source="Gate")
     assert_problem(refused, 409, "60 frames of Traffic", "would count as Gate", '"move_counts"')
@@ -161,7 +161,7 @@ def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake
     assert re.search(r"60 frames of Traffic on [\d-]+ will count as Yard", newest)
 
 
-def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:
+def test_a_confirmed_tus_upload_sends_no_bytes_again(fake: Place, url: str) -> None:
     count_elsewhere(fake)
     path = begin(url, len(DATA), source="Gate")
     # In tus, 409 means another offset: clients would send all of it again and again.
@@ -178,7 +178,7 @@ def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url
     assert fake.store.get(keys.original_key(video["id"])) == DATA
 
 
-def test_an_upload_by_tus_that_is_not_confirmed_can_be_removed(fake: Place, url: str) -> None:
+def test_an_unconfirmed_tus_upload_can_be_removed(fake: Place, url: str) -> None:
     key = count_elsewhere(fake)
     path = begin(url, len(DATA), source="Gate")
     patch(url, path, 0, DATA)
@@ -188,7 +188,7 @@ def test_an_upload_by_tus_that_is_not_confirmed_can_be_removed(fake: Place, url:
     assert patch(url, path, len(DATA), b"", **confirmed).status == 410
 
 
-def test_the_seeds_simplest_upload_is_answered_as_they_have_it(fake: Place, url: str) -> None:
+def test_the_earlier_apis_simplest_upload_gets_its_answer(fake: Place, url: str) -> None:
     answer = send_form(url, DATA, path="/upload", client_id=CLIENT)
     assert answer.status == 201
     assert answer.body["client_id"] == CLIENT
@@ -198,7 +198,7 @@ def test_the_seeds_simplest_upload_is_answered_as_they_have_it(fake: Place, url:
     assert send_form(url, DATA, path="/upload").body["client_id"] is None
 
 
-def test_fields_may_come_before_the_file_and_behind_it(fake: Place, url: str) -> None:
+def test_form_fields_may_come_before_or_after_the_file(fake: Place, url: str) -> None:
     body, content_type = form_of(DATA, name="behind", source="Gate")
     boundary = content_type.partition("boundary=")[2]
     part = (
@@ -213,7 +213,7 @@ def test_fields_may_come_before_the_file_and_behind_it(fake: Place, url: str) ->
     )
 
 
-def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_speed(
+def test_a_region_of_the_earlier_api_is_kept_and_its_calibration_explains_why_it_gives_no_speed(
     fake: Place, url: str
 ) -> None:
     roi = {"x": 100, "y": 100, "width": 500, "height": 200}
@@ -225,7 +225,7 @@ def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_spe
     assert (video.fields.roi, video.fields.calibration) == (roi, points)
 
 
-def test_what_nothing_tells_the_time_of_says_that_it_needs_one(url: str) -> None:
+def test_the_answer_says_that_a_video_without_a_known_time_needs_one(url: str) -> None:
     answer = send_form(url, NO_TIME)
     assert (answer.status, answer.body["state"]) == (201, "needs_time")
     assert "Set it" in answer.body["message"]
@@ -242,7 +242,7 @@ def test_what_nothing_tells_the_time_of_says_that_it_needs_one(url: str) -> None
         ("../../x/y.mp4", "y.mp4"),
     ],
 )
-def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
+def test_a_file_keeps_any_name_and_no_key_contains_it(
     fake: Place, url: str, file_name: str, kept: str
 ) -> None:
     answer = send_form(url, DATA, file_name=file_name)
@@ -263,7 +263,7 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
         ({"roi": "x" * 70_000}, "roi"),
     ],
 )
-def test_a_field_that_cannot_be_is_named_with_its_remedy_and_nothing_stays(
+def test_an_invalid_field_is_named_with_its_remedy_and_nothing_is_stored(
     fake: Place, url: str, fields: dict[str, str], parameter: str
 ) -> None:
     assert_problem(send_form(url, DATA, **fields), 400, parameter)
@@ -302,7 +302,7 @@ def test_a_field_that_cannot_be_is_named_with_its_remedy_and_nothing_stays(
         ),
     ],
 )
-def test_a_form_that_is_none_or_has_no_video_is_refused_and_nothing_stays(
+def test_an_invalid_form_or_one_without_a_video_is_refused_and_nothing_is_stored(
     fake: Place, url: str, body: bytes, status: int
 ) -> None:
     answer = ask(url, "POST", "/api/videos/upload", body, {"Content-Type": "multipart/form-data; boundary=b"})
@@ -312,12 +312,12 @@ def test_a_form_that_is_none_or_has_no_video_is_refused_and_nothing_stays(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/json", "multipart/form-data"])
-def test_what_is_no_form_is_415(url: str, content_type: str) -> None:
+def test_a_body_that_is_not_a_form_is_415(url: str, content_type: str) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     assert_problem(ask(url, "POST", "/api/videos/upload", b"x", headers), 415, "multipart/form-data")
 
 
-def test_a_content_type_of_another_kind_is_refused_whatever_the_bytes_are(fake: Place, url: str) -> None:
+def test_a_content_type_that_is_not_a_videos_is_refused_whatever_the_bytes_are(fake: Place, url: str) -> None:
     body, content_type = form_of(DATA)
     body = body.replace(b"Content-Type: video/mp4", b"Content-Type: text/html")
     answer = ask(url, "POST", "/api/videos/upload", body, {"Content-Type": content_type})
@@ -327,7 +327,7 @@ def test_a_content_type_of_another_kind_is_refused_whatever_the_bytes_are(fake: 
 
 
 @pytest.mark.thorough
-def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> None:
+def test_a_form_upload_whose_client_disconnects_leaves_nothing(fake: Place, url: str) -> None:
     body, content_type = form_of(fake_video(size_bytes=20_000_000))
     with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as client:
         client.sendall(
@@ -344,7 +344,7 @@ def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> 
 
 
 @pytest.mark.parametrize("status", [413])
-def test_what_is_too_large_is_refused_before_a_byte_is_read(
+def test_an_upload_that_is_too_large_is_refused_before_a_byte_is_read(
     fake: Place, serving: Serving, status: int
 ) -> None:
     url = serving(fake.app(upload_max_gb=0.001))
@@ -359,7 +359,7 @@ def test_what_is_too_large_is_refused_before_a_byte_is_read(
     assert all_keys(fake.store) == []
 
 
-def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(fake: Place, serving: Serving) -> None:
+def test_a_form_of_unknown_length_ends_at_the_limit(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(upload_max_gb=0.003))
     body, content_type = form_of(fake_video(size_bytes=3_500_000))
     chunks = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
@@ -369,7 +369,7 @@ def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(fake: Place, 
 
 
 @pytest.mark.thorough
-def test_without_room_an_upload_is_refused_with_both_numbers(
+def test_an_upload_without_enough_disk_space_is_refused_with_both_numbers(
     tmp_path: Path, fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "store"
@@ -413,7 +413,7 @@ class Failing:
     ("error", "status"),
     [(NoRoom("the disk is full"), 507), (Poison("not where it ends"), 409), (Retryable("away"), 503)],
 )
-def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
+def test_a_store_error_during_an_upload_is_reported_and_the_upload_can_resume(
     fake: Place, url: str, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     errors: list[Exception] = []
@@ -427,7 +427,7 @@ def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
     assert_is_there(fake, patch(url, path, 100, DATA[100:]).headers["frametally-video"])
 
 
-def test_of_one_client_and_in_all_only_so_many_come_at_once(
+def test_the_number_of_simultaneous_uploads_is_limited_per_client_and_in_total(
     fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_limits, "UPLOADS_PER_CLIENT", 2)
@@ -444,7 +444,7 @@ def test_of_one_client_and_in_all_only_so_many_come_at_once(
     assert send_form(url, DATA, client_id=CLIENT).status == 201
 
 
-def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
+def test_a_stalled_request_is_ended_and_its_bytes_are_kept(
     fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_body, "IDLE_S", 0.3)
@@ -473,7 +473,7 @@ def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
     assert all_keys(fake.store) == [f"uploads/{path.rsplit('/', 1)[1]}.{kind}" for kind in ("json", "part")]
 
 
-def test_where_uploads_are_off_each_way_in_says_what_to_do(fake: Place, serving: Serving) -> None:
+def test_where_uploads_are_off_every_way_of_uploading_is_refused(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(web_uploads=False))
     assert_problem(create(url, 10, filename="a.mp4"), 403)
     assert_problem(send_form(url, DATA), 403)
@@ -492,16 +492,14 @@ def test_where_uploads_are_off_each_way_in_says_what_to_do(fake: Place, serving:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_sites_page_uploads_nothing(
-    fake: Place, url: str, path: str, headers: dict[str, str]
-) -> None:
+def test_another_sites_page_cannot_upload(fake: Place, url: str, path: str, headers: dict[str, str]) -> None:
     body, content_type = form_of(DATA)
     answer = ask(url, "POST", path, body, {"Content-Type": content_type, **headers})
     assert_problem(answer, 403)
     assert all_keys(fake.store) == []
 
 
-def test_an_allowed_sites_page_uploads(fake: Place, serving: Serving) -> None:
+def test_an_allowed_sites_page_can_upload(fake: Place, serving: Serving) -> None:
     site = "https://intranet.example"
     url = serving(fake.app(web_allowed_origins=site))
     asked = {"Origin": site, "Access-Control-Request-Method": "PATCH"}
@@ -518,7 +516,7 @@ def test_an_allowed_sites_page_uploads(fake: Place, serving: Serving) -> None:
 # tus.
 
 
-def test_what_the_server_can_do_is_told(url: str) -> None:
+def test_the_server_lists_the_tus_extensions_that_it_supports(url: str) -> None:
     answer = ask(url, "OPTIONS", UPLOADS)
     assert answer.status == 204
     assert {name: answer.headers[name] for name in answer.headers if name.startswith("tus-")} == {
@@ -530,7 +528,7 @@ def test_what_the_server_can_do_is_told(url: str) -> None:
     }
 
 
-def test_an_upload_in_pieces_becomes_a_video_and_says_which(fake: Place, url: str) -> None:
+def test_an_upload_in_pieces_becomes_a_video_and_names_it(fake: Place, url: str) -> None:
     path = begin(url, len(DATA), name="Morning", start_time="2026-01-01T00:00:00Z")
     assert path.startswith(f"{UPLOADS}/")
     assert patch(url, path, 0, DATA[:40_000]).headers["upload-offset"] == "40000"
@@ -576,7 +574,7 @@ def test_an_upload_in_pieces_becomes_a_video_and_says_which(fake: Place, url: st
     assert (again.headers["frametally-video"], again.headers["frametally-known"]) == (video_id, "true")
 
 
-def test_an_upload_may_bring_its_first_bytes_or_all_of_them_at_its_creation(fake: Place, url: str) -> None:
+def test_creating_an_upload_can_include_its_first_or_all_its_bytes(fake: Place, url: str) -> None:
     first = create(url, len(DATA), body=DATA[:70], filename="clip.mp4")
     assert (first.status, first.headers["upload-offset"]) == (201, "70")
     last = patch(url, first.headers["location"], 70, DATA[70:])
@@ -591,7 +589,7 @@ def test_an_upload_may_bring_its_first_bytes_or_all_of_them_at_its_creation(fake
 @pytest.mark.parametrize(
     ("data", "status"), [(b"PK\3\4" * 100, 415), (NO_PICTURES, 422), (b"<html>" * 9, 415)]
 )
-def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
+def test_a_file_that_is_not_a_video_is_refused_at_its_end_and_the_reason_can_be_read(
     fake: Place, url: str, data: bytes, status: int
 ) -> None:
     path = begin(url, len(data))
@@ -605,7 +603,7 @@ def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
     assert all_keys(fake.store) == []
 
 
-def test_a_refusal_is_told_again_in_the_readers_language_and_its_remedy_apart(fake: Place, url: str) -> None:
+def test_a_refusal_can_be_read_in_the_readers_language_with_a_separate_remedy(fake: Place, url: str) -> None:
     path = begin(url, len(NO_PICTURES))
     answer = patch(url, path, 0, NO_PICTURES)
     told = {code: ask(url, "GET", path, b"", {"Accept-Language": code}).body for code in ("en", "de", "fr")}
@@ -621,14 +619,14 @@ def test_a_refusal_is_told_again_in_the_readers_language_and_its_remedy_apart(fa
     assert told["fr"] == told["en"]
 
 
-def test_bytes_that_are_not_those_that_were_announced_are_460(fake: Place, url: str) -> None:
+def test_bytes_that_do_not_match_the_announced_checksum_are_460(fake: Place, url: str) -> None:
     assert_problem(upload(url, DATA, sha256="0" * 64), 460)
     assert upload(url, DATA, sha256=hashlib.sha256(DATA).hexdigest()).status == 204
     assert_problem(create(url, 9, filename="a.mp4", sha256="xyz"), 400, "sha256")
     assert len(all_keys(fake.store)) == 3
 
 
-def test_a_piece_whose_checksum_is_another_is_not_kept(fake: Place, url: str) -> None:
+def test_a_piece_with_a_wrong_checksum_is_not_kept(fake: Place, url: str) -> None:
     path = begin(url, len(DATA))
     right = base64.b64encode(hashlib.sha1(DATA[:100]).digest()).decode()  # noqa: S324 - the protocol's
     assert_problem(patch(url, path, 0, DATA[1:101], Upload_Checksum=f"sha1 {right}"), 460)
@@ -641,18 +639,18 @@ def test_a_piece_whose_checksum_is_another_is_not_kept(fake: Place, url: str) ->
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("checksum", ["md5 AAAA", "sha1", "sha1 !!!", "", "sha1  "])
-def test_a_checksum_that_is_none_is_400(url: str, checksum: str) -> None:
+def test_an_invalid_checksum_is_400(url: str, checksum: str) -> None:
     assert_problem(patch(url, begin(url, 10), 0, b"x", Upload_Checksum=checksum), 400, "Upload-Checksum")
 
 
-def test_more_with_a_checksum_than_can_be_held_back_is_413(url: str) -> None:
+def test_a_piece_with_a_checksum_that_is_too_large_to_hold_back_is_413(url: str) -> None:
     path = begin(url, 30_000_000)
     answer = patch(url, path, 0, bytes(17_000_000), Upload_Checksum="sha1 AAAA")
     assert_problem(answer, 413)
     assert head(url, path).headers["upload-offset"] == "0"
 
 
-def test_another_offset_version_type_or_upload_is_told_apart(url: str) -> None:
+def test_a_wrong_offset_version_type_or_upload_gives_its_own_error(url: str) -> None:
     path = begin(url, len(DATA))
     patch(url, path, 0, DATA[:10])
     for offset in (0, 9, 11, len(DATA)):
@@ -672,7 +670,7 @@ def test_another_offset_version_type_or_upload_is_told_apart(url: str) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("length", ["", "-1", "1.5", "many", "9" * 30, "１"])  # noqa: RUF001 - a wide 1
-def test_a_length_that_is_none_is_400(fake: Place, url: str, length: str) -> None:
+def test_an_invalid_length_is_400(fake: Place, url: str, length: str) -> None:
     headers = {**VERSION, "Upload-Length": length.encode().decode("latin-1")}
     assert_problem(ask(url, "POST", UPLOADS, headers=headers), 400, "Upload-Length")
     assert all_keys(fake.store) == []
@@ -687,7 +685,7 @@ def test_an_empty_file_is_415(url: str) -> None:
     "said",
     ["name", "name ====", "name !", "name YQ==,name YQ==", "name /w==", "colour YQ==", "filename YS8="],
 )
-def test_what_is_said_badly_of_a_file_is_400(fake: Place, url: str, said: str) -> None:
+def test_invalid_metadata_is_400(fake: Place, url: str, said: str) -> None:
     headers = {**VERSION, "Upload-Length": "9", "Upload-Metadata": said}
     answer = ask(url, "POST", UPLOADS, headers=headers)
     if said == "name":  # a key without a value is an empty one
@@ -697,7 +695,7 @@ def test_what_is_said_badly_of_a_file_is_400(fake: Place, url: str, said: str) -
     assert all_keys(fake.store) == []
 
 
-def test_more_bytes_than_were_announced_are_refused_and_what_fits_stays(url: str) -> None:
+def test_bytes_beyond_the_announced_length_are_refused_and_the_rest_is_kept(url: str) -> None:
     path = begin(url, 100)
     assert_problem(patch(url, path, 0, bytes(101)), 400, "more bytes than the 100 that it announced")
     chunks = (bytes(40) for _ in range(3))
@@ -707,7 +705,7 @@ def test_more_bytes_than_were_announced_are_refused_and_what_fits_stays(url: str
 
 
 @pytest.mark.thorough
-def test_an_upload_that_its_client_ends_is_gone(fake: Place, url: str) -> None:
+def test_an_upload_ended_by_its_client_is_gone(fake: Place, url: str) -> None:
     path = begin(url, len(DATA))
     patch(url, path, 0, DATA[:5000])
     assert ask(url, "DELETE", path, headers=VERSION).status == 204
@@ -718,7 +716,7 @@ def test_an_upload_that_its_client_ends_is_gone(fake: Place, url: str) -> None:
     assert tell(url, path)["state"] == "aborted"
 
 
-def test_an_upload_that_has_expired_is_410(fake: Place, url: str) -> None:
+def test_an_expired_upload_is_410(fake: Place, url: str) -> None:
     path = begin(url, len(DATA))
     record = find_upload(fake.store, path.rsplit("/", 1)[1])
     assert record is not None
@@ -728,7 +726,7 @@ def test_an_upload_that_has_expired_is_410(fake: Place, url: str) -> None:
     assert_problem(patch(url, path, 0, DATA), 410, "too long")
 
 
-def test_a_client_that_knows_no_patch_says_so_by_a_header(fake: Place, url: str) -> None:
+def test_a_client_without_patch_can_override_the_method_with_a_header(fake: Place, url: str) -> None:
     path = begin(url, len(DATA))
     headers = {**BYTES, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     answer = ask(url, "POST", path, DATA, headers)
@@ -736,7 +734,7 @@ def test_a_client_that_knows_no_patch_says_so_by_a_header(fake: Place, url: str)
     assert_problem(ask(url, "POST", path, DATA, {**BYTES, "Upload-Offset": "0"}), 405)
 
 
-def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_finds_out(
+def test_a_client_that_reconnects_need_not_wait_until_the_server_notices_the_disconnection(
     fake: Place, url: str
 ) -> None:
     path = begin(url, len(DATA))
@@ -760,7 +758,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
     assert_is_there(fake, last.headers["frametally-video"])
 
 
-def test_an_upload_goes_on_at_another_server_that_hashes_what_it_did_not_see(
+def test_an_upload_resumes_on_another_server_that_hashes_the_bytes_it_has_not_seen(
     fake: Place, serving: Serving
 ) -> None:
     first, second = serving(fake.app()), serving(fake.app())
@@ -773,7 +771,7 @@ def test_an_upload_goes_on_at_another_server_that_hashes_what_it_did_not_see(
 
 
 @pytest.mark.parametrize("way", ["tus", "form"])
-def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on_where_it_was(
+def test_a_server_that_stops_while_it_receives_logs_nothing_and_the_upload_resumes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     server, data = UploadServer(tmp_path), fake_video(size_bytes=4_000_000)
@@ -813,7 +811,7 @@ def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on
     server.close()
 
 
-def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place, url: str) -> None:
+def test_eight_simultaneous_uploads_of_the_same_bytes_give_one_video(fake: Place, url: str) -> None:
     def as_form() -> tuple[str, bool]:
         answer = send_form(url, DATA)
         assert answer.status in (200, 201)
@@ -833,7 +831,9 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place
 
 
 @pytest.mark.thorough
-def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, serving: Serving) -> None:
+def test_an_upload_that_cannot_become_a_video_yet_becomes_one_later_by_itself(
+    fake: Place, serving: Serving
+) -> None:
     looks: list[str] = []
 
     def look(_: object, key: str, fields: Any, file_name: str) -> VideoFacts:
@@ -854,7 +854,9 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, se
     assert_is_there(fake, tell(url, path)["video_id"])
 
 
-def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(fake: Place, serving: Serving) -> None:
+def test_uploads_left_by_a_killed_server_continue_when_the_next_one_starts(
+    fake: Place, serving: Serving
+) -> None:
     gone = fake.look
     fake.look = lambda *_: (_ for _ in ()).throw(Retryable("killed"))
     path = begin(first := serving(fake.app()), len(DATA))

@@ -34,7 +34,7 @@ def open_panel(visit: Visits, place: Place, shelf: Shelf, **context: object) -> 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
+def test_fields_of_a_file_are_checked_while_you_type(
     place: Place,
     visit: Visits,
     picture: Callable[[Page, str], None],
@@ -133,7 +133,7 @@ class Line:
 
 
 @pytest.mark.thorough
-def test_files_come_in_with_what_was_said_of_them(
+def test_uploaded_files_keep_the_fields_that_you_entered(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     digests = [write_video(tmp_path / name, number) for number, name in enumerate(["one.mp4", "two.avi"])]
@@ -168,7 +168,7 @@ def test_files_come_in_with_what_was_said_of_them(
 
 
 @pytest.mark.thorough
-def test_a_field_that_the_server_refuses_is_corrected_without_choosing_the_file_again(
+def test_a_field_that_the_server_refuses_can_be_corrected_without_choosing_the_file_again(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     write_video(tmp_path / "gate.mp4", 1)
@@ -230,7 +230,7 @@ def began_at(page: Page) -> list[int]:
     return offsets
 
 
-def test_an_upload_that_was_paused_goes_on_where_it_was(
+def test_a_paused_upload_resumes_where_it_was(
     enter: Callable[..., Page],
     server: UploadServer,
     tmp_path: Path,
@@ -260,7 +260,7 @@ def test_an_upload_that_was_paused_goes_on_where_it_was(
 
 
 @pytest.mark.thorough
-def test_after_a_reload_the_same_file_goes_on_where_it_was(
+def test_the_same_file_resumes_where_it_was_after_a_reload(
     enter: Callable[..., Page],
     server: UploadServer,
     tmp_path: Path,
@@ -293,7 +293,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(
 
 
 @pytest.mark.thorough
-def test_what_was_left_can_be_removed_here_and_on_the_server(
+def test_an_unfinished_upload_can_be_removed_from_the_page_and_the_server(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path, visits: list[Visit]
 ) -> None:
     film = tmp_path / "gate.mp4"
@@ -317,7 +317,7 @@ def test_what_was_left_can_be_removed_here_and_on_the_server(
 
 
 @pytest.mark.thorough
-def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
+def test_the_page_waits_for_a_server_that_was_unavailable_and_does_not_start_again(
     enter: Callable[..., Page],
     server: UploadServer,
     tmp_path: Path,
@@ -354,7 +354,7 @@ def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
 
 
 @pytest.mark.thorough
-def test_a_computer_that_is_offline_goes_on_as_soon_as_it_is_not(
+def test_an_upload_resumes_as_soon_as_the_computer_is_online_again(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path, visits: list[Visit]
 ) -> None:
     film = tmp_path / "gate.mp4"
@@ -374,7 +374,7 @@ def test_a_computer_that_is_offline_goes_on_as_soon_as_it_is_not(
 
 
 @pytest.mark.thorough
-def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
+def test_a_file_that_is_not_a_video_is_refused_with_the_reason_and_leaves_nothing(
     enter: Callable[..., Page],
     server: UploadServer,
     tmp_path: Path,
@@ -406,7 +406,7 @@ def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
 
 
 @pytest.mark.thorough
-def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(visit: Visits, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_refused_before_a_byte_is_sent(visit: Visits, tmp_path: Path) -> None:
     server = UploadServer(tmp_path / "data", upload_max_gb=0.001)
     try:
         film = tmp_path / "gate.mp4"
@@ -426,7 +426,7 @@ def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(visit: Vis
 
 
 @pytest.mark.thorough
-def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
+def test_a_video_that_was_uploaded_before_is_recognised_and_linked(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     write_video(tmp_path / "gate.mp4")
@@ -440,7 +440,7 @@ def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
 
 
 @pytest.mark.thorough
-def test_an_upload_that_would_move_counts_is_refused_until_the_viewer_presses_move_counts(
+def test_an_upload_that_would_move_counts_is_refused_until_you_press_move_counts(
     enter: Callable[..., Page],
     server: UploadServer,
     tmp_path: Path,
@@ -488,7 +488,7 @@ DROP = """async ([kind, name, text]) => {
 
 
 @pytest.mark.thorough
-def test_files_are_dropped_anywhere_or_pasted(
+def test_files_can_be_dropped_anywhere_or_pasted(
     enter: Callable[..., Page], server: UploadServer, picture: Callable[[Page, str], None]
 ) -> None:
     page = enter()
@@ -508,7 +508,7 @@ def test_files_are_dropped_anywhere_or_pasted(
 
 
 @pytest.mark.thorough
-def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Visits) -> None:
+def test_where_uploads_are_off_no_file_is_accepted(place: Place, visit: Visits) -> None:
     window = visit(place)
     Shelf(make_video(1), allowed=False).serve(window.page)
     page = window.open("videos", wait_for=LISTED)
@@ -520,7 +520,7 @@ def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Visits) -> 
 
 
 @pytest.mark.thorough
-def test_one_that_is_removed_on_its_way_leaves_nothing(
+def test_removing_a_file_during_its_upload_leaves_nothing(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     film = tmp_path / "gate.mp4"
@@ -539,7 +539,7 @@ def test_one_that_is_removed_on_its_way_leaves_nothing(
 
 
 @pytest.mark.thorough
-def test_two_go_up_at_once_and_the_others_wait_for_their_turn(
+def test_two_files_upload_at_once_and_the_others_wait(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     films = [tmp_path / f"gate-{number}.mp4" for number in range(4)]
@@ -558,7 +558,7 @@ def test_two_go_up_at_once_and_the_others_wait_for_their_turn(
 
 
 @pytest.mark.thorough
-def test_the_same_file_is_taken_once(enter: Callable[..., Page], tmp_path: Path) -> None:
+def test_the_same_file_is_added_only_once(enter: Callable[..., Page], tmp_path: Path) -> None:
     write_video(tmp_path / "gate.mp4")
     page = enter()
     choose(page, tmp_path / "gate.mp4")
@@ -568,7 +568,7 @@ def test_the_same_file_is_taken_once(enter: Callable[..., Page], tmp_path: Path)
 
 
 @pytest.mark.thorough
-def test_a_file_that_was_changed_on_its_way_is_not_taken_for_a_server_that_is_away(
+def test_a_file_changed_during_its_upload_is_not_mistaken_for_a_server_outage(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
     film = tmp_path / "gate.mp4"

@@ -94,7 +94,7 @@ def claimed(catalogue: VideoCatalogue, worker: str = "w", lease_s: float = LONG_
     return job
 
 
-def test_a_video_is_as_its_record_says_and_new(catalogue: VideoCatalogue) -> None:
+def test_a_new_video_is_as_its_record_says(catalogue: VideoCatalogue) -> None:
     record = make_video(name='"<b>\u202enight\0\U0001f408</b>\n"', file_name="a\0b.mp4")
     filled(catalogue, record)
     row = catalogue.video(record.id)
@@ -104,7 +104,7 @@ def test_a_video_is_as_its_record_says_and_new(catalogue: VideoCatalogue) -> Non
     assert catalogue.states() == {"received": 1}
 
 
-def test_there_is_no_video_that_nobody_put(catalogue: VideoCatalogue) -> None:
+def test_an_unknown_video_does_not_exist(catalogue: VideoCatalogue) -> None:
     assert catalogue.video(make_video().id) is None
     assert catalogue.videos(VideoQuestion()) == ([], "", 0)
     assert (catalogue.states(), catalogue.versions(), catalogue.unsettled(9)) == ({}, {}, [])
@@ -114,7 +114,7 @@ def test_there_is_no_video_that_nobody_put(catalogue: VideoCatalogue) -> None:
     assert catalogue.video(make_video().id) is None
 
 
-def test_what_was_found_out_of_a_video_stays_when_its_record_is_put_again(catalogue: VideoCatalogue) -> None:
+def test_putting_a_record_again_keeps_what_was_found_out_about_the_video(catalogue: VideoCatalogue) -> None:
     record = make_video()
     filled(catalogue, record)
     books = VideoBooks(300, 300, 299, 1, 300, {"car": 7, "bus": 1})
@@ -127,7 +127,7 @@ def test_what_was_found_out_of_a_video_stays_when_its_record_is_put_again(catalo
     assert row == (renamed, "v2", "ready", "r", 0.5, 5, 9, books, (preview,))
 
 
-def test_none_of_range_and_books_leaves_these_and_of_reason_and_progress_takes_them(
+def test_setting_a_state_keeps_range_and_books_and_clears_reason_and_progress(
     catalogue: VideoCatalogue,
 ) -> None:
     record = make_video()
@@ -139,7 +139,7 @@ def test_none_of_range_and_books_leaves_these_and_of_reason_and_progress_takes_t
     assert row[2:8] == ("detecting", None, None, 5, 9, books)
 
 
-def test_a_video_that_is_to_go_is_set_to_nothing_else_by_who_looked_before(catalogue: VideoCatalogue) -> None:
+def test_a_video_being_deleted_cannot_be_set_to_another_state(catalogue: VideoCatalogue) -> None:
     record = make_video()
     filled(catalogue, record)
     catalogue.put_video(corrected(record, state="deleting"), "v2")
@@ -147,7 +147,7 @@ def test_a_video_that_is_to_go_is_set_to_nothing_else_by_who_looked_before(catal
     assert catalogue.states() == {"deleting": 1}
 
 
-def test_pictures_are_noted_in_place_of_those_before(catalogue: VideoCatalogue) -> None:
+def test_new_artifacts_replace_the_earlier_ones(catalogue: VideoCatalogue) -> None:
     one, other = make_video(1), make_video(2)
     filled(catalogue, one, other)
     poster, sprite = Artifact("poster", "p", "image/jpeg", 1), Artifact("sprite", "s", "image/jpeg", 2)
@@ -158,7 +158,7 @@ def test_pictures_are_noted_in_place_of_those_before(catalogue: VideoCatalogue) 
     assert [row.artifacts for row in rows] == [(sprite,), (poster,)]
 
 
-def test_a_video_that_is_removed_takes_its_pictures_and_jobs_along(catalogue: VideoCatalogue) -> None:
+def test_removing_a_video_removes_its_artifacts_and_jobs(catalogue: VideoCatalogue) -> None:
     one, other = make_video(1), make_video(2)
     filled(catalogue, one, other)
     for record in (one, other):
@@ -204,14 +204,14 @@ ORDERS: dict[VideoOrder, list[int]] = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_pages_are_in_the_order_that_was_asked_for(catalogue: VideoCatalogue, order: VideoOrder) -> None:
+def test_pages_are_in_the_requested_order(catalogue: VideoCatalogue, order: VideoOrder) -> None:
     filled(catalogue, *FOUR)
     expected = [FOUR[number - 1].id for number in ORDERS[order]]
     assert asked(catalogue, order=order, newest_first=False) == expected
     assert asked(catalogue, order=order) == expected[::-1]
 
 
-def test_the_order_of_event_time_is_by_the_first_frame_once_it_is_known(catalogue: VideoCatalogue) -> None:
+def test_event_time_order_uses_the_first_frame_once_it_is_known(catalogue: VideoCatalogue) -> None:
     filled(catalogue, *FOUR)
     catalogue.set_video(FOUR[2].id, state="ready", range_ms=(20, 21))
     catalogue.put_video(corrected(FOUR[2], name="x"), "v2")
@@ -220,7 +220,7 @@ def test_the_order_of_event_time_is_by_the_first_frame_once_it_is_known(catalogu
 
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("order", ORDERS)
-def test_pages_never_overlap_nor_leave_one_out_also_of_equals(
+def test_pages_neither_overlap_nor_skip_even_among_equals(
     catalogue: VideoCatalogue, order: VideoOrder, newest_first: bool
 ) -> None:
     equal = [
@@ -244,12 +244,12 @@ def test_pages_never_overlap_nor_leave_one_out_also_of_equals(
     assert len(set(found)) == 11
 
 
-def test_the_last_page_that_is_full_has_no_next(catalogue: VideoCatalogue) -> None:
+def test_a_full_last_page_has_no_next(catalogue: VideoCatalogue) -> None:
     filled(catalogue, make_video(1), make_video(2))
     assert catalogue.videos(VideoQuestion(limit=2)).next == ""
 
 
-def test_a_page_goes_on_where_it_was_although_a_video_came_in_meanwhile(catalogue: VideoCatalogue) -> None:
+def test_paging_continues_where_it_was_although_a_video_was_added(catalogue: VideoCatalogue) -> None:
     filled(catalogue, *(make_video(n) for n in (1, 2, 3)))
     first = catalogue.videos(VideoQuestion(limit=2))
     filled(catalogue, make_video(4))
@@ -259,7 +259,7 @@ def test_a_page_goes_on_where_it_was_although_a_video_came_in_meanwhile(catalogu
 @pytest.mark.parametrize(
     "cursor", ["x", "é", "W10", "e30", "AAAA", "WyJ1cGxvYWRlZCIsdHJ1ZSwiYSIsIngiXQ", "[" * 50]
 )
-def test_a_cursor_that_is_none_is_refused(catalogue: VideoCatalogue, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(catalogue: VideoCatalogue, cursor: str) -> None:
     filled(catalogue, make_video())
     with pytest.raises(Poison, match="begin at the first page"):
         catalogue.videos(VideoQuestion(cursor=cursor))
@@ -304,14 +304,14 @@ SEARCHED = [
         ("\ud800", []),
     ],
 )
-def test_a_search_finds_words_in_names_whatever_their_case_and_no_pattern(
+def test_a_search_finds_words_in_names_ignoring_case_and_treats_no_character_as_a_pattern(
     catalogue: VideoCatalogue, text: str, numbers: list[int]
 ) -> None:
     filled(catalogue, *SEARCHED)
     assert asked(catalogue, text=text, newest_first=False) == [SEARCHED[n - 1].id for n in numbers]
 
 
-def test_a_page_has_only_the_sources_and_states_that_were_asked_for(catalogue: VideoCatalogue) -> None:
+def test_a_page_has_only_the_requested_sources_and_states(catalogue: VideoCatalogue) -> None:
     a, b, c = (make_video(n, source_name=name) for n, name in ((1, "A"), (2, "B"), (3, "B")))
     filled(catalogue, a, b, c)
     catalogue.set_video(c.id, state="failed", reason="its decoder was killed")
@@ -322,7 +322,7 @@ def test_a_page_has_only_the_sources_and_states_that_were_asked_for(catalogue: V
     assert catalogue.states() == {"received": 2, "failed": 1}
 
 
-def test_the_version_changes_with_what_a_page_shows_and_with_nothing_else(make: Make) -> None:
+def test_the_version_changes_only_with_what_a_page_shows(make: Make) -> None:
     catalogue, record = make(), make_video()
     seen = [catalogue.version()]
 
@@ -373,7 +373,7 @@ def test_the_version_changes_with_what_a_page_shows_and_with_nothing_else(make: 
     stays(lambda: catalogue.end(held, "done"), lambda: catalogue.cancel_jobs(record.id))
 
 
-def test_a_catalogue_made_anew_has_another_version_than_before(make: Make) -> None:
+def test_a_rebuilt_catalogue_has_another_version(make: Make) -> None:
     before = make("one")
     filled(before, *(make_video(n) for n in range(1, 4)))
     after = make("another")
@@ -381,7 +381,7 @@ def test_a_catalogue_made_anew_has_another_version_than_before(make: Make) -> No
     assert before.version() != after.version()
 
 
-def test_unsettled_are_those_that_move_and_the_one_looked_at_longest_ago_comes_first(
+def test_unsettled_videos_come_in_the_order_of_their_last_check(
     catalogue: VideoCatalogue,
 ) -> None:
     ids = filled(catalogue, *(make_video(n) for n in range(1, 6)))
@@ -399,7 +399,7 @@ def upload(state: Any = "receiving", client_id: str = "client-1", expires_in_s: 
     )
 
 
-def test_an_upload_is_as_it_was_noted_last(catalogue: VideoCatalogue) -> None:
+def test_an_upload_is_as_last_recorded(catalogue: VideoCatalogue) -> None:
     row = upload()
     assert catalogue.upload(row.id) is None
     catalogue.put_upload(row)
@@ -408,7 +408,7 @@ def test_an_upload_is_as_it_was_noted_last(catalogue: VideoCatalogue) -> None:
     assert catalogue.upload(row.id) == ended
 
 
-def test_open_uploads_are_those_whose_bytes_come_of_one_client_or_in_all(catalogue: VideoCatalogue) -> None:
+def test_open_uploads_are_counted_per_client_or_in_total(catalogue: VideoCatalogue) -> None:
     for row in (
         upload(),
         upload(),
@@ -424,7 +424,7 @@ def test_open_uploads_are_those_whose_bytes_come_of_one_client_or_in_all(catalog
     assert catalogue.open_uploads() == 4
 
 
-def test_uploads_are_forgotten_once_they_expired(catalogue: VideoCatalogue) -> None:
+def test_expired_uploads_are_forgotten(catalogue: VideoCatalogue) -> None:
     old, young = upload("refused", expires_in_s=-1), upload("accepted")
     catalogue.put_upload(old)
     catalogue.put_upload(young)
@@ -434,7 +434,7 @@ def test_uploads_are_forgotten_once_they_expired(catalogue: VideoCatalogue) -> N
     assert (catalogue.upload(old.id), catalogue.upload(young.id)) == (None, young)
 
 
-def test_of_one_video_and_kind_one_job_is_not_ended(catalogue: VideoCatalogue) -> None:
+def test_a_video_has_at_most_one_unfinished_job_of_a_kind(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     first = catalogue.queue(video_id, "frames")
     assert (first.state, first.attempts, first.worker) == ("queued", 0, "")
@@ -452,7 +452,7 @@ def test_of_one_video_and_kind_one_job_is_not_ended(catalogue: VideoCatalogue) -
     ]
 
 
-def test_a_worker_gets_the_job_that_has_waited_longest_of_its_kinds(catalogue: VideoCatalogue) -> None:
+def test_a_worker_gets_the_longest_waiting_job_of_its_kinds(catalogue: VideoCatalogue) -> None:
     one, other = filled(catalogue, make_video(1), make_video(2))
     queued = [
         catalogue.queue(one, "frames"),
@@ -472,7 +472,7 @@ def test_a_worker_gets_the_job_that_has_waited_longest_of_its_kinds(catalogue: V
     assert catalogue.claim("w", ("frames", "previews"), lease_s=LONG_S) is None
 
 
-def test_a_job_whose_worker_says_nothing_goes_to_another_and_the_first_writes_no_more(make: Make) -> None:
+def test_the_job_of_a_silent_worker_goes_to_another_and_the_first_can_no_longer_write(make: Make) -> None:
     catalogue = make()
     (video_id,) = filled(catalogue, make_video())
     catalogue.queue(video_id, "frames")
@@ -486,7 +486,7 @@ def test_a_job_whose_worker_says_nothing_goes_to_another_and_the_first_writes_no
     assert not catalogue.end(taken, "done")
 
 
-def test_a_job_that_is_renewed_stays_with_its_worker(catalogue: VideoCatalogue) -> None:
+def test_a_renewed_job_stays_with_its_worker(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     catalogue.queue(video_id, "frames")
     held = claimed(catalogue, lease_s=0.0)
@@ -496,7 +496,7 @@ def test_a_job_that_is_renewed_stays_with_its_worker(catalogue: VideoCatalogue) 
     assert (job.progress, job.worker) == (0.25, "w")
 
 
-def test_a_job_that_is_to_be_tried_again_waits_and_only_what_counts_is_counted(
+def test_a_job_to_be_retried_waits_and_only_real_attempts_are_counted(
     catalogue: VideoCatalogue,
 ) -> None:
     (video_id,) = filled(catalogue, make_video())
@@ -512,7 +512,7 @@ def test_a_job_that_is_to_be_tried_again_waits_and_only_what_counts_is_counted(
     assert (job.state, job.attempts, job.ended_at_ms) == ("queued", 1, None)
 
 
-def test_what_failed_is_queued_once_more_with_its_attempts_forgotten(catalogue: VideoCatalogue) -> None:
+def test_a_failed_job_is_queued_again_with_its_attempts_reset(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     for kind in ("frames", "previews", "removal"):
         catalogue.queue(video_id, kind)
@@ -532,7 +532,7 @@ def test_what_failed_is_queued_once_more_with_its_attempts_forgotten(catalogue: 
     assert claimed(catalogue).generation == 2
 
 
-def test_a_failure_that_was_followed_by_a_success_is_not_tried_again(catalogue: VideoCatalogue) -> None:
+def test_a_failure_followed_by_a_success_is_not_retried(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     for state in ("failed", "done"):
         catalogue.queue(video_id, "frames")
@@ -540,7 +540,7 @@ def test_a_failure_that_was_followed_by_a_success_is_not_tried_again(catalogue: 
     assert catalogue.retry(video_id) == []
 
 
-def test_a_job_that_is_cancelled_is_nobodys(catalogue: VideoCatalogue) -> None:
+def test_a_cancelled_job_cannot_be_claimed(catalogue: VideoCatalogue) -> None:
     one, other = filled(catalogue, make_video(1), make_video(2))
     catalogue.queue(one, "frames")
     held = claimed(catalogue)
@@ -554,7 +554,7 @@ def test_a_job_that_is_cancelled_is_nobodys(catalogue: VideoCatalogue) -> None:
     assert catalogue.retry(one) == []
 
 
-def test_of_many_that_ask_at_once_exactly_one_gets_each_job(make: Make) -> None:
+def test_each_job_goes_to_exactly_one_of_many_simultaneous_claims(make: Make) -> None:
     catalogue = make()
     ids = filled(catalogue, *(make_video(n) for n in range(1, 13)))
     for video_id in ids:
@@ -569,14 +569,14 @@ def test_of_many_that_ask_at_once_exactly_one_gets_each_job(make: Make) -> None:
     assert sorted(got) == sorted(ids)
 
 
-def test_of_many_that_queue_the_same_at_once_there_is_one_job(make: Make) -> None:
+def test_queueing_the_same_job_many_times_at_once_gives_one_job(make: Make) -> None:
     (video_id,) = filled(make(), make_video())
     jobs = at_once(*(partial(make().queue, video_id, "frames") for _ in range(4)))
     assert len({job.id for job in jobs}) == 1
     assert len(make().jobs(video_id)) == 1
 
 
-def test_a_video_of_long_ago_and_one_of_far_ahead_are_in_order(catalogue: VideoCatalogue) -> None:
+def test_videos_from_the_distant_past_and_future_are_in_order(catalogue: VideoCatalogue) -> None:
     ids = filled(
         catalogue,
         make_video(1, facts=make_facts(started_at_ms=-(10**14))),

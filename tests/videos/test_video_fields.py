@@ -31,7 +31,7 @@ RECTANGLE = {"x": 100, "y": 100, "width": 500, "height": 300}
 SEEDS_POINTS = {"points": [[0, 0], [100, 100]]}
 
 
-def test_all_that_is_said_is_kept_and_what_is_empty_was_not_said() -> None:
+def test_given_fields_are_kept_and_blank_ones_count_as_not_given() -> None:
     said = {
         "name": "  Gate\u0301  ",
         "source": "Gate",
@@ -58,7 +58,7 @@ def test_all_that_is_said_is_kept_and_what_is_empty_was_not_said() -> None:
 @pytest.mark.parametrize(
     "name", ["<b>\"';--</b>", "\u202egpj.4pm", "\U0001f697" * 255, "a/../b", "=1+1", "%00", "名前", "x" * 255]
 )
-def test_a_name_may_have_any_signs(name: str) -> None:
+def test_a_name_may_contain_any_character(name: str) -> None:
     assert read_fields({"name": name, "source": name}) == VideoFields(name=name, source=name)
 
 
@@ -111,7 +111,9 @@ def test_a_name_may_have_any_signs(name: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_names_its_field_its_place_and_the_remedy(field: str, text: str, place: str) -> None:
+def test_an_invalid_value_is_refused_with_its_field_its_place_and_the_remedy(
+    field: str, text: str, place: str
+) -> None:
     with pytest.raises(FieldRefused) as refused:
         read_fields({field: text})
     assert (refused.value.field, refused.value.place) == (field, place)
@@ -121,7 +123,7 @@ def test_what_cannot_be_names_its_field_its_place_and_the_remedy(field: str, tex
         assert len(line) < 400
 
 
-def test_an_unknown_field_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_field_is_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(FieldRefused, match="no field 'colour'") as refused:
         read_fields({"colour": "red"})
     assert "start_time" in refused.value.remedy
@@ -129,7 +131,7 @@ def test_an_unknown_field_is_told_with_those_that_there_are() -> None:
 
 @pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from(["name", "source", "start_time", "timezone", "roi"]), st.text()))
-def test_nothing_that_is_said_breaks_what_reads_it(said: dict[str, str]) -> None:
+def test_no_field_text_breaks_the_reader(said: dict[str, str]) -> None:
     try:
         fields = read_fields(said)
     except FieldRefused:
@@ -148,7 +150,7 @@ JSON = st.recursive(
 
 @pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from(["points", "metres", "regions", "x", "y", "width", "height"]), JSON))
-def test_nothing_that_is_drawn_breaks_what_reads_it(drawn: dict[str, Any]) -> None:
+def test_no_drawing_breaks_the_reader(drawn: dict[str, Any]) -> None:
     for field in ("roi", "calibration"):
         try:
             fields = read_fields({field: json.dumps(drawn)})
@@ -168,18 +170,18 @@ def test_nothing_that_is_drawn_breaks_what_reads_it(drawn: dict[str, Any]) -> No
         ('"quoted".mp4', '"quoted".mp4'),
     ],
 )
-def test_a_file_is_called_as_it_was_without_its_folders(given: str, kept: str) -> None:
+def test_a_file_is_named_without_its_folders(given: str, kept: str) -> None:
     assert read_file_name(given) == kept
 
 
 @pytest.mark.parametrize("given", ["", "/", "..", "a/..", " ", "x" * 256])
-def test_what_is_no_files_name_is_refused(given: str) -> None:
+def test_an_invalid_file_name_is_refused(given: str) -> None:
     with pytest.raises(FieldRefused) as refused:
         read_file_name(given)
     assert refused.value.field == "file"
 
 
-def test_a_sha256_is_64_hex_digits() -> None:
+def test_a_sha256_has_64_hex_digits() -> None:
     assert read_sha256("AB" * 32) == "ab" * 32
     with pytest.raises(FieldRefused):
         read_sha256("ab" * 31)
@@ -202,13 +204,13 @@ def test_a_sha256_is_64_hex_digits() -> None:
         ("application/vnd.apple.mpegurl", True),
     ],
 )
-def test_a_content_type_of_another_kind_is_told_from_one_that_says_nothing(
+def test_a_content_type_that_is_not_a_videos_differs_from_an_unspecific_one(
     content_type: str, *, other: bool
 ) -> None:
     assert is_of_another_kind(content_type) is other
 
 
-def test_a_calibration_that_leads_to_no_speed_says_why() -> None:
+def test_a_calibration_that_gives_no_speed_says_why() -> None:
     assert (
         calibration_remark(SEEDS_POINTS)
         == "Its calibration has 2 of at least 4 points, none with coordinates in metres: no speed."
@@ -230,7 +232,7 @@ def test_a_calibration_that_leads_to_no_speed_says_why() -> None:
         ({"regions": [{"points": [[0, 0]]}, {"points": [[999, 0]]}]}, "regions[1].points[0]"),
     ],
 )
-def test_what_lies_outside_the_picture_is_left_out_with_its_place(
+def test_a_drawing_outside_the_picture_is_left_out_with_its_place(
     roi: dict[str, Any], place: str | None
 ) -> None:
     fields, left_out = without_what_lies_outside(
@@ -260,7 +262,7 @@ ASKED = st.fixed_dictionaries(
 
 
 @given(ASKED)
-def test_an_enhancement_comes_back_from_a_jobs_options_and_from_a_query(asked: dict[str, Any]) -> None:
+def test_an_enhancement_can_be_read_back_from_job_options_and_from_a_query(asked: dict[str, Any]) -> None:
     meant = read_enhancement(asked)
     assert enhancement_of(enhancement_options(meant)) == meant
     assert enhancement_of(json.dumps(asked)) == meant
@@ -270,7 +272,7 @@ def test_an_enhancement_comes_back_from_a_jobs_options_and_from_a_query(asked: d
 
 
 @given(ASKED, st.randoms(use_true_random=False))
-def test_what_means_the_same_is_written_in_one_way(asked: dict[str, Any], order: Any) -> None:
+def test_equal_enhancements_are_written_in_the_same_way(asked: dict[str, Any], order: Any) -> None:
     names = list(asked)
     order.shuffle(names)
     plain = Enhancement()
@@ -285,13 +287,13 @@ def test_what_means_the_same_is_written_in_one_way(asked: dict[str, Any], order:
     }
 
 
-def test_nothing_asked_for_is_written_as_nothing() -> None:
+def test_default_options_are_written_as_empty() -> None:
     assert enhancement_options(Enhancement(brightness=-0.0, contrast=1)) == "{}"
     assert enhancement_of("") == enhancement_of("{}") == Enhancement()
 
 
 @pytest.mark.parametrize(("field", "limits"), LIMITS.items())
-def test_a_number_beyond_its_limits_is_refused_by_its_field(field: str, limits: tuple[float, float]) -> None:
+def test_a_number_beyond_its_limits_is_refused_by_field(field: str, limits: tuple[float, float]) -> None:
     least, most = limits
     read_enhancement({field: least})
     read_enhancement({field: most})
@@ -314,7 +316,7 @@ def test_a_number_beyond_its_limits_is_refused_by_its_field(field: str, limits: 
         ('{"gamma": NaN}', "options"),
     ],
 )
-def test_what_is_no_enhancement_is_refused_by_its_field(options: str, field: str) -> None:
+def test_an_invalid_enhancement_is_refused_by_field(options: str, field: str) -> None:
     with pytest.raises(FieldRefused) as refused:
         enhancement_of(options)
     assert refused.value.field == field

@@ -61,7 +61,7 @@ def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
 
 
 @pytest.mark.thorough
-def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[..., Page]) -> None:
+def test_keys_and_buttons_go_to_a_frame(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     expect(page.locator("#video")).to_be_focused()
@@ -85,7 +85,7 @@ def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[
 
 @pytest.mark.parametrize("pixel_aspect", first_quick([Fraction(2), Fraction(1), Fraction(1, 2)]))
 @pytest.mark.parametrize("width_px", first_quick([1280, 390]))
-def test_boxes_lie_on_the_picture_whatever_the_shape_of_its_pixels(
+def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(
     open_video: Callable[..., Page],
     picture: Callable[[Page, str], None],
     pixel_aspect: Fraction,
@@ -114,7 +114,7 @@ def test_boxes_lie_on_the_picture_whatever_the_shape_of_its_pixels(
 
 
 @pytest.mark.thorough
-def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) -> None:
+def test_the_video_plays_pauses_and_changes_its_speed(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     page.keyboard.press("Space")
@@ -134,7 +134,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
 
 
 @pytest.mark.thorough
-def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
+def test_the_seek_bar_is_a_chart_of_the_counts_of_this_video_only(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
     counts, _ = film(place)
@@ -179,7 +179,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     wait_for_frame(page, 5 * FPS)
 
 
-def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]) -> None:
+def test_boxes_belong_to_the_frame_shown(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     overlay = page.locator(".player .video-overlay")
@@ -200,7 +200,7 @@ def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]
 
 
 @pytest.mark.thorough
-def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callable[..., Page]) -> None:
+def test_boxes_are_drawn_around_their_objects(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     page.evaluate("document.querySelector('.player video').currentTime = 5.02")
@@ -217,7 +217,9 @@ def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callabl
 
 
 @pytest.mark.thorough
-def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video: Callable[..., Page]) -> None:
+def test_a_file_whose_timestamps_start_late_has_its_boxes_at_the_right_frames(
+    open_video: Callable[..., Page],
+) -> None:
     page = open_video(Cinema(body=make_file(first_pts=35)))
     wait_until_loaded(page)
     expect(page.locator(".player .video-stamp")).to_contain_text("· 0:00")
@@ -232,7 +234,7 @@ def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video:
 
 
 @pytest.mark.thorough
-def test_what_browsers_cannot_play_says_why_and_is_downloaded(
+def test_a_video_that_browsers_cannot_play_shows_the_reason_and_can_be_downloaded(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
     film(place)
@@ -250,7 +252,7 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
 
 
 @pytest.mark.thorough
-def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_again(
+def test_a_failed_browser_version_shows_the_reason_and_can_be_retried(
     open_video: Callable[..., Page],
 ) -> None:
     cinema = unplayable()
@@ -277,7 +279,7 @@ def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_aga
 
 
 @pytest.mark.thorough
-def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[..., Page]) -> None:
+def test_the_account_adds_up_or_shows_where_it_does_not(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     account = page.locator(".account")
@@ -302,7 +304,7 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
 
 
 @pytest.mark.thorough
-def test_a_name_is_changed_and_its_video_plays_on(open_video: Callable[..., Page]) -> None:
+def test_a_video_keeps_playing_while_it_is_renamed(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     wait_until_loaded(page)
@@ -319,7 +321,7 @@ def test_a_name_is_changed_and_its_video_plays_on(open_video: Callable[..., Page
 
 
 @pytest.mark.thorough
-def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., Page]) -> None:
+def test_a_time_is_edited_in_the_time_zone_of_the_page(open_video: Callable[..., Page]) -> None:
     cinema = Cinema(started_at_ms=START_MS + 125)
     page = open_video(cinema)
     page.locator(".editing summary").click()
@@ -339,7 +341,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
 
 
 @pytest.mark.thorough
-def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: Callable[..., Page]) -> None:
+def test_a_refused_change_shows_the_reason_and_keeps_what_you_typed(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     cinema.answer = (
         400,
@@ -375,7 +377,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
 
 
 @pytest.mark.thorough
-def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[..., Page]) -> None:
+def test_the_page_shows_what_will_be_deleted_before_you_confirm(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     ask = page.get_by_role("button", name="Delete this video…")
@@ -398,7 +400,7 @@ def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[...
 
 
 @pytest.mark.thorough
-def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
+def test_failed_jobs_can_be_retried(open_video: Callable[..., Page]) -> None:
     cinema = failed()
     page = open_video(cinema)
     expect(page.locator(".video-standing")).to_contain_text(
@@ -411,7 +413,7 @@ def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
 
 
 @pytest.mark.thorough
-def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Callable[..., Page]) -> None:
+def test_where_videos_cannot_be_changed_the_page_shows_the_remedy(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     cinema.allowed = False
     page = open_video(cinema)
@@ -423,7 +425,7 @@ def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Call
 
 
 @pytest.mark.thorough
-def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: Callable[..., Page]) -> None:
+def test_the_servers_outage_is_shown_and_the_page_recovers(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     cinema.is_away = True
@@ -436,7 +438,7 @@ def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: C
 
 
 @pytest.mark.thorough
-def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: Callable[..., Page]) -> None:
+def test_a_video_that_failed_to_load_resumes_where_it_was(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     whole, cinema.body = cinema.body, b"no video"
     page = open_video(cinema)
@@ -450,7 +452,7 @@ def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: 
 
 
 @pytest.mark.thorough
-def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(place: Place, visit: Visits) -> None:
+def test_escape_closes_the_video_and_returns_the_focus_to_its_card(place: Place, visit: Visits) -> None:
     cinema = Cinema()
     window = visit(place)
     cinema.serve(window.page)
@@ -470,7 +472,7 @@ def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(place: Plac
 
 
 @pytest.mark.thorough
-def test_names_that_are_markup_are_text(open_video: Callable[..., Page]) -> None:
+def test_a_name_with_markup_is_shown_as_text(open_video: Callable[..., Page]) -> None:
     bad = '"><img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\u202egpj.exe'
     cinema = Cinema(
         name=bad,
@@ -550,7 +552,9 @@ def stored(place: Place) -> Stored:
     return Stored(place)
 
 
-def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stored, visit: Visits) -> None:
+def test_a_video_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
+    stored: Stored, visit: Visits
+) -> None:
     window = visit(stored.place)
     statuses: list[int] = []
     window.page.on("response", lambda one: statuses.append(one.status) if "/playable?v=" in one.url else None)
@@ -584,7 +588,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stor
     assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
 
 
-def test_a_frame_that_the_browser_does_not_tell_of_has_its_boxes_all_the_same(
+def test_boxes_are_drawn_even_for_a_frame_that_the_browser_does_not_report(
     open_video: Callable[..., Page],
 ) -> None:
     page = open_video(Cinema())
@@ -600,7 +604,7 @@ def test_a_frame_that_the_browser_does_not_tell_of_has_its_boxes_all_the_same(
 
 
 @pytest.mark.thorough
-def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
+def test_only_the_poster_is_loaded_until_you_play_or_seek(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
     film(place)
@@ -615,7 +619,7 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
 
 
 @pytest.mark.thorough
-def test_the_fullest_moment_is_named_shown_and_stayed_at_until_space_plays_on(
+def test_the_fullest_moment_is_named_and_shown_and_playback_pauses_there_until_you_press_space(
     stored: Stored, visit: Visits
 ) -> None:
     page = visit(stored.place).open(f"videos?v={stored.id}", wait_for=OPEN)
@@ -636,7 +640,7 @@ def test_the_fullest_moment_is_named_shown_and_stayed_at_until_space_plays_on(
     wait_until(page, lambda: shown_frame(page) > stayed_at)
 
 
-def test_of_a_long_bar_the_fullest_moment_is_the_frame_itself(
+def test_the_fullest_moment_of_a_long_bar_is_a_single_frame(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
     place.film({"car": 6}, source="gate", intervals=1, interval_s=300)
@@ -654,7 +658,7 @@ def test_of_a_long_bar_the_fullest_moment_is_the_frame_itself(
     [(0, "Nothing was detected in this video."), (None, "This video has not been counted yet.")],
     ids=["nothing", "not-counted"],
 )
-def test_without_detections_the_seek_bar_is_plain_and_words_say_so(
+def test_without_detections_the_seek_bar_is_plain_and_explained(
     open_video: Callable[..., Page], counted: int | None, words: str
 ) -> None:
     frames = NOTHING_YET if counted is None else dict.fromkeys(NOTHING_YET, 100)
@@ -669,7 +673,7 @@ def test_without_detections_the_seek_bar_is_plain_and_words_say_so(
 
 
 @pytest.mark.thorough
-def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Visits) -> None:
+def test_a_video_can_be_renamed_moved_and_deleted(stored: Stored, visit: Visits) -> None:
     page = stored.open(visit)
     page.locator(".editing summary").click()
     page.get_by_label("Name", exact=True).fill("Gate at night")
@@ -687,7 +691,7 @@ def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Visits) -> Non
     assert "removal" in waiting
 
 
-def test_of_two_who_change_it_neither_loses_anything(stored: Stored, visit: Visits) -> None:
+def test_two_people_who_edit_the_same_video_lose_nothing(stored: Stored, visit: Visits) -> None:
     first, second = (stored.open(visit) for _ in range(2))
     for page in (first, second):
         page.locator(".editing summary").click()

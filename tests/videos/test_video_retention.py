@@ -66,7 +66,7 @@ def a_video(number: int, data: bytes) -> VideoRecord:
     )
 
 
-def test_an_original_ends_after_its_days_once_its_frames_are_taken_and_all_else_stays() -> None:
+def test_an_original_is_deleted_after_its_days_once_its_frames_are_extracted_and_the_rest_is_kept() -> None:
     clock = ManualClock()
     store = MemoryStore(clock=clock)
     states = {1: "complete", 2: "producing", 3: None, 4: "complete"}
@@ -103,7 +103,7 @@ def upload_of(video: VideoRecord) -> UploadRecord:
     )
 
 
-def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_were_forgotten(
+def test_unnamed_images_include_those_of_deleted_uploads_and_of_forgotten_frames(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = load_settings(data_dir=tmp_path)
@@ -143,7 +143,7 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
 
 
 @pytest.mark.thorough
-def test_doctor_deep_names_an_original_whose_bytes_are_others_and_misses_none_that_was_removed(
+def test_doctor_deep_names_an_original_with_changed_bytes_and_ignores_deleted_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
@@ -201,7 +201,7 @@ def rebuilt(house: House) -> Rebuilt:
     return found
 
 
-def test_a_catalogue_that_was_lost_has_the_same_rows_again(house: House) -> None:
+def test_a_lost_catalogue_is_rebuilt_with_the_same_rows(house: House) -> None:
     rebuilt(house)
     before = rows(house.catalogue)
     assert [row.state for row in before] == ["received", "ready"]
@@ -218,7 +218,7 @@ def test_a_catalogue_that_was_lost_has_the_same_rows_again(house: House) -> None
     assert rows(house.catalogue) == before
 
 
-def test_only_what_is_missing_is_queued_and_once(house: House) -> None:
+def test_only_missing_jobs_are_queued_and_only_once(house: House) -> None:
     for _ in range(2):
         rebuilt(house)
     assert house.jobs() == []
@@ -230,13 +230,13 @@ def test_only_what_is_missing_is_queued_and_once(house: House) -> None:
     }
 
 
-def test_rows_of_videos_that_the_store_does_not_have_are_removed(house: House) -> None:
+def test_rows_of_videos_that_are_not_in_the_store_are_removed(house: House) -> None:
     house.catalogue.put_video(make_video(3), "v1")
     assert rebuilt(house) == (2, 1, [])
     assert house.catalogue.video(make_video(3).id) is None
 
 
-def test_a_record_that_was_changed_is_taken_in_again(house: House) -> None:
+def test_a_changed_record_is_read_again(house: House) -> None:
     record = corrected(VIDEO, name="Other")
     house.store.put(record.key, encode(record))
     rebuilt(house)
@@ -244,7 +244,7 @@ def test_a_record_that_was_changed_is_taken_in_again(house: House) -> None:
     assert (row.record.name, row.state) == ("Other", "ready")
 
 
-def test_a_removal_that_was_begun_goes_on(house: House) -> None:
+def test_an_unfinished_removal_continues(house: House) -> None:
     record = corrected(VIDEO, state="deleting")
     house.store.put(record.key, encode(record))
     rebuilt(house)
@@ -261,13 +261,13 @@ def test_the_newest_pictures_of_several_recipes_are_shown(house: House) -> None:
     ]
 
 
-def test_a_damaged_record_is_told_and_the_others_are_taken_in(house: House) -> None:
+def test_a_damaged_record_is_reported_and_the_others_are_read(house: House) -> None:
     house.store.put(VIDEO.key, b"{")
     found = rebuilt(house)
     assert (found.videos, [skipped.name for skipped in found.skipped]) == (1, [VIDEO.key])
 
 
-def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_rebuilds_the_catalogue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "data"
     store = open_object_store((folder / "store").as_uri())
     store.put(VIDEO.key, encode(VIDEO))
@@ -302,13 +302,13 @@ def ids(log: FrameLog) -> list[str]:
     return [video.video_id for video in waiting_arrivals(log, TOPIC).videos]
 
 
-def test_where_nothing_was_told_nothing_waits(log: FrameLog, catalogue: VideoCatalogue) -> None:
+def test_no_arrival_waits_before_one_is_announced(log: FrameLog, catalogue: VideoCatalogue) -> None:
     assert tell_arrivals(log, TOPIC, catalogue) == 0
     assert waiting_arrivals(log, TOPIC) == ([], {}, [])
 
 
 @pytest.mark.thorough
-def test_what_was_told_waits_until_it_is_taken(log: FrameLog, catalogue: VideoCatalogue) -> None:
+def test_an_announced_arrival_waits_until_it_is_taken(log: FrameLog, catalogue: VideoCatalogue) -> None:
     first, second = make_video(1), make_video(2)
     catalogue.put_video(first, "1")
     assert tell_arrivals(log, TOPIC, catalogue) == 1
@@ -323,7 +323,9 @@ def test_what_was_told_waits_until_it_is_taken(log: FrameLog, catalogue: VideoCa
     assert ids(log) == []
 
 
-def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogue, tmp_path: Path) -> None:
+def test_a_video_announced_twice_arrives_once(
+    log: FrameLog, catalogue: VideoCatalogue, tmp_path: Path
+) -> None:
     video = make_video(1)
     catalogue.put_video(video, "1")
     tell_arrivals(log, TOPIC, catalogue)
@@ -338,7 +340,9 @@ def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogu
 
 
 @pytest.mark.thorough
-def test_more_than_a_hundred_come_a_hundred_at_a_time(log: FrameLog, catalogue: VideoCatalogue) -> None:
+def test_more_than_a_hundred_arrivals_come_a_hundred_at_a_time(
+    log: FrameLog, catalogue: VideoCatalogue
+) -> None:
     videos = [make_video(number) for number in range(1, 251)]
     for video in videos:
         catalogue.put_video(video, "1")
@@ -356,7 +360,7 @@ def test_more_than_a_hundred_come_a_hundred_at_a_time(log: FrameLog, catalogue: 
     "message",
     [b"", b"no JSON", b'{"v": 1}', b'{"v":1,"video_id":"../x","sha256":"","source":"","uploaded_at_ms":0}'],
 )
-def test_a_message_that_tells_of_no_video_is_named_and_holds_nothing_up(
+def test_a_message_that_does_not_announce_a_video_is_named_and_blocks_nothing(
     log: FrameLog, catalogue: VideoCatalogue, message: bytes
 ) -> None:
     video = make_video(1)
@@ -372,7 +376,7 @@ def test_a_message_that_tells_of_no_video_is_named_and_holds_nothing_up(
 
 
 @pytest.mark.parametrize("place", [{0: 2}, {0: -1}, {7: 0}])
-def test_a_place_that_is_none_takes_nothing(
+def test_an_invalid_position_takes_no_arrival(
     log: FrameLog, catalogue: VideoCatalogue, place: dict[int, int]
 ) -> None:
     catalogue.put_video(make_video(1), "1")
@@ -386,7 +390,7 @@ def test_a_place_that_is_none_takes_nothing(
     ("orchestrator", "kinds"),
     [("queue", {"frames", "previews", "metadata", "checks"}), ("airflow", {"frames"})],
 )
-def test_what_the_layers_make_of_a_new_video_is_left_to_airflow_where_that_is_set(
+def test_work_on_a_new_videos_layers_is_left_to_airflow_where_the_setting_says_so(
     tmp_path: Path, orchestrator: str, kinds: set[str]
 ) -> None:
     ports = open_parts(tmp_path)

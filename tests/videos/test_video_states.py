@@ -214,7 +214,7 @@ def test_a_video_goes_from_received_to_ready_with_its_account(house: House) -> N
     assert house.catalogue.unsettled(9) == []
 
 
-def test_frames_that_cannot_be_detected_are_accounted_for(house: House) -> None:
+def test_frames_that_cannot_be_analysed_are_accounted_for(house: House) -> None:
     house.run()
     house.announce(announced(3))
     house.detect(0, 1, dead=(2,))
@@ -223,7 +223,7 @@ def test_frames_that_cannot_be_detected_are_accounted_for(house: House) -> None:
     assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 2, 1, 2, {"car": 2}, 2))
 
 
-def test_a_video_in_which_nothing_is_seen_is_ready_with_no_label(house: House) -> None:
+def test_a_video_without_detections_is_ready_with_no_label(house: House) -> None:
     house.run()
     house.announce(announced(3))
     house.detect(0, 1, 2)
@@ -243,7 +243,7 @@ def test_a_video_with_a_black_stretch_is_ready_once_the_rest_is_counted(house: H
     assert video_of(row, "UTC").detections_counted == 2
 
 
-def test_a_video_that_is_black_has_no_number_and_says_why(house: House) -> None:
+def test_a_black_video_has_no_number_and_says_why(house: House) -> None:
     house.run()
     house.announce(announced(3))
     house.detect(0, 1, 2)
@@ -256,7 +256,7 @@ def test_a_video_that_is_black_has_no_number_and_says_why(house: House) -> None:
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["checked before", "checked after"])
 @pytest.mark.parametrize(("confidence", "is_black"), [(0.9, False), (0.1, True)], ids=["counted", "weak"])
-def test_a_dark_video_with_counted_boxes_is_not_black_once_they_are_known(
+def test_a_dark_video_with_counted_boxes_is_no_longer_black(
     house: House, confidence: float, is_black: bool, is_first: bool
 ) -> None:
     checks = [VideoCheck(name="black", passed=False, sentence="", measured=1, limit=0.05, unit="1")]
@@ -285,14 +285,14 @@ def test_a_dark_video_with_counted_boxes_is_not_black_once_they_are_known(
     assert (f"{VIDEO.name} did not pass black" in told) is is_black
 
 
-def test_what_failed_says_why_and_stays(house: House) -> None:
+def test_a_failed_video_keeps_its_reason(house: House) -> None:
     house.run(until="failed", reason="Its decoder was killed 3 times.")
     row = house.settled()
     assert (row.state, row.reason) == ("failed", "Its decoder was killed 3 times.")
     assert house.catalogue.unsettled(9) == []
 
 
-def test_pictures_that_cannot_be_made_keep_no_counts_back(house: House) -> None:
+def test_missing_preview_pictures_do_not_hold_back_the_counts(house: House) -> None:
     house.run()
     house.run("previews", until="failed", reason="it has no picture")
     house.announce(announced(1))
@@ -302,7 +302,7 @@ def test_pictures_that_cannot_be_made_keep_no_counts_back(house: House) -> None:
     assert (row.state, row.reason) == ("ready", "Its pictures could not be made: it has no picture")
 
 
-def test_a_version_for_browsers_that_cannot_be_made_leaves_the_video_ready(house: House) -> None:
+def test_a_failed_browser_version_leaves_the_video_ready(house: House) -> None:
     house.run()
     house.announce(announced())
     house.detect(0, 1, 2)
@@ -325,7 +325,7 @@ def test_a_video_without_a_time_waits_for_a_person(house: House) -> None:
     assert house.jobs() == []
 
 
-def test_frames_that_nobody_was_told_to_make_are_queued(house: House) -> None:
+def test_frames_whose_job_is_missing_are_queued(house: House) -> None:
     assert house.settled().state == "received"
     assert house.jobs() == [("frames", "queued")]
     house.settled()
@@ -339,7 +339,7 @@ def test_frames_that_nobody_was_told_to_make_are_queued(house: House) -> None:
         {"facts": make_facts(started_at_ms=DAY_MS + 1, time_source="start_time")},
     ],
 )
-def test_frames_of_another_source_or_time_than_the_record_says_are_put_right(
+def test_frames_that_do_not_match_the_records_source_or_time_are_corrected(
     house: House, changes: dict[str, Any]
 ) -> None:
     house.run()
@@ -349,7 +349,7 @@ def test_frames_of_another_source_or_time_than_the_record_says_are_put_right(
     assert house.jobs() == [("frames", "done"), ("frames", "queued")]
 
 
-def test_footage_that_was_not_read_to_its_end_is_taken_up(house: House) -> None:
+def test_footage_not_read_to_its_end_is_resumed(house: House) -> None:
     house.run()
     house.announce(announced(3, state="producing", frames_announced=1))
     row = house.settled()
@@ -357,14 +357,14 @@ def test_footage_that_was_not_read_to_its_end_is_taken_up(house: House) -> None:
     assert house.jobs() == [("frames", "done"), ("frames", "queued")]
 
 
-def test_frames_that_were_forgotten_are_told_and_not_made_again_by_themselves(house: House) -> None:
+def test_forgotten_frames_are_reported_and_not_extracted_again(house: House) -> None:
     house.run()
     row = house.settled()
     assert (row.state, row.reason) == ("failed", FORGOTTEN)
     assert house.jobs() == [("frames", "done")]
 
 
-def test_frames_that_were_forgotten_are_not_made_again_for_a_catalogue_that_lost_its_jobs(
+def test_a_catalogue_that_lost_its_jobs_does_not_extract_forgotten_frames_again(
     house: House,
 ) -> None:
     put_tombstone(house.store, announced(3), why="forget")
@@ -384,7 +384,7 @@ def test_a_catalogue_that_lost_its_jobs_knows_what_is_done(house: House) -> None
     assert house.jobs() == []
 
 
-def test_another_medium_in_the_same_minute_is_not_taken_for_this_one(house: House) -> None:
+def test_another_medium_in_the_same_minute_is_not_mistaken_for_this_one(house: House) -> None:
     house.run()
     house.announce(announced(3))
     house.detect(0, 1, 2)
@@ -403,7 +403,7 @@ def test_another_medium_in_the_same_minute_is_not_taken_for_this_one(house: Hous
     assert (row.state, row.books.counted) == ("ready", 3)
 
 
-def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> None:
+def test_a_video_does_not_wait_for_frames_in_a_forgotten_range(house: House) -> None:
     house.run()
     manifest = announced(3)
     house.announce(manifest)
@@ -426,7 +426,7 @@ def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> No
     assert video_of(row, "UTC").detections_counted is None
 
 
-def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(house: House) -> None:
+def test_a_video_waits_until_a_recounted_day_is_in_the_index(house: House) -> None:
     house.run()
     house.announce(announced(3))
     house.detect(0, 1, 2)
@@ -438,7 +438,7 @@ def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(hous
     assert house.settled().state == "ready"
 
 
-def test_a_video_that_is_to_go_shows_nothing_else(house: House) -> None:
+def test_a_video_being_deleted_shows_no_other_state(house: House) -> None:
     house.put(corrected(VIDEO, state="deleting"))
     house.announce(announced(3))
     house.run("removal", until=None)
@@ -449,20 +449,20 @@ def test_a_video_that_is_to_go_shows_nothing_else(house: House) -> None:
     assert (row.state, row.reason) == ("deleting", "It could not be deleted: the store refuses")
 
 
-def test_nothing_is_read_while_no_video_is_on_its_way(house: House) -> None:
+def test_nothing_is_read_while_no_video_is_unsettled(house: House) -> None:
     house.catalogue.set_video(VIDEO.id, state="ready")
     house.ledger.close()
     house.index.close()
     assert house.settler.settle(patiently=False) == 0
 
 
-def test_videos_are_looked_at_again_when_it_is_time(house: House) -> None:
+def test_videos_are_checked_again_only_when_it_is_time(house: House) -> None:
     assert house.settler.settle() == 1
     assert house.settler.settle() == 0
     assert house.settler.settle(patiently=False) == 1
 
 
-def test_who_is_told_by_mail_is_told_of_each_end_once(house: House) -> None:
+def test_each_outcome_is_mailed_once(house: House) -> None:
     house.run(until="failed", reason="Its file is damaged.")
     assert house.settled().state == "failed"
     house.catalogue.retry(VIDEO.id)
@@ -480,7 +480,7 @@ def test_who_is_told_by_mail_is_told_of_each_end_once(house: House) -> None:
     assert told == [f"{VIDEO.name} has failed", f"{VIDEO.name} is ready"]
 
 
-def test_of_a_catalogue_that_was_made_anew_nobody_is_told_again(house: House) -> None:
+def test_a_rebuilt_catalogue_sends_no_mail_again(house: House) -> None:
     house.announce(announced())
     house.detect(0, 1, 2)
     house.count(3)

@@ -39,7 +39,9 @@ def catalogue_in(data: Path) -> closing[VideoCatalogue]:
     return closing(open_video_catalogue(f"sqlite:///{data}/catalogue.sqlite"))
 
 
-def test_status_counts_no_finished_video_as_unfinished_whoever_finished_it(data: Path) -> None:
+def test_status_does_not_count_finished_videos_as_unfinished_whatever_command_finished_them(
+    data: Path,
+) -> None:
     upload(data, "a.mp4")
     run(data, "work", "--until-done")
     assert "1 uploaded video is not ready yet; see the page /jobs" in run(data, "status").out
@@ -50,7 +52,7 @@ def test_status_counts_no_finished_video_as_unfinished_whoever_finished_it(data:
         assert set(catalogue.states()) != {"ready"}, "status only reads"
 
 
-def test_status_and_work_say_until_when_a_job_of_a_lost_worker_waits_and_why(
+def test_status_and_work_show_until_when_a_job_of_a_lost_worker_waits_and_why(
     data: Path, tmp_path: Path
 ) -> None:
     upload(data, "a.mp4")

@@ -76,7 +76,7 @@ def open_tab(page: Page, name: str) -> Any:
     return page.get_by_role("tabpanel")
 
 
-def test_its_file_is_described_in_full_and_can_be_taken_along(
+def test_the_file_is_described_in_full_and_the_description_can_be_downloaded(
     dashboard: Running, video_id: str, visit: Visits
 ) -> None:
     window = visit(None, url=dashboard.url)
@@ -94,7 +94,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     expect(page).to_have_url(f"{window.url}/videos?v={video_id}&tab=about")
 
 
-def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
+def test_checks_are_shown_with_their_measurements_and_link_to_the_place(
     dashboard: Running, visit: Visits, tmp_path: Path
 ) -> None:
     covered = make_covered_video(tmp_path / "covered.mp4", covered_s=(3, 14))
@@ -119,7 +119,7 @@ def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     wait_until(page, lambda: abs(page.evaluate(player) - 3) < 1.5 / FPS)
 
 
-def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_removed(
+def test_an_enhancement_can_be_previewed_made_played_downloaded_and_removed(
     dashboard: Running, video_id: str, visit: Visits
 ) -> None:
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}&tab=enhance", wait_for=OPEN)
@@ -157,7 +157,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     assert dashboard.ask(f"/api/v1/videos/{video_id}/derivatives")["derivatives"] == []
 
 
-def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_of_them(
+def test_two_browsers_get_news_only_of_their_own_videos_and_of_all_of_them_after_a_disconnection(
     dashboard: Running, visit: Visits, tmp_path: Path
 ) -> None:
     told: list[list[dict[str, Any]]] = [[], []]

@@ -106,7 +106,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, byt
 
 
 @pytest.mark.thorough
-def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
+def test_workers_and_jobs_killed_at_random_end_like_an_undisturbed_run(
     place: Place, quiet: dict[str, bytes]
 ) -> None:
     print("seed", SEED)
@@ -125,7 +125,7 @@ def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in failpoints.FAILPOINTS if name.startswith("producer.")])
-def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
+def test_a_job_that_dies_at_a_failpoint_ends_like_an_undisturbed_run(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:
     with place.start(FRAMETALLY_FAILPOINT=name) as worker:
@@ -139,7 +139,7 @@ def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
     assert place.contents() == quiet
 
 
-def test_a_job_ends_with_the_worker_that_is_killed(place: Place) -> None:
+def test_a_job_ends_with_its_killed_worker(place: Place) -> None:
     with place.start() as worker:
         jobs = until(lambda: children_of(worker.pid))
         worker.kill()
