@@ -67,7 +67,7 @@ def claimed(place: Place) -> Feed | None:
     return place.feeds.claim_feed("worker", ["video"], lease_s=600)
 
 
-def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
+def test_a_start_books_the_stream_and_requests_its_airflow_run(
     place: Place, client: FlaskClient, airflow: AnsweringAirflow, video_id: str
 ) -> None:
     stream = started(client, video_id)
@@ -88,7 +88,7 @@ def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
 
 
 @pytest.mark.thorough
-def test_a_stream_that_is_started_twice_has_one_run(
+def test_a_stream_started_twice_has_one_run(
     place: Place, client: FlaskClient, airflow: AnsweringAirflow, video_id: str
 ) -> None:
     stream = started(client, video_id)
@@ -100,7 +100,7 @@ def test_a_stream_that_is_started_twice_has_one_run(
     assert len(airflow.asked) == asked, "it is launched: nothing is asked any more"
 
 
-def test_what_is_booked_is_stopped_paused_and_sought_as_any_other(
+def test_a_booked_stream_can_be_stopped_paused_and_sought_like_any_other(
     place: Place, client: FlaskClient, video_id: str
 ) -> None:
     here = f"/api/v1/streams/{started(client, video_id)['stream_id']}"
@@ -184,7 +184,7 @@ BAD: dict[str, tuple[str, Answer, str]] = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("case", BAD)
-def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_secret(
+def test_any_bad_answer_from_airflow_fails_the_stream_with_one_line_and_no_secret(
     place: Place,
     client: FlaskClient,
     airflow: AnsweringAirflow,
@@ -214,7 +214,7 @@ def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_sec
     assert started(client, video_id)["state"] == "requested", "the next start asks anew"
 
 
-def test_of_an_answer_of_10_gb_no_more_is_read_than_one_of_airflow_may_have(
+def test_a_10_gb_answer_is_read_only_up_to_the_limit(
     place: Place, airflow: AnsweringAirflow, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(airflow_launch, "_WITHIN_S", 5.0)
@@ -237,7 +237,7 @@ def test_of_an_answer_of_10_gb_no_more_is_read_than_one_of_airflow_may_have(
         ),
     ),
 )
-def test_no_answer_at_all_starts_anything_or_is_an_error_of_ours(
+def test_random_answers_from_airflow_start_nothing_and_cause_no_internal_error(
     place: Place, client: FlaskClient, airflow: AnsweringAirflow, path: str, status: int, said: object
 ) -> None:
     video_id = stored(place, make_video(1))[0]
@@ -247,7 +247,7 @@ def test_no_answer_at_all_starts_anything_or_is_an_error_of_ours(
     assert airflow.url in stream["reason"]
 
 
-def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_remedy(
+def test_an_unavailable_airflow_and_a_wrong_password_are_reported_with_the_remedy(
     place: Place, airflow: AnsweringAirflow, video_id: str
 ) -> None:
     wrong = place.app(**access(airflow.url, airflow_password=SecretStr("guess-91b"))).test_client()
@@ -269,7 +269,7 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
 
 
 @pytest.mark.thorough
-def test_the_log_in_goes_to_no_other_address(
+def test_the_login_is_sent_to_no_other_address(
     place: Place, airflow: AnsweringAirflow, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(AnsweringAirflow(PASSWORD)) as other:
@@ -281,7 +281,7 @@ def test_the_log_in_goes_to_no_other_address(
         assert other.asked == []
 
 
-def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_has_failed(
+def test_a_run_whose_answer_was_lost_learns_that_its_stream_has_failed(
     place: Place, airflow: AnsweringAirflow, client: FlaskClient, video_id: str
 ) -> None:
     airflow.answers[RUNS] = says(502)
@@ -306,7 +306,7 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
         ),
     ],
 )
-def test_what_is_missing_to_reach_airflow_is_told_at_the_start(
+def test_a_missing_airflow_setting_is_reported_at_the_start(
     place: Place, changed: dict[str, Any], says_so: str
 ) -> None:
     with pytest.raises(Misconfigured, match=says_so) as told:

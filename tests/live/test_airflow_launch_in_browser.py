@@ -18,7 +18,7 @@ pytestmark = pytest.mark.thorough
 __all__ = ["airflow"]
 
 
-def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
+def test_one_line_shows_why_airflow_started_no_stream_and_the_next_start_tries_again(
     place: Place,
     airflow: AnsweringAirflow,
     serving: Callable[[Flask], str],

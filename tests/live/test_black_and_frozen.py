@@ -87,7 +87,7 @@ def check(path: Path) -> dict[str, list[tuple[float, float]]]:
         ("a street without traffic", "mjpeg"),
     ],
 )
-def test_consumer_cameras_and_uploads_agree_on_what_shows_nothing(
+def test_consumer_cameras_and_uploads_agree_on_which_pictures_show_nothing(
     tmp_path: Path, name: str, codec: str
 ) -> None:
     make, reason = FOOTAGE[name]

@@ -34,7 +34,7 @@ def booked(book: LiveBook) -> Feed:
     return feed
 
 
-def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
+def test_the_command_launches_the_booked_stream_and_ends_with_it(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed = booked(book)
@@ -51,7 +51,7 @@ def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
 
 
 @pytest.mark.thorough
-def test_it_says_again_and_again_that_it_is_there(
+def test_the_command_keeps_reporting_that_it_is_alive(
     book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LEASE_S", "1")
@@ -70,7 +70,7 @@ def test_it_says_again_and_again_that_it_is_there(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
+def test_ending_the_command_ends_its_stream_as_failed(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     feed = booked(book)
@@ -93,7 +93,7 @@ def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
     )
 
 
-def test_one_that_is_over_before_its_run_begins_is_told_as_it_ended(
+def test_a_stream_that_ended_before_its_run_is_reported_with_its_outcome(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stopped = booked(book)
@@ -107,7 +107,7 @@ def test_one_that_is_over_before_its_run_begins_is_told_as_it_ended(
 
 
 @pytest.mark.parametrize("stream_id", [NOBODY, "../x", "' OR 1"])
-def test_what_is_no_booked_stream_is_one_line(
+def test_an_id_that_is_not_a_booked_streams_gives_one_line(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], stream_id: str
 ) -> None:
     assert run(VIDEO.id, "--booked", stream_id) == 2

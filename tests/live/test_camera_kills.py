@@ -72,7 +72,7 @@ def reports_of(child: subprocess.Popen[bytes]) -> Iterator[FeedTold]:
     return (msgspec.json.decode(line, type=FeedTold) for line in child.stdout)
 
 
-def test_a_process_whose_worker_is_gone_ends_and_leaves_its_frames_to_the_next_session(
+def test_a_process_that_loses_its_worker_ends_and_leaves_its_frames_to_the_next_session(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path)
@@ -118,7 +118,7 @@ def outages_in(settings: Settings) -> list[Outage]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("options", [(), ("--packs",)], ids=["single", "packs"])
-def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_its_times(
+def test_after_any_kill_no_announced_frame_is_lost_and_each_gap_has_its_times(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     print("seed", SEED)

@@ -107,7 +107,7 @@ def motion_jpeg(
 
 
 @pytest.mark.thorough
-def test_motion_jpeg_by_http_is_read_with_the_times_of_arrival_and_whatever_its_size_becomes() -> None:
+def test_motion_jpeg_over_http_gets_its_times_of_arrival_and_may_change_its_size() -> None:
     sizes_px = [(64, 48)] * 10 + [(128, 96)] * 10 + [(32, 32)] * 10
     with Speaker(motion_jpeg(iter(sizes_px), pause_s=0.05)) as server:
         began_ms = time.time() * 1000
@@ -134,7 +134,7 @@ def shared_by_half(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
-def test_pictures_that_are_cut_are_left_out_and_counted() -> None:
+def test_truncated_pictures_are_left_out_and_counted() -> None:
     with Speaker(shared_by_half) as server:
         found: list[CameraFrame] = []
         with (
@@ -146,7 +146,7 @@ def test_pictures_that_are_cut_are_left_out_and_counted() -> None:
     assert (len(found), reader.pieces_damaged) == (10, 10)
 
 
-def test_a_camera_that_shows_a_thousand_frames_a_second_is_read() -> None:
+def test_a_camera_with_a_thousand_frames_a_second_is_read() -> None:
     with Speaker(motion_jpeg(((32, 32) for _ in count()), pause_s=0.001)) as server:
         found = frames_of(by_http(server), 500)
     times = [one.captured.at_ms for one in found]
@@ -195,7 +195,7 @@ def test_hls_is_read_piece_by_piece() -> None:
     "url",
     ["http://169.254.169.254/piece.ts", "file:///etc/passwd", "http://127.0.0.2:80/piece.ts", "concat:a|b"],
 )
-def test_a_playlist_leads_nowhere_that_is_not_allowed(url: str) -> None:
+def test_a_playlist_cannot_lead_to_a_forbidden_address(url: str) -> None:
     with Speaker(hls(url)) as server:
         told = failure_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"))
     assert isinstance(told, CameraAway), "it is tried again"
@@ -206,7 +206,7 @@ def test_a_playlist_leads_nowhere_that_is_not_allowed(url: str) -> None:
 @pytest.mark.parametrize(
     "target", ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.2:{port}/", "file:///etc/passwd"]
 )
-def test_a_redirect_by_http_leads_nowhere_that_is_not_allowed(target: str) -> None:
+def test_an_http_redirect_cannot_lead_to_a_forbidden_address(target: str) -> None:
     with Speaker(motion_jpeg((64, 48) for _ in count())) as inside:
         answer = f"HTTP/1.0 302 Found\r\nLocation: {target.format(port=inside.port)}\r\n".encode()
         answer += b"Content-Length: 0\r\n\r\n"
@@ -217,7 +217,7 @@ def test_a_redirect_by_http_leads_nowhere_that_is_not_allowed(target: str) -> No
         assert inside.visits == 0
 
 
-def test_only_a_camera_whose_own_ip_address_is_refused_cannot_be_tried_again(
+def test_only_a_camera_with_a_refused_ip_address_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for address in ("rtsp://169.254.169.254/gate", "http://[::ffff:127.0.0.2]/video"):
@@ -233,7 +233,7 @@ def test_only_a_camera_whose_own_ip_address_is_refused_cannot_be_tried_again(
         assert "frametally does not allow cameras at gate.example.org (169.254.1.1)" in str(told)
 
 
-def test_a_redirect_by_http_to_where_cameras_may_be_is_followed_and_gets_no_log_in() -> None:
+def test_an_http_redirect_to_an_allowed_address_is_followed_without_the_login() -> None:
     asked: list[bytes] = []
 
     def inside(connection: socket.socket) -> None:
@@ -251,7 +251,7 @@ def test_a_redirect_by_http_to_where_cameras_may_be_is_followed_and_gets_no_log_
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest"])
-def test_a_camera_by_http_is_logged_in_to(scheme: str) -> None:
+def test_an_http_camera_gets_its_login(scheme: str) -> None:
     asked: list[bytes] = []
     show = motion_jpeg((64, 48) for _ in count())
     challenge = {"Basic": 'Basic realm="cam"', "Digest": 'Digest realm="cam", nonce="abc", qop="auth"'}[
@@ -273,7 +273,7 @@ def test_a_camera_by_http_is_logged_in_to(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer"])
-def test_a_refused_log_in_is_told_after_one_try(scheme: str) -> None:
+def test_a_refused_login_is_reported_after_one_try(scheme: str) -> None:
     answer = f'HTTP/1.0 401 No\r\nWWW-Authenticate: {scheme} realm="cam", nonce="a"\r\n'.encode()
 
     def refuse(connection: socket.socket) -> None:
@@ -294,7 +294,7 @@ def test_a_refused_log_in_is_told_after_one_try(scheme: str) -> None:
         ("http://127.0.0.1:{port}/", 305),
     ],
 )
-def test_a_redirect_by_rtsp_is_followed_nowhere(location: str, status: int) -> None:
+def test_rtsp_redirects_are_never_followed(location: str, status: int) -> None:
     with Speaker(answering()) as inside:
         line = f"RTSP/1.0 {status} Moved\r\nCSeq: 1\r\nLocation: {location.format(port=inside.port)}\r\n\r\n"
         with Speaker(answering(line.encode())) as server:
@@ -358,7 +358,7 @@ def garbage_pictures(connection: socket.socket) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
 )
-def test_nonsense_is_one_line(
+def test_a_nonsense_answer_gives_one_line(
     speak: Callable[[socket.socket], None], scheme: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(camera_opening, "OPEN_S", 3.0)
@@ -379,7 +379,7 @@ def hushed(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     "speak", [hushed, answering(MULTIPART), answering()], ids=["hushed", "pictureless", "dumb"]
 )
-def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
+def test_a_camera_that_falls_silent_is_reported_as_silent_and_not_as_ended(
     speak: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_stream, "SILENT_S", 0.5)
@@ -389,7 +389,7 @@ def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
 
 
 @pytest.mark.thorough
-def test_an_rtsp_camera_that_is_stopped_is_told_as_sending_no_pictures(
+def test_a_frozen_rtsp_camera_is_reported_as_sending_no_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(camera_opening, "SILENT_S", 0.5)
@@ -410,7 +410,7 @@ def test_frames_with_more_pixels_than_allowed_are_refused() -> None:
         assert isinstance(failure_of(camera), CameraAway)
 
 
-def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
+def test_a_closed_port_and_an_unknown_name_give_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "is not responding at" in str(failure_of(to_open(f"rtsp://127.0.0.1:{port}/gate")))
@@ -418,7 +418,7 @@ def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
 
 
 @pytest.mark.thorough
-def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
+def test_a_wrong_path_a_wrong_password_and_a_missing_one_give_different_errors() -> None:
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=LOGIN.password.get_secret_value()) as camera:
         wrong = LOGIN._replace(password=SecretStr("geheim"))
         assert "requires a user name and password" in str(failure_of(to_open(camera.address)))
@@ -430,13 +430,13 @@ def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
         assert "does not know this path" in str(failure_of(to_open(f"{camera.address}/../other")))
 
 
-def test_a_camera_with_sound_alone_sends_no_moving_pictures() -> None:
+def test_a_camera_with_only_sound_has_no_moving_pictures() -> None:
     launch = "audiotestsrc is-live=true ! audioconvert ! alawenc ! rtppcmapay name=pay0"
     with RtspCamera(launch) as camera:
         failure_of(to_open(camera.address))
 
 
-def test_a_stop_is_heard_while_a_camera_is_silent() -> None:
+def test_a_stop_takes_effect_while_a_camera_is_silent() -> None:
     stop = threading.Event()
     with Speaker(answering()) as server:
         threading.Timer(0.5, stop.set).start()
@@ -459,7 +459,7 @@ def authority_of(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
 
 
 @pytest.mark.thorough
-def test_an_rtsps_camera_is_read_with_its_log_in_by_tcp_alone_whether_or_not_its_authority_is_known(
+def test_an_rtsps_camera_is_read_over_tcp_only_with_its_login_whether_or_not_its_authority_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked_by: list[str] = []
@@ -480,7 +480,7 @@ def test_an_rtsps_camera_is_read_with_its_log_in_by_tcp_alone_whether_or_not_its
     assert asked_by == ["tcp", "tcp"], "by UDP the pictures would pass beside TLS"
 
 
-def test_a_camera_that_is_not_trusted_is_one_line_with_the_remedy_and_gets_no_word(tmp_path: Path) -> None:
+def test_an_untrusted_camera_gives_one_line_with_the_remedy_and_receives_nothing(tmp_path: Path) -> None:
     asked: list[bytes] = []
 
     def heard(connection: object) -> None:
@@ -507,7 +507,7 @@ def test_a_camera_that_is_not_trusted_is_one_line_with_the_remedy_and_gets_no_wo
     assert not asked
 
 
-def test_motion_jpeg_by_https_is_read_from_a_camera_that_is_trusted(tmp_path: Path) -> None:
+def test_motion_jpeg_over_https_is_read_from_a_trusted_camera(tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "mine.pem")
     with (
@@ -518,7 +518,7 @@ def test_motion_jpeg_by_https_is_read_from_a_camera_that_is_trusted(tmp_path: Pa
         assert len(frames_of(one, 3)) == 3
 
 
-def test_authorities_that_cannot_be_read_and_a_camera_without_tls_are_one_line(tmp_path: Path) -> None:
+def test_unreadable_authorities_and_a_camera_without_tls_give_one_line(tmp_path: Path) -> None:
     with Speaker(answering(b"RTSP/1.0 200 OK\r\n\r\n")) as server:
         address = f"rtsps://127.0.0.1:{server.port}/gate"
         (tmp_path / "none.pem").write_text("no certificate")
@@ -538,11 +538,11 @@ def told_of(path: str) -> str:
     return str(told)
 
 
-def test_ffmpeg_has_its_reader_of_such_devices() -> None:
+def test_ffmpeg_has_its_reader_for_video4linux_devices() -> None:
     assert "video4linux2,v4l2" in av.formats_available
 
 
-def test_what_is_no_camera_or_may_not_be_read_is_one_line_with_the_remedy(
+def test_a_device_that_is_not_a_readable_camera_gives_one_line_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told_of("/dev/video987") == "/dev/video987 does not exist: connect the camera"

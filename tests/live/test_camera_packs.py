@@ -122,7 +122,9 @@ def counts_of(settings: Settings) -> dict[str, bytes]:
         }
 
 
-def test_a_camera_in_packs_is_an_object_per_two_seconds_and_announced_after_its_pack(tmp_path: Path) -> None:
+def test_a_camera_stores_one_pack_per_two_seconds_and_announces_frames_after_their_pack(
+    tmp_path: Path,
+) -> None:
     settings = here(tmp_path)
     captured = capture(settings)
     log: Any = open_frame_log(settings.log_url)
@@ -147,7 +149,7 @@ def test_a_camera_in_packs_is_an_object_per_two_seconds_and_announced_after_its_
     assert not list((settings.data_dir / "live/gate-1").iterdir())
 
 
-def test_frames_wait_on_disk_for_the_others_of_their_pack_and_not_for_longer(tmp_path: Path) -> None:
+def test_frames_wait_on_disk_only_until_their_pack_is_complete(tmp_path: Path) -> None:
     settings = here(tmp_path)
     capture(settings)
     spool = spool_of(settings)
@@ -159,9 +161,7 @@ def test_frames_wait_on_disk_for_the_others_of_their_pack_and_not_for_longer(tmp
 
 
 @pytest.mark.parametrize("failpoint", first_quick(KILLS))
-def test_a_camera_in_packs_that_is_killed_loses_nothing_that_was_announced(
-    tmp_path: Path, failpoint: str
-) -> None:
+def test_a_killed_camera_loses_no_announced_frame_of_a_pack(tmp_path: Path, failpoint: str) -> None:
     settings = here(tmp_path)
     captured = capture(settings)
     killed = FORKS.Process(target=send_until_killed, args=(settings.data_dir, failpoint))
@@ -180,9 +180,7 @@ def test_a_camera_in_packs_that_is_killed_loses_nothing_that_was_announced(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("first", [False, True])
-def test_a_camera_whose_next_session_stores_in_another_form_has_each_frame_once(
-    tmp_path: Path, first: bool
-) -> None:
+def test_a_session_that_stores_in_another_form_keeps_each_frame_once(tmp_path: Path, first: bool) -> None:
     settings = here(tmp_path)
     captured = capture(settings)
     log: Any = open_frame_log(settings.log_url)
@@ -198,7 +196,7 @@ def test_a_camera_whose_next_session_stores_in_another_form_has_each_frame_once(
 
 
 @pytest.mark.thorough
-def test_counts_of_a_camera_are_the_same_bytes_in_packs_in_packs_of_a_minute_and_singly(
+def test_counts_of_a_camera_are_the_same_bytes_in_short_packs_minute_packs_and_single_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"DETECTOR": "pixels", "INTERVAL_S": "10", "COUNT_OBJECTS": "false"}.items():
@@ -223,7 +221,7 @@ def test_counts_of_a_camera_are_the_same_bytes_in_packs_in_packs_of_a_minute_and
     assert objects_of(here(tmp_path / "packs")) == {}
 
 
-def test_a_camera_pack_that_was_cut_short_stops_the_camera_with_one_message_and_frames_wait_on_disk(
+def test_a_truncated_camera_pack_stops_the_camera_with_one_message_and_frames_wait_on_disk(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path)
@@ -244,7 +242,7 @@ def test_a_camera_pack_that_was_cut_short_stops_the_camera_with_one_message_and_
 
 
 @pytest.mark.thorough
-def test_a_real_camera_in_packs_is_announced_by_two_seconds_and_a_stop_leaves_nothing_on_disk(
+def test_a_real_camera_announces_packs_of_two_seconds_and_a_stop_leaves_nothing_on_disk(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path)
@@ -261,7 +259,7 @@ def test_a_real_camera_in_packs_is_announced_by_two_seconds_and_a_stop_leaves_no
 
 
 @pytest.mark.parametrize("packs", [False, True])
-def test_up_asks_what_captures_cameras_for_packs_if_it_is_asked_for_them(tmp_path: Path, packs: bool) -> None:
+def test_up_passes_the_packs_option_to_the_camera_worker(tmp_path: Path, packs: bool) -> None:
     parts = members(here(tmp_path), MemberOptions(packs=packs))
     [live] = [member for part in parts for member in part.members if member.name == "live"]
     assert ("--packs" in live.arguments) == packs

@@ -29,7 +29,7 @@ def charted(family: Running) -> Any:
 
 
 @pytest.mark.timeout(300)
-def test_frames_of_a_camera_that_still_runs_come_into_the_chart_again_and_again(tmp_path: Path) -> None:
+def test_frames_of_a_running_camera_keep_arriving_in_the_chart(tmp_path: Path) -> None:
     settings = {
         "FRAMETALLY_DETECTOR": "pixels",
         "FRAMETALLY_LIVE_ALLOW": "127.0.0.1",

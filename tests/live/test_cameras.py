@@ -30,12 +30,12 @@ ALL = AllowedPlaces("0.0.0.0/0,::/0,anywhere.example.org")
         ("https://[fd12::7]/live.m3u8", "https", "[fd12::7]:443"),
     ],
 )
-def test_what_a_camera_is_addressed_by_is_read(text: str, scheme: str, place: str) -> None:
+def test_a_camera_address_is_read(text: str, scheme: str, place: str) -> None:
     address = read_address(text)
     assert (address.scheme, address.place, address.text) == (scheme, place, text.strip())
 
 
-def test_a_device_is_read_where_devices_may_be_named_and_nowhere_else() -> None:
+def test_a_device_is_read_only_where_devices_may_be_named() -> None:
     assert read_address("/dev/video0", devices=True).text == "/dev/video0"
     for text, devices in (("/dev/video0", False), ("/dev/video0/../sda", True), ("/dev/sda", True)):
         with pytest.raises(Poison, match="not a camera's address"):
@@ -60,7 +60,7 @@ def test_a_device_is_read_where_devices_may_be_named_and_nowhere_else() -> None:
         (f"rtsp://gate/{'a' * 3000}", "at most 2000 characters"),
     ],
 )
-def test_what_is_no_address_is_one_line(text: str, line: str) -> None:
+def test_an_invalid_address_gives_one_line(text: str, line: str) -> None:
     with pytest.raises(Poison, match=line) as told:
         read_address(text)
     assert "\n" not in str(told.value)
@@ -76,7 +76,7 @@ def test_what_is_no_address_is_one_line(text: str, line: str) -> None:
         "rtsp://admin:geheim@[::1/stream",
     ],
 )
-def test_an_address_with_a_log_in_is_refused_and_repeated_nowhere(text: str) -> None:
+def test_an_address_with_a_login_is_refused_and_never_repeated(text: str) -> None:
     with pytest.raises(Poison) as told:
         read_address(text)
     assert "geheim" not in str(told.value)
@@ -104,7 +104,7 @@ def test_an_address_with_a_log_in_is_refused_and_repeated_nowhere(text: str) -> 
         "64:ff9b:1::a9fe:a9fe",
     ],
 )
-def test_metadata_services_and_link_local_addresses_are_refused_whatever_is_allowed(ip: str) -> None:
+def test_metadata_services_and_link_local_addresses_are_always_refused(ip: str) -> None:
     for host in (ip, "anywhere.example.org"):
         with pytest.raises(Poison, match="frametally does not allow cameras at"):
             ALL.check(host, [ip])
@@ -112,7 +112,7 @@ def test_metadata_services_and_link_local_addresses_are_refused_whatever_is_allo
 
 @pytest.mark.thorough
 @given(st.ip_addresses())
-def test_only_what_is_allowed_may_be_a_camera(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def test_only_allowed_addresses_can_be_cameras(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     private = [ipaddress.ip_network(text) for text in ALLOWED.split(",")]
     try:
         USUAL.check(str(ip), [str(ip)])
@@ -122,7 +122,7 @@ def test_only_what_is_allowed_may_be_a_camera(ip: ipaddress.IPv4Address | ipaddr
     assert any(plain in network for network in private) or ip in ipaddress.ip_network("64:ff9b::/96")
 
 
-def test_this_machine_is_allowed_only_where_it_is_said() -> None:
+def test_this_machine_is_allowed_only_if_the_setting_names_it() -> None:
     with pytest.raises(Poison) as refused:
         USUAL.check("localhost", ["127.0.0.1"])
     value = str(refused.value).rpartition("FRAMETALLY_LIVE_ALLOW=")[2]
@@ -132,19 +132,19 @@ def test_this_machine_is_allowed_only_where_it_is_said() -> None:
     AllowedPlaces("localhost").check("LOCALHOST.", ["127.0.0.1", "::1"])
 
 
-def test_of_a_name_every_address_must_be_allowed() -> None:
+def test_every_address_of_a_host_name_must_be_allowed() -> None:
     USUAL.check("gate.example.org", ["192.168.1.20"])
     with pytest.raises(Poison, match=r"does not allow cameras at gate.example.org \(203.0.113.9\)"):
         USUAL.check("gate.example.org", ["192.168.1.20", "203.0.113.9"])
 
 
 @pytest.mark.parametrize("allow", ["192.168.1.0/33", "10.0.0", "gate one", "http://gate"])
-def test_a_wrong_list_of_places_is_one_line_that_names_the_setting(allow: str) -> None:
+def test_an_invalid_list_of_addresses_gives_one_line_that_names_the_setting(allow: str) -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_LIVE_ALLOW"):
         AllowedPlaces(f"10.0.0.0/8, {allow}")
 
 
-def test_a_log_in_is_found_by_its_source_however_that_is_written() -> None:
+def test_a_login_is_found_by_its_source_however_the_source_is_written() -> None:
     login = login_of(SecretStr('{"Gate 1": "admin:a:b@c/d"}'), "gate-1")
     assert (login.user, login.password.get_secret_value()) == ("admin", "a:b@c/d")
     assert login_of(SecretStr('{"Gate 1": "admin:x"}'), "gate-2") is None
@@ -152,19 +152,21 @@ def test_a_log_in_is_found_by_its_source_however_that_is_written() -> None:
 
 
 @pytest.mark.parametrize("logins", ["geheim", '{"gate-1": ["geheim"]}', '{"gate-1": "geheim"}', "[]"])
-def test_wrong_log_ins_are_one_line_that_repeats_nothing(logins: str) -> None:
+def test_invalid_logins_give_one_line_that_does_not_repeat_them(logins: str) -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_LIVE_LOGINS") as told:
         login_of(SecretStr(logins), "gate-1")
     assert "geheim" not in str(told.value)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="[]*:/@.01rtspa "), min_size=1))
-def test_a_log_in_shows_no_password_and_stands_in_a_url_whatever_is_in_it(password: str) -> None:
+def test_a_login_does_not_show_its_password_and_can_be_put_into_a_url_whatever_it_contains(
+    password: str,
+) -> None:
     login = login_of(SecretStr(msgspec.json.encode({"g": f"admin:{password}"}).decode()), "g")
     assert without_login(f"rtsp://{login.in_url}@10.0.0.1/a") == "rtsp://10.0.0.1/a"
     assert login.password.get_secret_value() == password
     assert "password=SecretStr(" in repr(login)
 
 
-def test_what_stands_before_the_at_of_a_url_is_left_out() -> None:
+def test_a_login_in_a_url_is_left_out() -> None:
     assert without_login("rtsp://a:b@c/d and http://e/f") == "rtsp://c/d and http://e/f"

@@ -29,7 +29,7 @@ def refusal(answer: TestResponse) -> tuple[int, str | None]:
 
 
 @pytest.mark.thorough
-def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, client: FlaskClient) -> None:
+def test_a_camera_can_be_added_listed_stopped_started_and_removed(place: Place, client: FlaskClient) -> None:
     added = add(client)
     assert added.status_code == 201
     camera = added.json
@@ -95,7 +95,7 @@ def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
     assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
 
 
-def test_a_camera_gets_another_address_or_is_only_tried_and_a_refused_address_changes_nothing(
+def test_a_camera_can_get_another_address_and_a_refused_one_changes_nothing(
     place: Place,
 ) -> None:
     tried: list[str] = []
@@ -129,7 +129,7 @@ def test_a_camera_gets_another_address_or_is_only_tried_and_a_refused_address_ch
     assert elsewhere.patch(url, json={"address": "rtsp://10.1.2.5/"}).status_code == 403
 
 
-def test_a_simulated_camera_says_so_and_gets_no_address(place: Place, client: FlaskClient) -> None:
+def test_a_simulated_camera_is_marked_and_cannot_get_an_address(place: Place, client: FlaskClient) -> None:
     add(client)
     place.feeds.put_camera(Feed("f", "camera", "simulated", "Simulated", address=f"{LOOP}{'0' * 64}"))
     listed = client.get("/api/v1/cameras").json["cameras"]
@@ -171,7 +171,7 @@ def test_a_source_has_one_camera(client: FlaskClient) -> None:
     assert refusal(add(client, "rtsp://10.1.2.4/", "gate-1")) == (409, None)
 
 
-def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_address(
+def test_the_user_is_told_to_ask_an_administrator_and_the_log_names_the_setting(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = add(client, "http://127.0.0.1:5001/").json
@@ -196,7 +196,7 @@ def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_addres
         ),
     ],
 )
-def test_why_a_camera_is_refused_is_said_in_german_too(
+def test_the_reason_for_refusing_a_camera_is_also_in_german(
     client: FlaskClient, address: str, detail: str, remedy: str
 ) -> None:
     wanted = {"source": "Gate 1", "address": address}
@@ -225,7 +225,7 @@ def test_why_a_camera_is_refused_is_said_in_german_too(
         ({"loud": True}, None),
     ],
 )
-def test_what_can_be_no_camera_is_refused_with_a_remedy_and_no_password_is_repeated(
+def test_an_invalid_camera_is_refused_with_a_remedy_and_no_password_is_repeated(
     client: FlaskClient, said: dict[str, Any], parameter: str | None
 ) -> None:
     sent = {"address": ADDRESS, "source": "Gate 1", **said}
@@ -236,12 +236,12 @@ def test_what_can_be_no_camera_is_refused_with_a_remedy_and_no_password_is_repea
     assert client.get("/api/v1/cameras").json["cameras"] == []
 
 
-def test_what_there_is_not_is_404(client: FlaskClient) -> None:
+def test_an_unknown_camera_is_404(client: FlaskClient) -> None:
     for method, path in (("POST", "nowhere/start"), ("POST", "nowhere/stop"), ("DELETE", "nowhere")):
         assert refusal(client.open(f"/api/v1/cameras/{path}", method=method)) == (404, None)
 
 
-def test_cameras_are_changed_by_nobody_who_may_not(place: Place, client: FlaskClient) -> None:
+def test_users_without_permission_cannot_change_cameras(place: Place, client: FlaskClient) -> None:
     assert add(client).status_code == 201
     elsewhere = place.app(web_uploads=False).test_client()
     sent = {"address": "rtsp://10.1.2.4/", "source": "Gate 2"}

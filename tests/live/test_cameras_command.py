@@ -35,7 +35,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.thorough
-def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password_is_nowhere(
+def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password_is_stored_nowhere(
     tmp_path: Path,
 ) -> None:
     settings, said = here(tmp_path), tmp_path / "said.txt"
@@ -80,7 +80,7 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
         ),
     ],
 )
-def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and_adds_nothing(
+def test_an_invalid_camera_address_gives_one_line_with_its_own_remedy_and_adds_nothing(
     tmp_path: Path, address: str, line: str
 ) -> None:
     settings = here(tmp_path)
@@ -91,7 +91,7 @@ def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and
     assert "no cameras yet" in run_frametally("live", "list", settings=settings)
 
 
-def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_shows_left_out_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera_frames, "TRIAL_S", 0.0)
     settings = here(tmp_path)
     run_frametally("live", "add", "http://127.0.0.1:1/", "--source", "gate-1", settings=settings, code=6)
@@ -108,7 +108,7 @@ def is_waiting(settings: Settings, source: str) -> bool:
     return camera_of(settings, source).told.state == "waiting"
 
 
-def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
+def test_an_unreadable_camera_gives_one_line_with_the_reason_and_the_others_continue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, said = here(tmp_path), tmp_path / "said.txt"

@@ -61,7 +61,7 @@ from frametally_live.feeds.doubt_results import DoubtResults
 @pytest.mark.parametrize(
     ("code", "transport"), [("h264", "tcp"), ("h264", "udp"), ("hevc", "tcp"), ("mjpeg", "udp")]
 )
-def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
+def test_frames_of_an_rtsp_camera_are_in_the_books_by_its_own_clock(
     tmp_path: Path, code: str, transport: str
 ) -> None:
     settings = here(tmp_path)
@@ -81,7 +81,7 @@ def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
 
 
 @pytest.mark.parametrize("drift_ms", [-40_000, 40_000])
-def test_the_delay_of_a_camera_is_that_of_its_pictures_however_wrong_its_clock_is(
+def test_a_cameras_delay_is_that_of_its_pictures_however_wrong_its_clock_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drift_ms: int
 ) -> None:
     hear = CaptureClock.time_of
@@ -103,7 +103,7 @@ def test_the_delay_of_a_camera_is_that_of_its_pictures_however_wrong_its_clock_i
     assert -2000 < told.lag_ms < 30_000
 
 
-def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_itself(
+def test_a_killed_camera_leaves_an_outage_with_its_times_and_recovers_by_itself(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path)
@@ -126,7 +126,7 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
     assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
 
 
-def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_itself(tmp_path: Path) -> None:
+def test_a_camera_redirected_to_a_refused_address_waits_and_recovers_by_itself(tmp_path: Path) -> None:
     """As behind a router's log-in page, which then disappears."""
     show = motion_jpeg((64, 48) for _ in count())
     is_redirected = threading.Event()
@@ -154,7 +154,7 @@ def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_i
         capturing.until_frames(3)
 
 
-def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) -> None:
+def test_damaged_pictures_are_reported_while_the_camera_continues(tmp_path: Path) -> None:
     noise = np.random.default_rng(3).integers(0, 255, (48, 64, 3), np.uint8)
     cut = jpeg_of(noise)[:900]
 
@@ -175,7 +175,7 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
     assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
 
 
-def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
+def test_a_frozen_picture_is_reported_while_the_camera_continues_and_is_in_its_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blank_stretches, "FROZEN_MS", 300)
@@ -202,7 +202,7 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
     assert doubt[0] == "frozen"
 
 
-def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
+def test_the_same_picture_before_and_after_an_outage_does_not_count_as_frozen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blank_stretches, "FROZEN_MS", 1500)
@@ -224,9 +224,7 @@ def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
     assert [doubt for minute in manifests_of(capturing.store) for doubt in live_of(minute).doubts] == []
 
 
-def test_an_outage_has_all_its_reasons_in_their_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outage_lists_all_its_reasons_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera_capture, "_FIRST_REOPENING_S", 0.01)
     monkeypatch.setattr(camera_capture, "_LONGEST_REOPENING_S", 0.01)
     picture = MULTIPART + part_of(jpeg(64, 48, 90)) * 3
@@ -261,7 +259,7 @@ def test_an_outage_has_all_its_reasons_in_their_order(
 
 
 @pytest.mark.thorough
-def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
+def test_a_camera_that_sends_more_frames_than_needed_reports_none_as_left_out(tmp_path: Path) -> None:
     with RtspCamera() as camera, Capturing(here(tmp_path), camera.address, sample_fps="5") as capturing:
         until(
             lambda: (
@@ -317,7 +315,7 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
     return {"log": Away(open_frame_log(settings.log_url, settings.log_access))}
 
 
-def test_while_store_or_log_is_away_frames_wait_on_disk_and_then_all_come_in_order(
+def test_frames_wait_on_disk_while_store_or_log_is_unavailable_and_then_arrive_in_order(
     tmp_path: Path, away: dict[str, Any]
 ) -> None:
     settings = here(tmp_path)
@@ -366,7 +364,7 @@ def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_
 
 
 @pytest.mark.thorough
-def test_an_outage_that_another_session_left_open_in_the_store_is_closed_there(tmp_path: Path) -> None:
+def test_an_outage_left_open_in_the_store_is_closed_by_the_next_session(tmp_path: Path) -> None:
     settings = here(tmp_path)
     live = LiveMinute(
         session_ms=1, minute_ms=DAY_MS, outages=[Outage(DAY_MS + 5, None, "said nothing for 5 s")]
@@ -406,7 +404,7 @@ def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
-def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_goes_on(
+def test_changing_a_minute_while_it_is_captured_is_reported_and_the_camera_continues(
     tmp_path: Path, command: str
 ) -> None:
     settings = here(tmp_path)
@@ -425,7 +423,7 @@ def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_go
 @pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
-def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_it_is_back(
+def test_frames_given_up_during_an_outage_are_reported_before_the_camera_is_back(
     tmp_path: Path, command: str
 ) -> None:
     settings, spooled = here(tmp_path), tmp_path / "data/live/gate-1"
@@ -455,7 +453,7 @@ def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_
 @pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
-def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
+def test_frames_given_up_at_the_stop_are_reported_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr("frametally_live.cameras.frame_upload.NOTE_EVERY_S", 3600)
@@ -473,7 +471,7 @@ def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
 
 
 @pytest.mark.thorough
-def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
+def test_frames_beyond_the_disk_limit_are_a_named_loss_and_the_newest_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: dict[str, Any]
 ) -> None:
     decoded = count_decoded(monkeypatch)
@@ -490,7 +488,7 @@ def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frame
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
-def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in_the_next(
+def test_losses_of_a_corrected_minute_are_reported_in_the_next_one(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path, live_buffer_mb=16)
@@ -514,7 +512,7 @@ def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in
 
 
 @pytest.mark.thorough
-def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:
+def test_packets_lost_by_the_network_are_counted_in_the_minute(tmp_path: Path) -> None:
     settings = here(tmp_path)
     source = LAUNCHES["mjpeg"].replace("rtpjpegpay name=pay0", "rtpjpegpay")
     lossy = f"{source} ! identity drop-probability=0.1 ! capsfilter name=pay0"
@@ -570,7 +568,7 @@ def frozen() -> Iterator[Picture]:
     ],
     ids=["a covered lens", "no signal", "a frozen encoder", "an empty street", "an empty street at night"],
 )
-def test_what_cannot_be_a_street_is_told_once_it_has_lasted(
+def test_a_picture_that_cannot_be_a_street_is_reported_only_after_it_has_lasted(
     make: Callable[[], Iterator[Picture]], lasting_ms: int, part: str
 ) -> None:
     assert told(make(), lasting_ms - STEP_MS) == ""
@@ -579,7 +577,7 @@ def test_what_cannot_be_a_street_is_told_once_it_has_lasted(
     assert bool(after) == bool(part)
 
 
-def test_one_picture_that_is_otherwise_ends_the_doubt() -> None:
+def test_one_different_picture_ends_the_doubt() -> None:
     doubts = PictureDoubts()
     assert told(frozen(), FROZEN_MS, doubts)
     assert told(pictures(120, 4), SECOND_MS, doubts, FROZEN_MS + STEP_MS) == ""
@@ -588,7 +586,7 @@ def test_one_picture_that_is_otherwise_ends_the_doubt() -> None:
 
 
 @pytest.mark.parametrize(("confidence", "part"), [(0.9, ""), (0.1, "is black")], ids=["counted", "weak"])
-def test_a_dark_picture_with_a_counted_box_is_not_black_once_the_box_is_known(
+def test_a_dark_picture_with_a_counted_box_is_no_longer_black_once_the_box_is_known(
     tmp_path: Path, confidence: float, part: str
 ) -> None:
     settings, doubts = here(tmp_path), PictureDoubts()
@@ -609,13 +607,13 @@ def test_a_dark_picture_with_a_counted_box_is_not_black_once_the_box_is_known(
     assert bool(later) == bool(part)
 
 
-def test_a_lasting_doubt_keeps_its_beginning() -> None:
+def test_a_lasting_doubt_keeps_its_start() -> None:
     doubts = PictureDoubts()
     told(frozen(), 3 * FROZEN_MS, doubts, SECOND_MS)
     assert doubts.lasting == PictureDoubt("frozen", SECOND_MS, 3 * FROZEN_MS + SECOND_MS)
 
 
-def test_damaged_pictures_are_told_until_none_has_come_for_a_while() -> None:
+def test_damaged_pictures_are_reported_until_none_has_arrived_for_a_while() -> None:
     doubts, shown = PictureDoubts(), pictures(90, 4)
     doubts.note_damage(0)
     times = count(STEP_MS, STEP_MS)
@@ -628,14 +626,14 @@ def test_damaged_pictures_are_told_until_none_has_come_for_a_while() -> None:
     assert all(bool(sentence) == (at_ms < DAMAGED_MS) for at_ms, sentence in said)
 
 
-def test_another_size_is_another_picture() -> None:
+def test_a_picture_of_another_size_is_another_picture() -> None:
     doubts = PictureDoubts()
     assert told(frozen(), FROZEN_MS, doubts)
     see(doubts, next(frozen())[:48, :64], FROZEN_MS + SECOND_MS)
     assert doubts.sentence == ""
 
 
-def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_complete_minutes(
+def test_a_camera_process_that_dies_during_its_stop_has_all_frames_in_complete_minutes(
     tmp_path: Path,
 ) -> None:
     settings = here(tmp_path)

@@ -95,9 +95,7 @@ def uploaded(place: Place, number: int, client_id: str) -> str:
     return video_id
 
 
-def test_two_clients_are_told_of_their_own_and_of_nothing_else(
-    place: Place, listen: Callable[..., Listener]
-) -> None:
+def test_each_client_receives_only_its_own_news(place: Place, listen: Callable[..., Listener]) -> None:
     of_anna, of_bela, of_nobody = (uploaded(place, 1, ANNA), uploaded(place, 2, BELA), uploaded(place, 3, ""))
     anna, bela = listen(ANNA), listen(BELA)
     for listener, client_id, video_id in ((anna, ANNA, of_anna), (bela, BELA, of_bela)):
@@ -126,7 +124,7 @@ def test_two_clients_are_told_of_their_own_and_of_nothing_else(
         assert other not in told
 
 
-def test_every_message_that_is_sent_is_as_it_is_described_and_every_described_one_is_sent(
+def test_the_sent_messages_and_the_described_ones_are_the_same(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.web._PING_S", 0.1)
@@ -153,7 +151,7 @@ def _hear_of_all(place: Place, listener: Listener, video_id: str) -> None:
     assert not described("client", "job").is_valid(listener.messages[0])
 
 
-def test_whoever_was_cut_off_is_told_the_whole_state_anew(
+def test_a_reconnecting_client_receives_the_whole_state(
     place: Place, listen: Callable[..., Listener]
 ) -> None:
     video_id = uploaded(place, 1, ANNA)
@@ -171,7 +169,9 @@ def test_whoever_was_cut_off_is_told_the_whole_state_anew(
             known[one.get("job_id") or one.get("video_id")] = (one.get("state"), one.get("reason"))
 
 
-def test_two_sockets_of_one_client_are_both_told_all(place: Place, listen: Callable[..., Listener]) -> None:
+def test_two_sockets_of_one_client_both_receive_everything(
+    place: Place, listen: Callable[..., Listener]
+) -> None:
     video_id = uploaded(place, 1, ANNA)
     both = [listen(ANNA), listen(ANNA)]
     for one in both:
@@ -183,20 +183,20 @@ def test_two_sockets_of_one_client_are_both_told_all(place: Place, listen: Calla
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("client_id", ["", "a" * 65, "has%20space", "stream", "a/b-c-d-e-f", "ä-ä-ä-ä-ä"])
-def test_who_names_no_client_is_sent_away(listen: Callable[..., Listener], client_id: str) -> None:
+def test_a_socket_without_a_client_id_is_closed(listen: Callable[..., Listener], client_id: str) -> None:
     listener = listen(client_id)
     assert listener.closed_by() == 1008
     why = "a parameter is unknown" if client_id == "stream" else "the client ID is not valid"
     assert why in (listener.connection.close_reason or "")
 
 
-def test_a_page_of_another_site_is_sent_away(place: Place, listen: Callable[..., Listener]) -> None:
+def test_a_socket_from_another_sites_page_is_closed(place: Place, listen: Callable[..., Listener]) -> None:
     uploaded(place, 1, ANNA)
     assert listen(ANNA, origin="https://evil.example").closed_by() == 1008
     assert listen(ANNA, additional_headers={"Sec-Fetch-Site": "cross-site"}).closed_by() == 1008
 
 
-def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(app: Flask, serving: Serving) -> None:
+def test_a_socket_for_another_host_name_is_closed(app: Flask, serving: Serving) -> None:
     """Like a page whose host name resolves to this machine (DNS rebinding)."""
     address = urlsplit(serving(app))
     with (
@@ -206,7 +206,7 @@ def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(app: Flask,
         assert Listener(connection).closed_by() == 1008
 
 
-def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Serving) -> None:
+def test_an_allowed_sites_page_receives_news(place: Place, serving: Serving) -> None:
     url = serving(place.app(web_allowed_origins="https://good.example")).replace("http", "ws", 1)
     with open_socket(f"{url}/ws/{ANNA}", origin=Origin("https://good.example")) as connection:
         assert Listener(connection).next()["type"] == "hello"
@@ -224,7 +224,7 @@ def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Serving) -> No
         ("[" * 1000, 1003),
     ],
 )
-def test_who_says_anything_else_is_sent_away(
+def test_a_client_that_sends_anything_else_is_disconnected(
     listen: Callable[..., Listener], said: str | bytes, code: int
 ) -> None:
     listener = listen(ANNA)
@@ -234,14 +234,14 @@ def test_who_says_anything_else_is_sent_away(
     assert listener.closed_by() == code
 
 
-def test_a_message_that_is_far_too_large_is_not_taken_in(listen: Callable[..., Listener]) -> None:
+def test_a_message_that_is_far_too_large_is_not_read(listen: Callable[..., Listener]) -> None:
     listener = listen(ANNA)
     listener.next()
     listener.connection.send("x" * 100_000)
     assert listener.closed_by() == 1009
 
 
-def test_who_says_too_much_is_sent_away(listen: Callable[..., Listener]) -> None:
+def test_a_client_that_sends_too_much_is_disconnected(listen: Callable[..., Listener]) -> None:
     listener = listen(ANNA)
     listener.next()
     with pytest.raises(ConnectionClosed):
@@ -251,7 +251,7 @@ def test_who_says_too_much_is_sent_away(listen: Callable[..., Listener]) -> None
 
 
 @pytest.mark.thorough
-def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) -> None:
+def test_a_client_can_have_four_sockets(listen: Callable[..., Listener]) -> None:
     four = [listen(ANNA) for _ in range(4)]
     for one in four:
         assert one.next()["type"] == "hello"
@@ -261,7 +261,7 @@ def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) 
     until(lambda: _hears(listen))
 
 
-def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
+def test_the_number_of_sockets_of_all_clients_is_limited(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.web._MOST_SOCKETS", 3)
@@ -275,7 +275,7 @@ def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
         assert listen(BELA).closed_by() == 1013
 
 
-def test_silence_is_broken_by_pings_and_news_come_without_one(
+def test_pings_are_sent_during_silence_and_news_needs_none(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = uploaded(place, 1, ANNA)
@@ -291,7 +291,7 @@ def test_silence_is_broken_by_pings_and_news_come_without_one(
         assert listener.next()["type"] == "video"
 
 
-def test_there_are_at_most_five_hundred_and_a_ping_after_twenty_seconds() -> None:
+def test_the_limits_are_five_hundred_sockets_and_a_ping_every_twenty_seconds() -> None:
     assert (videos_web._MOST_SOCKETS, videos_web._PING_S) == (500, 20.0)
 
 
@@ -303,7 +303,7 @@ def _hears(listen: Callable[..., Listener]) -> bool:
 
 
 @pytest.mark.thorough
-def test_of_two_hundred_that_came_and_went_nothing_is_left(
+def test_two_hundred_closed_sockets_leave_nothing_behind(
     place: Place, listen: Callable[..., Listener], sockets: ClientSockets
 ) -> None:
     before = threading.active_count()
@@ -321,7 +321,7 @@ def test_of_two_hundred_that_came_and_went_nothing_is_left(
     until(lambda: threading.active_count() <= before + 40)
 
 
-def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
+def test_a_client_that_does_not_read_gets_the_last_state_after_few_messages(
     place: Place, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changes follow each other fast: the client ends with the last state, after few messages."""
@@ -336,7 +336,7 @@ def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
     assert len(slow.messages) < 100
 
 
-def test_no_socket_is_opened_where_a_page_is(app: Flask, serving: Serving) -> None:
+def test_a_pages_address_opens_no_socket(app: Flask, serving: Serving) -> None:
     url = serving(app).replace("http", "ws", 1)
     with pytest.raises(InvalidStatus), open_socket(url + "/"):
         pass

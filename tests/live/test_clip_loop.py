@@ -71,7 +71,7 @@ def show(
     return told
 
 
-def test_it_shows_the_video_again_and_again_at_its_pace_under_its_own_name_and_stores_nothing(
+def test_the_loop_repeats_the_video_at_its_pace_under_its_own_name_and_stores_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.batch()
@@ -93,7 +93,7 @@ def test_it_shows_the_video_again_and_again_at_its_pace_under_its_own_name_and_s
     assert sorted(info.key for info in place.store.list("")) == objects
 
 
-def test_after_the_machine_has_slept_it_does_not_catch_up_on_the_loops_that_nobody_saw(
+def test_the_loop_does_not_catch_up_after_the_machine_has_slept(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.batch()
@@ -103,7 +103,7 @@ def test_after_the_machine_has_slept_it_does_not_catch_up_on_the_loops_that_nobo
 
 
 @pytest.mark.parametrize("is_stored", [False, True])
-def test_without_a_video_or_its_detections_it_fails_with_the_remedy(
+def test_a_loop_without_a_video_or_its_detections_fails_with_the_remedy(
     place: Place, monkeypatch: pytest.MonkeyPatch, is_stored: bool
 ) -> None:
     if is_stored:
@@ -112,7 +112,7 @@ def test_without_a_video_or_its_detections_it_fails_with_the_remedy(
         show(place, monkeypatch, for_s=1)
 
 
-def test_it_starts_no_detector_and_needs_nobody(tmp_path: Path) -> None:
+def test_the_loop_starts_no_detector_and_needs_no_attention(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     feed = Feed("f", "camera", "simulated", "Simulated", address=f"{LOOP}{'0' * 64}")
 

@@ -26,7 +26,7 @@ steps = st.lists(st.integers(-20_000, 20_000), min_size=1, max_size=50)
 
 
 @given(positions=steps, arrivals=steps, streams=st.none() | steps)
-def test_times_grow_whatever_clocks_do_but_where_they_begin_anew(
+def test_times_grow_whatever_clocks_do_except_at_a_new_start(
     positions: list[int], arrivals: list[int], streams: list[int] | None
 ) -> None:
     clock, last_ms = CaptureClock(), None
@@ -46,7 +46,7 @@ def test_times_grow_whatever_clocks_do_but_where_they_begin_anew(
         last_ms = found.at_ms
 
 
-def test_a_stream_that_tells_its_clock_is_believed_and_how_far_it_is_off_is_told() -> None:
+def test_a_streams_clock_is_used_and_its_offset_reported() -> None:
     clock = CaptureClock()
     for index in range(100):
         found = clock.time_of(
@@ -56,13 +56,13 @@ def test_a_stream_that_tells_its_clock_is_believed_and_how_far_it_is_off_is_told
     assert clock.drift_ms == -90_000 - 99 % 7
 
 
-def test_a_clock_that_was_never_set_is_not_believed() -> None:
+def test_a_clock_that_was_never_set_is_not_used() -> None:
     found = CaptureClock().time_of(0, stream_ms=5, arrived_at_ms=NOW_MS)
     assert (found.at_ms, found.time_source) == (NOW_MS, "arrival")
 
 
 @pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000, DAY_MS // 2])
-def test_a_clock_that_jumps_ends_the_connection_and_the_next_goes_by_it(jump_ms: int) -> None:
+def test_a_clock_that_jumps_ends_the_connection_and_the_next_one_follows_it(jump_ms: int) -> None:
     clock = CaptureClock()
     clock.time_of(0, stream_ms=NOW_MS, arrived_at_ms=NOW_MS)
     with pytest.raises(CameraAway, match=f"has changed its clock by {jump_ms // 1000} s"):
@@ -72,7 +72,7 @@ def test_a_clock_that_jumps_ends_the_connection_and_the_next_goes_by_it(jump_ms:
     assert (found.at_ms, found.runs_back) == (NOW_MS + 80 + jump_ms, jump_ms < 0)
 
 
-def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
+def test_a_stopped_clock_is_reported_once_it_is_ten_seconds_behind() -> None:
     clock = CaptureClock()
     with pytest.raises(CameraAway, match="has changed its clock by -10 s"):
         for at_ms in range(0, 20_000, 40):
@@ -81,7 +81,7 @@ def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
 
 
 @pytest.mark.parametrize("back_ms", [40, 1000, 5000, 9900])
-def test_a_clock_that_goes_back_runs_at_half_its_pace_until_the_time_is_made_up(back_ms: int) -> None:
+def test_a_clock_that_goes_back_runs_at_half_its_pace_until_the_difference_is_made_up(back_ms: int) -> None:
     clock = CaptureClock()
     given_ms = [
         clock.time_of(
@@ -98,7 +98,7 @@ def test_a_clock_that_goes_back_runs_at_half_its_pace_until_the_time_is_made_up(
 
 
 @pytest.mark.parametrize("drift_ms", [-40_000, 0, 40_000])
-def test_a_connection_that_tells_no_clock_goes_by_what_the_one_before_told(drift_ms: int) -> None:
+def test_a_connection_without_a_clock_keeps_the_offset_of_the_previous_one(drift_ms: int) -> None:
     clock = CaptureClock()
     given_ms = []
     for index in range(60):
@@ -116,7 +116,7 @@ def test_a_connection_that_tells_no_clock_goes_by_what_the_one_before_told(drift
 
 
 @pytest.mark.parametrize("begin", [50, 1450], ids=["soon", "over the end of a window"])
-def test_without_a_clock_a_stall_on_the_way_moves_no_frame(begin: int) -> None:
+def test_without_a_clock_a_network_stall_moves_no_frame(begin: int) -> None:
     clock = CaptureClock()
     delays = [4000 if begin <= index < begin + 100 else 3 for index in range(begin + 250)]
     for index, delay_ms in enumerate(delays):
@@ -125,7 +125,7 @@ def test_without_a_clock_a_stall_on_the_way_moves_no_frame(begin: int) -> None:
 
 
 @pytest.mark.parametrize("parts_per_million", [-200, 200])
-def test_without_a_clock_a_camera_that_runs_fast_or_slow_stays_within_a_second_for_a_day(
+def test_without_a_clock_a_fast_or_slow_camera_stays_within_a_second_for_a_day(
     parts_per_million: int,
 ) -> None:
     clock = CaptureClock()
@@ -137,7 +137,7 @@ def test_without_a_clock_a_camera_that_runs_fast_or_slow_stays_within_a_second_f
 
 
 @pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000])
-def test_without_a_clock_times_are_those_of_arrival_also_once_this_machines_clock_was_put_right(
+def test_without_a_clock_times_follow_arrival_even_after_this_machines_clock_was_corrected(
     jump_ms: int,
 ) -> None:
     clock = CaptureClock()
@@ -147,7 +147,7 @@ def test_without_a_clock_times_are_those_of_arrival_also_once_this_machines_cloc
         assert (found.at_ms, found.runs_back) == (arrived_ms, jump_ms < 0 and index == 50)
 
 
-def test_without_a_clock_the_next_connection_begins_when_its_first_frame_comes() -> None:
+def test_without_a_clock_the_next_connection_begins_when_its_first_frame_arrives() -> None:
     clock = CaptureClock()
     for arrived_ms in (NOW_MS, NOW_MS + 5000):
         clock.connect()
@@ -159,9 +159,7 @@ def test_without_a_clock_the_next_connection_begins_when_its_first_frame_comes()
 @pytest.mark.parametrize(
     ("arrived_ms", "at_ms"), [(FIRST_MS - DAY_MS, FIRST_MS), (NEXT_MS + DAY_MS, NEXT_MS - 1)]
 )
-def test_a_machine_whose_clock_was_never_set_has_times_that_can_be_written(
-    arrived_ms: int, at_ms: int
-) -> None:
+def test_times_stay_valid_on_a_machine_whose_clock_was_never_set(arrived_ms: int, at_ms: int) -> None:
     assert CaptureClock().time_of(0, stream_ms=None, arrived_at_ms=arrived_ms).at_ms == at_ms
 
 
@@ -174,7 +172,7 @@ def packet(number: int, sender: int = 1) -> bytes:
     lost=st.sets(st.integers(1, 298)),
     seed=st.integers(),
 )
-def test_what_the_network_loses_is_counted_whatever_comes_late(first: int, lost: set[int], seed: int) -> None:
+def test_lost_packets_are_counted_even_if_others_arrive_late(first: int, lost: set[int], seed: int) -> None:
     came = [number for number in range(300) if number not in lost]
     shuffled = random.Random(seed)  # noqa: S311 - no secret
     late = sorted(came[1:-1], key=lambda number: number + shuffled.uniform(0, 20))
@@ -212,7 +210,7 @@ def test_packets_are_passed_on_in_order_with_a_mark_for_each_gap(
 
 
 @pytest.mark.parametrize(("anew", "sender"), [(40_000, 1), (20, 2)], ids=["far", "another sender"])
-def test_a_camera_that_starts_anew_has_lost_nothing_by_that(anew: int, sender: int) -> None:
+def test_a_restarted_camera_has_lost_no_packets(anew: int, sender: int) -> None:
     counting = LostPackets()
     for number in (1, 2, 4, 5):
         counting.pass_over(packet(number))
@@ -224,7 +222,7 @@ def test_a_camera_that_starts_anew_has_lost_nothing_by_that(anew: int, sender: i
 @pytest.mark.parametrize(
     "nonsense", [b"", b"\x80", packet(9)[:10], b"\x00" + packet(9)[1:], b"\xc0" + packet(40_000)[1:]]
 )
-def test_what_is_no_packet_neither_is_lost_nor_hides_what_is(nonsense: bytes) -> None:
+def test_invalid_packets_are_not_lost_and_do_not_hide_losses(nonsense: bytes) -> None:
     counting = LostPackets()
     counting.pass_over(packet(1))
     counting.pass_over(nonsense)
@@ -244,7 +242,7 @@ class Clock:
 
 
 @given(st.floats(0.1, 16), st.floats(0, 1e5), st.floats(0, 1e6), st.floats(0, 1e5), st.floats(0, 1000))
-def test_a_frame_is_due_by_the_speed_from_where_the_clock_was_set(
+def test_a_frame_is_due_by_the_speed_since_the_clock_was_set(
     speed: float, set_to_s: float, now_s: float, ahead_s: float, later_s: float
 ) -> None:
     pace = PlayingClock(speed)
@@ -254,7 +252,7 @@ def test_a_frame_is_due_by_the_speed_from_where_the_clock_was_set(
     assert due_in_s == pytest.approx(ahead_s / speed - later_s, abs=1e-3)
 
 
-def test_a_place_that_is_sought_is_heard_once() -> None:
+def test_a_seek_is_applied_once() -> None:
     wishes = Wishes(FEED._replace(seek_s=3.0), lease_s=10)
     assert (wishes.take_seek(), wishes.take_seek()) == (3.0, None)
     wishes.hear(FeedWish("pause", 7.0))
@@ -272,7 +270,7 @@ def test_a_place_that_is_sought_is_heard_once() -> None:
         (FeedWish("run"), 11, True),
     ],
 )
-def test_who_is_stopped_or_hears_nothing_for_a_lease_ends(
+def test_a_feed_ends_when_it_is_stopped_or_hears_nothing_for_a_lease(
     wish: FeedWish, silent_s: float, is_end_wanted: bool
 ) -> None:
     clock = Clock()
@@ -282,7 +280,7 @@ def test_who_is_stopped_or_hears_nothing_for_a_lease_ends(
     assert wishes.is_end_wanted == is_end_wanted
 
 
-def test_who_loses_its_worker_ends_after_all_that_that_has_said() -> None:
+def test_a_feed_that_loses_its_worker_first_handles_its_last_messages() -> None:
     wishes = Wishes(FEED, lease_s=10)
     wishes.listen(io.BytesIO(msgspec.json.encode(FeedWish("pause", 2.0)) + b"\n"))
     while not wishes.is_end_wanted:
@@ -290,7 +288,7 @@ def test_who_loses_its_worker_ends_after_all_that_that_has_said() -> None:
     assert (wishes.wanted, wishes.take_seek()) == ("pause", 2.0)
 
 
-def test_a_change_of_state_is_told_at_once_and_all_else_twice_a_second() -> None:
+def test_a_change_of_state_is_reported_at_once_and_everything_else_twice_a_second() -> None:
     clock, written = Clock(), list[FeedTold]()
     teller = Teller(FeedTold("starting"), written.append, clock=clock)
     frame: dict[str, Any] = {"captured_at_ms": 1, "image_path": "a", "is_announced": True}
@@ -312,7 +310,7 @@ def test_a_change_of_state_is_told_at_once_and_all_else_twice_a_second() -> None
     assert (teller.told.frames_announced, teller.told.position_s) == (110, 4.0)
 
 
-def test_what_is_away_is_told_until_the_next_frame_comes() -> None:
+def test_an_outage_is_reported_until_the_next_frame() -> None:
     written: list[FeedTold] = []
     teller = Teller(FeedTold("running"), written.append)
     patience = TellingPatience(teller, lambda line: None, lambda: False)

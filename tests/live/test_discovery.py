@@ -102,7 +102,7 @@ def only(found: CameraSearch) -> OfferedCamera:
         ]
     ),
 )
-def test_a_device_is_listed_with_its_maker_and_streams_and_its_log_in_is_never_sent_in_clear_text(
+def test_a_device_is_listed_with_its_maker_and_streams_and_its_login_is_never_sent_in_clear_text(
     find: Callable[..., CameraSearch], options: dict[str, Any]
 ) -> None:
     with OnvifCamera(GATE, **options) as camera:
@@ -122,7 +122,7 @@ def test_a_device_is_listed_with_its_maker_and_streams_and_its_log_in_is_never_s
     assert b"Basic" not in sent
 
 
-def test_a_device_that_needs_a_log_in_says_so_in_one_line_and_one_that_is_refused_is_not_tried_again(
+def test_a_device_that_needs_a_login_gives_one_line_and_a_refused_login_is_not_tried_again(
     find: Callable[..., CameraSearch],
 ) -> None:
     with OnvifCamera(GATE, password=PASSWORD) as camera:
@@ -137,7 +137,7 @@ def test_a_device_that_needs_a_log_in_says_so_in_one_line_and_one_that_is_refuse
         assert camera.questions == ["GetSystemDateAndTime", "GetDeviceInformation"]
 
 
-def test_a_log_in_goes_only_to_its_own_host(find: Callable[..., CameraSearch], tmp_path: Path) -> None:
+def test_a_login_is_sent_only_to_its_own_host(find: Callable[..., CameraSearch], tmp_path: Path) -> None:
     logins = '{"Gate 1": "viewer:ge:he/im@", "10.1.2.3": "viewer:ge:he/im@"}'
     elsewhere = Feed("1", "camera", "gate-1", "Gate 1", address="rtsp://10.1.2.3/gate")
     added = elsewhere._replace(address=GATE)
@@ -188,7 +188,7 @@ class Trap(Speaker):
         ]
     ),
 )
-def test_an_answer_that_leads_elsewhere_is_one_line_and_nobody_is_asked(
+def test_an_answer_that_leads_elsewhere_gives_one_line_and_no_other_request(
     find: Callable[..., CameraSearch], xaddrs: str, line: str
 ) -> None:
     with (
@@ -205,20 +205,20 @@ def test_an_answer_that_leads_elsewhere_is_one_line_and_nobody_is_asked(
     "datagram",
     first_quick([BOMB, FILE_DTD, b"hello", b'<?xml version="1.0" encoding="utf-7"?><x/>', b"<x>" * 20_000]),
 )
-def test_an_answer_that_is_no_safe_xml_is_one_line(
+def test_an_answer_without_safe_xml_gives_one_line(
     find: Callable[..., CameraSearch], datagram: bytes
 ) -> None:
     with Answerer(lambda _: [datagram]) as stranger:
         assert only(find(stranger.place)).problem == "127.0.0.1 sends XML that cannot be read"
 
 
-def test_what_answers_no_question_of_ours_is_left_out(find: Callable[..., CameraSearch]) -> None:
+def test_an_answer_to_somebody_elses_probe_is_ignored(find: Callable[..., CameraSearch]) -> None:
     with Trap() as trap, Answerer(lambda _: [match("urn:uuid:0", f"http://127.0.0.1:{trap.port}/")]) as other:
         assert find(other.place) == CameraSearch(cameras=[], has_more=False)
     assert trap.visits == 0
 
 
-def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
+def test_where_cameras_are_not_allowed_no_device_is_contacted_and_the_line_names_the_setting(
     find: Callable[..., CameraSearch],
 ) -> None:
     with OnvifCamera(GATE) as camera:
@@ -280,7 +280,7 @@ def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
         ]
     ),
 )
-def test_a_device_that_answers_nonsense_is_one_line_and_nobody_else_is_asked(
+def test_a_nonsense_answer_gives_one_line_and_no_other_device_is_contacted(
     find: Callable[..., CameraSearch], question: str, answer: Answer, line: str
 ) -> None:
     with Trap() as trap:
@@ -300,7 +300,7 @@ def test_a_device_that_answers_nonsense_is_one_line_and_nobody_else_is_asked(
 @pytest.mark.parametrize(
     "challenge", ["Digest realm=", "Digest", 'Digest realm="r", nonce="n", qop="x"', "Basic"]
 )
-def test_a_challenge_that_is_nonsense_or_wants_the_password_itself_is_one_line(
+def test_an_invalid_challenge_or_one_for_the_plain_password_gives_one_line(
     find: Callable[..., CameraSearch], challenge: str
 ) -> None:
     asks = Answer(401, head=("WWW-Authenticate", challenge))
@@ -311,7 +311,7 @@ def test_a_challenge_that_is_nonsense_or_wants_the_password_itself_is_one_line(
 
 
 @pytest.mark.parametrize("year", ["9999", "0", "x", "9" * 5000])
-def test_a_clock_that_is_nonsense_is_not_used(find: Callable[..., CameraSearch], year: str) -> None:
+def test_a_nonsense_clock_is_not_used(find: Callable[..., CameraSearch], year: str) -> None:
     time = "<T><Hour>23</Hour><Minute>59</Minute><Second>59</Second></T>".replace("T>", "Time>")
     date = f"<Date><Year>{year}</Year><Month>12</Month><Day>31</Day></Date>"
     clock = Answer(200, envelope(f"<UTCDateTime>{time}{date}</UTCDateTime>"))
@@ -319,7 +319,7 @@ def test_a_clock_that_is_nonsense_is_not_used(find: Callable[..., CameraSearch],
         assert only(find(camera.answerer.place, live_logins=LOGINS)).problem is None
 
 
-def test_a_log_in_in_a_streams_address_is_left_out(find: Callable[..., CameraSearch]) -> None:
+def test_a_login_in_a_streams_address_is_left_out(find: Callable[..., CameraSearch]) -> None:
     uri = Answer(200, envelope("<Uri>rtsp://viewer:geheim@127.0.0.1:8554/gate</Uri>"))
     with OnvifCamera(GATE, faults={"GetStreamUri": uri}) as camera:
         offer = only(find(camera.answerer.place))
@@ -345,7 +345,7 @@ def test_slow_devices_are_cut_off_and_the_others_are_listed(
     ]
 
 
-def test_a_search_ends_in_time_whoever_answers(
+def test_a_search_ends_in_time_whatever_answers(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_ASK_S", 0.0)
@@ -356,7 +356,7 @@ def test_a_search_ends_in_time_whoever_answers(
 
 
 @pytest.mark.parametrize(("of_host", "most"), first_case_quick([(10_000, 200), (8, 8)]))
-def test_of_thousands_of_answers_so_many_are_read(
+def test_only_a_limited_number_of_answers_is_read(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
 ) -> None:
     monkeypatch.setattr(probe, "_MOST_OF_HOST", of_host)
@@ -368,7 +368,7 @@ def test_of_thousands_of_answers_so_many_are_read(
     assert all(one.problem for one in found.cameras)
 
 
-def test_names_of_strangers_are_plain_text(find: Callable[..., CameraSearch]) -> None:
+def test_names_from_strangers_are_plain_text(find: Callable[..., CameraSearch]) -> None:
     name = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%1B%5B31m%0A%E2%80%AEx" + "y" * 500
     with OnvifCamera(GATE, name=name) as camera:
         offer = only(find(camera.answerer.place))
@@ -377,7 +377,7 @@ def test_names_of_strangers_are_plain_text(find: Callable[..., CameraSearch]) ->
     assert len(offer.name) <= 100
 
 
-def test_a_machine_without_a_network_says_so(
+def test_a_machine_without_a_network_gets_a_clear_error(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "if_nameindex", list)
@@ -387,7 +387,7 @@ def test_a_machine_without_a_network_says_so(
         find(("127.0.0.1", 9))
 
 
-def test_a_setting_that_cannot_be_read_is_said_before_anybody_is_asked(
+def test_an_unreadable_setting_is_reported_before_any_device_is_contacted(
     find: Callable[..., CameraSearch],
 ) -> None:
     with OnvifCamera(GATE) as camera, pytest.raises(Misconfigured, match="FRAMETALLY_LIVE_LOGINS"):
@@ -419,7 +419,7 @@ def test_the_command_lists_cameras_as_a_table_and_as_json(
     assert not list(settings.data_dir.glob("*.sqlite")), "a search makes no database"
 
 
-def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_nothing(
+def test_the_api_lists_cameras_only_for_those_who_may_add_them_and_records_the_search(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     here = place.settings.model_copy(update={"live_allow": "127.0.0.1"})
@@ -449,7 +449,7 @@ def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_no
     assert "cameras/search" in client.get("/api/v1/audit").text
 
 
-def test_of_two_searches_at_once_one_is_refused(place: Place) -> None:
+def test_the_second_of_two_simultaneous_searches_is_refused(place: Place) -> None:
     is_searching, may_end = threading.Event(), threading.Event()
 
     def search_slowly(_: Sequence[Feed]) -> CameraSearch:

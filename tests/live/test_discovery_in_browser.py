@@ -57,7 +57,7 @@ def search(page: Page) -> None:
     page.locator(SEARCHED).wait_for()
 
 
-def test_a_click_on_a_stream_fills_the_form_and_names_of_strangers_are_only_text(
+def test_a_click_on_a_stream_fills_the_form_and_names_from_strangers_are_plain_text(
     open_page: Callable[..., Page],
 ) -> None:
     with OnvifCamera(GATE, name="%3Cb%3EGate%3C/b%3E%1B") as camera:
@@ -77,7 +77,7 @@ def test_a_click_on_a_stream_fills_the_form_and_names_of_strangers_are_only_text
 
 
 @pytest.mark.thorough
-def test_no_answer_and_a_failure_say_what_to_do(
+def test_no_answer_and_a_failure_are_explained_with_a_remedy(
     open_page: Callable[..., Page], picture: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Answerer(lambda _: []) as nobody:
@@ -120,7 +120,7 @@ def app(tmp_path: Path) -> Iterator[tuple[Settings, Flask]]:
 
 
 @pytest.mark.thorough
-def test_a_camera_is_found_seen_saved_captured_and_in_the_chart_with_the_log_in_of_its_host(
+def test_a_camera_can_be_found_previewed_saved_and_captured_into_the_chart_with_its_hosts_login(
     app: tuple[Settings, Flask],
     serving: Callable[[Flask], str],
     visit: Visits,

@@ -68,7 +68,9 @@ class Place:
         return [(loss.frames, loss.reason) for loss in live_of(minute).losses]
 
 
-def test_frames_reach_the_disk_changed_and_in_order_and_a_minute_waits_for_its_own(tmp_path: Path) -> None:
+def test_frames_are_changed_before_they_reach_the_disk_in_order_and_a_minute_waits_for_its_own(
+    tmp_path: Path,
+) -> None:
     screen = Marker()
     place = Place(tmp_path, lambda: screen)
     place.screening.start()
@@ -83,7 +85,9 @@ def test_frames_reach_the_disk_changed_and_in_order_and_a_minute_waits_for_its_o
     assert place.losses() == [] and not place.mark.exists()
 
 
-def test_frames_that_come_faster_than_they_are_changed_are_lost_with_the_reason(tmp_path: Path) -> None:
+def test_frames_that_arrive_faster_than_they_can_be_changed_are_a_loss_with_the_reason(
+    tmp_path: Path,
+) -> None:
     screen = Marker()
     place = Place(tmp_path, lambda: screen)
     place.screening.start()
@@ -97,7 +101,7 @@ def test_frames_that_come_faster_than_they_are_changed_are_lost_with_the_reason(
     assert all(b"policy 1" in data for data in place.on_disk())
 
 
-def test_frames_that_a_kill_would_take_from_memory_are_in_the_outage_that_it_leaves(tmp_path: Path) -> None:
+def test_frames_that_a_kill_removes_from_memory_are_in_the_outage_that_it_leaves(tmp_path: Path) -> None:
     from msgspec.structs import replace
 
     screen = Marker()
@@ -115,7 +119,7 @@ def test_frames_that_a_kill_would_take_from_memory_are_in_the_outage_that_it_lea
 
 
 @pytest.mark.parametrize("knows", [False, True])
-def test_while_the_policy_is_unknown_no_frame_reaches_the_disk_unless_there_was_none_before(
+def test_an_unknown_policy_lets_no_frame_reach_the_disk_unless_there_was_none_before(
     tmp_path: Path, knows: bool
 ) -> None:
     def away() -> None:
@@ -132,7 +136,7 @@ def test_while_the_policy_is_unknown_no_frame_reaches_the_disk_unless_there_was_
     assert place.losses() == ([] if knows else [(2, unknown)])
 
 
-def test_a_rule_that_is_set_changes_the_frames_that_wait_on_the_disk_already(tmp_path: Path) -> None:
+def test_a_new_rule_also_changes_the_frames_that_already_wait_on_disk(tmp_path: Path) -> None:
     screens: list[Any] = [None]
     place = Place(tmp_path, lambda: screens[0])
     place.screening.start()
@@ -151,7 +155,7 @@ def test_a_rule_that_is_set_changes_the_frames_that_wait_on_the_disk_already(tmp
     assert size_bytes == sum(len(path.read_bytes()) for path in place.folder.glob("*/*.jpg"))
 
 
-def test_a_policy_that_cannot_be_followed_any_more_ends_the_session_without_a_frame(
+def test_a_policy_that_can_no_longer_be_followed_ends_the_session_without_a_frame(
     tmp_path: Path,
 ) -> None:
     policy: list[Any] = [Marker()]

@@ -55,9 +55,7 @@ def told_until(app: Flask, is_it: Callable[[dict[str, Any]], bool]) -> dict[str,
 
 
 @pytest.mark.thorough
-def test_the_api_tells_how_late_frames_are_captured_and_how_late_they_are_shown(
-    scene: Scene, app: Flask
-) -> None:
+def test_the_api_gives_the_delays_of_capture_and_of_display(scene: Scene, app: Flask) -> None:
     feed = scene.camera("gate-1")
     assert told_until(app, lambda _: True) == {"lag_ms": None, "shown_lag_ms": None, "late": False}
     found(scene, feed, 48)
@@ -75,7 +73,7 @@ def test_the_api_tells_how_late_frames_are_captured_and_how_late_they_are_shown(
     assert is_told["shown_lag_ms"] is None, "one of which nothing comes is gone, not late"
 
 
-def test_where_nobody_detects_what_is_captured_it_becomes_late(scene: Scene, app: Flask) -> None:
+def test_a_camera_without_detection_becomes_late(scene: Scene, app: Flask) -> None:
     feed = scene.camera("gate-1")
     captured(scene, feed, 0)
     assert told_until(app, lambda _: True) == {"lag_ms": 100, "shown_lag_ms": None, "late": False}
@@ -85,7 +83,7 @@ def test_where_nobody_detects_what_is_captured_it_becomes_late(scene: Scene, app
     assert told_until(app, lambda _: True) == {"lag_ms": 100, "shown_lag_ms": 5100, "late": True}
 
 
-def test_one_whose_clock_went_back_is_not_in_time_for_ever(scene: Scene, app: Flask) -> None:
+def test_a_camera_whose_clock_went_back_can_still_become_late(scene: Scene, app: Flask) -> None:
     feed = scene.camera("gate-1")
     captured(scene, feed, 1000)
     found(scene, feed, 1000)
@@ -96,7 +94,7 @@ def test_one_whose_clock_went_back_is_not_in_time_for_ever(scene: Scene, app: Fl
     assert told_until(app, lambda one: one["late"])["shown_lag_ms"] >= 9100
 
 
-def test_of_what_nobody_asks_for_nothing_is_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_that_nobody_requests(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock()
     made: list[Any] = []
 
@@ -121,7 +119,7 @@ def test_of_what_nobody_asks_for_nothing_is_read(scene: Scene, monkeypatch: pyte
     assert [one.is_alive for one in made] == [False, False]
 
 
-def test_the_command_tells_both_as_well(scene: Scene) -> None:
+def test_the_command_also_shows_both_delays(scene: Scene) -> None:
     feed = scene.camera("gate-1")
 
     def listed() -> str:
@@ -138,7 +136,7 @@ def test_the_command_tells_both_as_well(scene: Scene) -> None:
     assert "10 frames/s, captured 0.1 s behind, shown 0.1 s behind" in listed()
 
 
-def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(scene: Scene) -> None:
+def test_the_newest_result_of_each_source_is_found_in_any_partition(scene: Scene) -> None:
     # More than one poll returns.
     scene.publish(
         *(scene.result(number, media="cd" * 32, source=f"cam-{number % 2}") for number in range(900))
@@ -150,7 +148,7 @@ def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(s
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
-def test_card_and_large_view_say_late_and_which_of_both_it_is(
+def test_card_and_large_view_say_which_of_the_two_delays_is_late(
     scene: Scene, visit: Visits, picture: Callable[..., None], width_px: int
 ) -> None:
     feed = scene.camera("gate-1")

@@ -17,7 +17,7 @@ from frametally_live.feeds.left_behind import send_left_behind
 
 
 @pytest.mark.parametrize("camera", ["removed", "stopped", "elsewhere"])
-def test_a_worker_sends_what_waits_of_a_camera_that_it_does_not_capture(
+def test_a_worker_sends_waiting_frames_of_a_camera_that_it_does_not_capture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: str
 ) -> None:
     monkeypatch.setattr(camera_frames, "TRIAL_S", 0.0)

@@ -83,7 +83,7 @@ def test_a_feed_is_kept_as_it_was_put(book: LiveBook) -> None:
     assert book.feeds(limit=1) == [placed]
 
 
-def test_of_a_video_there_is_one_stream_that_is_not_over(book: LiveBook) -> None:
+def test_a_video_has_at_most_one_running_stream(book: LiveBook) -> None:
     first = book.start_stream(stream_of(), most=1)
     assert book.start_stream(stream_of(speed=3.0), most=1) == first
     assert book.release_feed(claimed(book), FeedTold("ended"))
@@ -95,13 +95,13 @@ def test_of_a_video_there_is_one_stream_that_is_not_over(book: LiveBook) -> None
     assert [feed.id for feed in book.feeds()] == [third.id, second.id], "of the ended ones the last is kept"
 
 
-def test_of_many_that_start_a_stream_at_once_all_get_the_same(make: Make) -> None:
+def test_simultaneous_starts_of_a_stream_all_get_the_same_one(make: Make) -> None:
     make()
     got = at_once(*(partial(make().start_stream, stream_of(), most=1) for _ in range(6)))
     assert len({feed.id for feed in got}) == 1
 
 
-def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: LiveBook) -> None:
+def test_streams_beyond_the_limit_are_refused_and_the_running_ones_named(book: LiveBook) -> None:
     one, two = (book.start_stream(stream_of(name), most=2) for name in ("v1", "v2"))
     with pytest.raises(TooManyStreams, match="Gate, Gate") as refused:
         book.start_stream(stream_of("v3"), most=2)
@@ -112,7 +112,7 @@ def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: Li
     assert book.start_stream(stream_of("v3"), most=2).video_id == "v3"
 
 
-def test_of_a_source_there_is_one_camera_over_or_not(book: LiveBook) -> None:
+def test_a_source_has_one_camera_whether_it_is_running_or_not(book: LiveBook) -> None:
     first = book.put_camera(camera("gate"))
     assert first is not None
     assert book.put_camera(camera("gate")) is None
@@ -123,7 +123,9 @@ def test_of_a_source_there_is_one_camera_over_or_not(book: LiveBook) -> None:
     assert book.put_camera(camera("gate")) is not None
 
 
-def test_a_feed_is_one_worker_s_until_its_lease_is_over_and_that_one_writes_no_more(make: Make) -> None:
+def test_a_feed_belongs_to_one_worker_until_its_lease_ends_and_that_worker_can_then_no_longer_write(
+    make: Make,
+) -> None:
     book, other = make(), make()
     book.start_stream(stream_of(), most=1)
     assert book.claim_feed("w", ("camera",), lease_s=LONG_S) is None
@@ -139,7 +141,7 @@ def test_a_feed_is_one_worker_s_until_its_lease_is_over_and_that_one_writes_no_m
     assert state_of(book, held) == "starting"
 
 
-def test_what_its_worker_left_is_not_told_to_run(book: LiveBook) -> None:
+def test_a_feed_whose_worker_is_lost_is_not_shown_as_running(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.renew_feed(held, RUNNING, lease_s=LONG_S)
@@ -150,7 +152,7 @@ def test_what_its_worker_left_is_not_told_to_run(book: LiveBook) -> None:
     assert [feed.told.state for feed in book.feeds()] == ["ended"]
 
 
-def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
+def test_each_feed_goes_to_one_of_many_claims(make: Make) -> None:
     book = make()
     ids = [book.start_stream(stream_of(f"v{n}"), most=9).id for n in range(9)]
     got = []
@@ -163,7 +165,7 @@ def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
     assert sorted(got) == sorted(ids)
 
 
-def test_who_renews_hears_what_is_wanted_and_is_seen(book: LiveBook) -> None:
+def test_renewing_a_lease_returns_the_wishes_and_publishes_the_progress(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
@@ -177,7 +179,7 @@ def test_who_renews_hears_what_is_wanted_and_is_seen(book: LiveBook) -> None:
     assert book.ask_feed(NEVER, "run") is None
 
 
-def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
+def test_a_pause_at_the_same_time_as_a_seek_is_not_lost(make: Make) -> None:
     book = make()
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
@@ -192,7 +194,7 @@ def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
 
 
 @pytest.mark.parametrize("heard", [False, True])
-def test_who_takes_over_begins_where_somebody_wants_to_be(book: LiveBook, heard: bool) -> None:
+def test_a_worker_that_takes_over_starts_at_the_requested_position(book: LiveBook, heard: bool) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.renew_feed(held, RUNNING, lease_s=0.0)
@@ -203,7 +205,7 @@ def test_who_takes_over_begins_where_somebody_wants_to_be(book: LiveBook, heard:
     assert (taken.told.position_s, taken.told.due_at_ms, taken.seek_s) == (40.0, None, None)
 
 
-def test_a_held_stream_is_stopped_by_who_holds_it(book: LiveBook) -> None:
+def test_a_held_stream_is_stopped_by_its_holder(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     assert book.ask_feed(held.id, "stop").told.state == "stopping"
@@ -220,7 +222,7 @@ def test_a_held_stream_is_stopped_by_who_holds_it(book: LiveBook) -> None:
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
 
-def test_what_nobody_holds_is_stopped_at_once(book: LiveBook) -> None:
+def test_a_stream_without_a_holder_stops_at_once(book: LiveBook) -> None:
     waiting = book.start_stream(stream_of("v1"), most=9)
     assert book.ask_feed(waiting.id, "stop").told.state == "ended"
     left = book.start_stream(stream_of("v2"), most=9)
@@ -236,7 +238,7 @@ def test_what_nobody_holds_is_stopped_at_once(book: LiveBook) -> None:
     assert state_of(book, asked) == "ended"
 
 
-def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: LiveBook) -> None:
+def test_starting_a_stream_during_its_stop_gives_another_stream(book: LiveBook) -> None:
     first = book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.ask_feed(first.id, "stop")
@@ -246,7 +248,7 @@ def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: LiveBook)
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
 
-def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: LiveBook) -> None:
+def test_an_ended_camera_runs_again_on_request(book: LiveBook) -> None:
     placed = book.put_camera(camera())
     assert placed is not None
     assert book.release_feed(claimed(book), FeedTold("failed", "wrong password"))
@@ -262,7 +264,7 @@ def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: LiveBook) -> N
 
 
 @pytest.mark.parametrize(("how", "missed_since_ms"), [("failed", 5000), ("stopped", None)])
-def test_what_is_counted_of_a_camera_goes_on_when_it_is_started_again(
+def test_a_cameras_counters_continue_when_it_is_started_again(
     book: LiveBook, how: str, missed_since_ms: int | None
 ) -> None:
     placed = book.put_camera(camera())
@@ -277,7 +279,7 @@ def test_what_is_counted_of_a_camera_goes_on_when_it_is_started_again(
     assert again.told == told._replace(state="requested", captured_at_ms=missed_since_ms)
 
 
-def test_what_is_held_is_not_removed(book: LiveBook) -> None:
+def test_a_held_feed_cannot_be_removed(book: LiveBook) -> None:
     one = book.start_stream(stream_of(), most=1)
     held = claimed(book)
     assert not book.remove_feed(one.id)
@@ -289,7 +291,7 @@ def test_what_is_held_is_not_removed(book: LiveBook) -> None:
     assert book.remove_feed(book.feeds()[0].id), "nobody holds it"
 
 
-def test_a_camera_that_is_held_is_deleted_as_soon_as_it_has_ended(book: LiveBook) -> None:
+def test_a_held_camera_is_deleted_as_soon_as_it_has_ended(book: LiveBook) -> None:
     placed = book.put_camera(camera())
     assert placed is not None
     held = claimed(book)
@@ -315,7 +317,7 @@ def test_a_camera_that_is_started_again_before_it_has_ended_is_not_deleted(book:
     assert claimed(book).id == placed.id
 
 
-def test_a_camera_whose_worker_died_while_it_was_to_be_deleted_is_gone(book: LiveBook) -> None:
+def test_a_camera_whose_worker_died_during_its_deletion_is_gone(book: LiveBook) -> None:
     placed = book.put_camera(camera())
     assert placed is not None
     assert book.claim_feed("w", ["camera"], lease_s=0.01) is not None
@@ -325,14 +327,14 @@ def test_a_camera_whose_worker_died_while_it_was_to_be_deleted_is_gone(book: Liv
     assert book.feeds() == []
 
 
-def test_what_is_given_back_goes_on_with_another(book: LiveBook) -> None:
+def test_a_released_feed_continues_with_another_worker(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     assert book.release_feed(claimed(book), RUNNING._replace(state="requested"))
     taken = claimed(book, "x")
     assert (taken.worker, taken.told.position_s) == ("x", 2.5)
 
 
-def test_the_version_changes_with_what_a_page_shows_and_with_no_renewal(book: LiveBook) -> None:
+def test_the_version_changes_with_what_a_page_shows_but_not_with_a_renewal(book: LiveBook) -> None:
     feed = book.start_stream(stream_of(), most=1)
     seen = [book.version()]
     held = claimed(book)
@@ -365,7 +367,7 @@ STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "
 
 @settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from(STEPS), max_size=30))
-def test_whatever_happens_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
+def test_after_any_steps_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
     with ExitStack() as stack:
         book = Sqlite(stack)(open_at=LiveBook)
         held: list[Feed] = []
@@ -408,7 +410,7 @@ def wait_for(find: Callable[[], Feed | None]) -> Feed:
     return found
 
 
-def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
+def test_feeds_of_an_older_catalogue_are_found_and_numbering_continues(make: Make) -> None:
     make(open_at=open_video_catalogue)
     before = make()
     before.put_camera(camera("gate"))
@@ -431,7 +433,7 @@ def booked(book: LiveBook, video_id: str = "v1", within_s: float = LONG_S) -> Fe
     return book.start_stream(stream_of(video_id, launch="booked"), most=9, launch_within_s=within_s)
 
 
-def test_a_booked_stream_is_nobodys_until_it_is_launched(book: LiveBook) -> None:
+def test_a_booked_stream_belongs_to_nobody_until_it_is_launched(book: LiveBook) -> None:
     feed = booked(book)
     assert book.claim_feed("w", ("video",), lease_s=LONG_S) is None
     assert booked(book) == feed
@@ -443,7 +445,7 @@ def test_a_booked_stream_is_nobodys_until_it_is_launched(book: LiveBook) -> None
     assert book.launch_feed(NEVER, lease_s=LONG_S) is None
 
 
-def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: LiveBook) -> None:
+def test_a_booked_stream_that_is_stopped_ends_and_is_not_launched(book: LiveBook) -> None:
     waiting = FeedTold("requested", "Airflow is starting its run.")
     feed = book.start_stream(stream_of(launch="booked", told=waiting), most=9, launch_within_s=LONG_S)
     stopped = book.ask_feed(feed.id, "stop")
@@ -455,7 +457,7 @@ def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: Live
 
 
 @pytest.mark.parametrize("who_looks", ["a worker", "who starts one"])
-def test_a_booked_stream_that_is_not_launched_in_time_has_failed(book: LiveBook, who_looks: str) -> None:
+def test_a_booked_stream_that_is_not_launched_in_time_fails(book: LiveBook, who_looks: str) -> None:
     feed = booked(book, within_s=0.0)
     later()
     if who_looks == "a worker":
@@ -467,7 +469,7 @@ def test_a_booked_stream_that_is_not_launched_in_time_has_failed(book: LiveBook,
 
 
 @pytest.mark.parametrize("is_heard_again", [True, False])
-def test_a_stream_whose_launcher_is_missed_twice_has_failed(book: LiveBook, is_heard_again: bool) -> None:
+def test_a_stream_whose_launcher_is_missed_twice_fails(book: LiveBook, is_heard_again: bool) -> None:
     feed = booked(book)
     book.launch_feed(feed.id, lease_s=LONG_S)
     held = claimed(book)
@@ -487,7 +489,7 @@ def test_a_stream_whose_launcher_is_missed_twice_has_failed(book: LiveBook, is_h
     assert (book.renew_feed(held, RUNNING, lease_s=LONG_S) is not None) == is_heard_again
 
 
-def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: LiveBook) -> None:
+def test_a_launch_fails_once_and_only_a_booked_stream_can_fail_so(book: LiveBook) -> None:
     plain, feed = book.start_stream(stream_of("v2"), most=9), booked(book)
     assert not book.fail_launch(plain.id, "no")
     assert book.launch_feed(plain.id, lease_s=LONG_S) == plain
@@ -505,7 +507,7 @@ def claimed_or_none(book: LiveBook) -> Feed | None:
 
 
 @pytest.mark.parametrize("kind", ["camera", "video"])
-def test_a_feed_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(book: LiveBook, kind: str) -> None:
+def test_a_feed_leased_by_a_fast_clock_is_taken_over(book: LiveBook, kind: str) -> None:
     feed = book.put_camera(camera()) if kind == "camera" else book.start_stream(stream_of(), most=1)
     held = claimed(book, worker="killed")
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is not None
@@ -516,7 +518,7 @@ def test_a_feed_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(book: Live
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
 
-def test_a_launch_that_a_clock_that_was_ahead_waited_for_has_failed(book: LiveBook) -> None:
+def test_a_launch_awaited_by_a_fast_clock_fails(book: LiveBook) -> None:
     feed = book.start_stream(stream_of(launch="booked"), most=1, launch_within_s=120)
     set_clock_back(book, "launch_due_at_ms")
     assert book.claim_feed("w", ("video",), lease_s=LONG_S) is None

@@ -10,7 +10,7 @@ from frametally_cli.checkup.machine import setting_rows
 from frametally_live.settings import LiveSettings
 
 
-def test_an_empty_list_of_places_allows_cameras_nowhere_and_one_that_is_not_set_at_the_usual(
+def test_an_empty_list_allows_cameras_nowhere_and_an_unset_one_at_the_usual_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -160,7 +160,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, stack)
 
 
-def test_whatever_is_killed_or_cut_every_frame_of_four_cameras_is_in_the_books(scene: Scene) -> None:
+def test_whatever_is_killed_or_cut_off_every_frame_of_four_cameras_is_in_the_books(scene: Scene) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311
     faults = programme(rng)

@@ -97,7 +97,7 @@ class RefusingBook(LiveBook):
         return super().claim_feed(*args, **options)
 
 
-def test_a_worker_without_its_database_waits_and_says_when_that_is_back(place: Place) -> None:
+def test_a_worker_without_its_database_waits_and_reports_when_it_is_back(place: Place) -> None:
     lines: list[str] = []
     with closing(RefusingBook(place.settings.catalogue_url)) as book:
         work(settings=place.settings, book=book, say=lines.append, should_stop=lambda: len(lines) > 1)
@@ -111,7 +111,7 @@ def test_a_worker_without_its_database_waits_and_says_when_that_is_back(place: P
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
-def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(place: Place) -> None:
+def test_a_stream_stopped_during_its_start_is_over_and_the_next_one_is_another(place: Place) -> None:
     video = place.film("gate")
     first = place.start(video)
     until(lambda: place.now(first).worker)
@@ -125,7 +125,7 @@ def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(pla
 
 
 @pytest.mark.thorough
-def test_a_camera_that_gets_another_address_is_opened_there_and_stays_the_same_camera(
+def test_a_camera_with_a_new_address_is_opened_there_and_stays_the_same_camera(
     place: Place, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
@@ -142,7 +142,7 @@ def test_a_camera_that_gets_another_address_is_opened_there_and_stays_the_same_c
 
 
 @pytest.mark.usefixtures("worker")
-def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place: Place) -> None:
+def test_a_stream_stopped_during_its_start_ends_as_a_stopped_one(place: Place) -> None:
     feed = place.start(place.film("gate", 100))
     until(lambda: place.now(feed).worker)
     place.feeds.ask_feed(feed.id, "stop")
@@ -152,7 +152,7 @@ def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place:
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
-def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_for_its_turn(
+def test_two_videos_of_one_source_can_stream_at_once_and_a_third_waits_its_turn(
     place: Place,
 ) -> None:
     videos = [place.film(name, frames) for name, frames in (("a", 10), ("b", 11), ("c", 12))]
@@ -168,7 +168,7 @@ def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_fo
 
 
 @pytest.mark.thorough
-def test_who_runs_streams_has_no_decoder_in_its_own_process() -> None:
+def test_the_process_that_runs_streams_loads_no_decoder() -> None:
     said = subprocess.run(
         [sys.executable, "-c", "import sys, frametally_live.feeds.feed_worker; print(*sys.modules)"],
         check=True,

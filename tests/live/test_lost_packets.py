@@ -69,7 +69,7 @@ def numbers_of(frames: list[CameraFrame]) -> list[int | None]:
         ("hevc", "tcp", {"x265-params": "bframes=0"}),
     ],
 )
-def test_a_clean_camera_shows_all_its_pictures(
+def test_a_camera_without_losses_shows_all_its_pictures(
     tmp_path: Path, code: str, transport: str, options: dict[str, str]
 ) -> None:
     with RtspCamera(launch(tmp_path, code, **options)) as camera:
@@ -99,7 +99,7 @@ def test_a_clean_camera_shows_all_its_pictures(
         ),
     ],
 )
-def test_no_picture_is_made_up_where_packets_are_lost(
+def test_no_picture_is_invented_where_packets_are_lost(
     tmp_path: Path, code: str, transport: str, options: dict[str, str]
 ) -> None:
     lossy = launch(tmp_path, code, on_the_way="identity drop-probability=0.02 !", **options)
@@ -130,7 +130,7 @@ def test_no_picture_is_made_up_where_packets_are_lost(
         ),
     ],
 )
-def test_a_picture_of_several_slices_stays_one_where_its_parameters_are_repeated_between_them(
+def test_a_picture_of_several_slices_stays_one_even_if_its_parameters_repeat_between_them(
     tmp_path: Path, code: str, options: dict[str, str]
 ) -> None:
     """GStreamer's payloaders repeat them before each slice of a key frame."""
@@ -145,7 +145,7 @@ def test_a_picture_of_several_slices_stays_one_where_its_parameters_are_repeated
 
 
 @pytest.mark.parametrize("seed", first_quick(range(6)))
-def test_a_camera_shows_no_picture_with_bytes_turned_inside_it(tmp_path: Path, seed: int) -> None:
+def test_a_camera_never_shows_a_picture_with_altered_bytes(tmp_path: Path, seed: int) -> None:
     piece = with_bytes_turned(make_film(tmp_path, FILMS["H.264, TS"]), seed)
     with Speaker(hls("piece.ts", piece)) as server:
         shown, reader, _ = all_of(f"http://127.0.0.1:{server.port}/live.m3u8")
@@ -155,7 +155,7 @@ def test_a_camera_shows_no_picture_with_bytes_turned_inside_it(tmp_path: Path, s
     assert FILM_FRAMES - KEY_FRAME_EVERY <= len(numbers) < FILM_FRAMES
 
 
-def test_pictures_that_were_damaged_on_their_way_are_named_losses_and_none_is_stored(tmp_path: Path) -> None:
+def test_pictures_damaged_in_transit_are_named_losses_and_never_stored(tmp_path: Path) -> None:
     settings = here(tmp_path)
     lossy = launch(tmp_path, "h264", on_the_way="identity drop-probability=0.02 !")
     with RtspCamera(lossy) as camera, Capturing(settings, camera.address) as capturing:

@@ -19,7 +19,7 @@ from frametally_live.live_book_by_url import needs, open_live_book
     ("state", "away_s", "needed"),
     [("running", None, 0), ("waiting", 5, 0), ("waiting", 60, 1), ("failed", None, 1)],
 )
-def test_a_camera_needs_somebody_once_it_has_failed_or_was_silent_for_a_while(
+def test_a_camera_needs_attention_once_it_has_failed_or_was_silent_for_a_while(
     tmp_path: Path, state: str, away_s: float | None, needed: int
 ) -> None:
     settings = load_settings(data_dir=tmp_path)

@@ -111,7 +111,7 @@ def test_the_next_session_completes_the_minute_from_the_log_and_the_segments(
 
 
 @pytest.mark.parametrize("pictures_lost", [0, 3])
-def test_it_completes_the_minute_from_the_segments_if_the_log_is_gone(
+def test_the_next_session_completes_the_minute_from_the_segments_if_the_log_is_gone(
     tmp_path: Path, pictures_lost: int
 ) -> None:
     settings = here(tmp_path)

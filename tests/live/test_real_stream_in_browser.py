@@ -154,7 +154,7 @@ class StreamPage:
 
 
 @pytest.mark.timeout(600)
-def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_of_it(
+def test_boxes_match_their_objects_in_a_stream_and_at_random_times_in_its_stored_frames(
     deployment: Deployment, visit: Visits
 ) -> None:
     """The films have no detections yet: the live consumer detects them while they are watched."""
@@ -246,7 +246,7 @@ def stands_at(stream: StreamPage) -> int:
     return number
 
 
-def test_a_stream_is_paused_sought_and_stopped(
+def test_a_stream_can_be_paused_sought_and_stopped(
     deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     stream = StreamPage(deployment, visit, next(iter(FILMS)))
@@ -284,7 +284,7 @@ def test_a_stream_is_paused_sought_and_stopped(
 
 
 @pytest.mark.timeout(600)
-def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_it_is_late(
+def test_a_camera_captured_in_time_and_detected_late_is_shown_as_late(
     deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     window = visit(None, url=deployment.url)
@@ -313,7 +313,7 @@ def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_
 
 
 @pytest.mark.timeout(600)
-def test_a_camera_that_is_cut_is_gone_since_a_moment_then_comes_back_and_the_chart_has_the_gap(
+def test_an_interrupted_camera_shows_since_when_it_is_gone_and_the_chart_has_the_gap(
     deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     begins_ms = time.time() * 1000 // 1000 * 1000

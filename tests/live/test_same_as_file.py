@@ -50,7 +50,7 @@ def boxes_in(settings: Settings, source: str) -> list[list[Detection]]:
     return [found[at_ms] for at_ms in sorted(found)]
 
 
-def test_a_clip_by_file_and_by_rtsp_has_the_same_boxes_on_the_same_frames(
+def test_a_clip_has_the_same_boxes_on_the_same_frames_as_a_file_and_over_rtsp(
     tmp_path: Path, traffic_clip: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")

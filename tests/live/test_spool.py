@@ -173,7 +173,7 @@ class TestSpool(SpoolMachine.TestCase):  # type: ignore[misc,valid-type]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_refused_frame_is_named_once_though_its_removal_is_killed(when: str) -> None:
+def test_a_refused_frame_is_named_once_even_if_its_removal_is_killed(when: str) -> None:
     machine = SpoolMachine()
     machine.capture([60_000, 60_000], "never")
     machine.take(2)
@@ -203,7 +203,7 @@ def show(minutes: Minutes, number: int) -> int:
     return at_ms
 
 
-def test_after_a_kill_an_outage_begins_with_the_last_frame_that_was_sent(tmp_path: Path) -> None:
+def test_after_a_kill_an_outage_begins_with_the_last_frame_sent(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     show(minutes, 0)
     sent_ms = show(minutes, 5)  # within the second in which nothing else is recorded
@@ -211,7 +211,7 @@ def test_after_a_kill_an_outage_begins_with_the_last_frame_that_was_sent(tmp_pat
     assert opened(tmp_path)[1].away_since_ms == sent_ms
 
 
-def test_an_outage_that_was_open_at_a_kill_goes_on_and_is_closed_with_the_next_frame(tmp_path: Path) -> None:
+def test_an_outage_open_at_a_kill_continues_and_is_closed_by_the_next_frame(tmp_path: Path) -> None:
     _, minutes = opened(tmp_path)
     went_ms = show(minutes, 5)
     minutes.away("is redirected to nowhere", went_ms)
@@ -237,7 +237,7 @@ def test_a_minutes_manifest_says_when_the_picture_was_black_or_frozen(tmp_path: 
 
 
 @pytest.mark.parametrize("is_last", [False, True])
-def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_in_one_of_its_own(
+def test_a_frame_captured_while_its_minute_is_removed_is_named_in_the_next_minute_or_its_own(
     tmp_path: Path, is_last: bool
 ) -> None:
     spool, minutes = opened(tmp_path)
@@ -256,7 +256,7 @@ def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_
     assert not minutes.tell_losses()
 
 
-def test_a_loss_of_an_earlier_session_is_told_in_a_minute_that_gets_no_frame(tmp_path: Path) -> None:
+def test_an_earlier_sessions_loss_is_recorded_in_a_minute_without_frames(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     loss = NamedLoss(FIRST_MS, FIRST_MS, 1, "its minute was put right")
     minutes.renew_session([loss])
@@ -268,7 +268,7 @@ def test_a_loss_of_an_earlier_session_is_told_in_a_minute_that_gets_no_frame(tmp
 
 
 @pytest.mark.parametrize("is_written", [False, True])
-def test_a_frame_whose_minute_is_removed_while_it_is_written_is_named_in_the_next(
+def test_a_frame_written_while_its_minute_is_removed_is_named_in_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
 ) -> None:
     spool, minutes = opened(tmp_path)
@@ -291,7 +291,7 @@ def test_a_frame_whose_minute_is_removed_while_it_is_written_is_named_in_the_nex
     assert (spool.frames_lost, spool.take(9)) == (2, [])
 
 
-def test_what_is_done_makes_room_so_that_nothing_is_lost_however_much_comes() -> None:
+def test_sent_frames_make_room_so_that_nothing_is_lost_however_much_arrives() -> None:
     machine = SpoolMachine()
     for _ in range(8):
         machine.capture([100_000] * 2, "never")
@@ -302,7 +302,7 @@ def test_what_is_done_makes_room_so_that_nothing_is_lost_however_much_comes() ->
     machine.teardown()
 
 
-def test_losses_of_two_sessions_are_not_told_as_one_across_frames_that_were_sent() -> None:
+def test_losses_of_two_sessions_are_not_merged_across_sent_frames() -> None:
     machine = SpoolMachine()
     machine.capture([100_000] * 11, "never")
     machine.take(2)
@@ -325,7 +325,7 @@ def test_losses_of_two_sessions_are_not_told_as_one_across_frames_that_were_sent
         ([(1, 3, 2), (5, 6, 2), (8, 8, 1)], []),
     ],
 )
-def test_what_of_a_minutes_losses_is_not_noted_yet_is_what_was_added_at_their_end(
+def test_only_losses_added_since_the_last_record_are_returned(
     noted: list[tuple[int, int, int]], new: list[tuple[int, int, int]]
 ) -> None:
     def with_losses(found: list[tuple[int, int, int]]) -> MediaManifest:
@@ -338,7 +338,7 @@ def test_what_of_a_minutes_losses_is_not_noted_yet_is_what_was_added_at_their_en
     assert losses_since(None, None) == []
 
 
-def test_an_outage_over_the_turn_of_a_minute_is_whole_in_both_and_open_in_none(tmp_path: Path) -> None:
+def test_an_outage_across_the_turn_of_a_minute_is_complete_in_both(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     went_ms = show(minutes, 598)
     minutes.away("the camera has closed the connection", went_ms)

@@ -89,7 +89,7 @@ def ended(book: LiveBook, state: str, **told: object) -> Callable[[], object]:
     return lambda: book.release_feed(claimed(book), FeedTold(**values))  # type: ignore[arg-type]
 
 
-def test_the_end_of_the_video_is_told_with_the_frames_and_is_exit_code_0(
+def test_the_end_of_the_video_prints_the_number_of_frames_and_exits_with_0(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with beside(ended(book, "ended")):
@@ -98,14 +98,16 @@ def test_the_end_of_the_video_is_told_with_the_frames_and_is_exit_code_0(
     assert book.feeds()[0].speed == 16
 
 
-def test_why_it_ended_before_is_told(book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reason_for_an_early_end_is_printed(
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     with beside(ended(book, "ended", position_s=None, frames_announced=0, reason="The video was deleted.")):
         assert run(VIDEO.id) == 0
     said = "Gate 1: streamed up to 0.0 s, 0 frames announced. The video was deleted.\n"
     assert capsys.readouterr().out == said
 
 
-def test_one_that_cannot_be_streamed_is_one_line_with_the_reason(
+def test_a_stream_that_fails_gives_one_line_with_the_reason(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with beside(ended(book, "failed", reason="Its file is cut off; upload it again.")):
@@ -113,9 +115,7 @@ def test_one_that_cannot_be_streamed_is_one_line_with_the_reason(
     assert capsys.readouterr().err.strip() == "error: Gate 1: Its file is cut off; upload it again."
 
 
-def test_one_whose_stream_is_removed_is_told(
-    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_removed_stream_is_reported(book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     def remove() -> None:
         feed = claimed(book)
         assert book.release_feed(feed, FeedTold("requested"))
@@ -126,7 +126,7 @@ def test_one_whose_stream_is_removed_is_told(
     assert capsys.readouterr().err.strip() == "error: Gate 1: this stream was deleted"
 
 
-def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
+def test_the_command_follows_a_stream_of_the_same_video_that_already_runs(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = streamed(book)
@@ -148,7 +148,7 @@ def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_stops_the_stream_and_waits_for_who_runs_it(
+def test_ctrl_c_stops_the_stream_and_waits_for_its_worker(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     def stops() -> None:
@@ -168,7 +168,7 @@ def test_ctrl_c_stops_the_stream_and_waits_for_who_runs_it(
     assert [feed.told.state for feed in book.feeds()] == ["ended"]
 
 
-def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothing(
+def test_a_stream_stopped_before_a_worker_takes_it_has_shown_nothing(
     book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_NOBODY_AFTER_S", 0.0)
@@ -188,7 +188,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     assert book.claim_feed("worker", ["video"], lease_s=LEASE_S) is None
 
 
-def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
+def test_a_video_that_cannot_be_streamed_gives_one_line_and_starts_nothing(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     timeless = make_video(3, facts=make_facts(started_at_ms=None, time_source=None))
@@ -210,7 +210,7 @@ def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
     assert book.feeds() == []
 
 
-def test_at_the_limit_those_that_are_streamed_are_named(
+def test_the_refusal_at_the_limit_names_the_running_streams(
     book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STREAMS", "1")

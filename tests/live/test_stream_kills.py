@@ -98,7 +98,7 @@ def now(place: Place, feed: Feed) -> Feed:
 
 
 @pytest.mark.thorough
-def test_whoever_is_killed_and_whatever_is_asked_the_batch_ends_as_without_a_stream(
+def test_a_stream_with_any_kills_and_requests_leaves_the_counts_as_without_it(
     place: Place, quiet: dict[str, bytes]
 ) -> None:
     print("seed", SEED)
@@ -130,7 +130,7 @@ def is_further(place: Place, feed: Feed, frames_before: int) -> bool:
 @pytest.mark.parametrize(
     "name", first_quick(name for name in failpoints.FAILPOINTS if name.startswith("producer."))
 )
-def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
+def test_a_stream_that_dies_at_a_failpoint_continues_where_it_was(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:
     feed = start(place, speed=FASTEST)
@@ -145,7 +145,7 @@ def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
 
 
 @pytest.mark.thorough
-def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_was(place: Place) -> None:
+def test_a_streams_process_ends_with_its_worker_and_another_continues_where_it_was(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place) as worker:
         until(lambda: now(place, feed).told.frames_announced > 5)
@@ -164,7 +164,7 @@ def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_wa
 
 
 @pytest.mark.thorough
-def test_of_a_video_that_is_removed_while_it_streams_nothing_is_left(place: Place) -> None:
+def test_a_video_removed_while_it_streams_leaves_nothing(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place):
         until(lambda: now(place, feed).told.frames_announced > 5)

@@ -31,7 +31,7 @@ def refusal(answer: TestResponse) -> tuple[int, str | None, str]:
     return answer.status_code, told.get("parameter"), told["detail"]
 
 
-def test_a_stream_is_started_once_and_seen_by_all(client: FlaskClient, video_id: str) -> None:
+def test_a_stream_is_started_once_and_visible_to_all(client: FlaskClient, video_id: str) -> None:
     begun = start(client, video_id, speed=2)
     assert begun.status_code == 202
     stream = begun.json
@@ -52,7 +52,7 @@ def test_a_stream_is_started_once_and_seen_by_all(client: FlaskClient, video_id:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("by", ["video_id", "stream_id", "delete"])
-def test_a_stream_is_stopped_by_its_id_or_its_videos_also_twice(
+def test_a_stream_can_be_stopped_by_its_id_or_its_videos_and_again(
     client: FlaskClient, video_id: str, by: str
 ) -> None:
     stream_id = start(client, video_id).json["stream_id"]
@@ -67,7 +67,7 @@ def test_a_stream_is_stopped_by_its_id_or_its_videos_also_twice(
     assert start(client, video_id).status_code == 202
 
 
-def test_a_stream_is_paused_sought_and_goes_on(place: Place, client: FlaskClient, video_id: str) -> None:
+def test_a_stream_can_be_paused_sought_and_resumed(place: Place, client: FlaskClient, video_id: str) -> None:
     stream_id = start(client, video_id).json["stream_id"]
     feed = place.feeds.claim_feed("worker", ["video"], lease_s=60)
     assert feed is not None
@@ -79,7 +79,7 @@ def test_a_stream_is_paused_sought_and_goes_on(place: Place, client: FlaskClient
     assert client.post(f"{here}/resume").json["wanted"] == "run"
 
 
-def test_a_pause_that_comes_while_a_seek_is_answered_is_not_lost(
+def test_a_pause_during_the_answer_to_a_seek_is_not_lost(
     place: Place, client: FlaskClient, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream_id = start(client, video_id).json["stream_id"]
@@ -96,7 +96,7 @@ def test_a_pause_that_comes_while_a_seek_is_answered_is_not_lost(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("action", ["pause", "resume", "seek"])
-def test_a_stream_that_is_over_is_not_steered(client: FlaskClient, video_id: str, action: str) -> None:
+def test_an_ended_stream_cannot_be_controlled(client: FlaskClient, video_id: str, action: str) -> None:
     stream_id = start(client, video_id).json["stream_id"]
     client.delete(f"/api/v1/streams/{stream_id}")
     body = {"position_s": 1} if action == "seek" else {}
@@ -104,7 +104,7 @@ def test_a_stream_that_is_over_is_not_steered(client: FlaskClient, video_id: str
     assert refusal(sent) == (409, None, "The stream has ended.")
 
 
-def test_at_the_limit_those_that_run_are_named(place: Place) -> None:
+def test_the_refusal_at_the_limit_names_the_running_streams(place: Place) -> None:
     client = place.app(streams=2).test_client()
     ids = stored(place, *(make_video(n, source_name=f"Gate {n}") for n in (1, 2, 3)))
     for video_id in ids[:2]:
@@ -130,13 +130,13 @@ def test_at_the_limit_those_that_run_are_named(place: Place) -> None:
         ({"video_id": NOBODY, "model": "../x y"}, 400, "model"),
     ],
 )
-def test_what_cannot_be_streamed_is_refused_with_a_remedy(
+def test_an_invalid_stream_request_is_refused_with_a_remedy(
     client: FlaskClient, said: dict[str, Any], status: int, parameter: str | None
 ) -> None:
     assert refusal(client.post("/api/stream/start", json=said))[:2] == (status, parameter)
 
 
-def test_a_video_without_a_time_or_that_is_being_removed_is_not_streamed(
+def test_a_video_without_a_time_or_being_deleted_cannot_be_streamed(
     place: Place, client: FlaskClient
 ) -> None:
     timeless = make_video(1, facts=make_facts(started_at_ms=None, time_source=None))
@@ -148,7 +148,7 @@ def test_a_video_without_a_time_or_that_is_being_removed_is_not_streamed(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("position_s", [-1, 61, 1e300])
-def test_a_moment_that_is_not_in_the_video_is_not_sought(
+def test_a_position_outside_the_video_cannot_be_sought(
     client: FlaskClient, video_id: str, position_s: float
 ) -> None:
     stream_id = start(client, video_id).json["stream_id"]
@@ -157,12 +157,14 @@ def test_a_moment_that_is_not_in_the_video_is_not_sought(
 
 
 @pytest.mark.parametrize("said", [{}, {"video_id": NOBODY, "stream_id": NOBODY}])
-def test_a_stop_names_one_stream(client: FlaskClient, said: dict[str, str]) -> None:
+def test_a_stop_must_name_one_stream(client: FlaskClient, said: dict[str, str]) -> None:
     assert refusal(client.post("/api/stream/stop", json=said))[:2] == (400, "stream_id")
 
 
 @pytest.mark.thorough
-def test_streams_are_steered_by_nobody_who_may_not(place: Place, client: FlaskClient, video_id: str) -> None:
+def test_users_without_permission_cannot_control_streams(
+    place: Place, client: FlaskClient, video_id: str
+) -> None:
     stream_id = start(client, video_id).json["stream_id"]
     elsewhere = place.app(web_uploads=False).test_client()
     asked = [

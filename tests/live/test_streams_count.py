@@ -249,20 +249,18 @@ def streamed(
         yield counted(here, ended, said, waited)
 
 
-def test_the_command_shows_the_video_up_to_its_end(streamed: Counted) -> None:
+def test_the_command_shows_the_video_to_its_end(streamed: Counted) -> None:
     assert streamed.said == f"First.mp4: streamed up to 5.8 s, {FRAMES} frames announced.\n"
 
 
-def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
-    batch: Counted, streamed: Counted
-) -> None:
+def test_streaming_a_video_does_not_change_its_counts_by_a_byte(batch: Counted, streamed: Counted) -> None:
     assert streamed.here.parts() == batch.here.parts()
     assert len({name.split()[0] for name in batch.here.parts()}) == 2, "two days"
     assert (batch.is_settled, streamed.is_settled) == (True, True)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
+def test_segment_lines_and_manifest_of_a_stream_equal_those_of_the_batch(
     batch: Counted, streamed: Counted, name: str
 ) -> None:
     lines = streamed.here.lines(name, BATCH, LIVE)
@@ -277,14 +275,14 @@ def test_a_batch_after_a_stream_finds_its_frames(streamed: Counted) -> None:
     assert streamed.here.told(FIRST) == streamed.here.lines(FIRST, LIVE)
 
 
-def test_a_stream_after_a_batch_is_told_from_its_segments_and_announces_nothing(streamed: Counted) -> None:
+def test_a_stream_after_a_batch_is_shown_from_its_segments_and_announces_nothing(streamed: Counted) -> None:
     assert streamed.here.announced(LIVE, LATER) == set()
     assert streamed.here.told(LATER) == streamed.here.lines(LATER, BATCH)
     ended = streamed.ended[LATER]
     assert (ended.told.state, ended.told.frames_announced) == ("ended", 0)
 
 
-def test_a_batch_after_a_stream_that_was_stopped_takes_the_rest(streamed: Counted) -> None:
+def test_a_batch_after_a_stopped_stream_processes_the_rest(streamed: Counted) -> None:
     begun, rest = streamed.here.announced(LIVE, CUT), streamed.here.announced(BATCH, CUT)
     assert 0 < len(begun) < FRAMES
     assert len(rest) == FRAMES - len(begun)
@@ -292,7 +290,7 @@ def test_a_batch_after_a_stream_that_was_stopped_takes_the_rest(streamed: Counte
     assert streamed.ended[CUT].told.state == "ended"
 
 
-def test_a_stream_that_is_paused_and_sought_while_its_video_is_processed_announces_no_other_frame(
+def test_a_stream_paused_and_sought_during_processing_announces_only_frames_of_the_batch(
     batch: Counted, streamed: Counted
 ) -> None:
     live, processed = (streamed.here.announced(topic, STEERED) for topic in (LIVE, BATCH))
@@ -302,7 +300,7 @@ def test_a_stream_that_is_paused_and_sought_while_its_video_is_processed_announc
     assert streamed.ended[STEERED].told.state == "ended"
 
 
-def test_frames_that_wait_on_the_deployments_topic_delay_no_stream(streamed: Counted) -> None:
+def test_frames_waiting_on_the_deployments_topic_do_not_delay_a_stream(streamed: Counted) -> None:
     assert streamed.here.told(STEERED) >= streamed.here.lines(STEERED, LIVE)
     assert streamed.here.waiting() == 0
     assert streamed.waited == sum(len(streamed.here.announced(BATCH, name)) for name in NAMES) > FRAMES

@@ -90,7 +90,7 @@ class Storm:
         self._said = self._process.stdout.readline()
 
 
-def test_of_ten_thousand_sockets_those_beyond_the_bound_are_refused_and_nobody_else_notices(
+def test_sockets_beyond_the_limit_are_refused_and_the_others_are_not_disturbed(
     place: Place, tmp_path: Path
 ) -> None:
     gate = Gate(Scene(place))

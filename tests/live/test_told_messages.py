@@ -31,7 +31,7 @@ def references(part: Any) -> Iterator[str]:
             yield from references(each)
 
 
-def test_it_is_asyncapi_3_whose_references_lead_somewhere(place: Place) -> None:
+def test_the_description_is_asyncapi_3_and_its_references_resolve(place: Place) -> None:
     client = place.app().test_client()
     document: Any = client.get("/api/v1/asyncapi.json").json
     assert document == client.get("/api/asyncapi.json").json == json.loads(json.dumps(describe_messages()))
@@ -48,7 +48,7 @@ def test_it_is_asyncapi_3_whose_references_lead_somewhere(place: Place) -> None:
         assert part, reference
 
 
-def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
+def test_the_description_is_valid_by_asyncapis_schema() -> None:
     from jsonschema_rs import validator_for
 
     schemas = ROOT / "simple_frontend/node_modules/@asyncapi/specs/schemas"
@@ -62,7 +62,7 @@ def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
 
 
 @pytest.mark.thorough
-def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Serving) -> None:
+def test_every_event_matches_its_description(place: Place, serving: Serving) -> None:
     from jsonschema_rs import validator_for
 
     place.film({"car": 3})
@@ -80,7 +80,7 @@ def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Ser
     ("channel", "because"),
     [("client", clients.CLOSED_BECAUSE), ("stream", live.CLOSED_BECAUSE)],
 )
-def test_the_manual_has_every_message_of_each_socket_and_every_code_it_is_closed_by(
+def test_the_manual_has_every_message_and_close_code_of_each_socket(
     channel: str, because: dict[int, str]
 ) -> None:
     manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "frametally-data"
 
 
-def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_it_with_itself(
+def test_a_dashboard_starts_workers_with_the_first_waiting_video_and_ends_them_with_itself(
     video: Path, tmp_path: Path
 ) -> None:
     with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
@@ -105,7 +105,7 @@ def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Pa
         assert len(shown) + watcher.frames[-1].header["left_out"] == FRAMES
 
 
-def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_again_what_dies(
+def test_a_dashboard_starts_the_stream_worker_with_the_first_stream_and_restarts_it_if_it_dies(
     video: Path, tmp_path: Path
 ) -> None:
     with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
@@ -135,7 +135,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         assert again.process_of("work") is None
 
 
-def test_a_camera_that_is_added_where_there_is_nothing_yet_is_kept_run_and_in_the_audit_log(
+def test_a_camera_added_to_an_empty_dashboard_is_kept_run_and_in_the_audit_log(
     tmp_path: Path,
 ) -> None:
     settings = SETTINGS | {"FRAMETALLY_LIVE_ALLOW": "127.0.0.0/8"}
@@ -154,7 +154,7 @@ def test_a_camera_that_is_added_where_there_is_nothing_yet_is_kept_run_and_in_th
 @pytest.mark.parametrize(
     ("arguments", "settings"), [(["--alone"], {}), ([], {"FRAMETALLY_VIDEO_WORKERS": "0"})]
 )
-def test_a_dashboard_that_is_to_be_alone_starts_nothing(
+def test_a_dashboard_set_to_run_alone_starts_nothing(
     arguments: list[str], settings: dict[str, str], video: Path, tmp_path: Path
 ) -> None:
     with Running(tmp_path, "serve", *arguments, settings=SETTINGS | settings) as dashboard:
@@ -168,7 +168,7 @@ def test_a_dashboard_that_is_to_be_alone_starts_nothing(
         assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
 
 
-def test_a_killed_dashboard_leaves_nothing_and_the_next_one_ends_what_it_had_begun(
+def test_a_killed_dashboard_leaves_nothing_running_and_the_next_one_ends_its_workers(
     video: Path, run: Path, tmp_path: Path
 ) -> None:
     with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:

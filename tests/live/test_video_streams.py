@@ -199,9 +199,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory, clip: bytes) -> tuple[list[b
         return quiet.announced("frames"), encode(quiet.manifest())
 
 
-def test_a_stream_announces_what_a_batch_does_byte_for_byte(
-    place: Place, batch: tuple[list[bytes], bytes]
-) -> None:
+def test_a_stream_announces_the_same_bytes_as_a_batch(place: Place, batch: tuple[list[bytes], bytes]) -> None:
     assert place.stream() == ""
     assert place.announced() == batch[0]
     assert len(batch[0]) == FRAMES * 5 // FPS
@@ -224,7 +222,7 @@ def test_a_time_lapse_is_not_streamed_at_another_speed(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("most_bytes", "ahead"), [(24_000_000, 15), (2 * 3 * 64 * 48, 2), (0, 1)])
-def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
+def test_frames_are_decoded_a_few_ahead_and_large_ones_one_by_one(
     place: Place, monkeypatch: pytest.MonkeyPatch, most_bytes: int, ahead: int
 ) -> None:
     decoded = 0
@@ -251,7 +249,7 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
-def test_frames_come_at_their_own_pace(place: Place, speed: float) -> None:
+def test_frames_are_announced_at_their_own_pace(place: Place, speed: float) -> None:
     clock = Clock()
     came: list[float] = []
 
@@ -301,7 +299,7 @@ def begun_at_s(told: Iterable[FeedTold], speed: float = 1.0) -> list[float]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("is_replayed", [False, True])
-def test_it_is_told_when_a_frame_was_due_however_late_it_is(
+def test_the_due_time_of_a_frame_is_reported_however_late_it_is(
     place: Place, speed: float, is_replayed: bool
 ) -> None:
     if is_replayed:
@@ -314,7 +312,7 @@ def test_it_is_told_when_a_frame_was_due_however_late_it_is(
     assert set(due_at_s) == {0.0}
 
 
-def test_where_it_stands_still_or_is_taken_elsewhere_nothing_is_due_until_it_goes_on(place: Place) -> None:
+def test_no_frame_is_due_during_a_pause_or_a_seek(place: Place) -> None:
     place.stream((20, FeedWish("pause")), (40, FeedWish("run")), (60, FeedWish("run", 1.0)))
     changes = itertools.groupby(place.told, lambda told: (told.state, told.due_at_ms is None))
     assert [change for change, _ in changes] == [
@@ -332,7 +330,7 @@ def test_where_it_stands_still_or_is_taken_elsewhere_nothing_is_due_until_it_goe
 
 
 @pytest.mark.parametrize("is_replayed", [False, True])
-def test_one_that_stands_still_shows_what_is_sought_and_stands_there_also_behind_the_end(
+def test_a_paused_stream_shows_the_position_that_is_sought_even_beyond_the_end(
     place: Place, is_replayed: bool
 ) -> None:
     if is_replayed:
@@ -362,7 +360,7 @@ WISHES = st.builds(
 @pytest.mark.thorough
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 120), WISHES), max_size=6), st.booleans())
-def test_however_it_is_paused_and_sought_each_frame_is_as_the_batch_has_it(
+def test_after_any_pauses_and_seeks_each_frame_equals_that_of_the_batch(
     clip: bytes, batch: tuple[list[bytes], bytes], script: list[tuple[int, FeedWish]], batch_first: bool
 ) -> None:
     with ExitStack() as stack:
@@ -381,7 +379,7 @@ def test_however_it_is_paused_and_sought_each_frame_is_as_the_batch_has_it(
         assert encode(place.manifest()) == batch[1]
 
 
-def test_what_is_skipped_is_left_to_the_batch_and_what_is_seen_twice_counts_once(
+def test_skipped_frames_are_left_to_the_batch_and_frames_seen_twice_count_once(
     place: Place, batch: tuple[list[bytes], bytes]
 ) -> None:
     place.stream((20, FeedWish("run", 2.0)))
@@ -393,7 +391,7 @@ def test_what_is_skipped_is_left_to_the_batch_and_what_is_seen_twice_counts_once
     assert encode(place.manifest()) == batch[1]
 
 
-def test_one_that_is_stopped_has_noted_what_it_announced_and_goes_on_from_there(
+def test_a_stopped_stream_has_recorded_its_announced_frames_and_continues_from_there(
     place: Place, batch: tuple[list[bytes], bytes]
 ) -> None:
     with pytest.raises(GivenUp):
@@ -408,7 +406,7 @@ def test_one_that_is_stopped_has_noted_what_it_announced_and_goes_on_from_there(
     assert place.manifest().state == "complete"
 
 
-def test_what_segments_have_is_told_from_there_and_nothing_is_decoded(place: Place) -> None:
+def test_frames_in_segments_are_shown_from_there_and_not_decoded(place: Place) -> None:
     place.batch()
     lines = place.detect("frames")
     place.store.delete(keys.original_key(place.video.id))
@@ -420,7 +418,7 @@ def test_what_segments_have_is_told_from_there_and_nothing_is_decoded(place: Pla
     assert len(messages_of(place.log, "processed-frames")) == len(lines) + 5
 
 
-def test_what_no_segment_has_yet_is_announced_though_a_batch_has_announced_it(place: Place) -> None:
+def test_frames_in_no_segment_yet_are_announced_even_if_a_batch_has_announced_them(place: Place) -> None:
     place.batch()
     lines = place.detect("frames", leave_out=4)
     place.stream()
@@ -451,7 +449,7 @@ class Away:
 
 
 @pytest.mark.parametrize("which", ["log", "store"])
-def test_what_is_away_is_awaited_told_and_nothing_is_lost(
+def test_a_stream_waits_for_an_unavailable_part_reports_it_and_loses_nothing(
     place: Place, batch: tuple[list[bytes], bytes], which: str
 ) -> None:
     method = {"log": "publish", "store": "put"}[which]
@@ -479,7 +477,7 @@ def test_the_stream_of_a_removed_video_ends(place: Place, how: str) -> None:
     assert place.stream() == REMOVED
 
 
-def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
+def test_a_stream_fails_when_its_medium_is_forgotten(place: Place) -> None:
     class Forgetting:
         """After the fifth frame the medium is deleted, and its manifest is read again."""
 
@@ -505,7 +503,7 @@ def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
     assert find_manifest(place.store, place.video.sha256) is None
 
 
-def test_one_that_is_put_right_meanwhile_goes_on_under_its_new_time(place: Place) -> None:
+def test_a_stream_continues_under_the_new_time_of_a_corrected_video(place: Place) -> None:
     later = msgspec.structs.replace(place.video.facts, started_at_ms=START_MS + 60_000)
 
     class Retiming:

@@ -118,7 +118,7 @@ def see(watcher: Watcher, number: int) -> None:
     watcher.ack(shown)
 
 
-def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_video_it_is(
+def test_a_frame_comes_with_its_boxes_its_picture_and_its_position_in_the_video(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -151,7 +151,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
 
 
 @pytest.mark.thorough
-def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
+def test_a_frame_of_a_video_has_its_due_time_at_the_streams_speed(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -167,7 +167,7 @@ def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
     assert shown.header["due_at_ms"] == 5_002_000
 
 
-def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
+def test_json_frames_have_the_same_content_with_the_picture_in_base64(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     binary, text = watch(gate.asked), watch(f"{gate.asked}&format=json")
@@ -181,7 +181,7 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
 
 
 @pytest.mark.thorough
-def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
+def test_a_slow_viewer_never_gets_an_old_frame_and_learns_how_many_were_left_out(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     """After two unacknowledged frames nothing follows; then the newest does, however many arrived.
@@ -216,7 +216,7 @@ def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many
         assert header["left_out"] == header["n"] - sent[0] - sent.index(header["n"])
 
 
-def test_who_only_listens_gets_every_frame_that_its_socket_takes(
+def test_a_listener_gets_every_frame_that_its_socket_can_take(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     listener, lively = watch(f"{gate.asked}&format=json"), watch(gate.asked)
@@ -234,9 +234,7 @@ def test_who_only_listens_gets_every_frame_that_its_socket_takes(
         assert told["left_out"] == 0
 
 
-def test_who_only_listens_gets_every_frame_of_those_that_are_found_at_once(
-    gate: Gate, watch: Callable[..., Watcher]
-) -> None:
+def test_a_listener_gets_every_frame_detected_at_once(gate: Gate, watch: Callable[..., Watcher]) -> None:
     """As if detection began late: across a turn of 5 s, after which results are in another partition."""
     listener = watch(gate.asked)
     with watch(gate.asked).connection as other:
@@ -262,7 +260,7 @@ def _is_frame(told: Any, number: int) -> bool:
 
 
 @pytest.mark.thorough
-def test_who_takes_nothing_holds_up_nobody_and_then_sees_the_newest(
+def test_a_viewer_that_reads_nothing_delays_nobody_and_then_gets_the_newest_frame(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     stuck, lively = watch(gate.asked, max_queue=1), watch(gate.asked)
@@ -278,7 +276,7 @@ def test_who_takes_nothing_holds_up_nobody_and_then_sees_the_newest(
 
 
 @pytest.mark.thorough
-def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
+def test_a_viewer_sees_a_video_to_its_end_even_if_detection_is_late(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -302,7 +300,7 @@ def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
 
 
 @pytest.mark.thorough
-def test_who_comes_at_the_end_of_a_stream_sees_its_last_frame(
+def test_a_viewer_that_arrives_at_the_end_of_a_stream_sees_its_last_frame(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -315,7 +313,7 @@ def test_who_comes_at_the_end_of_a_stream_sees_its_last_frame(
 
 
 @pytest.mark.thorough
-def test_where_nobody_detects_a_stream_is_over_all_the_same(
+def test_a_stream_ends_even_where_nothing_detects_its_frames(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_SILENT_S", 0.2)
@@ -328,7 +326,7 @@ def test_where_nobody_detects_a_stream_is_over_all_the_same(
 
 
 @pytest.mark.thorough
-def test_a_state_says_how_far_pictures_are_behind_and_why(
+def test_the_state_says_how_far_pictures_are_behind_and_why(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
@@ -346,7 +344,7 @@ def test_a_state_says_how_far_pictures_are_behind_and_why(
 
 
 @pytest.mark.thorough
-def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_pauses(
+def test_a_paused_viewer_gets_nothing_then_the_newest_frame_and_pauses_nobody_else(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     one, other = watch(gate.asked), watch(gate.asked)
@@ -367,7 +365,7 @@ def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_p
     assert newest.header["left_out"] <= 1, "what came while it wanted none is not left out"
 
 
-def test_what_waited_in_another_partition_is_left_out_and_a_jump_back_is_shown(
+def test_late_results_of_another_partition_are_left_out_and_a_jump_back_is_shown(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ManualClock()
@@ -400,7 +398,7 @@ def test_what_waited_in_another_partition_is_left_out_and_a_jump_back_is_shown(
     assert shown == [(1, 50), (2, 51), (4, 52), (5, 10), (6, 11)]
 
 
-def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
+def test_a_paused_stream_that_is_taken_back_at_once_shows_that_frame(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -412,7 +410,7 @@ def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
     assert viewer.frame().header["captured_at_ms"] == START_MS + 70_000
 
 
-def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
+def test_a_viewer_of_a_paused_stream_sees_the_frame_at_which_it_paused(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     stands, other = gate.result(700), gate.result(701)
@@ -439,7 +437,7 @@ def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
 
 
 @pytest.mark.thorough
-def test_who_waits_for_what_a_paused_stream_shows_hears_and_sees_that_it_goes_on(
+def test_a_viewer_that_waits_for_a_paused_frame_learns_and_sees_that_the_stream_continues(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
@@ -461,7 +459,7 @@ def test_who_waits_for_what_a_paused_stream_shows_hears_and_sees_that_it_goes_on
 
 
 @pytest.mark.thorough
-def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -> None:
+def test_a_paused_frame_is_not_shown_after_later_ones(place: Place) -> None:
     shown = threading.Semaphore(0)
     came: list[int] = []
 
@@ -487,7 +485,7 @@ def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -
     assert came == [5]
 
 
-def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Place) -> None:
+def test_nothing_is_shown_while_the_store_is_unavailable_and_then_the_newest_frame(place: Place) -> None:
     class Away:
         error: Exception | None = Retryable("away")
 
@@ -520,7 +518,7 @@ def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Pla
     assert told[-1] == ""
 
 
-def test_a_frame_that_was_forgotten_since_is_not_waited_for(
+def test_a_viewer_does_not_wait_for_a_forgotten_frame(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -531,7 +529,7 @@ def test_a_frame_that_was_forgotten_since_is_not_waited_for(
     assert not any(one.header["captured_at_ms"] == START_MS + 400_000 for one in viewer.frames)
 
 
-def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_the_same(
+def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_that_source(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     scene.camera("gate")
@@ -545,7 +543,7 @@ def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_the_s
     assert all(one.header["position_s"] is not None for one in video.frames)
 
 
-def test_results_of_another_model_than_was_asked_for_are_not_shown(
+def test_results_of_another_model_than_the_requested_one_are_not_shown(
     scene: Scene, watch: Callable[..., Watcher]
 ) -> None:
     record = make_video(1, facts=make_facts(started_at_ms=START_MS))
@@ -570,7 +568,7 @@ def test_results_of_another_model_than_was_asked_for_are_not_shown(
 
 
 @pytest.mark.thorough
-def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_closed(
+def test_every_change_of_state_is_sent_and_the_socket_closes_after_the_end(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     viewer = watch(gate.asked)
@@ -585,7 +583,7 @@ def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_clo
 
 
 @pytest.mark.thorough
-def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
+def test_a_state_is_sent_every_few_seconds_even_without_a_change(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
@@ -594,7 +592,7 @@ def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
 
 
 @pytest.mark.thorough
-def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are_told_why(
+def test_viewers_wait_and_learn_why_while_nothing_detects_the_announced_frames(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
@@ -606,7 +604,7 @@ def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are
     assert viewer.state(lambda one: one["state"] == "running")["reason"] is None
 
 
-def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
+def test_viewers_wait_while_the_log_is_unavailable_and_then_see_what_comes_next(
     scene: Scene, gate: Gate, serving: Serving
 ) -> None:
     class Switched:
@@ -647,7 +645,7 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
         ("source=gate&loud=1", 1008),
     ],
 )
-def test_who_asks_for_what_there_is_not_is_sent_away(
+def test_a_request_for_an_unknown_stream_is_closed(
     watch: Callable[..., Watcher], asked: str, code: int
 ) -> None:
     viewer = watch(asked)
@@ -655,7 +653,7 @@ def test_who_asks_for_what_there_is_not_is_sent_away(
     assert viewer.connection.close_reason == CLOSED_BECAUSE[code]
 
 
-def test_a_video_that_nothing_streams_says_so(scene: Scene, watch: Callable[..., Watcher]) -> None:
+def test_a_video_without_a_stream_gives_a_clear_error(scene: Scene, watch: Callable[..., Watcher]) -> None:
     (video_id,) = stored(scene.place, make_video(7))
     viewer = watch(f"video_id={video_id}")
     assert viewer.closed_by() == 4409
@@ -665,7 +663,7 @@ def test_a_video_that_nothing_streams_says_so(scene: Scene, watch: Callable[...,
     assert watch(f"video_id={video_id}").closed_by() == 4409
 
 
-def test_after_a_reload_the_same_stream_is_seen_again(
+def test_a_reload_shows_the_same_stream_again(
     gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:
     first = watch(gate.asked)
@@ -676,7 +674,7 @@ def test_after_a_reload_the_same_stream_is_seen_again(
     assert begun(gate, second).header["stream_id"] == gate.feed.id
 
 
-def test_a_page_of_another_site_sees_nothing(gate: Gate, watch: Callable[..., Watcher]) -> None:
+def test_another_sites_page_sees_nothing(gate: Gate, watch: Callable[..., Watcher]) -> None:
     assert watch(gate.asked, origin="https://evil.example").closed_by() == 1008
     crossed = {"Sec-Fetch-Site": "cross-site"}
     assert watch(gate.asked, additional_headers=crossed).closed_by() == 1008
@@ -697,7 +695,7 @@ def test_a_page_of_another_site_sees_nothing(gate: Gate, watch: Callable[..., Wa
         "[" * 1000,
     ],
 )
-def test_who_says_anything_else_is_sent_away(
+def test_a_viewer_that_sends_anything_else_is_disconnected(
     gate: Gate, watch: Callable[..., Watcher], said: str | bytes
 ) -> None:
     viewer = watch(gate.asked)
@@ -706,7 +704,7 @@ def test_who_says_anything_else_is_sent_away(
     assert viewer.closed_by() == 1003
 
 
-def test_who_acknowledges_every_frame_stays_however_fast_they_come(
+def test_a_viewer_that_acknowledges_every_frame_stays_connected_however_fast_they_come(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many frames a second a stream has: the limit is on messages that the viewer did not ask for."""
@@ -722,7 +720,7 @@ def test_who_acknowledges_every_frame_stays_however_fast_they_come(
 @pytest.mark.parametrize(
     "said", ['{"type":"ack","n":%d}', '{"type":"pause"}', '{"type":"resume"}'], ids=["ack", "pause", "resume"]
 )
-def test_who_says_too_much_is_sent_away_also_what_it_may_say(
+def test_a_viewer_that_sends_too_much_is_disconnected_even_if_the_messages_are_valid(
     gate: Gate, watch: Callable[..., Watcher], said: str
 ) -> None:
     viewer = watch(gate.asked)
@@ -733,7 +731,7 @@ def test_who_says_too_much_is_sent_away_also_what_it_may_say(
     assert viewer.closed_by() == 1008
 
 
-def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
+def test_a_viewer_that_the_server_has_given_up_is_not_a_dashboard_error(
     gate: Gate, sockets: ViewerSockets
 ) -> None:
     """For a moment uvicorn sends nothing more to a client that answers no ping, and has not
@@ -764,7 +762,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
 
 
 @pytest.mark.thorough
-def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
+def test_at_most_five_hundred_sockets_are_served_and_fifty_per_address(
     gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:
     """Viewers behind a proxy are distinguished by its headers."""
@@ -784,7 +782,7 @@ def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
     until(lambda: threading.active_count() <= before + 45)
 
 
-def test_nobody_who_watches_leaves_anything_in_the_log(
+def test_viewers_leave_nothing_in_the_log(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:
     viewer = watch(gate.asked)
@@ -800,7 +798,7 @@ def test_nobody_who_watches_leaves_anything_in_the_log(
     until(lambda: not has_rows())
 
 
-def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_socket_closes() -> None:
+def test_a_stream_that_ends_while_its_state_is_sent_reports_its_end_before_the_socket_closes() -> None:
     sent: list[str] = []
     channel: Any = SimpleNamespace(newest=None, is_over=False)
     numbers = dict.fromkeys(("position_s", "duration_s", "fps", "behind_ms", "reason"))
@@ -827,7 +825,7 @@ def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_
 @pytest.mark.parametrize(
     ("seen_before", "first_sent", "left_out"), [(0, 8, 7), (0, 1, 0), (5, 5, 0), (5, 9, 3)]
 )
-def test_frames_that_came_before_the_first_one_sent_to_a_viewer_are_counted_as_left_out(
+def test_frames_before_the_first_one_sent_to_a_viewer_count_as_left_out(
     seen_before: int, first_sent: int, left_out: int
 ) -> None:
     told: list[int] = []

@@ -139,7 +139,7 @@ def wait_for_frames(page: Page, more: int = 3) -> int:
 
 
 @pytest.mark.thorough
-def test_a_stream_is_started_its_boxes_move_with_what_they_are_about_and_it_is_stopped(
+def test_a_stream_starts_its_boxes_follow_their_objects_and_it_stops(
     opened: Callable[..., Page], picture: Callable[[Page, str], None]
 ) -> None:
     page = opened()
@@ -162,7 +162,7 @@ def test_a_stream_is_started_its_boxes_move_with_what_they_are_about_and_it_is_s
 
 
 @pytest.mark.thorough
-def test_a_stream_is_paused_sought_and_goes_on_and_a_reload_finds_it(
+def test_a_stream_can_be_paused_sought_and_resumed_and_found_again_after_a_reload(
     opened: Callable[..., Page],
 ) -> None:
     page = opened()
@@ -181,7 +181,9 @@ def test_a_stream_is_paused_sought_and_goes_on_and_a_reload_finds_it(
     assert float(canvas.get_attribute("data-position") or 0) > 42
 
 
-def test_who_is_cut_off_is_told_and_sees_the_stream_again(place: Place, opened: Callable[..., Page]) -> None:
+def test_a_disconnected_viewer_is_informed_and_sees_the_stream_again(
+    place: Place, opened: Callable[..., Page]
+) -> None:
     page = opened()
     page.get_by_role("button", name="Start stream").click()
     wait_for_frames(page)
@@ -193,7 +195,7 @@ def test_who_is_cut_off_is_told_and_sees_the_stream_again(place: Place, opened: 
 
 
 @pytest.mark.thorough
-def test_boxes_are_switched_off_and_on(opened: Callable[..., Page]) -> None:
+def test_boxes_can_be_switched_off_and_on(opened: Callable[..., Page]) -> None:
     page = opened()
     page.get_by_role("button", name="Start stream").click()
     wait_for_frames(page)
@@ -220,7 +222,7 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
-def test_cameras_are_added_seen_large_and_left_by_keys_alone(place: Place, visit: Visits) -> None:
+def test_cameras_can_be_added_enlarged_and_left_with_the_keyboard_only(place: Place, visit: Visits) -> None:
     film_wall(place)
     publish_fast_cars(place)
     page = visit(place).open("live", wait_for="#live-page[data-state=ready]")

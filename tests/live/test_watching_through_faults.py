@@ -59,7 +59,7 @@ class Switched:
 
 
 @pytest.mark.thorough
-def test_who_takes_nothing_costs_no_memory_however_many_frames_come(
+def test_a_viewer_that_reads_nothing_uses_no_more_memory_however_many_frames_come(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
     """A frame kept for one of them would be 46 kB, for each of them ten times that, a hundred times."""
@@ -86,7 +86,7 @@ def test_who_takes_nothing_costs_no_memory_however_many_frames_come(
 
 
 @pytest.mark.thorough
-def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_next_and_nothing_old(
+def test_viewers_stay_through_an_outage_of_the_log_and_then_see_only_new_frames(
     scene: Scene, gate: Gate, serving: Callable[[Flask], str]
 ) -> None:
     real = scene.place.log
@@ -112,9 +112,7 @@ def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_ne
     until(lambda: not any(one.name.startswith("live-") for one in threading.enumerate()))
 
 
-def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_read(
-    scene: Scene, gate: Gate
-) -> None:
+def test_results_removed_from_the_log_before_they_are_read_are_skipped(scene: Scene, gate: Gate) -> None:
     """As if the dashboard's machine slept for longer than results are kept."""
     clock = ManualClock()
     awake, asleep = threading.Event(), threading.Event()
@@ -158,7 +156,7 @@ def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_r
     assert told[-1] == ""
 
 
-def test_results_that_come_with_the_first_topic_are_all_seen_by_who_waited_for_it(scene: Scene) -> None:
+def test_waiting_viewers_get_all_results_that_arrive_with_a_new_topic(scene: Scene) -> None:
     taken: list[FrameDetections] = []
     told: list[str] = []
     topic, media = "first-results", "ab" * 32
