@@ -75,7 +75,7 @@ def test_points_without_noise_give_back_every_distance_on_the_ground(seed: int, 
 @pytest.mark.thorough
 @settings(max_examples=examples(10))
 @given(seeds, st.integers(1, 3))
-def test_rectangles_give_back_the_ground_however_they_lie_to_each_other(seed: int, number: int) -> None:
+def test_rectangles_give_back_the_ground_whatever_their_positions(seed: int, number: int) -> None:
     rng = np.random.default_rng(seed)
     of = camera(rng)
     shown = rectangles_seen(of, rng, number, 0)
@@ -88,7 +88,7 @@ def test_rectangles_give_back_the_ground_however_they_lie_to_each_other(seed: in
 
 
 @pytest.mark.thorough
-def test_several_rectangles_that_are_clicked_a_pixel_off_are_surer_than_one() -> None:
+def test_several_rectangles_a_pixel_off_are_more_certain_than_one() -> None:
     rng = np.random.default_rng(7)
     one: list[float] = []
     three: list[float] = []
@@ -102,7 +102,7 @@ def test_several_rectangles_that_are_clicked_a_pixel_off_are_surer_than_one() ->
     assert np.median(three) < 0.7 * np.median(one)
 
 
-def test_two_points_and_their_distance_are_a_rough_scale_near_them() -> None:
+def test_two_points_and_their_distance_give_a_rough_scale_near_them() -> None:
     calibration = calibration_of_scale((100, 300), (400, 700), 25.0)
     assert calibration.is_rough
     assert measured_m(calibration, (100, 300), (400, 700)) == pytest.approx(25)
@@ -111,7 +111,7 @@ def test_two_points_and_their_distance_are_a_rough_scale_near_them() -> None:
     assert on_ground(calibration.ground, 900, 300) is None
 
 
-def test_the_reprojection_error_is_told_in_pixels_and_metres_and_point_by_point() -> None:
+def test_the_reprojection_error_is_given_in_pixels_and_metres_and_for_each_point() -> None:
     rng = np.random.default_rng(3)
     of = camera(rng)
     points = ground_points(of, rng, 8, 0)
@@ -126,7 +126,7 @@ def test_the_reprojection_error_is_told_in_pixels_and_metres_and_point_by_point(
     assert found.is_checked
 
 
-def test_four_points_fit_exactly_and_so_say_nothing_of_their_error_yet_lengths_have_one() -> None:
+def test_four_points_fit_exactly_so_their_error_is_unknown_but_lengths_have_one() -> None:
     calibration = calibration_of_points(POINTS)
     assert not calibration.is_checked
     assert calibration.error_px < 1e-9
@@ -134,7 +134,7 @@ def test_four_points_fit_exactly_and_so_say_nothing_of_their_error_yet_lengths_h
 
 
 @pytest.mark.thorough
-def test_the_error_of_lengths_is_as_large_as_pixels_off_make_it() -> None:
+def test_the_error_of_lengths_matches_that_of_points_a_pixel_off() -> None:
     rng = np.random.default_rng(11)
     of = camera(rng)
     exact = ground_points(of, rng, 6, 0)
@@ -153,7 +153,7 @@ def test_the_error_of_lengths_is_as_large_as_pixels_off_make_it() -> None:
 
 @settings(max_examples=examples(25))
 @given(seeds, st.randoms(use_true_random=False))
-def test_the_order_in_which_points_are_given_changes_nothing_but_rounding(seed: int, random: object) -> None:
+def test_the_order_of_points_changes_only_rounding(seed: int, random: object) -> None:
     rng = np.random.default_rng(seed)
     points = ground_points(camera(rng), rng, 6, 1.0)
     shuffled = [*points]
@@ -164,7 +164,7 @@ def test_the_order_in_which_points_are_given_changes_nothing_but_rounding(seed: 
     assert one.scale_error == pytest.approx(other.scale_error, rel=1e-4)
 
 
-def test_what_is_kept_has_twelve_digits_and_is_read_again_to_the_bit() -> None:
+def test_a_calibration_is_kept_with_twelve_digits_and_read_back_bit_by_bit() -> None:
     calibration = calibration_of_points(POINTS)
     assert all(number == float(f"{number:.12g}") for number in calibration.matrix)
     read = msgspec.json.decode(msgspec.json.encode(calibration), type=GroundCalibration)
@@ -258,7 +258,7 @@ def at_the_horizon() -> list[GroundPoint]:
         (at_the_horizon(), "point 5 is at the horizon: move it closer to the camera"),
     ],
 )
-def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[GroundPoint], line: str) -> None:
+def test_invalid_points_are_refused_with_one_line(points: list[GroundPoint], line: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         calibration_of_points(points)
     assert str(refused.value) == line
@@ -288,7 +288,7 @@ def test_a_point_that_does_not_fit_the_others_is_named(off_px: float, line: str)
     assert re.fullmatch(line, str(refused.value))
 
 
-def test_of_many_points_two_that_are_exchanged_are_found() -> None:
+def test_two_exchanged_points_are_found_among_many() -> None:
     rng = np.random.default_rng(5)
     points = ground_points(camera(rng), rng, 6, 0)
     points[1], points[2] = (
@@ -325,9 +325,7 @@ def test_of_many_points_two_that_are_exchanged_are_found() -> None:
         ),
     ],
 )
-def test_rectangles_that_are_no_calibration_are_refused_by_one_line(
-    rectangles: list[Rectangle], line: str
-) -> None:
+def test_invalid_rectangles_are_refused_with_one_line(rectangles: list[Rectangle], line: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         calibration_of_rectangles(rectangles)
     assert str(refused.value) == line
@@ -348,7 +346,7 @@ def test_rectangles_that_are_no_calibration_are_refused_by_one_line(
         ],
     ],
 )
-def test_a_scale_that_is_none_is_refused_by_one_line(
+def test_an_invalid_scale_is_refused_with_one_line(
     start: tuple[float, float], end: tuple[float, float], distance_m: float, line: str
 ) -> None:
     with pytest.raises(Misconfigured) as refused:

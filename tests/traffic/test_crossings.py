@@ -98,7 +98,7 @@ SCENES: dict[str, tuple[list[tuple[float, float]], list[Any]]] = {
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_drawn_scene_has_the_crossings_that_one_sees(scene: str) -> None:
+def test_a_drawn_scene_has_the_crossings_that_you_can_see(scene: str) -> None:
     feet, seen = SCENES[scene]
     assert told(walk(*feet)) == seen
 
@@ -106,7 +106,7 @@ def test_a_drawn_scene_has_the_crossings_that_one_sees(scene: str) -> None:
 @pytest.mark.parametrize("points", [[(0, 0), (100, 100), (200, 0)], [(200, 0), (100, 100), (0, 0)]])
 @pytest.mark.parametrize("arm_x", [50, 150])
 @pytest.mark.parametrize("side", [[(100, 190), (100, 150)], [(100, -40), (100, 10)]])
-def test_who_comes_to_a_corner_goes_along_the_line_and_leaves_it_on_the_same_side_has_not_crossed(
+def test_going_along_a_line_and_leaving_on_the_same_side_is_not_a_crossing(
     points: list[tuple[float, float]], arm_x: float, side: list[tuple[float, float]]
 ) -> None:
     assert told(walk(*side, (100, 100), (arm_x, 50), *side[::-1]), Border(tenths(points))) == []
@@ -130,13 +130,13 @@ def test_a_car_whose_lower_half_is_hidden_in_a_queue_does_not_drive_back() -> No
 
 
 @pytest.mark.parametrize(("lost", "missing"), [(100, "hidden"), (99, None)])
-def test_a_quarter_of_the_height_is_the_least_that_is_hidden(lost: int, missing: str | None) -> None:
+def test_a_box_counts_as_hidden_once_it_loses_a_quarter_of_its_height(lost: int, missing: str | None) -> None:
     one = walk((50, 60), (50, 120), (50, 70), (50, 120))
     path = one.path._replace(height=(400, 400, 400 - lost, 400 - lost))
     assert crossings_of(one._replace(path=path), ACROSS)[1].missing == missing
 
 
-def test_a_line_10_px_from_the_pictures_border_counts_big_and_small() -> None:
+def test_a_line_10_px_from_the_pictures_border_counts_big_and_small_objects() -> None:
     line = Border(tenths([(0, 470), (640, 470)]))
     for height_px in (10, 40, 200):
         out = walk((300, 400), (300, 440), (300, 465), (300, 478), height_px=height_px)
@@ -146,20 +146,20 @@ def test_a_line_10_px_from_the_pictures_border_counts_big_and_small() -> None:
 
 
 @pytest.mark.parametrize(("far_px", "missing"), [(79, None), (81, "gap")])
-def test_a_gap_is_crossed_only_where_both_its_sides_are_near(far_px: float, missing: str | None) -> None:
+def test_a_gap_is_crossed_only_where_both_its_ends_are_near(far_px: float, missing: str | None) -> None:
     feet = [(50, 0), (50, 100 - far_px), (50, 100 + far_px), (50, 200)]
     (crossing,) = crossings_of(walk(*feet, step_ms=3000), ACROSS)
     assert crossing.missing == missing
 
 
-def test_many_boxes_between_two_points_of_a_path_are_no_gap() -> None:
+def test_many_boxes_between_two_points_of_a_path_are_not_a_gap() -> None:
     (crossing,) = crossings_of(walk((50, 0), (50, 200), step_ms=3000, boxes=15), ACROSS)
     assert crossing.missing is None
     (crossing,) = crossings_of(walk((50, -2400), (50, 2600), step_ms=3000, boxes=15), ACROSS)
     assert crossing.missing == "too_few_boxes"
 
 
-def test_a_corner_is_crossed_where_one_goes_from_its_hollow_to_its_outside() -> None:
+def test_a_corner_is_crossed_from_its_inside_to_its_outside() -> None:
     # Right of the line is below it, outside the corner: straight over its point, and around it.
     assert told(walk((100, 40), (100, 100), (100, 160)), CORNER) == [(200, "to_right")]
     assert told(walk((100, 40), (100, 100), (200, 100)), CORNER) == [(200, "to_right")]
@@ -170,7 +170,7 @@ def test_a_corner_is_crossed_where_one_goes_from_its_hollow_to_its_outside() -> 
     assert told(walk((50, 100), (50, 50), (150, 150)), CORNER) == []
 
 
-def test_who_comes_through_a_corner_between_two_boxes_crosses_twice() -> None:
+def test_a_path_through_a_corner_between_two_boxes_crosses_twice() -> None:
     assert told(walk((-10, 50), (100, 50), (210, 50), boxes=9), CORNER) == [
         (109, "to_left"),
         (291, "to_right"),
@@ -181,7 +181,7 @@ def test_who_comes_through_a_corner_between_two_boxes_crosses_twice() -> None:
     ]
 
 
-def test_only_what_lies_in_its_hours_is_told_of_a_path() -> None:
+def test_only_crossings_in_its_own_hours_belong_to_a_path() -> None:
     one = walk(*SCENES["comes towards us"][0])
     assert crossings_of(one._replace(from_ms=300), ACROSS) == crossings_of(one, ACROSS)
     assert crossings_of(one._replace(from_ms=301), ACROSS) == []
@@ -195,7 +195,7 @@ def test_a_line_without_length_is_refused() -> None:
 
 @pytest.mark.thorough
 @given(paths(), lines(), SIMILARITIES)
-def test_turning_mirroring_scaling_and_moving_picture_and_line_changes_nothing(
+def test_rotating_mirroring_scaling_and_shifting_picture_and_line_changes_nothing(
     path: Any, line: list[Place], similar: Any
 ) -> None:
     (a, b, scale), mirror, shift = similar
@@ -208,7 +208,7 @@ def test_turning_mirroring_scaling_and_moving_picture_and_line_changes_nothing(
 
 
 @given(paths(), lines())
-def test_a_line_drawn_the_other_way_has_the_other_directions(path: Any, line: list[Place]) -> None:
+def test_a_line_drawn_the_other_way_has_the_opposite_directions(path: Any, line: list[Place]) -> None:
     before = crossings_of(followed(path), Border(line))
     after = crossings_of(followed(path), Border(line[::-1]))
     assert [crossing._replace(direction=OTHER[crossing.direction]) for crossing in after] == before
@@ -229,7 +229,7 @@ def test_a_path_walked_back_crosses_as_often(path: Any, line: list[Place]) -> No
 
 @pytest.mark.thorough
 @given(paths(), st.integers(-12, 12), st.integers(-12, 12))
-def test_net_is_in_less_out_where_the_line_goes_through_the_whole_picture(
+def test_net_equals_in_minus_out_where_the_line_spans_the_whole_picture(
     path: Any, left: int, right: int
 ) -> None:
     line = [(-13, left), (13, right)]
@@ -249,7 +249,7 @@ def test_net_is_in_less_out_where_the_line_goes_through_the_whole_picture(
 
 @pytest.mark.thorough
 @given(paths(most_height=6, least_boxes=2), lines(most=2))
-def test_a_point_more_on_the_way_changes_nothing(path: Any, line: list[Place]) -> None:
+def test_an_extra_point_on_a_path_changes_nothing(path: Any, line: list[Place]) -> None:
     coarse = path._replace(
         time_ms=tuple(ms // 4 * 2 for ms in path.time_ms),
         boxes=(1, *(number // 2 * 2 for number in path.boxes[1:])),
@@ -282,12 +282,12 @@ class Box(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-def test_a_part_of_the_week_moves_later_and_comes_in_at_the_other_end() -> None:
+def test_a_part_of_the_week_shifted_past_its_end_continues_at_its_start() -> None:
     assert shift(((0, HOUR_MS),), HOUR_MS) == ((HOUR_MS, 2 * HOUR_MS),)
     assert shift(((WEEK_MS - HOUR_MS, WEEK_MS),), HOUR_MS) == ((0, HOUR_MS),)
 
 
-def test_a_part_of_the_week_holds_in_every_week_from_its_start_to_its_end() -> None:
+def test_a_part_of_the_week_applies_every_week_from_its_start_to_its_end() -> None:
     monday_ms = 4 * DAY_MS + 2 * WEEK_MS  # 1970-01-01 was a Thursday
     part = ((DAY_MS, 2 * DAY_MS),)
     moments_ms = (DAY_MS - 1, DAY_MS, 2 * DAY_MS - 1, 2 * DAY_MS)
@@ -295,24 +295,24 @@ def test_a_part_of_the_week_holds_in_every_week_from_its_start_to_its_end() -> N
 
 
 @pytest.mark.parametrize(("top_px", "inside"), [(-11.0, False), (-10.0, True), (90.0, True), (90.1, False)])
-def test_a_foot_point_is_the_middle_of_a_boxs_lower_side(top_px: float, inside: bool) -> None:
+def test_the_foot_point_is_the_middle_of_a_boxs_lower_side(top_px: float, inside: bool) -> None:
     zone = PictureZone(SQUARE)
     assert stands_in(zone, Box("car", 0.9, (40.0, top_px, 20.0, 10.0))) is inside
 
 
-def test_a_drawing_is_told_from_others_by_16_hex_and_written_as_it_is_spelled() -> None:
+def test_a_drawing_is_identified_by_16_hex_digits_and_written_with_its_own_spelling() -> None:
     shapes = Shapes(zones=(ZoneShape("Überweg", SQUARE),))
     assert '"Überweg"' in shapes.to_json()
     assert len(shapes.digest()) == 16
 
 
-def test_a_shape_counts_in_the_hours_in_which_it_holds_alone() -> None:
+def test_a_shape_counts_only_in_the_hours_in_which_it_applies() -> None:
     shapes = Shapes(lines=(LineShape("l", ((0, 0), (9, 9)), from_ms=100, to_ms=200),))
     ranges_ms = ((0, 100), (0, 101), (199, 300), (200, 300))
     assert [bool(shapes.between(*range_ms).lines) for range_ms in ranges_ms] == [False, True, True, False]
 
 
-def test_of_a_line_that_moved_the_former_place_comes_first() -> None:
+def test_the_earlier_place_of_a_moved_line_comes_first() -> None:
     before = LineShape("l", ((0, 0), (9, 9)), to_ms=-5)
     after = LineShape("l", ((0, 0), (5, 9)), from_ms=-5)
     for either in ((before, after), (after, before)):
@@ -329,23 +329,23 @@ def test_a_crossing_after_a_hidden_one_is_counted() -> None:
 
 
 @pytest.mark.parametrize(("apart_ms", "jump"), [(UNSEEN_MS, True), (UNSEEN_MS + 1, False)])
-def test_a_box_jumps_in_a_second_at_most(apart_ms: int, jump: bool) -> None:
+def test_a_box_can_only_jump_within_a_second(apart_ms: int, jump: bool) -> None:
     assert jumps(FootPath((0, apart_ms), (0, 0), (0, 0), (400, 200), (1, 1)), 0) is jump
 
 
-def test_who_goes_along_a_piece_in_the_middle_and_off_at_its_corner_crosses_nothing() -> None:
+def test_going_along_a_middle_piece_and_off_at_its_corner_crosses_nothing() -> None:
     border = Border(tenths([(0, 50), (100, 100), (100, 200), (200, 150)]))
     over = walk((100, 200), (100, 100), (50, 0), (100, 50))
     assert [crossing.direction for crossing in crossings_of(over, border)] == []
 
 
-def test_a_foot_point_is_clear_of_a_border_beyond_a_part_of_its_height_and_not_at_it() -> None:
+def test_a_foot_point_is_clear_of_a_border_only_beyond_a_fraction_of_its_height() -> None:
     border, height = Border(((0, 1000), (4000, 1000))), 400
     at = height // FLICKER_PART
     assert [border.is_clear(2000, 1000 + off, height) for off in (at, at + 1)] == [False, True]
 
 
-def test_a_path_of_three_hours_ends_as_its_last_one() -> None:
+def test_a_path_over_three_hours_ends_like_its_last_one() -> None:
     def hour(number: int, *at: int) -> FollowedPath:
         began, ended = "found" if number == 1 else "hour", "lost" if number == 3 else "hour"
         same = tuple(9 for _ in at)
@@ -357,36 +357,36 @@ def test_a_path_of_three_hours_ends_as_its_last_one() -> None:
     assert whole.path.time_ms == (0, 10, 20, 30, 40, 50)
 
 
-def test_of_a_point_that_two_hours_share_the_greater_number_of_boxes_holds() -> None:
+def test_the_larger_number_of_boxes_counts_for_a_point_that_two_hours_share() -> None:
     first = FootPath((0, 10), (0, 1), (0, 0), (9, 9), (0, 4))
     second = FootPath((10, 20), (1, 2), (0, 0), (9, 9), (1, 2))
     assert stitched([first, second]).boxes == (0, 4, 2)
 
 
-def test_a_day_that_a_zone_left_out_begins_with_the_next() -> None:
+def test_a_day_skipped_by_a_time_zone_begins_with_the_next_one() -> None:
     samoa = zoneinfo.ZoneInfo("Pacific/Apia")
     now_ms = int(datetime.datetime(2011, 12, 31, 12, tzinfo=samoa).timestamp() * 1000)
     turn = last_turn("day", 0, samoa, now_ms)
     assert turn.to_ms == turn.from_ms
 
 
-def test_classes_that_follow_each_other_are_written_as_a_range() -> None:
+def test_consecutive_classes_are_written_as_a_range() -> None:
     names = {group.name for group in groups_of(["car", "truck", "bus"], "fhwa")}
     assert any("-" in name for name in names), names
 
 
-def test_a_quarter_of_which_so_much_was_seen_is_whole() -> None:
+def test_a_quarter_hour_is_whole_if_enough_of_it_was_seen() -> None:
     assert Quarter(0, round(WHOLE * QUARTER_MS)).is_whole
     assert not Quarter(0, round(WHOLE * QUARTER_MS) - 1).is_whole
 
 
-def test_who_turns_back_has_a_column_where_somebody_did() -> None:
+def test_u_turns_have_a_column_if_there_was_one() -> None:
     table = TrafficTable((), ("a", "b"), (), {(0, "a", "a", "car"): 1}, {})
     assert table.pairs == [("a", "b"), ("a", "a"), ("b", "a")]
     assert TrafficTable((), ("a",), (), {}, {}).pairs == [("a", "a")]
 
 
-def test_visits_in_a_gap_are_left_out_and_those_that_were_not_asked_for_are_not() -> None:
+def test_visits_in_a_gap_count_as_left_out_and_those_outside_the_report_do_not() -> None:
     through = ("south", "north")
     in_the_gap = [Visit(START_MS + ms, "car", through) for ms in (1, 2)]
     visits = [*in_the_gap, Visit(START_MS + 5 * QUARTER_MS, "car", through)]
@@ -394,13 +394,13 @@ def test_visits_in_a_gap_are_left_out_and_those_that_were_not_asked_for_are_not(
     assert (table.left_out, dict(table.movements)) == (2, {})
 
 
-def test_a_series_is_named_by_its_model_and_where_it_counts() -> None:
+def test_a_series_is_named_by_its_model_and_by_where_it_counts() -> None:
     assert in_words("m") == "m"
     assert in_words(series_model("m", FLOWS)) == "m, at lines and zones"
     assert in_words(series_model("m", ZONES)) == "m, within zones"
 
 
-def test_a_zone_is_as_deep_as_the_middle_of_its_diagonal_is_far_from_the_rim() -> None:
+def test_a_zones_depth_is_the_distance_of_its_diagonals_middle_from_the_rim() -> None:
     zone = PictureZone(SQUARE)
     assert zone.narrow2 == 500**2 * FLICKER_PART * FLICKER_PART / 4
 
@@ -418,7 +418,7 @@ def movement(one: FollowedPath) -> Any:
     return found[:2] if isinstance(found, Movement) else found
 
 
-def test_a_drawn_junction_has_the_movements_that_one_sees() -> None:
+def test_a_drawn_junction_has_the_movements_that_you_can_see() -> None:
     assert movement(walk((200, 50), (200, 150), (200, 250), (200, 350))) == ("north", "south")
     assert movement(walk((200, 350), (200, 250), (150, 200), (50, 200))) == ("south", "west")
     assert movement(walk((180, 50), (180, 150), (220, 150), (220, 50))) == ("north", "north")
@@ -427,13 +427,13 @@ def test_a_drawn_junction_has_the_movements_that_one_sees() -> None:
     assert movement(walk((150, 200), (200, 200), (250, 200))) == "never_at_a_leg"
 
 
-def test_of_several_pairs_that_furthest_apart_is_the_movement() -> None:
+def test_the_pair_of_crossings_furthest_apart_is_the_movement() -> None:
     # In from the north, out to the west, in again, and out to the south.
     lost = walk((200, 50), (200, 150), (50, 150), (50, 250), (150, 250), (200, 350))
     assert movement(lost) == ("north", "south")
 
 
-def test_a_crossing_that_is_not_measured_makes_no_movement_but_was_at_a_leg() -> None:
+def test_an_unmeasured_crossing_gives_no_movement_but_counts_as_a_visit_to_a_leg() -> None:
     assert movement(walk((200, 50), (200, 150), (200, 250), (200, 850))) == "unassigned"
     assert movement(walk((200, -500), (200, 150), (200, 200))) == "unassigned"
 

@@ -65,43 +65,43 @@ def crossed(
     )
 
 
-def test_a_path_that_ends_short_of_a_line_on_its_way_there_is_not_measured() -> None:
+def test_a_path_that_ends_before_a_line_it_heads_for_is_not_measured() -> None:
     assert crossed(walk(500, 2800)) == {"cut_path": 1}
     assert crossed(walk(500, 2800, px_s=300)) == {"cut_path": 1}
     assert crossed(walk(2800, 500, began="footage")) == {}
     assert crossed(walk(500, 3400)) == {"": 1}
 
 
-def test_a_path_that_begins_behind_a_line_on_its_way_from_there_is_not_measured() -> None:
+def test_a_path_that_begins_after_a_line_it_comes_from_is_not_measured() -> None:
     assert crossed(walk(3200, 6000)) == {"cut_path": 1}
     assert crossed(walk(6000, 3200, ended="footage")) == {}
 
 
-def test_a_line_further_off_than_the_object_goes_until_its_track_is_lost_is_not_crossed() -> None:
+def test_a_line_beyond_the_objects_reach_until_its_track_is_lost_is_not_crossed() -> None:
     assert crossed(walk(500, 1000, px_s=50)) == {}
     assert crossed(walk(500, 1000, px_s=100)) == {"cut_path": 1}
 
 
-def test_an_object_that_is_found_again_before_the_line_is_counted_once() -> None:
+def test_an_object_found_again_before_the_line_is_counted_once() -> None:
     assert crossed(walk(500, 2000), walk(2300, 4000, from_ms=61_700)) == {"": 1}
     assert crossed(walk(500, 2800), walk(3200, 6000, from_ms=62_700)) == {"cut_path": 1}
 
 
 @pytest.mark.parametrize(("ended", "number"), [("border", 1), ("footage", 0), ("gap", 0)])
-def test_at_the_border_an_object_goes_on_for_a_box_and_nobody_misses_what_was_not_filmed(
+def test_an_object_at_the_border_continues_for_a_box_and_unfilmed_crossings_are_not_missed(
     ended: Ended, number: int
 ) -> None:
     assert crossed(walk(500, 2800, ended=ended))["cut_path"] == number
     assert crossed(walk(500, 2500, ended=ended)) == {}
 
 
-def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
+def test_an_object_that_stands_still_when_it_is_lost_has_not_crossed_a_line() -> None:
     times = tuple(60_000 + 200 * number for number in range(30))
     path = FootPath(times, (2990,) * 30, (2000,) * 30, (400,) * 30, (1,) * 30)
     assert crossed(Someone("car", path, "found", "lost")) == {}
 
 
-def test_a_strong_box_that_is_near_a_line_and_in_no_track_is_not_measured() -> None:
+def test_a_strong_box_near_a_line_and_in_no_track_is_not_measured() -> None:
     somebody = walk(6000, 7000)
     assert crossed(somebody, lone=[(5_000, 2300, 2000), (9_000, 3700, 2000)]) == {"too_few_boxes": 2}
     assert crossed(somebody, lone=[(5_000, 2100, 2000), (9_000, 3900, 2000)]) == {}
@@ -126,18 +126,18 @@ def test_a_strong_box_that_is_near_a_line_and_in_no_track_is_not_measured() -> N
         ([(5_000, 1400, 2000), (5_200, 3900, 2000), (9_000, 1400, 2100)], 2),  # goes the way of the others
     ],
 )
-def test_lone_boxes_of_one_object_cross_a_line_where_a_step_between_them_does(
+def test_single_boxes_of_one_object_cross_a_line_if_a_step_between_them_does(
     lone: list[tuple[int, int, int]], crossings: int
 ) -> None:
     assert crossed(walk(6000, 7000), lone=lone)["too_few_boxes"] == crossings
 
 
-def test_lone_boxes_of_cars_one_behind_the_other_are_not_of_one_that_turns_back() -> None:
+def test_single_boxes_of_cars_in_a_row_are_not_one_car_that_turns_back() -> None:
     ahead, behind = [(5_000, 1200, 2000), (5_200, 3800, 2000)], [(5_400, 1000, 2000), (5_600, 3600, 2000)]
     assert crossed(walk(6000, 7000), lone=[*ahead, *behind])["too_few_boxes"] == 2
 
 
-def test_lone_boxes_of_cars_that_meet_are_joined_to_those_of_their_own_height() -> None:
+def test_single_boxes_of_cars_that_meet_are_joined_to_those_of_the_same_height() -> None:
     other = (5_200, -900, 2000, 500)
     """Nearer to the first box than the second one, and a quarter higher."""
     assert crossed(walk(6000, 7000), lone=[(5_000, 1400, 2000), (5_200, 3900, 2000), other]) == {
@@ -148,13 +148,15 @@ def test_lone_boxes_of_cars_that_meet_are_joined_to_those_of_their_own_height() 
 @pytest.mark.parametrize(
     ("x", "missing"), [(3500, {"cut_path": 1}), (2900, {"cut_path": 1, "too_few_boxes": 1})]
 )
-def test_a_lone_box_on_the_way_beyond_a_track_is_not_another_object(x: int, missing: dict[str, int]) -> None:
+def test_a_single_box_on_the_way_beyond_a_track_is_not_another_object(
+    x: int, missing: dict[str, int]
+) -> None:
     """The track ends at 2500; a step leads to 3500."""
     assert crossed(walk(500, 2500, px_s=500), lone=[(60_600, x, 2000 + 2 * (3500 - x))]) == missing
 
 
 @pytest.mark.parametrize(("line_x", "number"), [(3000, 1), (1900, 0)])
-def test_a_path_that_begins_soon_after_the_footage_may_have_crossed_a_line_since_it_began(
+def test_a_path_that_begins_soon_after_the_footage_may_have_crossed_a_line_before(
     line_x: int, number: int
 ) -> None:
     """Another object is seen from 60.0 s on; this one from 61.0 s, at 100 px a second."""
@@ -165,7 +167,7 @@ def test_a_path_that_begins_soon_after_the_footage_may_have_crossed_a_line_since
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int) -> None:
+def test_a_path_that_ends_on_a_line_while_it_crosses_is_not_measured(step: int) -> None:
     assert crossed(walk(3000 - step * 2000, 3000)) == {"cut_path": 1}
     assert crossed(walk(3000 - step * 2000, 3000, ended="border")) == {"cut_path": 1}
     assert crossed(walk(3000, 3000 - step * 2000)) == {"cut_path": 1}
@@ -182,7 +184,7 @@ def stays(walker: Someone, lone: Sequence[tuple[int, int, int]]) -> list[tuple[s
 
 
 @pytest.mark.parametrize("xs", [(3000, 4100), (1500, 4200), (500, 1900)])
-def test_a_strong_box_in_no_track_appeared_and_vanished_in_the_zone_that_it_is_in_or_passes(
+def test_a_strong_box_in_no_track_appears_and_vanishes_in_the_zone_that_it_is_in_or_passes(
     xs: tuple[int, int],
 ) -> None:
     """It is in the zone; it passes between two frames; its next step leads there."""
@@ -190,7 +192,7 @@ def test_a_strong_box_in_no_track_appeared_and_vanished_in_the_zone_that_it_is_i
     assert stays(walk(6000, 7000), lone) == [("appeared", "vanished", 0)]
 
 
-def test_a_lone_box_of_a_track_that_ends_in_a_zone_is_of_the_same_stay() -> None:
+def test_a_single_box_after_a_track_that_ends_in_a_zone_belongs_to_the_same_stay() -> None:
     track = walk(500, 2500, px_s=500)
     assert stays(track, [(60_600, 3500, 2000)]) == stays(track, [])
     assert len(stays(track, [(60_600, 3500, 2950)])) == 2

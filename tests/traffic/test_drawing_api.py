@@ -34,7 +34,7 @@ def draw(client: FlaskClient, drawing: object, revision: int, **headers: str) ->
     return client.put(ADDRESS, data=json.dumps(drawing), headers=sent)
 
 
-def test_over_a_source_over_which_nothing_was_drawn_there_is_nothing_and_its_pictures_size(
+def test_a_source_without_drawings_gives_an_empty_drawing_and_its_picture_size(
     client: FlaskClient,
 ) -> None:
     answer = client.get(ADDRESS)
@@ -51,7 +51,7 @@ def test_over_a_source_over_which_nothing_was_drawn_there_is_nothing_and_its_pic
     }
 
 
-def test_what_is_drawn_is_stored_and_shown_and_what_is_not_sent_is_gone(
+def test_a_sent_drawing_is_stored_and_shown_and_replaces_the_previous_one(
     place: Place, client: FlaskClient
 ) -> None:
     first = draw(client, {"lines": [LINE], "zones": [ZONE]}, 0)
@@ -65,7 +65,7 @@ def test_what_is_drawn_is_stored_and_shown_and_what_is_not_sent_is_gone(
     assert read_drawing(place.store, SOURCE).zones[0].name == "box"
 
 
-def test_what_the_command_exports_can_be_sent_and_makes_no_revision_where_it_changes_nothing(
+def test_an_exported_drawing_can_be_sent_and_makes_no_revision_if_nothing_changes(
     place: Place, client: FlaskClient
 ) -> None:
     draw(client, {"lines": [LINE]}, 0)
@@ -74,7 +74,7 @@ def test_what_the_command_exports_can_be_sent_and_makes_no_revision_where_it_cha
 
 
 @pytest.mark.thorough
-def test_who_comes_second_is_told_and_nothing_of_the_first_is_lost(client: FlaskClient) -> None:
+def test_the_second_of_two_changes_is_refused_and_nothing_of_the_first_is_lost(client: FlaskClient) -> None:
     assert draw(client, {"lines": [LINE]}, 0).status_code == 200
     second = draw(client, {"zones": [ZONE]}, 0)
     assert second.status_code == 412
@@ -83,7 +83,7 @@ def test_who_comes_second_is_told_and_nothing_of_the_first_is_lost(client: Flask
     assert [one["name"] for one in client.get(ADDRESS).json["lines"]] == ["stop"]
 
 
-def test_of_many_who_draw_at_one_time_one_comes_first(place: Place, client: FlaskClient) -> None:
+def test_only_one_of_many_simultaneous_changes_succeeds(place: Place, client: FlaskClient) -> None:
     app = client.application
     drawn = [{"lines": [{**LINE, "name": f"l{number}"}]} for number in range(8)]
     answers = at_once(*(partial(draw, app.test_client(), lines, 0) for lines in drawn))
@@ -91,7 +91,7 @@ def test_of_many_who_draw_at_one_time_one_comes_first(place: Place, client: Flas
     assert read_drawing(place.store, SOURCE).revision == 1
 
 
-def test_a_change_says_what_it_was_made_of(client: FlaskClient) -> None:
+def test_a_change_must_name_the_revision_that_it_is_based_on(client: FlaskClient) -> None:
     sent = {"Content-Type": "application/json"}
     assert client.put(ADDRESS, data="{}", headers=sent).status_code == 428
     assert client.put(ADDRESS, data="{}", headers={**sent, "If-Match": "*"}).status_code == 412
@@ -102,13 +102,13 @@ def test_a_change_says_what_it_was_made_of(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "sent_as", ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"]
 )
-def test_what_a_form_of_another_site_could_send_is_not_taken(client: FlaskClient, sent_as: str) -> None:
+def test_a_request_that_another_sites_form_could_send_is_refused(client: FlaskClient, sent_as: str) -> None:
     assert draw(client, {"lines": [LINE]}, 0, **{"Content-Type": sent_as}).status_code == 415
     assert client.post("/api/v1/calibrations/try", data="{}", content_type=sent_as).status_code == 415
     assert client.get(ADDRESS).json["revision"] == 0
 
 
-def test_a_page_of_an_allowed_site_may_read_and_not_draw(place: Place) -> None:
+def test_an_allowed_sites_page_can_read_a_drawing_but_not_change_it(place: Place) -> None:
     site = "https://intranet.example"
     client = place.app(web_allowed_origins=site).test_client()
     asked = {"Origin": site, "Access-Control-Request-Method": "PUT"}
@@ -148,7 +148,7 @@ BAD = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("drawing, named", BAD.values(), ids=BAD)
-def test_what_cannot_be_drawn_is_a_400_that_names_it_and_nothing_changes(
+def test_an_invalid_shape_is_a_400_that_names_it_and_changes_nothing(
     client: FlaskClient, drawing: object, named: str
 ) -> None:
     assert draw(client, {"lines": [{**LINE, "name": "kept"}]}, 0).status_code == 200
@@ -164,7 +164,7 @@ def test_what_cannot_be_drawn_is_a_400_that_names_it_and_nothing_changes(
 @pytest.mark.parametrize(
     "sent", ["", "[", "[]", "null", '{"lines": [NaN]}', "[" * 100_000, "\ud800", '{"v": 1e999}']
 )
-def test_what_is_no_drawing_is_a_400(client: FlaskClient, sent: str) -> None:
+def test_a_body_that_is_not_a_drawing_is_a_400(client: FlaskClient, sent: str) -> None:
     headers = {"If-Match": '"0"', "Content-Type": "application/json"}
     body = sent.encode("utf-8", "surrogatepass")
     answer = client.put(ADDRESS, data=body, headers=headers)
@@ -172,12 +172,12 @@ def test_what_is_no_drawing_is_a_400(client: FlaskClient, sent: str) -> None:
     assert client.post("/api/v1/calibrations/try", data=body, headers=headers).status_code == 400
 
 
-def test_what_is_larger_than_any_drawing_is_not_read(client: FlaskClient) -> None:
+def test_a_body_larger_than_any_drawing_is_not_read(client: FlaskClient) -> None:
     answer = draw(client, {"lines": [{**LINE, "points": [[1, 1]] * 200_000}]}, 0)
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 
-def test_a_drawing_of_frames_that_were_larger_once_may_stay_and_one_of_the_original_may_come(
+def test_a_drawing_over_larger_earlier_frames_or_the_original_is_accepted(
     client: FlaskClient,
 ) -> None:
     original = {**LINE, "width_px": 1920, "height_px": 1440, "points": [[100, 300], [1900, 1400]]}
@@ -185,7 +185,7 @@ def test_a_drawing_of_frames_that_were_larger_once_may_stay_and_one_of_the_origi
 
 
 @pytest.mark.thorough
-def test_a_dashboard_that_may_only_read_says_which_right_it_lacks(
+def test_a_read_only_dashboard_names_the_missing_permission(
     place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> bool:
@@ -202,9 +202,7 @@ def test_a_dashboard_that_may_only_read_says_which_right_it_lacks(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("source", ["junction-west", "x" * 500, "..", "%00", "<b>"])
-def test_a_source_that_there_is_not_is_a_404_that_names_those_written_alike(
-    client: FlaskClient, source: str
-) -> None:
+def test_an_unknown_source_is_a_404_that_names_similar_ones(client: FlaskClient, source: str) -> None:
     answer = client.get(f"/api/v1/sources/{source}/drawing")
     assert answer.status_code in (400, 404)
     if source == "junction-west":
@@ -212,7 +210,7 @@ def test_a_source_that_there_is_not_is_a_404_that_names_those_written_alike(
         assert client.get(f"/api/v1/sources/{source}/frame").status_code == 404
 
 
-def test_a_picture_to_draw_over_is_the_first_from_a_time_on_or_the_last(client: FlaskClient) -> None:
+def test_the_picture_to_draw_over_is_the_first_since_a_time_or_the_last(client: FlaskClient) -> None:
     address = f"/api/v1/sources/{SOURCE}/frame"
     last_ms = START_MS + 23 * 5000 + 200
     newest = client.get(address).json
@@ -225,7 +223,7 @@ def test_a_picture_to_draw_over_is_the_first_from_a_time_on_or_the_last(client: 
     assert client.get(address, query_string={"at": START_MS - 10**9}).json["captured_at_ms"] == START_MS + 200
 
 
-def test_a_calibration_is_tried_and_nothing_is_stored(place: Place, client: FlaskClient) -> None:
+def test_a_calibration_can_be_tried_without_storing_it(place: Place, client: FlaskClient) -> None:
     def tried(**changes: object) -> Any:
         sent = {"name": "ground", **SIZE, **changes}
         return client.post("/api/v1/calibrations/try", json=sent).json

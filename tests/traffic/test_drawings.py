@@ -206,7 +206,7 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
 
 
 @pytest.mark.parametrize(("shape", "why"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_drawn_is_one_line_with_its_name_and_nothing_changes(shape: Drawn, why: str) -> None:
+def test_an_invalid_shape_gives_one_line_with_its_name_and_changes_nothing(shape: Drawn, why: str) -> None:
     store = MemoryStore()
     before, _ = change_drawing(store, "gate", add(zone("kept")))
     stored = [info.key for info in store.list("")]
@@ -236,13 +236,13 @@ ACCEPTED: dict[str, Drawn] = {
 
 
 @pytest.mark.parametrize("shape", ACCEPTED.values(), ids=ACCEPTED)
-def test_what_can_be_drawn_is_stored_as_it_was_drawn(shape: Drawn) -> None:
+def test_a_valid_shape_is_stored_as_drawn(shape: Drawn) -> None:
     store = MemoryStore()
     assert change_drawing(store, "gate", add(shape))[0].shapes == (shape,)
     assert read_drawing(store, "gate").shapes == (shape,)
 
 
-def test_one_name_at_two_times_is_two_lines_and_at_one_time_a_mistake() -> None:
+def test_a_name_can_be_used_at_two_times_but_not_twice_at_the_same_time() -> None:
     before, after = line(to_ms=5000), line(from_ms=5000, points=[(0, 0), (9, 9)])
     check_drawing(Drawing(source="gate", revision=1, lines=(before, after)))
     for other in (line(from_ms=4999), line(to_ms=1), zone("stop", from_ms=0)):
@@ -251,14 +251,14 @@ def test_one_name_at_two_times_is_two_lines_and_at_one_time_a_mistake() -> None:
             check_drawing(drawing)
 
 
-def test_a_picture_has_one_ground_at_a_time() -> None:
+def test_a_picture_has_one_calibration_at_a_time() -> None:
     first, second = calibration(to_ms=5000), calibration(name="new", from_ms=5000)
     check_drawing(Drawing(source="gate", revision=1, calibrations=(first, second)))
     with pytest.raises(DrawingRefused, match="'ground' and calibration 'new' are valid at the same time"):
         check_drawing(Drawing(source="gate", revision=1, calibrations=(calibration(), second)))
 
 
-def test_more_than_a_record_can_hold_is_refused() -> None:
+def test_a_drawing_larger_than_a_record_can_hold_is_refused() -> None:
     store = MemoryStore()
     many = [line(f"line {n}") for n in range(MOST_SHAPES)]
     change_drawing(store, "gate", add(*many))
@@ -268,7 +268,7 @@ def test_more_than_a_record_can_hold_is_refused() -> None:
         change_drawing(store, "gate", add(line("one more")))
 
 
-def test_every_change_is_a_whole_revision_and_older_ones_stay_as_they_are() -> None:
+def test_every_change_is_a_complete_revision_and_older_ones_stay_unchanged() -> None:
     store = MemoryStore()
     assert read_drawing(store, "gate") == Drawing(source="gate", revision=0)
     change_drawing(store, "gate", add(line()))
@@ -283,7 +283,7 @@ def test_every_change_is_a_whole_revision_and_older_ones_stay_as_they_are() -> N
     ]
 
 
-def test_each_source_has_its_own_and_all_are_listed_by_their_newest() -> None:
+def test_each_source_has_its_own_drawing_and_the_list_shows_the_newest_of_each() -> None:
     store = MemoryStore()
     for source, times in (("yard", 1), ("gate", 3), ("gate-2", 2)):
         for n in range(times):
@@ -297,7 +297,7 @@ def test_each_source_has_its_own_and_all_are_listed_by_their_newest() -> None:
     ]
 
 
-def test_of_8_who_draw_at_one_time_nobody_loses_what_another_drew() -> None:
+def test_eight_simultaneous_changes_lose_nothing() -> None:
     store = MemoryStore()
     at_once(*(partial(change_drawing, store, "gate", add(line(f"line {n}"))) for n in range(8)))
     assert {one.name for one in read_drawing(store, "gate").lines} == {f"line {n}" for n in range(8)}
@@ -318,13 +318,13 @@ class OvertakenStore(MemoryStore):
         return super().put(key, data, if_absent=if_absent, durable=durable)
 
 
-def test_who_comes_second_draws_into_what_the_first_has_drawn() -> None:
+def test_the_second_of_two_simultaneous_changes_is_added_to_the_first() -> None:
     store = OvertakenStore(zone("theirs"))
     assert change_drawing(store, "gate", add(line("ours")))[0].revision == 2
     assert [shape.name for shape in read_drawing(store, "gate").shapes] == ["ours", "theirs"]
 
 
-def test_who_comes_second_with_the_same_name_is_told_and_the_firsts_stays() -> None:
+def test_the_second_of_two_shapes_with_one_name_is_refused_and_the_first_stays() -> None:
     theirs = line(points=[(0, 0), (9, 9)])
     store = OvertakenStore(theirs)
     with pytest.raises(DrawingRefused, match="exists twice at the same time"):
@@ -332,7 +332,7 @@ def test_who_comes_second_with_the_same_name_is_told_and_the_firsts_stays() -> N
     assert read_drawing(store, "gate").shapes == (theirs,)
 
 
-def test_a_store_that_never_lets_anybody_put_is_said_to_be_busy() -> None:
+def test_a_store_that_never_accepts_a_change_is_reported_as_busy() -> None:
     class Taken(MemoryStore):
         def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
             return False
@@ -341,7 +341,7 @@ def test_a_store_that_never_lets_anybody_put_is_said_to_be_busy() -> None:
         change_drawing(Taken(), "gate", add(line()))
 
 
-def test_an_older_revision_never_stands_in_for_a_damaged_one() -> None:
+def test_an_older_revision_never_replaces_a_damaged_one() -> None:
     store = MemoryStore()
     change_drawing(store, "gate", add(line()))
     change_drawing(store, "gate", add(zone()))
@@ -405,7 +405,7 @@ def can_be(drawn: list[Drawn]) -> list[Drawn]:
 @pytest.mark.thorough
 @given(st.lists(shapes(), max_size=6).map(can_be).filter(bool))
 @hypothesis_settings(max_examples=examples(60))
-def test_what_is_exported_and_imported_elsewhere_is_the_same_drawing(drawn: list[Drawn]) -> None:
+def test_exporting_and_importing_elsewhere_gives_the_same_drawing(drawn: list[Drawn]) -> None:
     here, there = MemoryStore(), MemoryStore()
     exported, _ = change_drawing(here, "gate", add(*drawn))
     content = decode_file(encode_file(exported), "file", Missing())
@@ -416,7 +416,7 @@ def test_what_is_exported_and_imported_elsewhere_is_the_same_drawing(drawn: list
 
 
 @given(st.permutations([line("a"), line("b", to_ms=5), line("b", from_ms=5), zone("c"), calibration()]))
-def test_in_whatever_order_it_is_drawn_it_is_the_same_drawing(drawn: list[Drawn]) -> None:
+def test_the_order_of_shapes_does_not_change_the_drawing(drawn: list[Drawn]) -> None:
     store = MemoryStore()
     for shape in drawn:
         last, _ = change_drawing(store, "gate", add(shape))
@@ -432,7 +432,7 @@ def read(form: object, missing: Missing = OF_640X480) -> list[Drawn]:
     return decode_file(json.dumps(form).encode(), "file", missing).shapes
 
 
-def test_a_seeds_roi_is_a_zone_as_it_is() -> None:
+def test_a_region_of_the_earlier_api_becomes_a_zone_unchanged() -> None:
     [found] = read({"x": 100, "y": 50, "width": 500, "height": 300})
     assert found == zone("ROI", [(100, 50), (600, 50), (600, 350), (100, 350)])
     check_shape(found)
@@ -441,7 +441,7 @@ def test_a_seeds_roi_is_a_zone_as_it_is() -> None:
     assert (found.name, found.from_ms, found.to_ms) == ("yard", 5, 9)
 
 
-def test_a_seeds_points_are_a_calibration_as_they_are() -> None:
+def test_points_of_the_earlier_api_become_a_calibration_unchanged() -> None:
     [found] = read({"points": [[0, 0], [100, 100]]})
     assert found == calibration([(0, 0), (100, 100)], name="calibration")
     check_shape(found)
@@ -516,7 +516,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("data", "why"), FILES.values(), ids=FILES)
-def test_a_file_that_draws_nothing_that_can_be_is_one_line(data: bytes, why: str) -> None:
+def test_an_invalid_drawing_file_gives_one_line(data: bytes, why: str) -> None:
     with pytest.raises(DrawingRefused) as raised:
         for shape in decode_file(data, "file", Missing((640, 480))).shapes:
             check_shape(msgspec.structs.replace(shape, name="stop"))
@@ -525,7 +525,7 @@ def test_a_file_that_draws_nothing_that_can_be_is_one_line(data: bytes, why: str
 
 
 @pytest.mark.thorough
-def test_a_bomb_is_not_unpacked_beyond_what_a_file_may_have() -> None:
+def test_a_decompression_bomb_is_not_unpacked_beyond_the_limit_of_a_file() -> None:
     data = bz2.compress(b" " * 100_000_000)
     tracemalloc.start()
     try:
@@ -536,7 +536,7 @@ def test_a_bomb_is_not_unpacked_beyond_what_a_file_may_have() -> None:
         tracemalloc.stop()
 
 
-def test_what_is_said_twice_or_not_at_all_is_refused() -> None:
+def test_a_name_time_or_size_given_twice_or_not_at_all_is_refused() -> None:
     with pytest.raises(DrawingRefused, match="add --size WIDTHxHEIGHT"):
         read({"points": [[0, 0]]}, Missing())
     with pytest.raises(DrawingRefused, match="already has names"):
@@ -568,7 +568,7 @@ def test_the_published_schema_is_the_one_that_files_are_read_by() -> None:
         ((999, 1), [], True),
     ],
 )
-def test_a_line_is_of_a_picture_of_its_source_of_whatever_size(
+def test_a_line_must_be_drawn_over_a_picture_of_its_sources_shape_in_any_size(
     drawn: tuple[int, int], stored: list[tuple[int, int]], fits: bool
 ) -> None:
     shape = line(width_px=drawn[0], height_px=drawn[1])
@@ -583,7 +583,7 @@ WHOLE = st.tuples(st.integers(0, 20), st.integers(0, 20))
 
 
 @given(st.lists(WHOLE, min_size=2, max_size=8), st.booleans())
-def test_whether_a_line_crosses_itself_is_the_same_turned_mirrored_and_from_its_other_end(
+def test_a_line_crosses_itself_or_not_whether_rotated_mirrored_or_reversed(
     points: list[tuple[int, int]], closed: bool
 ) -> None:
     crosses = crosses_itself(points, closed=closed)
@@ -594,13 +594,13 @@ def test_whether_a_line_crosses_itself_is_the_same_turned_mirrored_and_from_its_
         assert crosses_itself([*points[1:], points[0]], closed=True) == crosses
 
 
-def test_the_right_hand_is_as_the_picture_shows_it() -> None:
+def test_right_is_the_right_hand_in_the_picture() -> None:
     """For a person who walks to the right over a picture, its lower part is at the right hand."""
     assert turn((0, 0), (100, 0), (50, 10)) > 0
     assert turn((0, 0), (100, 0), (50, -10)) < 0
 
 
-def test_the_ground_of_what_was_drawn_has_the_metres_that_were_given() -> None:
+def test_the_ground_of_a_drawing_has_the_given_metres() -> None:
     def metres_at(drawn: DrawnCalibration, point: Point) -> Point:
         ground = calibration_of(drawn)
         placed = on_ground(ground.ground, *point)

@@ -62,7 +62,7 @@ def near(points: Any, wanted: list[tuple[int, int]]) -> bool:
 
 
 @pytest.mark.thorough
-def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
+def test_a_line_and_a_zone_can_be_drawn_with_the_mouse_moved_undone_and_saved(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
@@ -92,7 +92,7 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     assert (drawing.lines[0].width_px, drawing.lines[0].height_px) == FRAME_PX
 
 
-def test_who_can_draw_has_a_picture_to_draw_over(filmed: Place, visit: Visits) -> None:
+def test_you_can_draw_only_once_there_is_a_picture(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     waiting: list[Any] = []
     window.page.route(re.compile(r"/frame(\?|$)"), lambda route: waiting.append(route))
@@ -107,7 +107,7 @@ def test_who_can_draw_has_a_picture_to_draw_over(filmed: Place, visit: Visits) -
 
 
 @pytest.mark.thorough
-def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
+def test_a_zone_can_be_drawn_by_touch_and_its_corners_moved_with_a_finger(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     window = visit(filmed, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -129,7 +129,7 @@ def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
     picture(page, "editor-phone")
 
 
-def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
+def test_everything_can_be_done_with_the_keyboard(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     keys = page.keyboard
     page.locator("#draw-line").focus()
@@ -165,7 +165,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
 
 
 @pytest.mark.thorough
-def test_directions_legs_and_times_are_stored_as_they_are_said(filmed: Place, visit: Visits) -> None:
+def test_directions_legs_and_times_are_saved_as_entered(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(f"{EDIT}&at={START_MS + 60_000}", wait_for=READY)
     page.locator("#draw-line").click()
     click(page, 100, 300)
@@ -191,7 +191,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(filmed: Place, vi
 
 
 @pytest.mark.thorough
-def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_points(
+def test_during_calibration_the_reprojection_error_is_shown_at_its_points(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
@@ -223,7 +223,7 @@ def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_poin
 
 
 @pytest.mark.thorough
-def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle(
+def test_two_points_and_a_distance_are_a_rough_scale_and_four_can_be_a_rectangle(
     filmed: Place, visit: Visits
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
@@ -250,7 +250,7 @@ def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle
 
 
 @pytest.mark.thorough
-def test_what_cannot_be_is_said_by_name_is_chosen_and_stays_to_be_put_right(
+def test_an_invalid_shape_is_named_selected_and_kept_for_correction(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
@@ -285,7 +285,7 @@ def drawn_by_another(place: Place, **changes: Any) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("mine_too", [True, False])
-def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anything(
+def test_the_second_of_two_people_who_draw_at_once_sees_it_and_neither_loses_anything(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None], mine_too: bool
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
@@ -314,7 +314,7 @@ LEAVES = """() => {
 
 
 @pytest.mark.thorough
-def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Visits) -> None:
+def test_leaving_with_unsaved_changes_asks_for_confirmation(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     page = window.open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
@@ -326,7 +326,7 @@ def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Visi
 
 
 @pytest.mark.thorough
-def test_names_are_text_whatever_they_hold(filmed: Place, visit: Visits) -> None:
+def test_names_are_shown_as_text_whatever_they_contain(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
     click(page, 100, 300)
@@ -341,7 +341,7 @@ def test_names_are_text_whatever_they_hold(filmed: Place, visit: Visits) -> None
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
+def test_the_days_paths_are_shown_beneath_with_their_starts_and_ends(
     place: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     from tests.traffic.test_paths_api import publish
@@ -371,7 +371,7 @@ def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
 
 
 @pytest.mark.thorough
-def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
+def test_the_page_explains_that_there_is_no_footage_or_that_the_source_is_unknown(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(place).open("lines/edit", wait_for="#editor[data-state=empty]")
@@ -385,7 +385,7 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_direction_lies_over_another_and_no_word_leaves_the_picture(
+def test_no_direction_label_covers_another_and_no_text_leaves_the_picture(
     place: Place, visit: Visits, width: int
 ) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)

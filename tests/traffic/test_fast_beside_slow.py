@@ -92,7 +92,7 @@ def passing(number: int, random: Random) -> list[Detection]:
         (passing, "too_fast"),
     ],
 )
-def test_a_false_alarm_is_no_fast_object_and_a_car_that_is_seen_twice_is(
+def test_a_false_alarm_is_not_a_fast_object_and_a_car_seen_twice_is(
     boxes_of: Callable[[int, Random], list[Detection]], missing: str | None
 ) -> None:
     random = Random(1)  # noqa: S311

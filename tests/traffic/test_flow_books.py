@@ -71,7 +71,7 @@ def counted(
     return [len(flows.columns["crossing_time"]) for flows in found]
 
 
-def test_a_line_is_counted_over_the_days_that_have_a_run_and_a_moved_one_anew(
+def test_a_line_is_counted_on_days_with_a_run_and_a_moved_one_again(
     store: MemoryStore, tmp_path: Path
 ) -> None:
     assert counted(store, tmp_path, ["2025-12-31", TODAY, TOMORROW, "2026-01-09"]) == [2, 0]
@@ -79,16 +79,14 @@ def test_a_line_is_counted_over_the_days_that_have_a_run_and_a_moved_one_anew(
     assert counted(store, tmp_path) == [1, 1]
 
 
-def test_they_are_those_of_the_rule(store: MemoryStore) -> None:
+def test_counted_flows_match_the_rule(store: MemoryStore) -> None:
     files = path_files(WALKERS).values()
     wanted = flows_of_day(files, SHAPES, model=MODEL, source=SOURCE, day_start_ms=DAY)
     [found] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     assert encode_flows(found) == encode_flows(wanted)
 
 
-def test_what_was_counted_once_is_kept_and_no_paths_are_read_again(
-    store: MemoryStore, tmp_path: Path
-) -> None:
+def test_counted_flows_are_kept_and_paths_are_not_read_again(store: MemoryStore, tmp_path: Path) -> None:
     first = counted(store, tmp_path / "flows")
     for info in store.list(keys.HOURS):
         store.delete(info.key)
@@ -97,7 +95,7 @@ def test_what_was_counted_once_is_kept_and_no_paths_are_read_again(
         counted(store)
 
 
-def test_a_new_line_takes_the_speeds_that_are_kept(
+def test_a_new_line_reuses_the_kept_speeds(
     store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ground = DrawnCalibration(
@@ -121,7 +119,7 @@ def test_a_new_line_takes_the_speeds_that_are_kept(
     assert speeds_with(120, tmp_path) == wanted
 
 
-def test_a_kept_file_that_is_damaged_is_counted_again(store: MemoryStore, tmp_path: Path) -> None:
+def test_a_damaged_kept_file_is_counted_again(store: MemoryStore, tmp_path: Path) -> None:
     [first] = flows_for(store, MODEL, 60, SOURCE, [TODAY], folder=tmp_path)
     [path] = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
@@ -129,12 +127,12 @@ def test_a_kept_file_that_is_damaged_is_counted_again(store: MemoryStore, tmp_pa
     assert encode_flows(again) == encode_flows(first)
 
 
-def test_a_folder_that_cannot_be_written_to_keeps_nothing(store: MemoryStore, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_keeps_nothing(store: MemoryStore, tmp_path: Path) -> None:
     (tmp_path / "flows").write_text("a file")
     assert counted(store, tmp_path / "flows") == [2, 0]
 
 
-def test_the_oldest_go_where_more_is_kept_than_may_be(store: MemoryStore, tmp_path: Path) -> None:
+def test_the_oldest_kept_files_are_removed_beyond_the_limit(store: MemoryStore, tmp_path: Path) -> None:
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     runs = put_paths(MemoryStore(), [goer("car", (0, 1, 1))])
     several = [flow_inputs(runs, TODAY, source, Shapes()) for source in ("a", "b", "c")]
@@ -153,7 +151,7 @@ def publish(store: MemoryStore, flows: FlowColumns, name: str) -> Run:
     return run
 
 
-def test_what_was_published_of_the_drawing_as_it_stands_is_read_and_of_another_it_is_not(
+def test_published_flows_are_read_only_if_they_are_of_the_current_drawing(
     store: MemoryStore,
 ) -> None:
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
@@ -170,7 +168,7 @@ def test_what_was_published_of_the_drawing_as_it_stands_is_read_and_of_another_i
     assert [one.labels for one in flows_for(store, MODEL, 60, SOURCE, [TODAY])] == [("car",)]
 
 
-def test_where_nothing_is_drawn_no_paths_are_read(store: MemoryStore) -> None:
+def test_no_paths_are_read_where_nothing_is_drawn(store: MemoryStore) -> None:
     change_drawing(store, SOURCE, lambda drawing: Drawing(source=SOURCE, revision=0))
     for info in store.list(keys.TRACKS):
         store.delete(info.key)

@@ -28,5 +28,5 @@ INPUTS = FlowInputs("m", "gate", DAY_MS, (None, "7" * 16, None), Shapes((LINE,))
         {"shapes": Shapes((LINE,), (ZoneShape("bay", ((0, 0), (9, 0), (9, 9))),))},
     ],
 )
-def test_what_would_give_other_flows_has_another_name(changed: dict[str, Any]) -> None:
+def test_inputs_that_would_give_other_flows_have_another_name(changed: dict[str, Any]) -> None:
     assert INPUTS._replace(**changed).name != INPUTS.name

@@ -31,7 +31,7 @@ from frametally_traffic.counting import flow_aggregation
 from frametally_traffic.tasks.flow_tasks import count_entry
 
 
-def test_a_source_in_which_nobody_came_has_zeros_and_no_gap(footage: Footage) -> None:
+def test_a_source_where_nobody_came_has_zeros_and_no_gap(footage: Footage) -> None:
     frames = [footage.frame(NOON_MS + n * 200, index=n) for n in range(70)]
     footage.segment(frames)
     medium = msgspec.structs.replace(
@@ -48,7 +48,9 @@ def test_a_source_in_which_nobody_came_has_zeros_and_no_gap(footage: Footage) ->
     assert {(one.frames, one.detections, one.objects) for one in coverage} == {(70, 0, 0)}
 
 
-def test_where_nothing_was_fast_enough_to_follow_crossings_are_unknown_and_not_none(footage: Footage) -> None:
+def test_where_frames_are_too_rare_to_follow_objects_crossings_are_unknown_and_not_zero(
+    footage: Footage,
+) -> None:
     footage.segment(passing(footage, step_ms=1000))
     draw(footage, STOP)
     medium = msgspec.structs.replace(
@@ -62,7 +64,7 @@ def test_where_nothing_was_fast_enough_to_follow_crossings_are_unknown_and_not_n
     assert {(one.frames, one.objects, one.analysed_fps) for one in coverage} == {(14, None, 1.0)}
 
 
-def test_over_pictures_that_were_shrunk_a_line_lies_where_it_was_drawn(footage: Footage) -> None:
+def test_a_line_stays_in_its_place_on_reduced_pictures(footage: Footage) -> None:
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
     footage.store.put(image, grey_jpeg(640, 480, 0))
@@ -80,7 +82,7 @@ def test_over_pictures_that_were_shrunk_a_line_lies_where_it_was_drawn(footage: 
 
 
 @pytest.mark.thorough
-def test_the_local_runner_publishes_the_bytes_of_the_inline_runner(file_footage: Footage) -> None:
+def test_the_local_runner_publishes_the_same_bytes_as_the_inline_runner(file_footage: Footage) -> None:
     footage = file_footage
     footage.segment([*passing(footage), *passing(footage, MIDNIGHT_MS - 8_000, source="yard")])
     for source in ("gate", "yard"):
@@ -94,7 +96,7 @@ def test_the_local_runner_publishes_the_bytes_of_the_inline_runner(file_footage:
     assert {key: data for key, data in footage.objects("").items() if "~flows" in key} == expected
 
 
-def test_segments_cut_anywhere_and_in_any_order_give_the_same_flows(footage: Footage) -> None:
+def test_segments_split_anywhere_and_in_any_order_give_the_same_flows(footage: Footage) -> None:
     found = []
     for cuts in ((0, 70), (0, 1, 70), (0, 33, 34, 70), (0, 68, 70)):
         footage.store = MemoryStore()
@@ -109,7 +111,7 @@ def test_segments_cut_anywhere_and_in_any_order_give_the_same_flows(footage: Foo
     assert found[1:] == found[:1] * 3
 
 
-def test_what_is_forgotten_is_no_crossing_any_more(footage: Footage) -> None:
+def test_forgotten_footage_no_longer_counts_as_a_crossing(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()
@@ -119,7 +121,7 @@ def test_what_is_forgotten_is_no_crossing_any_more(footage: Footage) -> None:
     assert totals(footage) == {}
 
 
-def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage) -> None:
+def test_superseded_runs_are_removed_with_their_flows(footage: Footage) -> None:
     clock = [1_700_000_000.0]
     footage.store = MemoryStore(clock=lambda: clock[0])
     footage.segment(passing(footage))
@@ -139,7 +141,7 @@ def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage)
 
 
 @pytest.mark.thorough
-def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
+def test_a_node_counts_the_same_from_only_the_bundle_and_numpy(
     file_footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[Sequence[str], list[bytes]]] = []
@@ -183,7 +185,7 @@ def test_a_node_without_numpy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("of_source", ["gate", "yard"])
-def test_where_a_manifest_is_damaged_no_line_moves(footage: Footage, of_source: str) -> None:
+def test_a_damaged_manifest_moves_no_line(footage: Footage, of_source: str) -> None:
     """Manifests identify the pictures of a source, and these its picture sizes."""
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)

@@ -17,7 +17,7 @@ from frametally_traffic.plugin import PLUGIN
 pytestmark = pytest.mark.thorough
 
 
-def test_killed_while_lines_are_counted_a_rerun_gives_the_bytes_of_a_quiet_run(
+def test_a_kill_while_lines_are_counted_does_not_change_the_bytes_of_the_rerun(
     file_footage: Footage, tmp_path: Path
 ) -> None:
     footage = file_footage

@@ -124,7 +124,7 @@ def test_flows_of_the_same_footage_and_drawing_are_up_to_date_in_each_interval(f
     assert first.footage_sha256 != second.footage_sha256
 
 
-def test_zones_and_visits_are_counted_beside_lines(footage: Footage) -> None:
+def test_zones_and_visits_are_counted_along_with_lines(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, msgspec.structs.replace(STOP, inward="to_right"), BAY)
     footage.aggregate()
@@ -138,9 +138,7 @@ def test_zones_and_visits_are_counted_beside_lines(footage: Footage) -> None:
     )
 
 
-def test_a_video_over_which_nothing_is_drawn_costs_one_listing(
-    footage: Footage, watched: Callable[..., Any]
-) -> None:
+def test_a_source_without_drawings_costs_one_listing(footage: Footage, watched: Callable[..., Any]) -> None:
     footage.segment(passing(footage))
     footage.aggregate()
     seen: list[tuple[str, str]] = []
@@ -165,7 +163,7 @@ def test_a_new_line_reads_no_segment_and_counts_no_box_again(
     assert totals(footage) == {TO_RIGHT: 1}
 
 
-def test_what_has_not_changed_is_not_counted_again(footage: Footage, asked: list[str]) -> None:
+def test_unchanged_flows_are_not_counted_again(footage: Footage, asked: list[str]) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()
@@ -177,7 +175,7 @@ def test_what_has_not_changed_is_not_counted_again(footage: Footage, asked: list
     assert len(asked) == 1
 
 
-def test_all_are_counted_again_where_that_is_asked_for(footage: Footage, asked: list[str]) -> None:
+def test_a_recount_counts_all_flows_again(footage: Footage, asked: list[str]) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     [first] = footage.aggregate().steps[0].runs
@@ -186,7 +184,7 @@ def test_all_are_counted_again_where_that_is_asked_for(footage: Footage, asked: 
     assert again.inputs_sha256 == first.inputs_sha256
 
 
-def test_a_line_that_is_moved_counts_its_days_anew_and_one_that_is_removed_leaves_none(
+def test_a_moved_line_has_its_days_counted_again_and_a_removed_one_leaves_none(
     footage: Footage,
 ) -> None:
     footage.segment(passing(footage))
@@ -201,7 +199,7 @@ def test_a_line_that_is_moved_counts_its_days_anew_and_one_that_is_removed_leave
     assert footage.aggregate().steps[0].runs == []
 
 
-def test_of_another_line_only_the_source_that_it_is_drawn_over_is_counted_anew(
+def test_another_line_recounts_only_the_source_that_it_is_drawn_over(
     footage: Footage, asked: list[str]
 ) -> None:
     footage.segment([*passing(footage), *passing(footage, source="yard")])
@@ -219,7 +217,7 @@ def test_of_another_line_only_the_source_that_it_is_drawn_over_is_counted_anew(
     }
 
 
-def test_late_footage_counts_its_day_anew(footage: Footage) -> None:
+def test_late_footage_recounts_its_day(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()
@@ -229,7 +227,7 @@ def test_late_footage_counts_its_day_anew(footage: Footage) -> None:
 
 
 @pytest.mark.parametrize("late", [0, 1])
-def test_who_goes_over_a_line_at_midnight_is_counted_once_whichever_day_comes_last(
+def test_an_object_that_crosses_at_midnight_is_counted_once_whichever_day_comes_last(
     footage: Footage, late: int
 ) -> None:
     frames = passing(footage, MIDNIGHT_MS - 8_000)
@@ -244,7 +242,7 @@ def test_who_goes_over_a_line_at_midnight_is_counted_once_whichever_day_comes_la
     assert len(flow_runs(footage)) == 2
 
 
-def test_before_a_line_holds_its_place_is_not_covered(footage: Footage) -> None:
+def test_a_lines_place_is_not_covered_before_the_line_applies(footage: Footage) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + HOUR_MS)])
     draw(footage, msgspec.structs.replace(STOP, from_ms=NOON_MS + 60_000))
     footage.aggregate()
@@ -253,14 +251,14 @@ def test_before_a_line_holds_its_place_is_not_covered(footage: Footage) -> None:
     assert totals(footage) == {TO_RIGHT: 1}
 
 
-def test_over_a_day_on_which_nothing_holds_nothing_is_published(footage: Footage) -> None:
+def test_a_day_on_which_no_shape_applies_publishes_nothing(footage: Footage) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + 3 * DAY_MS)])
     draw(footage, msgspec.structs.replace(STOP, from_ms=NOON_MS + DAY_MS))
     footage.aggregate()
     assert [run.day for run in flow_runs(footage)] == ["2026-01-04"]
 
 
-def test_drawing_over_one_source_leaves_the_days_of_others_alone(footage: Footage) -> None:
+def test_drawing_over_one_source_does_not_touch_the_days_of_others(footage: Footage) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + 3 * DAY_MS, source="yard")])
     footage.aggregate()
     draw(footage, STOP, source="yard")
@@ -269,7 +267,7 @@ def test_drawing_over_one_source_leaves_the_days_of_others_alone(footage: Footag
     assert totals(footage) == {"yard/line/stop%20line/to_right": 1}
 
 
-def test_paths_that_are_damaged_or_gone_leave_what_stands_and_are_named_with_the_remedy(
+def test_damaged_or_missing_paths_keep_the_existing_counts_and_are_named_with_the_remedy(
     footage: Footage,
 ) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + 3 * DAY_MS)])
@@ -295,7 +293,7 @@ def test_paths_that_are_damaged_or_gone_leave_what_stands_and_are_named_with_the
     assert totals(footage) == {"gate/line/later/to_right": 2}
 
 
-def test_a_drawing_that_is_damaged_is_named_and_its_days_stay_as_they_are(footage: Footage) -> None:
+def test_a_damaged_drawing_is_named_and_its_days_stay_unchanged(footage: Footage) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + 3 * DAY_MS, source="yard")])
     draw(footage, STOP)
     footage.aggregate()
@@ -311,7 +309,7 @@ def test_a_drawing_that_is_damaged_is_named_and_its_days_stay_as_they_are(footag
     assert "yard/line/stop%20line/to_right" in totals(footage)
 
 
-def test_a_reader_never_sees_half_a_day_and_who_comes_second_takes_what_is_there(
+def test_a_reader_never_sees_half_a_day_and_the_second_of_two_counts_uses_the_first(
     footage: Footage, watched: Callable[..., Any]
 ) -> None:
     footage.segment(passing(footage))
@@ -330,7 +328,9 @@ def test_a_reader_never_sees_half_a_day_and_who_comes_second_takes_what_is_there
     assert totals(footage) == {"gate/line/later/to_right": 1}
 
 
-def test_a_store_that_is_away_is_no_damage(footage: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_store_is_not_reported_as_damage(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
 
@@ -342,9 +342,7 @@ def test_a_store_that_is_away_is_no_damage(footage: Footage, monkeypatch: pytest
         footage.aggregate()
 
 
-def test_the_index_has_what_the_files_say_and_shows_no_place_as_a_model(
-    footage: Footage, tmp_path: Any
-) -> None:
+def test_the_index_matches_the_files_and_lists_no_place_as_a_model(footage: Footage, tmp_path: Any) -> None:
     footage.segment([*passing(footage), *passing(footage, NOON_MS + HOUR_MS)])
     draw(footage, STOP, BAY)
     footage.aggregate()
@@ -380,7 +378,7 @@ def test_a_dry_run_names_the_days_of_lines_that_an_aggregation_counts(footage: F
     assert look() == []
 
 
-def test_the_books_of_a_model_have_the_frames_of_its_places_once(footage: Footage) -> None:
+def test_the_books_of_a_model_contain_the_frames_of_its_places_once(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()
@@ -391,7 +389,7 @@ def test_the_books_of_a_model_have_the_frames_of_its_places_once(footage: Footag
     ]
 
 
-def test_two_models_are_compared_by_how_their_names_begin_whatever_is_drawn(footage: Footage) -> None:
+def test_two_models_are_compared_by_the_start_of_their_names_whatever_is_drawn(footage: Footage) -> None:
     for model in ("tiny-1", "small-1"):
         footage.segment(passing(footage, model=model), model=model)
     draw(footage, STOP, BAY)
@@ -403,7 +401,7 @@ def test_two_models_are_compared_by_how_their_names_begin_whatever_is_drawn(foot
         compare_models(footage.store, "large", "small")
 
 
-def test_people_read_of_which_model_a_days_lines_and_zones_are(footage: Footage) -> None:
+def test_a_dry_run_shows_which_models_lines_and_zones_a_day_has(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP, BAY)
     footage.aggregate()

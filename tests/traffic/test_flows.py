@@ -45,7 +45,7 @@ def rows(found: FlowColumns, kind: str, *names: str) -> list[tuple[int, ...]]:
     return list(zip(*(found.columns[f"{kind}_{name}"] for name in names), strict=True))
 
 
-def test_one_who_goes_down_crosses_both_legs_stays_in_the_zone_and_has_a_movement_and_a_speed() -> None:
+def test_a_car_driving_down_crosses_both_legs_stays_in_the_zone_and_has_a_movement_and_speed() -> None:
     found = flows([down("car", HOUR_MS)])
     assert (found.labels, found.lines, found.legs, found.zones) == (
         ("car",),
@@ -69,7 +69,7 @@ def test_one_who_goes_down_crosses_both_legs_stays_in_the_zone_and_has_a_movemen
     assert rows(found, "visit", "speed", "speed_missing") == [(180, 0)]
 
 
-def test_who_goes_over_midnight_is_told_by_each_day_as_far_as_it_is_that_days() -> None:
+def test_an_object_that_passes_midnight_gives_each_day_its_own_part() -> None:
     everyone = [down("car", DAY_MS - 3000)]  # at y = 200 at midnight
     today, tomorrow = flows(everyone), flows(everyone, day_ms=DAY + DAY_MS)
     assert rows(today, "crossing", "time", "line", "hour") == [(DAY_MS - 2000, 0, 23)]
@@ -80,7 +80,7 @@ def test_who_goes_over_midnight_is_told_by_each_day_as_far_as_it_is_that_days() 
     assert not rows(tomorrow, "visit", "time")
 
 
-def test_one_who_leaves_the_zone_as_the_day_begins_is_in_the_books_of_its_first_interval() -> None:
+def test_leaving_a_zone_as_the_day_begins_is_in_the_books_of_its_first_interval() -> None:
     everyone = [down("car", DAY_MS - 4000)]  # leaves at midnight
     counts = counted(flows(everyone, Shapes(zones=(MIDDLE,)), day_ms=DAY + DAY_MS), 60)
     assert {parse_place(place).names[1]: value for (place, _, _), value in counts.items()} == {
@@ -89,7 +89,7 @@ def test_one_who_leaves_the_zone_as_the_day_begins_is_in_the_books_of_its_first_
     }
 
 
-def test_a_day_without_its_neighbours_tells_what_it_knows() -> None:
+def test_a_day_without_its_neighbours_reports_what_it_knows() -> None:
     files = path_files([down("car", DAY_MS - 3000)])
     alone = flows_of_day([files[DAY]], ALL, model=MODEL, source=SOURCE, day_start_ms=DAY)
     assert rows(alone, "crossing", "time", "line") == [(DAY_MS - 2000, 0)]
@@ -97,13 +97,13 @@ def test_a_day_without_its_neighbours_tells_what_it_knows() -> None:
     assert rows(alone, "stay", "to", "went") == [(DAY_MS, 2)]
 
 
-def test_an_object_that_an_earlier_hour_has_counted_is_no_visit_of_the_day_if_that_is_lost() -> None:
+def test_an_object_counted_by_a_lost_earlier_hour_is_not_a_visit_of_the_day() -> None:
     files = path_files([goer("car", *((ms, 10, 10 + ms // 100) for ms in range(-2000, 3000, 200)))])
     alone = flows_of_day([files[DAY]], ALL, model=MODEL, source=SOURCE, day_start_ms=DAY)
     assert not rows(alone, "visit", "time")
 
 
-def test_a_shape_counts_from_its_time_on_and_until_its_time() -> None:
+def test_a_shape_counts_from_its_start_until_its_end() -> None:
     everyone = [down("car", hour * HOUR_MS) for hour in (1, 2, 3)]
     noon = DAY + 2 * HOUR_MS
     for shape in (NORTH._replace(from_ms=noon), NORTH._replace(to_ms=noon)):
@@ -116,7 +116,7 @@ def test_a_shape_counts_from_its_time_on_and_until_its_time() -> None:
     ]
 
 
-def test_a_leg_that_is_turned_round_at_noon_leads_the_other_way_from_then_on() -> None:
+def test_a_leg_reversed_at_noon_leads_the_other_way_from_then_on() -> None:
     everyone = [down("car", HOUR_MS), down("car", 3 * HOUR_MS)]
     noon = DAY + 2 * HOUR_MS
     before = (NORTH._replace(to_ms=noon), SOUTH._replace(to_ms=noon))
@@ -129,7 +129,7 @@ def test_a_leg_that_is_turned_round_at_noon_leads_the_other_way_from_then_on() -
     assert rows(found, "visit", "from_leg", "to_leg", "outcome") == [(0, 1, 0)] * 2
 
 
-def test_without_legs_and_calibration_there_are_no_visits_and_without_legs_no_books_of_them() -> None:
+def test_there_are_no_visits_without_legs_and_calibration_and_no_visit_books_without_legs() -> None:
     everyone = [down("car", HOUR_MS)]
     assert not rows(flows(everyone, Shapes((NORTH._replace(inward=None),))), "visit", "time")
     speeds = flows(everyone, Shapes(grounds=(METRES,)))
@@ -140,17 +140,17 @@ def test_without_legs_and_calibration_there_are_no_visits_and_without_legs_no_bo
         assert not rows(flows(everyone, shapes), "visit", "time")
 
 
-def test_who_was_seen_before_a_leg_holds_and_crosses_it_then_is_in_the_books() -> None:
+def test_an_object_seen_before_a_leg_applies_and_crossing_it_later_is_in_the_books() -> None:
     leg = NORTH._replace(from_ms=DAY + HOUR_MS + 500)  # crossed half a second later
     assert rows(flows([down("car", HOUR_MS)], Shapes((leg,))), "visit", "time", "outcome") == [(HOUR_MS, 1)]
 
 
-def test_a_visit_outside_the_calibrations_time_says_that_it_is_not_calibrated() -> None:
+def test_a_visit_outside_the_calibrations_time_is_marked_as_not_calibrated() -> None:
     found = flows([down("car", HOUR_MS)], Shapes((NORTH, SOUTH), (), (METRES._replace(to_ms=DAY),)))
     assert rows(found, "visit", "speed", "error", "speed_missing") == [(0, 0, 6)]
 
 
-def test_the_label_is_that_of_the_first_track() -> None:
+def test_a_visit_has_the_label_of_its_first_track() -> None:
     files = path_files([down("car", DAY_MS - 3000)])
     renamed = files[DAY + DAY_MS]._replace(labels=("truck",))
     found = flows_of_day([renamed, files[DAY]], ALL, model=MODEL, source=SOURCE, day_start_ms=DAY + DAY_MS)
@@ -164,7 +164,7 @@ def counted(found: FlowColumns, interval_s: int) -> dict[tuple[str, str, int], i
     }
 
 
-def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_drawing_is_named() -> None:
+def test_places_have_counts_by_label_and_interval_and_every_place_of_the_drawing_is_named() -> None:
     passing = [down(label, start) for label, start in (("car", 0), ("car", 30_000), ("bus", 90_000))]
     lost = goer("car", *((600_000 + 200 * n, 100, 90 + 5 * n) for n in range(6)))
     far = goer("car", *((700_000 + 200 * n, 100 + 5 * n, 20) for n in range(6)))
@@ -192,7 +192,7 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
     assert of("zone", "middle", "occupied_ms") == {("car", 0): 4000, ("bus", 1): 2000}
 
 
-def test_who_is_in_a_zone_over_midnight_is_in_the_books_of_each_day_alone() -> None:
+def test_an_object_in_a_zone_over_midnight_is_in_each_days_own_books() -> None:
     """The first interval of the next day belongs to the next day: each count of a zone occurs once."""
     stands = goer("car", *((DAY_MS - 4000 + 400 * n, 200, 200) for n in range(21)))
     leaves = goer("bus", *((DAY_MS - 800 + 400 * n, 200, 200) for n in range(3)))  # as the day ends
@@ -241,7 +241,7 @@ def people(draw: st.DrawFn) -> list[Someone]:
 
 @pytest.mark.thorough
 @given(people(), st.randoms())
-def test_neither_the_order_of_files_nor_one_that_comes_again_changes_anything(
+def test_neither_the_order_nor_the_repetition_of_files_changes_anything(
     everyone: list[Someone], random: Random
 ) -> None:
     files = list(path_files(everyone).values())
@@ -258,7 +258,7 @@ def day_of(files: Sequence[PathColumns], day_ms: int = DAY) -> FlowColumns:
 
 @pytest.mark.thorough
 @given(people())
-def test_days_have_each_crossing_and_visit_once_and_the_zones_books_go_on_from_day_to_day(
+def test_days_have_each_crossing_and_visit_once_and_zone_books_continue_from_day_to_day(
     everyone: list[Someone],
 ) -> None:
     files = list(path_files(everyone).values())
@@ -281,5 +281,5 @@ def zone_of(found: FlowColumns, label: str) -> list[ZoneCounts]:
     return [ZoneCounts(**by_time[last_ms])] if last_ms in by_time else []
 
 
-def test_shapes_are_read_again_as_they_were_written() -> None:
+def test_shapes_are_read_back_as_they_were_written() -> None:
     assert parse_shapes(ALL.to_json()) == ALL

@@ -91,7 +91,7 @@ def agree(files: list[PathColumns], shapes: Shapes) -> None:
 
 @pytest.mark.thorough
 @given(people(12), drawn(12))
-def test_on_a_coarse_grid_where_paths_stand_on_lines_and_go_along_them(
+def test_numpy_agrees_with_the_rule_on_a_coarse_grid_with_paths_on_and_along_lines(
     everyone: list[Someone], shapes: Shapes
 ) -> None:
     agree([*path_files(everyone).values()], shapes)
@@ -99,13 +99,17 @@ def test_on_a_coarse_grid_where_paths_stand_on_lines_and_go_along_them(
 
 @pytest.mark.thorough
 @given(people(600), drawn(600))
-def test_on_a_fine_grid_where_most_are_plain(everyone: list[Someone], shapes: Shapes) -> None:
+def test_numpy_agrees_with_the_rule_on_a_fine_grid_of_mostly_plain_paths(
+    everyone: list[Someone], shapes: Shapes
+) -> None:
     agree([*path_files(everyone).values()], shapes)
 
 
 @pytest.mark.thorough
 @given(people(90_000, most=3), drawn(90_000))
-def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Shapes) -> None:
+def test_numpy_agrees_with_the_rule_where_products_would_overflow(
+    everyone: list[Someone], shapes: Shapes
+) -> None:
     agree([*path_files(everyone).values()], shapes)
 
 
@@ -163,7 +167,7 @@ def test_a_visit_of_exactly_a_second_has_a_speed_in_both(last_ms: int, missing: 
     assert [*flows.columns["visit_speed_missing"]] == [missing]
 
 
-def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
+def test_the_error_of_a_speed_is_the_same_in_both_and_by_hand() -> None:
     times = tuple(DAY + HOUR_MS + 1000 * n for n in range(4))
     path = FootPath(times, (1000, 1900, 2800, 3700), (5050, 4950, 4950, 5050), (200,) * 4, (1,) * 4)
     shapes = Shapes(grounds=(Ground(METRES, (0, 0, 999, 999), 0.01),))
@@ -178,7 +182,7 @@ def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
     ("began", "waits_s", "speed"),
     [("border", 0, 288), ("found", 0, 285), ("border", 1, 274), ("found", 1, 274)],
 )
-def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
+def test_boxes_clipped_by_the_border_count_only_for_objects_that_wait_there(
     began: Began, waits_s: int, speed: int
 ) -> None:
     """A car of 8 m/s enters more slowly, or waits there; the speed is in tenths of a km/h."""
@@ -195,7 +199,7 @@ def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
 
 
 @pytest.mark.thorough
-def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
+def test_random_visits_include_speeds_and_every_reason_for_none() -> None:
     """The property above is useful: its objects are of several kinds."""
     found: set[int] = set()
 
@@ -252,19 +256,19 @@ def hidden() -> Someone:
         pytest.param(ZONE, down(1000, 1000, 1000), id="on the rim all the time"),
     ],
 )
-def test_of_one_who_is_not_plain_the_rule_itself_is_asked(shapes: Shapes, someone: Someone) -> None:
+def test_numpy_asks_the_rule_about_a_path_that_is_not_plain(shapes: Shapes, someone: Someone) -> None:
     agree([*path_files([someone]).values()], shapes)
 
 
 @pytest.mark.parametrize("shapes", [LINE, ZONE])
 @pytest.mark.parametrize("start_ms", [DAY - 5 * HOUR_MS // 2, DAY + 10 * HOUR_MS, DAY + 43 * HOUR_MS // 2])
-def test_who_stays_for_hours_is_followed_through_all_of_them(shapes: Shapes, start_ms: int) -> None:
+def test_a_stay_of_hours_is_followed_through_all_of_them(shapes: Shapes, start_ms: int) -> None:
     ys = (500, *(1100 for _ in range(9)), 1500)
     stays = down(*ys, start_ms=start_ms, step_ms=HOUR_MS // 2)
     agree([*path_files([stays, down(500, 1500, start_ms=start_ms + 400)]).values()], shapes)
 
 
-def test_a_box_behind_the_hour_that_is_not_counted_ends_a_stay_with_its_hours() -> None:
+def test_a_box_after_an_uncounted_hour_ends_a_stay_with_its_hours() -> None:
     """Its last track has ended, and yet it continues over midnight: the day's books have its stay."""
     everyone = [down(*(1100,) * 8, start_ms=DAY - 3 * HOUR_MS - 1000, step_ms=HOUR_MS // 2 - 200)]
     files = path_files(everyone)
@@ -276,7 +280,9 @@ def test_a_box_behind_the_hour_that_is_not_counted_ends_a_stay_with_its_hours() 
 
 @pytest.mark.parametrize("moment_ms", [AT_NOON + 300, AT_NOON + 600, AT_NOON + 601])
 @pytest.mark.parametrize("from_there", [True, False])
-def test_a_shape_that_begins_or_ends_on_the_way(moment_ms: int, from_there: bool) -> None:
+def test_numpy_agrees_with_the_rule_on_a_shape_that_begins_or_ends_on_the_way(
+    moment_ms: int, from_there: bool
+) -> None:
     bounds = {"from_ms": moment_ms} if from_there else {"to_ms": moment_ms}
     for shapes in (LINE, ZONE):
         shape = shapes._replace(

@@ -27,7 +27,7 @@ def part_of(path: FootPath, first: int, end: int) -> FootPath:
 
 @pytest.mark.thorough
 @given(paths(), st.lists(st.integers(0, 12)), st.integers(1, 3), st.randoms())
-def test_a_path_cut_anywhere_is_stitched_to_the_same(
+def test_a_path_split_anywhere_is_joined_to_the_same_path(
     path: FootPath, cuts: list[int], shared: int, chance: random.Random
 ) -> None:
     ends = sorted({min(cut, len(path.x) - 1) for cut in cuts} | {len(path.x) - 1})
@@ -66,7 +66,7 @@ def long_paths(draw: st.DrawFn) -> FootPath:
 @pytest.mark.thorough
 @settings(max_examples=examples(50))
 @given(st.lists(long_paths(), max_size=4, unique=True), lines(), rings(), st.randoms())
-def test_any_split_order_and_repetition_of_hours_changes_nothing(
+def test_splitting_reordering_and_repeating_hours_changes_nothing(
     whole: list[FootPath], line: list[Place], corners: list[Place], chance: random.Random
 ) -> None:
     border, zone = Border(line), PictureZone(corners)
@@ -96,7 +96,7 @@ def test_any_split_order_and_repetition_of_hours_changes_nothing(
     )
 
 
-def test_hours_of_one_object_find_each_other_by_the_step_that_they_share() -> None:
+def test_hours_of_one_object_are_joined_by_the_step_that_they_share() -> None:
     times = (HOUR_MS - 400, HOUR_MS - 200, HOUR_MS, HOUR_MS + 200)
     one = FootPath(times, (10, 20, 30, 40), (5, 5, 5, 5), (9, 9, 9, 9), (1, 4, 1, 3))
     other = one._replace(y=(6, 6, 6, 6))
@@ -109,7 +109,7 @@ def test_hours_of_one_object_find_each_other_by_the_step_that_they_share() -> No
     assert (found[0].began, found[0].ended) == ("border", "lost")
 
 
-def test_what_the_hour_before_does_not_know_stays_a_path_of_its_own() -> None:
+def test_a_path_that_the_previous_hour_does_not_know_stays_separate() -> None:
     first, second = by_hour(FootPath((HOUR_MS - 200, HOUR_MS), (10, 20), (5, 5), (9, 9), (1, 1)), 0)
     moved = second._replace(path=second.path._replace(x=(11, 20)))
     assert joined([moved, first]) == [first, moved]

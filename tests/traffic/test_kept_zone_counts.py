@@ -26,7 +26,7 @@ __all__ = ["three_hours"]
 
 
 @pytest.mark.thorough
-def test_killed_at_every_failpoint_with_a_zone_a_rerun_gives_the_bytes_of_a_quiet_run(
+def test_a_kill_at_any_failpoint_with_a_zone_does_not_change_the_bytes_of_the_rerun(
     three_hours: Footage, tmp_path: Path
 ) -> None:
     draw(three_hours, zone())
@@ -47,7 +47,7 @@ def test_killed_at_every_failpoint_with_a_zone_a_rerun_gives_the_bytes_of_a_quie
         assert published(folder) == expected, point
 
 
-def test_a_moved_zone_leaves_the_hours_of_other_sources_and_whole_pictures_as_they_are(
+def test_a_moved_zone_keeps_the_hours_of_other_sources_and_of_whole_pictures(
     three_hours: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     draw(three_hours, zone())

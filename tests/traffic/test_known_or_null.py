@@ -87,7 +87,7 @@ def passed_maybe(scene: Scene, label: str) -> int:
     )
 
 
-def test_crossings_are_within_what_was_not_measured_or_null(client: FlaskClient, scenes: list[Scene]) -> None:
+def test_crossings_are_within_the_unmeasured_number_or_null(client: FlaskClient, scenes: list[Scene]) -> None:
     known, null = 0, 0
     for scene in scenes:
         answer = get(client, "crossings", scene, interval=60)

@@ -43,7 +43,7 @@ stays = st.lists(st.tuples(ends, st.sampled_from(CAME), st.sampled_from(WENT)), 
 
 @pytest.mark.thorough
 @given(stays, st.sampled_from([1, 3, 12, 24, 48]), st.integers(1, 48))
-def test_zones_over_bars_of_any_length_are_those_of_the_rule(
+def test_zones_over_bars_of_any_length_match_the_rule(
     told: list[tuple[tuple[int, int], str, str]], hours: int, most_bars: int
 ) -> None:
     """Each day separately, then together, because its file only has its own events."""
@@ -63,18 +63,18 @@ def test_zones_over_bars_of_any_length_are_those_of_the_rule(
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30))
-def test_rows_are_counted_each_once(rows: list[tuple[int, int]]) -> None:
+def test_each_row_is_counted_once(rows: list[tuple[int, int]]) -> None:
     columns = np.array(rows, np.int64).reshape(-1, 2)
     assert count_rows(columns[:, 0], columns[:, 1]) == {row: rows.count(row) for row in rows}
 
 
-def test_a_crossing_whose_direction_was_not_measured_is_in_neither() -> None:
+def test_a_crossing_without_a_measured_direction_is_in_neither() -> None:
     crossings = {"missing": np.array([0, 0, 1, 2]), "direction": np.array([0, 1, 1, 0])}
     not_measured = WAYS.index("not_measured")
     assert ways_of(crossings).tolist() == [0, 1, not_measured, not_measured]
 
 
-def test_rows_are_those_of_a_time_and_a_name_in_the_numbers_of_all_days() -> None:
+def test_rows_of_one_time_and_name_are_added_up_over_all_days() -> None:
     columns = {f"crossing_{name}": array("q", [1, 5, 9]) for name in ("time", "hour", "number")}
     columns |= {"crossing_line": array("q", [0, 1, 0]), "crossing_label": array("q", [0, 0, 0])}
     day = flows_of(DAYS[0])._replace(labels=("car",), lines=("in", "out"), columns=columns)
@@ -89,7 +89,7 @@ def test_rows_are_those_of_a_time_and_a_name_in_the_numbers_of_all_days() -> Non
     assert of_names(rows, "line", names.lines, []) is rows
 
 
-def test_parts_of_a_bar_have_the_first_ones_beginning_and_the_greatest_peak() -> None:
+def test_the_parts_of_a_bar_give_the_first_ones_start_and_the_greatest_peak() -> None:
     parts = ZoneCounts(1, 2, 3, 4, 5, 6, 7, 8, 9), ZoneCounts(2, 1, 1, 1, 1, 1, 1, 1, 3)
     assert together(*parts) == ZoneCounts(1, 3, 4, 5, 6, 7, 8, 9, 9)
 
@@ -120,7 +120,7 @@ class Counting:
             yield flows_of(day)
 
 
-def test_who_asks_does_not_wait_for_a_year_and_finds_more_when_asking_again() -> None:
+def test_a_request_for_a_year_returns_early_and_the_next_one_finds_more() -> None:
     count = Counting()
     days = FlowDays(count)
     count.let.release()
@@ -134,7 +134,7 @@ def test_who_asks_does_not_wait_for_a_year_and_finds_more_when_asking_again() ->
     days.close()
 
 
-def test_a_day_that_cannot_be_counted_is_named_and_the_others_are() -> None:
+def test_a_day_that_cannot_be_counted_is_named_and_the_others_are_counted() -> None:
     count = Counting({DAYS[1]: Poison("no foot points; run it")})
     count.let.release(3)
     days = FlowDays(count)
@@ -145,7 +145,7 @@ def test_a_day_that_cannot_be_counted_is_named_and_the_others_are() -> None:
     days.close()
 
 
-def test_a_store_that_is_away_is_said_and_asked_again() -> None:
+def test_an_unavailable_store_is_reported_and_tried_again() -> None:
     count = Counting({DAYS[0]: Retryable("the store is away")})
     count.let.release(4)
     days = FlowDays(count)
@@ -155,7 +155,7 @@ def test_a_store_that_is_away_is_said_and_asked_again() -> None:
     days.close()
 
 
-def test_what_is_drawn_anew_is_counted_anew() -> None:
+def test_a_changed_drawing_is_counted_again() -> None:
     count = Counting()
     count.let.release(6)
     days = FlowDays(count)
@@ -165,7 +165,7 @@ def test_what_is_drawn_anew_is_counted_anew() -> None:
     days.close()
 
 
-def test_what_was_asked_for_long_ago_is_not_kept_for_ever() -> None:
+def test_answers_requested_long_ago_are_not_kept() -> None:
     column = {"crossing_time": array("q", [0] * 1000)}
 
     def count(_: str, __: int, ___: str, days: Sequence[str]) -> Iterator[FlowColumns]:

@@ -96,9 +96,7 @@ def moved(frames: Iterable[FrameDetections], by_ms: int = 0, media: str = "ab" *
 
 
 @pytest.mark.thorough
-def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
-    footage: Footage, junction: Any
-) -> None:
+def test_origins_destinations_and_speeds_match_the_generated_scene(footage: Footage, junction: Any) -> None:
     shapes = drawn(junction)
     flows = counted(footage, junction.frames, shapes)
     assert scenes.movements_of(flows) == junction.movements
@@ -111,7 +109,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
 @pytest.mark.thorough
 @given(cuts=st.lists(st.integers(1, 524), min_size=1, max_size=4, unique=True), seed=st.integers(0, 99))
 @settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_cutting_the_footage_anywhere_changes_nothing(
+def test_splitting_the_footage_anywhere_changes_nothing(
     footage: Footage, twin: Any, junction: Any, cuts: list[int], seed: int
 ) -> None:
     """Files of other lengths, in any order, with some frames twice."""
@@ -133,7 +131,9 @@ def test_cutting_the_footage_anywhere_changes_nothing(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("into_s", [20, 55, 58, 74, 79])
-def test_midnight_in_the_middle_of_it_changes_nothing(footage: Footage, junction: Any, into_s: int) -> None:
+def test_midnight_in_the_middle_of_the_footage_changes_nothing(
+    footage: Footage, junction: Any, into_s: int
+) -> None:
     """A person between two legs at the end of the day is one visit, of the day of arrival."""
     shapes = drawn(junction)
     by_ms = DAY_START_MS + DAY_MS - NOON_MS - 1000 * into_s
@@ -153,7 +153,9 @@ def test_midnight_in_the_middle_of_it_changes_nothing(footage: Footage, junction
     assert crossings(days) == +over_legs
 
 
-def test_in_a_mirror_everyone_goes_to_the_other_hand(footage: Footage, twin: Any, junction: Any) -> None:
+def test_everyone_turns_to_the_other_side_in_a_mirrored_picture(
+    footage: Footage, twin: Any, junction: Any
+) -> None:
     def mirrored(frame: FrameDetections) -> FrameDetections:
         boxes = [
             msgspec.structs.replace(seen, box=(round(frame.width_px - left - width, 1), top, width, height))
@@ -193,7 +195,7 @@ BORDERS = {
 @pytest.mark.thorough
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("step_px", [3, 8])
-def test_a_line_10_px_from_the_border_counts_who_comes_in_and_who_goes_out(
+def test_a_line_10_px_from_the_border_counts_arrivals_and_departures(
     footage: Footage, border: str, step_px: int
 ) -> None:
     """The part beyond the border is not in the box; from four pixels on a detector sees a car."""
@@ -250,7 +252,7 @@ def person(at_ms: int, x: float | None) -> FrameDetections:
 
 
 @pytest.mark.parametrize("fps", [10, 5])
-def test_who_stands_hidden_for_12_s_is_in_the_zone_meanwhile_and_crosses_the_line_once(
+def test_a_person_hidden_for_12_s_stays_in_the_zone_and_crosses_the_line_once(
     footage: Footage, fps: int
 ) -> None:
     """The path is continuous between two sightings, for crossings and for occupancy."""
@@ -271,7 +273,7 @@ def test_who_stands_hidden_for_12_s_is_in_the_zone_meanwhile_and_crosses_the_lin
     )
 
 
-def test_the_page_shows_the_numbers_that_were_measured_and_names_each_goal_that_is_missed() -> None:
+def test_the_page_shows_the_measured_numbers_and_names_each_missed_goal() -> None:
     page = (ROOT / "docs/lines.md").read_text(encoding="utf-8")
     result = json.loads((ROOT / "benchmarks/results/line-truth.json").read_bytes())
     assert result["command"] in page

@@ -67,7 +67,7 @@ def driven() -> Counter[tuple[str, str, str]]:
 
 
 @pytest.mark.thorough
-def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskClient) -> None:
+def test_a_car_that_crosses_a_line_is_counted_there_in_its_direction(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60)
     totals = {
         (one["line"], way, one["label"]): one[way]
@@ -89,7 +89,7 @@ def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskCl
     assert (answer["days"], answer["days_counted"], answer["note"]) == (1, 1, None)
 
 
-def test_a_day_whose_paths_are_damaged_has_no_number_and_says_why(place: Place) -> None:
+def test_a_day_with_damaged_paths_has_no_number_and_says_why(place: Place) -> None:
     junction.film(place)
     junction.draw(place)
     for info in [*place.store.list("hours")]:
@@ -129,7 +129,7 @@ def test_crossings_of_a_short_clip_are_counted_by_the_second(client: FlaskClient
 
 
 @pytest.mark.thorough
-def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
+def test_a_minute_that_was_not_filmed_has_no_bar(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60)
     assert answer["not_analysed"] == []
     bars = answer["bars"]
@@ -140,7 +140,7 @@ def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize("asked", [{}, {"label": "bus"}, {"direction": "to_left"}])
-def test_a_number_of_crossings_opens_its_objects_and_ends_at_it(
+def test_a_number_of_crossings_opens_exactly_as_many_objects(
     client: FlaskClient, limit: int, asked: dict[str, str]
 ) -> None:
     crossed = get(client, "crossings", line="west", **{k: v for k, v in asked.items() if k == "label"})
@@ -150,7 +150,7 @@ def test_a_number_of_crossings_opens_its_objects_and_ends_at_it(
     assert [one["time_ms"] for one in entries] == sorted(one["time_ms"] for one in entries)
 
 
-def test_a_bar_of_crossings_is_its_objects(client: FlaskClient) -> None:
+def test_a_bar_of_crossings_opens_its_objects(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60, line="east")
     for bar in answer["bars"]:
         shown = [one for one in answer["crossings"] if one["start_ms"] == bar["start_ms"]]
@@ -159,7 +159,7 @@ def test_a_bar_of_crossings_is_its_objects(client: FlaskClient) -> None:
         assert len(entries) == sum(one["to_right"] + one["to_left"] for one in shown)
 
 
-def test_each_crossing_shows_the_frame_before_it_and_the_one_after_with_its_box(client: FlaskClient) -> None:
+def test_each_crossing_shows_the_frames_before_and_after_it_with_its_box(client: FlaskClient) -> None:
     for one in pages(client, "crossings/objects", line="west"):
         before, after = one["before"], one["after"]
         assert before["captured_at_ms"] <= one["time_ms"] < after["captured_at_ms"]
@@ -172,7 +172,7 @@ def test_each_crossing_shows_the_frame_before_it_and_the_one_after_with_its_box(
         assert client.get(before["image_url"]).status_code == 200
 
 
-def test_what_came_to_a_zone_less_what_went_is_what_is_there(client: FlaskClient) -> None:
+def test_arrivals_minus_departures_of_a_zone_give_its_occupancy(client: FlaskClient) -> None:
     answer = get(client, "zones", interval=60)
     assert {one["zone"] for one in answer["stays"]} == {"box"}
     for label in ("car", "bus"):
@@ -244,7 +244,7 @@ def test_visits_without_a_movement_open_with_their_paths(filmed: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_speeds_are_those_that_were_driven(client: FlaskClient) -> None:
+def test_speeds_match_the_driven_ones(client: FlaskClient) -> None:
     answer = get(client, "speeds")
     together = answer["speeds"][0]
     assert together["label"] is None
@@ -255,7 +255,7 @@ def test_speeds_are_those_that_were_driven(client: FlaskClient) -> None:
     assert together["measured"] == sum(one["measured"] for one in answer["speeds"][1:]) > 0
 
 
-def test_the_way_of_a_visit_is_as_long_as_its_path_on_the_ground(client: FlaskClient) -> None:
+def test_a_visits_length_is_that_of_its_path_on_the_ground(client: FlaskClient) -> None:
     entries = pages(client, "movements/visits", outcome="assigned", limit=50)
     measured = [one for one in entries if one["length_m"] is not None]
     assert measured
@@ -269,7 +269,7 @@ def test_the_way_of_a_visit_is_as_long_as_its_path_on_the_ground(client: FlaskCl
     assert all(one["length_missing"] for one in entries if one["length_m"] is None)
 
 
-def test_without_a_calibration_no_speed_is_told(filmed: Place) -> None:
+def test_no_speed_is_given_without_a_calibration(filmed: Place) -> None:
     junction.draw(filmed, *junction.LEGS)
     answer = get(filmed.app().test_client(), "speeds")
     assert not answer["is_calibrated"]
@@ -278,7 +278,7 @@ def test_without_a_calibration_no_speed_is_told(filmed: Place) -> None:
     assert {(one["length_m"], one["length_missing"]) for one in visits} == {(None, "no_calibration")}
 
 
-def test_a_line_that_moved_is_counted_anew_without_detecting_or_tracking(filmed: Place) -> None:
+def test_a_moved_line_is_counted_again_without_detecting_or_tracking(filmed: Place) -> None:
     junction.draw(filmed)
     client = filmed.app().test_client()
     before = get(client, "crossings", line="west")
@@ -290,7 +290,7 @@ def test_a_line_that_moved_is_counted_anew_without_detecting_or_tracking(filmed:
     assert [run.run_id for run in current_runs(filmed.store)] == runs
 
 
-def test_the_page_tells_what_is_published_and_indexed(place: Place) -> None:
+def test_the_page_shows_what_is_published_and_indexed(place: Place) -> None:
     """By bars of a minute, place by place: the page's own sums equal the index's sums for other clients."""
     junction.draw(place)
     junction.film(place)
@@ -334,7 +334,7 @@ def test_the_page_tells_what_is_published_and_indexed(place: Place) -> None:
         ("movements", {"hours": "08:00-09:00"}, "hours"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_names_the_parameter(
+def test_an_invalid_parameter_gives_one_line_that_names_it(
     client: FlaskClient, route: str, asked: dict[str, Any], parameter: str
 ) -> None:
     answer = client.get(f"/api/v1/{route}", query_string={"source": "gate", **asked})
@@ -346,7 +346,7 @@ def test_what_cannot_be_is_one_line_that_names_the_parameter(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("route", ["crossings", "zones", "movements", "speeds"])
-def test_of_a_time_without_footage_there_is_nothing(client: FlaskClient, route: str) -> None:
+def test_a_time_without_footage_has_no_bars(client: FlaskClient, route: str) -> None:
     answer = get(client, route, **{"from": "2020-01-01T00:00Z", "to": "2020-01-02T00:00Z"})
     assert (answer["bars"], answer["days"], answer["interval_s"]) == ([], 0, None)
 
@@ -370,7 +370,7 @@ def dark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("route", ["crossings", "zones", "movements"])
-def test_footage_that_shows_nothing_is_no_quiet_time_at_a_line(dark: Place, route: str) -> None:
+def test_footage_that_shows_nothing_is_not_a_quiet_time_at_a_line(dark: Place, route: str) -> None:
     bars = get(dark.app().test_client(), route, interval=60)["bars"]
     assert [(bar["start_ms"] - junction.START_MS) // MINUTE_MS for bar in bars] == [0, 1, 3, 4]
     assert [bar["missing"] for bar in bars] == [None, None, "shows_nothing", "shows_nothing"]
@@ -388,7 +388,7 @@ def test_a_range_that_shows_nothing_has_no_stays_and_no_visits(dark: Place) -> N
     assert (books["visits"], books["assigned"], books["missing"]) == (None, None, "shows_nothing")
 
 
-def test_before_there_is_any_data_nothing_is_known(tmp_path: Path) -> None:
+def test_nothing_is_known_before_there_is_data(tmp_path: Path) -> None:
     empty = Place(tmp_path)
     try:
         client = empty.app().test_client()

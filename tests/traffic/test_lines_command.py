@@ -64,7 +64,7 @@ def lines(*arguments: str) -> int:
     return cli.main(["lines", *arguments])
 
 
-def test_what_is_imported_is_listed_exported_and_the_same_again(
+def test_an_imported_drawing_is_listed_and_exported_unchanged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
@@ -86,7 +86,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     assert (listed["source"], listed["revision"]) == ("gate-1", 1)
 
 
-def test_an_import_names_the_argument_that_is_missing_and_why_its_file_cannot_be_read(
+def test_an_import_names_the_missing_argument_and_why_its_file_cannot_be_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def said(*arguments: str) -> str:
@@ -108,7 +108,9 @@ def test_an_import_names_the_argument_that_is_missing_and_why_its_file_cannot_be
     assert "drawing.json cannot be read (Permission denied); choose" in said("gate-1", file)
 
 
-def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forms_of_the_earlier_api_use_the_size_of_the_sources_pictures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert lines("import", "gate-1", file_of({"x": 0, "y": 0, "width": 64, "height": 48})) == 0
     assert lines("import", "gate-1", file_of({"points": [[0, 0], [10, 10]]}), "--name", "ground") == 0
     lack = "calibration ground: 2 points (at least 4 are needed), none with coordinates in metres: no speeds"
@@ -120,7 +122,9 @@ def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.Capt
     assert (calibration["name"], calibration["width_px"], calibration["height_px"]) == ("ground", 64, 48)
 
 
-def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_moved_camera_gets_its_line_in_the_new_place_from_then_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     moved = {**STOP, "points": [[5, 5], [50, 9]], "from_ms": START_MS}
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
@@ -138,7 +142,7 @@ def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.C
     ]
 
 
-def test_a_line_that_was_drawn_wrongly_takes_the_place_of_the_old_one(
+def test_a_corrected_line_replaces_the_wrong_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     better = {**STOP, "points": [[5, 5], [50, 9]]}
@@ -213,7 +217,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("options", "form", "why"), BAD.values(), ids=BAD)
-def test_bad_input_is_one_line_with_an_exit_code_of_its_own_and_changes_nothing(
+def test_bad_input_gives_one_line_and_its_own_exit_code_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], options: list[str], form: Any, why: str
 ) -> None:
     assert lines("import", "gate-1", file_of({"zones": [{**BAY, "name": "kept"}]}, "kept.json")) == 0
@@ -228,7 +232,7 @@ def test_bad_input_is_one_line_with_an_exit_code_of_its_own_and_changes_nothing(
     assert drawn() == before
 
 
-def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_shape_cannot_be_removed_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("import", "gate-1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
     before = drawn()
     assert lines("remove", "gate-1", "bay", "stopp") == 5
@@ -236,7 +240,7 @@ def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.
     assert drawn() == before
 
 
-def test_a_damaged_drawing_of_another_source_stands_in_nobodys_way(
+def test_a_damaged_drawing_of_another_source_blocks_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert lines("import", "yard", file_of({"x": 1, "y": 1, "width": 9, "height": 9})) == 0
@@ -250,7 +254,7 @@ def test_a_damaged_drawing_of_another_source_stands_in_nobodys_way(
         assert "drawings/yard/000001.json: not a Drawing: damaged" in capsys.readouterr().err
 
 
-def test_what_the_page_of_the_documentation_shows_can_be_imported() -> None:
+def test_the_examples_of_the_documentation_can_be_imported() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/lines.md").read_text(encoding="utf-8")
     examples = re.findall(r"`(\{.+\})`", page)
     assert len(examples) == 3
@@ -258,7 +262,7 @@ def test_what_the_page_of_the_documentation_shows_can_be_imported() -> None:
         assert lines("import", "road", file_of(example), "--replace") == 0
 
 
-def test_options_that_cannot_be_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_give_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     file = file_of({"points": [[0, 0]]})
     assert lines("import", "gate-1", file, "--size", "64*48") == 2
     assert "--size '64*48' is not a size; write it as 1920x1080" in capsys.readouterr().err
@@ -268,13 +272,13 @@ def test_options_that_cannot_be_are_one_line(capsys: pytest.CaptureFixture[str])
     assert drawn() == {}
 
 
-def test_the_schema_that_is_printed_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_printed_schema_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("schema") == 0
     published = Path(__file__).resolve().parents[2] / "docs/drawing.schema.json"
     assert capsys.readouterr().out == published.read_text(encoding="utf-8")
 
 
-def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_are(
+def test_a_renamed_source_takes_its_drawing_along_unless_the_new_name_has_other_pictures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def stop_of(source: str) -> bytes:
@@ -299,7 +303,7 @@ def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_ar
     assert json.loads(stop_of("yard"))["lines"] == []
 
 
-def test_who_still_names_a_source_that_was_renamed_is_said(
+def test_a_rename_lists_what_still_uses_the_old_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (
@@ -326,7 +330,7 @@ def test_who_still_names_a_source_that_was_renamed_is_said(
     assert "still of" not in capsys.readouterr().out
 
 
-def test_a_rename_that_was_interrupted_takes_the_drawing_along_once(
+def test_an_interrupted_rename_takes_the_drawing_along_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
@@ -344,7 +348,7 @@ def test_a_rename_that_was_interrupted_takes_the_drawing_along_once(
     assert (drawing["revision"], [line["name"] for line in drawing["lines"]]) == (1, ["stop"])
 
 
-def test_a_line_along_the_border_is_imported_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_importing_a_line_along_the_border_gives_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     size = {"width_px": 160, "height_px": 90}
     edge = {"name": "edge", **size, "points": [[5, 10], [5, 80]]}
     middle = {"name": "middle", **size, "points": [[40, 10], [5, 80]]}

@@ -42,7 +42,7 @@ def crossed(page: Page) -> list[list[int]]:
     return page.evaluate(f"{chart}.drawn().map(({{values}}) => values)")
 
 
-def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_bar(
+def test_a_bar_opens_its_crossings_with_both_frames_and_the_list_ends_at_the_bar(
     drawn: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(drawn, viewport=WIDE).open("lines?source=gate&interval=60", wait_for=READY)
@@ -64,7 +64,7 @@ def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_
     picture(page, "lines-proof-wide")
 
 
-def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Visits) -> None:
+def test_the_time_before_a_line_was_drawn_is_not_shown_as_zero_crossings(place: Place, visit: Visits) -> None:
     junction.film(place)
     west = msgspec.structs.replace(junction.LEGS[0], from_ms=junction.START_MS + 180_000)
     junction.draw(place, west)
@@ -75,7 +75,9 @@ def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Vi
     assert outside == [[junction.START_MS, junction.START_MS + 180_000]]
 
 
-def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(drawn: Place, visit: Visits) -> None:
+def test_every_number_of_the_table_opens_as_many_objects_with_the_keyboard(
+    drawn: Place, visit: Visits
+) -> None:
     page = visit(drawn).open("lines?source=gate", wait_for=READY)
     number = page.locator("#crossings-table button").last
     value = int(number.inner_text())
@@ -88,7 +90,7 @@ def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(drawn: 
     expect(page.locator("#crossings-proof .sighting")).to_have_count(value)
 
 
-def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
+def test_movements_show_their_books_and_unassigned_visits_open_with_their_paths(
     place: Place, visit: Visits
 ) -> None:
     junction.film(place)
@@ -109,7 +111,7 @@ def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
     expect(page.locator("#speeds-card")).to_be_hidden()
 
 
-def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit: Visits) -> None:
+def test_zones_and_speeds_are_shown_with_their_basis(drawn: Place, visit: Visits) -> None:
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
     expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} visits")
     for chart in ("zones", "crossings"):
@@ -130,7 +132,7 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit
     expect(page.locator("#speeds .histogram rect")).not_to_have_count(0)
 
 
-def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
+def test_a_range_selected_in_the_chart_is_in_the_address_and_back_undoes_it(
     drawn: Place, visit: Visits
 ) -> None:
     page = visit(drawn).open("lines", wait_for=READY)
@@ -143,7 +145,7 @@ def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
     expect(page.locator("#crossings-table tbody tr")).to_have_count(6)
 
 
-def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
+def test_the_page_shows_the_progress_of_counting_and_finishes_by_itself(
     drawn: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let = threading.Event()
@@ -161,7 +163,7 @@ def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
     expect(page.locator("#crossings-table tbody tr")).to_have_count(6)
 
 
-def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
+def test_a_source_without_drawings_links_to_the_editor(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     junction.film(place)
@@ -180,7 +182,7 @@ def film_alley(place: Place) -> None:
     )
 
 
-def test_an_address_without_a_source_opens_on_the_first_with_lines(drawn: Place, visit: Visits) -> None:
+def test_an_address_without_a_source_opens_the_first_one_with_lines(drawn: Place, visit: Visits) -> None:
     film_alley(drawn)
     page = visit(drawn).open("lines", wait_for=READY)
     expect(page.locator("#asked-source option")).to_have_text(["Back alley", "gate"])
@@ -200,12 +202,12 @@ def test_for_an_unknown_source_the_page_offers_the_others_by_name(drawn: Place, 
     expect(page.locator("#edit")).to_be_visible()
 
 
-def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Visits) -> None:
+def test_the_page_explains_that_there_is_no_data_yet(place: Place, visit: Visits) -> None:
     page = visit(place).open("lines", wait_for="#lines-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("Nothing has been counted yet")
 
 
-def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(drawn: Place, visit: Visits) -> None:
+def test_an_index_outage_is_shown_and_the_page_recovers_by_itself(drawn: Place, visit: Visits) -> None:
     drawn.go_away()
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
@@ -224,7 +226,7 @@ def zoned(place: Place) -> Place:
     return place
 
 
-def test_choosing_a_zone_shows_its_counts_and_the_cross_the_whole_picture_again(
+def test_choosing_a_zone_shows_its_counts_and_removing_it_the_whole_picture(
     zoned: Place, visit: Visits
 ) -> None:
     window = visit(zoned)
@@ -248,13 +250,13 @@ def test_choosing_a_zone_shows_its_counts_and_the_cross_the_whole_picture_again(
     expect(page.locator("#breakdown")).to_contain_text("1,800")
 
 
-def test_a_bar_within_a_zone_opens_the_boxes_that_stand_in_it(zoned: Place, visit: Visits) -> None:
+def test_a_bar_within_a_zone_opens_the_boxes_in_it(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?metric=detections&interval=60&zone=bus+stop+%22north%22&at=2024-05-01T08:01:00Z")
     expect(page.locator("#frames-card")).to_contain_text("150")
 
 
-def test_a_zone_that_the_chosen_sources_do_not_have_is_none_any_more(zoned: Place, visit: Visits) -> None:
+def test_choosing_sources_without_the_zone_clears_it(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?zone=bus+stop+%22north%22")
     page.locator("#sources-chip").click()
@@ -275,13 +277,13 @@ def test_a_zone_is_compared_only_with_sources_that_have_it(zoned: Place, visit: 
     assert "yard" not in page.locator("#compare").inner_text()
 
 
-def test_without_zones_there_is_no_chip(place: Place, visit: Visits) -> None:
+def test_there_is_no_zone_filter_without_zones(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=3, interval_s=60)
     page = visit(place).open()
     expect(page.locator("#picture-zone-chip")).to_be_hidden()
 
 
-def test_a_zone_of_a_link_that_there_is_not_is_said_with_the_remedy(zoned: Place, visit: Visits) -> None:
+def test_an_unknown_zone_in_a_link_is_reported_with_the_remedy(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?zone=crosing", wait_for="#dashboard[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("crosing")
@@ -290,7 +292,7 @@ def test_a_zone_of_a_link_that_there_is_not_is_said_with_the_remedy(zoned: Place
     expect(page.locator("#picture-zone-chip")).to_contain_text("crossing")
 
 
-def test_a_chart_of_footage_that_does_not_fit_its_zone_says_so_everywhere(
+def test_every_part_of_the_page_says_that_the_footage_does_not_fit_its_zone(
     place: Place, visit: Visits
 ) -> None:
     put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])

@@ -96,7 +96,7 @@ def ask(place: Place, **asked: object) -> Any:
     return answer.json
 
 
-def test_paths_that_are_damaged_are_named_with_what_to_do(place: Place) -> None:
+def test_damaged_paths_are_named_with_the_remedy(place: Place) -> None:
     publish(place, [(9, "car", "found", "lost", [(500, 150, 205), (2000, 300, 210)])])
     [key] = (info.key for info in place.store.list("hours"))
     place.store.put(key, b"not paths")
@@ -107,7 +107,7 @@ def test_paths_that_are_damaged_are_named_with_what_to_do(place: Place) -> None:
     assert answer.json["remedy"] == "Apply the remedy, then reload the page."
 
 
-def test_a_path_is_whole_over_the_hour_and_says_how_it_began_and_ended(place: Place) -> None:
+def test_a_path_is_complete_across_the_hour_and_says_how_it_began_and_ended(place: Place) -> None:
     publish(
         place,
         [
@@ -131,7 +131,7 @@ def test_a_path_is_whole_over_the_hour_and_says_how_it_began_and_ended(place: Pl
     assert [one["label"] for one in ask(place, label="bus", **{"from": DAY_START_MS})["paths"]] == ["bus"]
 
 
-def test_of_many_paths_some_are_shown_evenly_and_how_many_are_left_out_is_said(place: Place) -> None:
+def test_a_sample_of_many_paths_is_spread_evenly_and_the_number_left_out_is_given(place: Place) -> None:
     walks: list[Walk] = [
         (8, "car", "border", "lost", [(1000 * n + m * 10, m, m * m % 7) for m in range(100)])
         for n in range(60)
@@ -152,14 +152,14 @@ def test_of_many_paths_some_are_shown_evenly_and_how_many_are_left_out_is_said(p
 @pytest.mark.parametrize(
     "asked", ["", "source=gate&source=bridge", "source=gate&from=0&to=9999999999999", "source=gate&limit=0"]
 )
-def test_what_cannot_be_asked_is_a_400(place: Place, asked: str) -> None:
+def test_an_invalid_request_is_a_400(place: Place, asked: str) -> None:
     publish(place, [(8, "car", "border", "lost", [(0, 1, 1)])])
     assert place.app().test_client().get(f"/api/v1/paths?{asked}").status_code == 400
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 10])
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 9, 10, 11, 100])
-def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
+def test_a_sample_of_many_is_spread_evenly(number: int, most: int) -> None:
     found = evenly(range(number), most)
     assert len(found) == min(number, most)
     assert found == sorted(set(found))
@@ -167,7 +167,7 @@ def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
         assert (found[0], found[-1]) == (0, number - 1)
 
 
-def test_the_last_day_of_paths_is_not_one_of_the_future(place: Place) -> None:
+def test_the_last_day_of_paths_is_not_in_the_future(place: Place) -> None:
     end_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS
     then = place.film({}, source="gate", intervals=1, interval_s=60, start_ms=end_ms + 3000 * 24 * HOUR_MS)
     place.film({}, source="gate", intervals=5, interval_s=60, start_ms=end_ms - 300_000, also=then)

@@ -56,7 +56,7 @@ def speeds(footage: Footage) -> list[tuple[float, float]]:
     "sizes", [((640, 480), SMALL), ((640, 480), LARGE), (SMALL, (640, 480)), (LARGE, SMALL)]
 )
 @pytest.mark.parametrize("later_ms", [HOUR_MS, 2 * DAY_MS])
-def test_each_hour_has_its_crossings_stays_and_speeds_whatever_size_its_pictures_have(
+def test_each_hour_has_its_crossings_stays_and_speeds_whatever_its_picture_size(
     footage: Footage, sizes: tuple[Size, Size], later_ms: int
 ) -> None:
     draw(footage, STOP, BAY, GROUND)
@@ -80,7 +80,7 @@ def test_each_hour_has_its_crossings_stays_and_speeds_whatever_size_its_pictures
 
 
 @pytest.mark.parametrize("later_ms", [MINUTE_MS, DAY_MS])
-def test_an_empty_picture_of_another_shape_leaves_the_other_minutes_their_numbers(
+def test_an_empty_picture_of_another_shape_does_not_change_the_other_minutes(
     footage: Footage, later_ms: int
 ) -> None:
     draw(footage, STOP, BAY)
@@ -92,7 +92,7 @@ def test_an_empty_picture_of_another_shape_leaves_the_other_minutes_their_number
     assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
 
 
-def test_a_size_that_black_pictures_alone_have_leaves_the_others_their_numbers(footage: Footage) -> None:
+def test_a_size_of_only_black_pictures_does_not_change_the_other_numbers(footage: Footage) -> None:
     draw(footage, STOP, BAY)
     frames = passing(footage)
     black = [
@@ -113,7 +113,7 @@ def test_a_size_that_black_pictures_alone_have_leaves_the_others_their_numbers(f
     assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
 
 
-def test_one_picture_of_another_size_changes_nothing_of_its_day(footage: Footage) -> None:
+def test_one_picture_of_another_size_does_not_change_its_day(footage: Footage) -> None:
     draw(footage, STOP, BAY, GROUND)
     footage.segment(passing(footage))
     footage.segment([resized(footage.frame(NOON_MS + 3 * HOUR_MS, index=1), LARGE)])
@@ -121,7 +121,7 @@ def test_one_picture_of_another_size_changes_nothing_of_its_day(footage: Footage
     assert counted(footage) == {"to_right": 1, "entered": 1, "left": 1, "occupied_ms": 8000, "peak": 1}
 
 
-def test_an_object_crosses_once_where_its_pictures_change_as_it_goes_over_the_line(footage: Footage) -> None:
+def test_an_object_crosses_once_even_if_the_picture_size_changes_at_the_line(footage: Footage) -> None:
     draw(footage, STOP, BAY, GROUND)
     for number in range(4):
         start_ms = NOON_MS + number * HOUR_MS
@@ -131,7 +131,7 @@ def test_an_object_crosses_once_where_its_pictures_change_as_it_goes_over_the_li
 
 
 @pytest.mark.parametrize("off_ms", [0, 20_000, -20_000])
-def test_a_path_goes_on_over_the_hour_though_one_of_them_has_other_sizes(
+def test_a_path_continues_across_the_hour_even_if_one_hour_has_other_sizes(
     footage: Footage, off_ms: int
 ) -> None:
     draw(footage, STOP, GROUND)
@@ -153,7 +153,7 @@ def test_a_path_goes_on_over_the_hour_though_one_of_them_has_other_sizes(
     assert list(path.path.x) == sorted(path.path.x)
 
 
-def test_pictures_of_another_shape_have_no_counts_at_lines_and_zones_and_that_is_no_zero(
+def test_pictures_of_another_shape_have_no_counts_at_lines_and_zones_rather_than_zero(
     footage: Footage,
 ) -> None:
     draw(footage, STOP, BAY, GROUND)
@@ -220,7 +220,7 @@ def near(rows: list[tuple[str, list[int]]], others: list[tuple[str, list[int]]])
     max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 1 << 32))
-def test_scaling_the_footage_at_random_times_leaves_all_numbers_as_they_were(
+def test_scaling_the_footage_at_random_times_changes_no_number(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -260,7 +260,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.mark.thorough
-def test_the_proof_of_a_crossing_has_its_path_and_its_boxes_at_one_place_in_pictures_of_any_size(
+def test_the_evidence_of_a_crossing_has_its_path_and_boxes_in_the_same_place_at_any_picture_size(
     changed: Place,
 ) -> None:
     junction.draw(changed)
@@ -290,7 +290,7 @@ def test_the_proof_of_a_crossing_has_its_path_and_its_boxes_at_one_place_in_pict
 
 
 @pytest.mark.thorough
-def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(changed: Place) -> None:
+def test_only_bars_with_a_fitting_drawing_are_measured(changed: Place) -> None:
     west = junction.LEGS[0]
     other = msgspec.structs.replace(west, width_px=480, points=((10.0, 10.0), (10.0, 400.0)))
     junction.draw(changed, other)
@@ -339,7 +339,7 @@ def by_place(entries: list[dict[str, Any]], kind: str, number: str) -> dict[str,
 NULL = {(True, "other_size")}
 
 
-def test_a_line_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squared: Place) -> None:
+def test_a_line_that_does_not_fit_the_pictures_is_null_and_one_that_does_is_counted(squared: Place) -> None:
     answer = get(squared.app().test_client(), "crossings", interval=60)
     later = by_place(answer["crossings"], "line", "to_right")
     assert later == {"east": NULL, "south": NULL, "west": NULL, "square": {(False, None)}}
@@ -353,7 +353,7 @@ def test_a_line_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squa
     assert any(total["at_least"] for total in answer["totals"])
 
 
-def test_a_zone_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squared: Place) -> None:
+def test_a_zone_that_does_not_fit_the_pictures_is_null_and_one_that_does_is_counted(squared: Place) -> None:
     client = squared.app().test_client()
     answer = get(client, "zones", interval=60)
     assert by_place(answer["stays"], "zone", "mean") == {"box": NULL, "whole": {(False, None)}}

@@ -36,7 +36,7 @@ def test_objects_are_unknown_where_frames_were_too_few_to_follow_them(
     assert (count.objects, count.frames, count.detections) == (objects, frames, 1)
 
 
-def test_at_a_line_and_in_a_zone_nothing_is_known_of_what_was_seen_too_weakly_to_follow() -> None:
+def test_objects_too_weak_to_follow_are_unknown_at_lines_and_in_zones() -> None:
     zone = ZoneShape("yard", ((0, 500), (4000, 500), (4000, 3000)))
     shapes = Shapes(SHAPES.lines, (zone,))
     flows = flows_of_day(path_files([CAR]).values(), shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)

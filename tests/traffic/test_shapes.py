@@ -46,7 +46,7 @@ RECTANGLE = KnownRectangle(
         {"points": SQUARE[:2], "distance_m": 9.0},
     ],
 )
-def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_frames_are(
+def test_a_point_of_the_picture_is_the_same_place_on_the_ground_however_small_frames_are(
     drawn: dict[str, Any],
 ) -> None:
     calibration = DrawnCalibration(name="ground", from_ms=3, **SIZE, **drawn)
@@ -63,18 +63,18 @@ def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_fr
         assert place[:2] == pytest.approx(places[0][:2])
 
 
-def test_points_without_metres_are_no_calibration_to_count_with() -> None:
+def test_points_without_metres_are_not_a_calibration_for_counting() -> None:
     assert not shapes_of(drawing(calibration=DrawnCalibration(name="ground", points=SQUARE, **SIZE))).grounds
 
 
-def test_a_calibration_that_tells_nothing_is_named() -> None:
+def test_a_calibration_without_information_is_named() -> None:
     in_line = tuple((float(n), float(n)) for n in range(0, 400, 100))
     calibration = DrawnCalibration(name="ground", points=in_line, metres=in_line, **SIZE)
     with pytest.raises(DrawingRefused, match=r"^calibration 'ground': "):
         shapes_of(drawing(calibration=calibration))
 
 
-def test_a_line_that_is_nothing_on_a_small_frame_is_named() -> None:
+def test_a_line_too_small_for_small_frames_is_named() -> None:
     dot = DrawnLine(name="dot", points=((1.0, 1.0), (1.1, 1.0)), **SIZE)
     with pytest.raises(
         ValueError, match=r"^line 'dot' is too small on frames of 320x180 pixels: draw it larger$"
@@ -85,7 +85,7 @@ def test_a_line_that_is_nothing_on_a_small_frame_is_named() -> None:
 @pytest.mark.parametrize(
     ("size", "is_there"), [((320, 240), False), ((320, 180), True), ((100, 56), True), ((1088, 1920), False)]
 )
-def test_what_is_drawn_is_on_pictures_of_its_own_shape_alone(size: Size, is_there: bool) -> None:
+def test_shapes_apply_only_to_pictures_of_their_own_shape(size: Size, is_there: bool) -> None:
     calibration = DrawnCalibration(name="ground", **SIZE, points=SQUARE, metres=METRES)
     on_frames = shapes_of(drawing(calibration=calibration)).on_frames(size)
     assert [len(kind) for kind in on_frames] == [int(is_there)] * 3

@@ -145,7 +145,7 @@ def test_a_camera_whose_resolution_changes_has_all_its_counts(
         assert abs(speed - 198) <= 2 * error
 
 
-def test_frames_that_are_stored_smaller_leave_the_hours_before_as_they_were(tmp_path: Path) -> None:
+def test_storing_smaller_frames_does_not_change_earlier_hours(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.produce(write(tmp_path / "a.mp4", walk(2)), "2026-05-01T08:00:00Z")
     desk.draw(2)

@@ -59,7 +59,7 @@ def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Co
 
 
 @pytest.mark.thorough
-def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_within_10() -> None:
+def test_speeds_of_fifty_random_cameras_are_within_5_percent_and_within_10_at_p95() -> None:
     off, in_errors, outcomes = random_cameras(15, 50)
     assert np.median(np.abs(off)) <= 0.05
     assert np.quantile(np.abs(off), 0.95) <= 0.10
@@ -70,7 +70,7 @@ def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_withi
 
 
 @pytest.mark.thorough
-def test_without_noise_a_speed_is_true_in_every_direction() -> None:
+def test_without_noise_a_speed_is_exact_in_every_direction() -> None:
     rng = np.random.default_rng(7)
     off, in_errors = [], []
     for _ in range(200):
@@ -87,7 +87,7 @@ def test_without_noise_a_speed_is_true_in_every_direction() -> None:
     assert np.mean(np.array(in_errors) <= 2) >= 0.97
 
 
-def test_a_speed_is_that_of_all_boxes_by_least_squares() -> None:
+def test_a_speed_is_the_least_squares_fit_of_all_boxes() -> None:
     # 300 px in 3 s are 10 m/s; the box in the middle is off.
     path = path_of((0, 100, 500), (1, 200, 500), (2, 310, 500), (3, 400, 500))
     speed = speed_of_visit(path, ABOVE)
@@ -97,7 +97,7 @@ def test_a_speed_is_that_of_all_boxes_by_least_squares() -> None:
     assert sqrt(speed.squared_m2_s2) == pytest.approx(fitted, rel=1e-9)
 
 
-def test_the_boxes_of_a_path_are_as_many_as_there_were_evenly_between_its_points() -> None:
+def test_the_boxes_of_a_path_are_spread_evenly_between_its_points() -> None:
     path = [FootPoint(0, 0, 0, 10, 1), FootPoint(900, 30, 60, 40, 3), FootPoint(5000, 30, 60, 40, 1)]
     assert [(*box[:4],) for box in boxes_of(path)] == [
         (0, 0, 0, 10),
@@ -122,18 +122,18 @@ def test_the_boxes_of_a_path_are_as_many_as_there_were_evenly_between_its_points
         (path_of((0, 100, 500), (5, 300, 500), (10, 300, 700), (15, 100, 700)), "too_uncertain"),
     ],
 )
-def test_what_is_not_measured_has_its_reason_and_no_number(path: list[FootPoint], why: NotMeasured) -> None:
+def test_an_unmeasured_speed_has_a_reason_and_no_number(path: list[FootPoint], why: NotMeasured) -> None:
     assert speed_of_visit(path, ABOVE) == why
 
 
-def test_a_speed_under_a_rough_calibration_is_not_given() -> None:
+def test_a_rough_calibration_gives_no_speed() -> None:
     path = path_of((0, 100, 500), (5, 600, 500))
     assert isinstance(speed_of_visit(path, ABOVE), GroundSpeed)
     assert speed_of_visit(path, ABOVE._replace(scale_error=0.11)) == "too_uncertain"
     assert way_of(in_tenths(path), ABOVE._replace(scale_error=0.11)) == "too_uncertain"
 
 
-def test_the_standard_error_is_that_of_two_ends_and_of_the_scale() -> None:
+def test_the_standard_error_combines_that_of_the_ends_and_of_the_scale() -> None:
     """By hand: half a metre off at each box, two of eight coordinates' freedom for each of x and y."""
     path = [FootPoint(1000 * n, 100 + 90 * n, 500 + y, 20, 1) for n, y in enumerate((5, -5, -5, 5))]
     speed = speed_of_visit(path, ABOVE)
@@ -162,7 +162,9 @@ def through_the_picture(px_per_s: int, length_px: int, fps: int) -> list[FootPoi
 
 
 @pytest.mark.parametrize(("px_per_s", "length_px", "fps"), [(60, 40, 5), (80, 45, 5), (100, 100, 10)])
-def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px: int, fps: int) -> None:
+def test_a_vehicle_clipped_by_the_border_is_not_measured_too_slow(
+    px_per_s: int, length_px: int, fps: int
+) -> None:
     """While the border clips a box, its middle moves at half the vehicle's speed."""
     path = through_the_picture(px_per_s, length_px, fps)
     speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
@@ -173,7 +175,7 @@ def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px
     assert with_cut_boxes.speed_km_h < 0.995 * 0.36 * px_per_s
 
 
-def test_who_waits_at_the_border_has_waited() -> None:
+def test_waiting_at_the_border_counts_as_waiting() -> None:
     """Some boxes show a person who stands, not one whom the border clips."""
     path = path_of((0, 20, 500), (1, 40, 500), (3, 42, 500), (8, 540, 500))
     assert speed_of_visit(path, ABOVE, came_in=True) == speed_of_visit(path, ABOVE)
@@ -181,14 +183,14 @@ def test_who_waits_at_the_border_has_waited() -> None:
     assert speed_of_visit(moves_on, ABOVE, came_in=True) != speed_of_visit(moves_on, ABOVE)
 
 
-def test_half_of_a_short_way_is_kept_though_both_its_ends_are_at_the_border() -> None:
+def test_half_of_a_short_path_is_kept_even_if_both_its_ends_are_at_the_border() -> None:
     path = path_of((0, 100, 500), (3, 160, 500), height=100)
     speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
     assert isinstance(speed, GroundSpeed)
     assert speed.speed_km_h == pytest.approx(7.2)
 
 
-def test_the_error_grows_with_the_calibrations_and_with_unevenness() -> None:
+def test_the_error_grows_with_the_calibrations_error_and_with_unevenness() -> None:
     even, uneven = (path_of((0, 100, 500), (2.5, 350 + off, 500), (5, 600, 500)) for off in (0, 40))
     sharp, blurred = (speed_of_visit(even, ABOVE._replace(scale_error=error)) for error in (0.001, 0.05))
     shaken = speed_of_visit(uneven, ABOVE._replace(scale_error=0.001))
@@ -201,7 +203,7 @@ def test_the_error_grows_with_the_calibrations_and_with_unevenness() -> None:
     assert shaken.error_km_h > 5 * sharp.error_km_h
 
 
-def test_behind_the_horizon_is_no_ground() -> None:
+def test_there_is_no_ground_beyond_the_horizon() -> None:
     ground = Ground((1, 0, 0, 0, 1, 0, 0, 0.01, -1), (-1e3, -1e3, 1e3, 1e3), 0.01)
     assert on_ground(ground, 10, 101) is not None
     assert on_ground(ground, 10, 100) is None
@@ -209,7 +211,7 @@ def test_behind_the_horizon_is_no_ground() -> None:
 
 
 @given(st.floats(50, 1900), st.floats(50, 950), st.floats(0.5, 0.99))
-def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: float) -> None:
+def test_the_error_of_a_pixel_in_metres_is_as_stated(x: float, y: float, tilt: float) -> None:
     ground = Ground((0.02, 0.001, 3, 0, -0.03, 9, 0.00001, tilt / 1000, 0.01), (0, 0, 2000, 1000), 0)
     x_m, y_m, pixel_m2 = on_ground(ground, x, y) or (0.0, 0.0, 0.0)
     squares = 0.0
@@ -220,7 +222,7 @@ def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: floa
     assert pixel_m2 == pytest.approx(squares, rel=1e-3)
 
 
-def test_a_stretch_is_as_long_as_its_bends() -> None:
+def test_a_paths_length_includes_its_bends() -> None:
     # 30 m ahead, 40 m to the side: a chord of 50 m, a path of 70 m.
     way = way_of(in_tenths(path_of((0, 100, 100), (3, 400, 100), (7, 400, 500))), ABOVE)
     assert isinstance(way, Way)
@@ -228,14 +230,14 @@ def test_a_stretch_is_as_long_as_its_bends() -> None:
     assert way.error_m == pytest.approx(sqrt(0.7**2 + 0.5 * 0.02))
 
 
-def test_a_way_is_told_from_where_the_ground_first_holds_to_where_last() -> None:
+def test_a_length_is_measured_from_where_the_ground_is_first_known_to_where_last() -> None:
     path = path_of((0, 100, 1100), (1, 100, 1050), (3, 400, 900), (7, 800, 900), (9, 800, 1200))
     way = way_of(in_tenths(path), ABOVE)
     assert isinstance(way, Way)
     assert way.length_m == pytest.approx(40)
 
 
-def test_a_parked_car_whose_box_trembles_goes_nowhere() -> None:
+def test_a_parked_car_with_a_trembling_box_goes_nowhere() -> None:
     rng = np.random.default_rng(2)
     places = [(s, 500 + rng.uniform(-2, 2), 500 + rng.uniform(-2, 2)) for s in range(600)]
     path = path_of(*places, height=40)
@@ -252,7 +254,7 @@ def test_a_parked_car_whose_box_trembles_goes_nowhere() -> None:
         ([FootPoint(0, 0, 500, 20, 1), FootPoint(900, 1000, 500, 20, 4)], "too_few_boxes"),
     ],
 )
-def test_a_stretch_that_is_not_measured_has_its_reason(path: list[FootPoint], why: NotMeasured) -> None:
+def test_an_unmeasured_length_has_its_reason(path: list[FootPoint], why: NotMeasured) -> None:
     assert way_of(in_tenths(path), ABOVE) == why
 
 
@@ -260,9 +262,7 @@ def test_a_stretch_that_is_not_measured_has_its_reason(path: list[FootPoint], wh
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 1000)), min_size=2, max_size=6),
     st.integers(-(2**40), 2**40),
 )
-def test_when_and_which_way_round_change_nothing_but_rounding(
-    places: list[tuple[int, int]], later_ms: int
-) -> None:
+def test_time_and_mirroring_change_only_rounding(places: list[tuple[int, int]], later_ms: int) -> None:
     path = path_of(*((2 * at, x, y) for at, (x, y) in enumerate(places)))
     later = [point._replace(time_ms=point.time_ms + later_ms) for point in path]
     assert speed_of_visit(later, ABOVE) == speed_of_visit(path, ABOVE)
@@ -285,7 +285,7 @@ def km_h(*values: float) -> dict[str, GroundSpeed]:
 
 @pytest.mark.thorough
 @given(visits, st.data())
-def test_split_order_and_repetition_of_visits_change_nothing(
+def test_splitting_reordering_and_repeating_visits_changes_nothing(
     found: dict[str, GroundSpeed], data: st.DataObject
 ) -> None:
     whole = speeds_of(found)
@@ -312,13 +312,13 @@ def test_a_percentile_is_the_lowest_speed_that_enough_visits_do_not_exceed(
     assert 100 * sum(tenth < round(found * 10) for tenth in tenths) < percent * len(tenths)
 
 
-def test_a_hundred_visits_have_the_median_and_p85_that_one_counts_by_hand() -> None:
+def test_a_hundred_visits_have_the_median_and_p85_counted_by_hand() -> None:
     found = speeds_of(km_h(*range(1, 101)))
     assert (found.measured, found.median_km_h, found.p85_km_h) == (100, 50.0, 85.0)
     assert found.error_km_h == pytest.approx(3.6 * 0.5)
 
 
-def test_nothing_is_a_distribution_too() -> None:
+def test_no_visits_give_an_empty_distribution() -> None:
     nothing = speeds_together([])
     assert nothing == speeds_of({}) == SpeedDistribution()
     assert (nothing.measured, nothing.median_km_h, nothing.error_km_h) == (0, None, None)

@@ -81,7 +81,7 @@ def by_quarter(report: Any) -> Counter[tuple[int, str, str, str]]:
 
 
 @pytest.mark.thorough
-def test_each_driver_is_in_the_report_by_quarter_movement_and_class(
+def test_each_driver_is_in_the_report_by_quarter_hour_movement_and_class(
     filmed: Place, drivers: list[crossroads.Driver]
 ) -> None:
     report = ask(filmed)
@@ -108,7 +108,7 @@ def test_the_gap_is_named_and_has_no_numbers(filmed: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
+def test_footage_that_is_not_counted_yet_is_not_a_gap_of_the_camera(
     filmed: Place, drivers: list[crossroads.Driver]
 ) -> None:
     later_ms = crossroads.START_MS + 3 * HOUR_MS
@@ -145,7 +145,7 @@ def test_a_report_without_an_end_leaves_out_footage_dated_in_the_future(filmed: 
 
 
 @pytest.mark.thorough
-def test_a_day_whose_flows_are_not_known_has_no_zeros(filmed: Place) -> None:
+def test_a_day_with_unknown_flows_has_no_zeros(filmed: Place) -> None:
     asked = ReportQuery(crossroads.SOURCE, "UTC", datetime.UTC)
     report = read_report(
         asked, store=filmed.store, index=filmed.real_index, read_flows=lambda *_: (), source_name=None
@@ -192,7 +192,7 @@ def test_the_picture_shows_the_junction(filmed: Place) -> None:
         (f"{ASKED}&from=2044-01-02", "to", "The end must be later than the beginning."),
     ],
 )
-def test_what_cannot_be_asked_is_a_400_that_names_it(
+def test_an_invalid_parameter_is_a_400_that_names_it(
     filmed: Place, query: str, parameter: str, words: str
 ) -> None:
     problem = ask(filmed, query, 400)
@@ -200,14 +200,14 @@ def test_what_cannot_be_asked_is_a_400_that_names_it(
     assert words in problem["detail"]
 
 
-def test_utdf_of_a_half_day_without_a_whole_hour_says_so(filmed: Place) -> None:
+def test_utdf_for_a_half_day_without_a_whole_hour_gives_a_clear_error(filmed: Place) -> None:
     problem = file_of(filmed, "format=utdf&hour=pm", 400)
     assert problem["parameter"] == "hour"
     assert "every hour in that range has gaps" in problem["detail"]
 
 
 @pytest.mark.thorough
-def test_without_legs_there_is_no_report_but_the_way_to_one(place: Place) -> None:
+def test_without_legs_the_error_explains_how_to_get_a_report(place: Place) -> None:
     crossroads.film(place, crossroads.make_drivers(60, [10]), 60)
     problem = ask(place, ASKED, 400)
     assert problem["detail"].startswith("Crossroads has no legs of a junction")
@@ -227,7 +227,7 @@ def test_the_command_writes_the_same_bytes_as_the_page(
     assert "AM peak hour from 06:" in capsys.readouterr().err
 
 
-def test_the_command_says_in_one_line_what_it_cannot_do(
+def test_the_command_gives_one_line_for_what_it_cannot_do(
     filmed: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
@@ -239,7 +239,7 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("other_is_counted", [True, False])
-def test_a_report_of_a_source_that_is_not_counted_yet_says_what_was_filmed(
+def test_a_report_of_a_source_not_counted_yet_says_what_was_filmed(
     tmp_path: Path, make_place: Any, capsys: pytest.CaptureFixture[str], other_is_counted: bool
 ) -> None:
     place: Place = make_place(tmp_path)

@@ -73,7 +73,7 @@ def through(quarter: int, count: int, label: str = "car") -> list[Visit]:
 
 @pytest.mark.thorough
 @given(VISITS, st.sets(st.integers(0, 15)), st.sampled_from(SCHEME_NAMES), st.randoms())
-def test_each_visit_is_a_movement_or_has_its_reason_or_lies_in_a_gap(
+def test_each_visit_has_a_movement_or_a_reason_or_is_in_a_gap(
     visits: list[Visit], missing: set[int], scheme: str, random: Random
 ) -> None:
     quarters = make_quarters(16, missing=missing)
@@ -89,7 +89,7 @@ def test_each_visit_is_a_movement_or_has_its_reason_or_lies_in_a_gap(
 
 
 @given(VISITS)
-def test_what_came_over_the_legs_is_what_went_over_them_and_what_the_pairs_have(visits: list[Visit]) -> None:
+def test_arrivals_departures_and_pairs_of_the_legs_have_the_same_sum(visits: list[Visit]) -> None:
     table = make_table(make_flows(visits), make_quarters(16), legs=SIDES)
     came = sum(table.total(from_leg=leg) for leg in SIDES)
     went = sum(table.total(to_leg=leg) for leg in SIDES)
@@ -98,7 +98,7 @@ def test_what_came_over_the_legs_is_what_went_over_them_and_what_the_pairs_have(
     assert sum(table.by_quarter(table.groups).values()) == table.total()
 
 
-def test_a_quarter_is_said_to_be_missing_by_the_strongest_reason() -> None:
+def test_a_missing_quarter_hour_has_the_strongest_reason() -> None:
     first = START_MS
     seen = [
         SeenPart(first + MINUTE_MS, MINUTE_MS),
@@ -117,7 +117,7 @@ def test_a_quarter_is_said_to_be_missing_by_the_strongest_reason() -> None:
     assert found[0].seen_share == pytest.approx(1 / 15)
 
 
-def test_a_quarter_that_shows_nothing_is_no_gap_and_one_whose_legs_do_not_fit_has_no_zeros() -> None:
+def test_a_quarter_hour_that_shows_nothing_is_not_a_gap_and_one_with_unfit_legs_has_no_zeros() -> None:
     shown = [
         CoverageBucket(START_MS + number * QUARTER_MS, 5, 5, objects=0, covered_ms=MINUTE_MS)
         for number in range(3)
@@ -143,7 +143,7 @@ def test_a_quarter_that_shows_nothing_is_no_gap_and_one_whose_legs_do_not_fit_ha
     ]
 
 
-def test_the_peak_hour_begins_at_any_quarter_and_its_factor_is_by_its_busiest() -> None:
+def test_the_peak_hour_begins_at_any_quarter_and_its_factor_uses_its_busiest_quarter() -> None:
     visits = [one for at, count in enumerate([1, 2, 9, 4, 5, 6, 1, 1]) for one in through(at, count)]
     visits += through(3, 2, "truck") + through(4, 1, "bus") + through(2, 50, "person")
     peak = make_report(visits, make_quarters(8)).peaks[0].am
@@ -153,7 +153,7 @@ def test_the_peak_hour_begins_at_any_quarter_and_its_factor_is_by_its_busiest() 
     assert peak.heavy_share == pytest.approx(3 / 27)
 
 
-def test_no_hour_with_a_gap_or_a_partial_quarter_is_a_peak_hour() -> None:
+def test_an_hour_with_a_gap_or_a_partial_quarter_is_never_a_peak_hour() -> None:
     visits = [one for at, count in enumerate([1, 1, 1, 1, 90, 90, 90, 90]) for one in through(at, count)]
     quarters = make_quarters(8)
     partial = (*quarters[:5], Quarter(quarters[5].start_ms, QUARTER_MS // 2), *quarters[6:])
@@ -163,12 +163,12 @@ def test_no_hour_with_a_gap_or_a_partial_quarter_is_a_peak_hour() -> None:
     assert make_report(visits, make_quarters(8, missing={3, 7})).peaks[0].am is None
 
 
-def test_an_hour_without_a_vehicle_has_no_factor_and_no_share() -> None:
+def test_an_hour_without_vehicles_has_no_factor_and_no_share() -> None:
     peak = make_report(through(0, 3, "person"), make_quarters(4)).peaks[0].am
     assert (peak.vehicles, peak.factor, peak.heavy_share) == (0, None, None)
 
 
-def test_hours_are_of_the_half_and_the_day_in_which_local_clocks_show_their_beginning() -> None:
+def test_an_hour_belongs_to_the_day_and_half_in_which_it_begins_by_local_time() -> None:
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     noon = datetime.datetime(2024, 5, 1, 12, tzinfo=berlin)
     start_ms = int(noon.timestamp() * 1000) - 2 * QUARTER_MS
@@ -184,7 +184,7 @@ def test_hours_are_of_the_half_and_the_day_in_which_local_clocks_show_their_begi
     assert second.am.start_ms == start_ms + (2 + 48) * QUARTER_MS
 
 
-def test_an_autumn_nights_hour_that_comes_twice_has_eight_quarters() -> None:
+def test_the_repeated_hour_of_an_autumn_night_has_eight_quarters() -> None:
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     start_ms = int(datetime.datetime(2024, 10, 27, 2, tzinfo=berlin).timestamp() * 1000)
     end_ms = int(datetime.datetime(2024, 10, 27, 3, tzinfo=berlin).timestamp() * 1000)
@@ -201,18 +201,20 @@ def test_an_autumn_nights_hour_that_comes_twice_has_eight_quarters() -> None:
         ({"a": "S", "b": "S"}, {"b": "u"}),
     ],
 )
-def test_a_turn_is_told_by_the_sides_of_its_legs(sides: dict[str, str | None], turns: dict[str, str]) -> None:
+def test_a_turn_follows_from_the_sides_of_its_legs(
+    sides: dict[str, str | None], turns: dict[str, str]
+) -> None:
     found = turns_of(sides)
     assert {to_leg: found[come, to_leg] for come, to_leg in found if come == "a" and to_leg in turns} == turns
     assert ("a", "c") in found or sides.get("c") is None
 
 
-def test_who_comes_from_the_south_is_northbound() -> None:
+def test_traffic_from_the_south_is_northbound() -> None:
     assert [heading_of(side) for side in ("S", "N", "W", "E", "SW")] == ["NB", "SB", "EB", "WB", "NE"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
-def test_a_scheme_divides_no_label_and_loses_no_class(scheme: Scheme) -> None:
+def test_a_scheme_splits_no_label_and_loses_no_class(scheme: Scheme) -> None:
     labels = ["car", "truck", "bus", "motorbike", "bicycle", "person", "dog"]
     groups = groups_of(labels, scheme.name)
     assert sorted(label for group in groups for label in group.labels) == sorted(labels)
@@ -223,7 +225,7 @@ def test_a_scheme_divides_no_label_and_loses_no_class(scheme: Scheme) -> None:
     assert len(with_vans) == len(groups) + 1
 
 
-def test_what_the_model_does_not_tell_apart_is_said_by_class() -> None:
+def test_classes_that_the_model_does_not_distinguish_are_listed() -> None:
     told = not_told_apart(groups_of(["car", "truck", "bus"], "fhwa"))
     assert told[0] == "2 and 3 are counted together: this model labels all of them car."
     assert len(told) == 3  # buses are one class
@@ -231,12 +233,12 @@ def test_what_the_model_does_not_tell_apart_is_said_by_class() -> None:
     assert not_told_apart(groups_of(["car", "bus"])) == []
 
 
-def test_classes_that_there_are_not_are_refused_with_those_that_there_are() -> None:
+def test_unknown_classes_are_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(Misconfigured, match="choose one of: labels, fhwa, coba, swiss10, tls"):
         groups_of(["car"], "euro13")
 
 
-def test_each_known_label_has_a_kind_that_there_is() -> None:
+def test_each_known_label_has_an_existing_kind() -> None:
     assert {*LABEL_KINDS.values()} <= {*get_args(Kind)}
 
 
@@ -302,7 +304,7 @@ class Formulas:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
-def test_every_formula_of_the_workbook_gives_the_value_that_stands_beside_it(scheme: str) -> None:
+def test_every_formula_of_the_workbook_gives_the_value_beside_it(scheme: str) -> None:
     data = written(write_workbook, report_with_gaps(scheme))
     formulas = Formulas(load_workbook(io.BytesIO(data)))
     values = load_workbook(io.BytesIO(data), data_only=True)
@@ -319,7 +321,7 @@ def test_every_formula_of_the_workbook_gives_the_value_that_stands_beside_it(sch
     assert checked > 100
 
 
-def test_totals_of_the_workbook_are_those_of_the_table() -> None:
+def test_totals_of_the_workbook_match_the_table() -> None:
     report = report_with_gaps()
     book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
     motor = {group.name for group in report.table.motor}
@@ -342,7 +344,7 @@ def test_totals_of_the_workbook_are_those_of_the_table() -> None:
     assert front["person"][1] == report.table.total(groups={"person"})
 
 
-def test_a_gap_has_no_number_in_any_sheet_and_says_what_it_is() -> None:
+def test_a_gap_has_no_number_in_any_sheet_and_is_explained() -> None:
     book = load_workbook(io.BytesIO(written(write_workbook, report_with_gaps())), data_only=True)
     for name in ("Motor vehicles", "car", "person"):
         rows = list(book[name].iter_rows(min_row=4, values_only=True))
@@ -352,7 +354,7 @@ def test_a_gap_has_no_number_in_any_sheet_and_says_what_it_is() -> None:
         assert None not in rows[10][4:]
 
 
-def test_the_wide_table_has_a_row_each_quarter_and_a_column_each_leg_class_and_turn() -> None:
+def test_the_wide_table_has_a_row_per_quarter_and_a_column_per_leg_class_and_turn() -> None:
     report = report_with_gaps()
     rows = rows_of(written(write_wide_csv, report))
     assert len(rows) == 12
@@ -367,13 +369,13 @@ def test_the_wide_table_has_a_row_each_quarter_and_a_column_each_leg_class_and_t
     assert south_left == report.table.total(from_leg="south", to_leg="west", groups={"car"})
 
 
-def test_without_sides_the_columns_say_to_which_leg() -> None:
+def test_without_sides_the_columns_name_the_destination_leg() -> None:
     rows = rows_of(written(write_wide_csv, report_with_gaps(sides={**SIDES, "west": None})))
     assert "south_appr_car_to_west" in rows[0]
     assert "south_appr_car_t" in rows[0]
 
 
-def test_no_two_columns_have_one_name_where_legs_lie_alike_or_are_called_alike() -> None:
+def test_column_names_are_unique_even_if_legs_share_a_side_or_have_similar_names() -> None:
     rows = rows_of(written(write_wide_csv, report_with_gaps(sides={**SIDES, "west": "S"})))
     assert "north_appr_car_to_south" in rows[0]
     four = report_with_gaps(sides={"south": "S", "north": "NE", "east": "E", "west": "SE"})
@@ -386,7 +388,7 @@ def test_no_two_columns_have_one_name_where_legs_lie_alike_or_are_called_alike()
     assert (row["hill_st_appr_car_to_hill_st2"], row["hill_st2_appr_car_to_hill_st"]) == ("1", "0")
 
 
-def test_both_hours_of_an_autumn_night_stand_in_every_file() -> None:
+def test_both_repeated_hours_of_an_autumn_night_are_in_every_file() -> None:
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     start_ms = int(datetime.datetime(2024, 10, 27, 2, tzinfo=berlin).timestamp() * 1000)
     quarters = make_quarters(8, start_ms)
@@ -421,12 +423,12 @@ def test_hostile_names_run_nothing_and_break_no_file() -> None:
     assert len(rows[0]) == len({*rows[0]})
 
 
-def test_the_same_counts_are_the_same_bytes() -> None:
+def test_the_same_counts_give_the_same_bytes() -> None:
     for write in (write_workbook, write_wide_csv):
         assert written(write, report_with_gaps()) == written(write, report_with_gaps())
 
 
-def test_a_report_without_any_visit_is_a_report_of_zeros() -> None:
+def test_a_report_without_visits_is_a_report_of_zeros() -> None:
     report = make_report([], make_quarters(4))
     assert len(rows_of(written(write_wide_csv, report))) == 4
     book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
@@ -434,7 +436,7 @@ def test_a_report_without_any_visit_is_a_report_of_zeros() -> None:
     assert {*rows[0][4:]} == {0}
 
 
-def test_one_leg_alone_is_a_report_too() -> None:
+def test_a_single_leg_also_gives_a_report() -> None:
     leg: Any = {"only": "N"}
     report = make_report([Visit(START_MS, "car", "unassigned")], make_quarters(4), sides=leg)
     assert len(rows_of(written(write_wide_csv, report))) == 4
@@ -474,7 +476,7 @@ def test_utdf_has_the_peak_hours_volumes_by_turn() -> None:
     assert 0 < int(records["HeavyVehicles"]["NBL"]) < 100
 
 
-def test_a_name_with_a_comma_or_a_bracket_ends_no_field_of_utdf() -> None:
+def test_a_comma_or_bracket_in_a_name_does_not_end_a_utdf_field() -> None:
     sides: Any = {"a,b": "N", '[Lanes] "x"': "S", "=1+1": "E"}
     report = make_report([], make_quarters(4), sides=sides)
     sections = sections_of(written(write_utdf, report, peak_of(report)))
@@ -483,7 +485,7 @@ def test_a_name_with_a_comma_or_a_bracket_ends_no_field_of_utdf() -> None:
     assert {len(row) for row in sections["Nodes"][1:]} == {6}
 
 
-def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
+def test_utdf_without_the_sides_of_the_legs_names_the_missing_one() -> None:
     report = report_with_gaps(sides={**SIDES, "west": None})
     with pytest.raises(ReportRefused, match="'west' is not set"):
         written(write_utdf, report, peak_of(report))
@@ -500,7 +502,7 @@ def checked_south(report: TrafficReport) -> CheckedLegs:
     return CheckedLegs([row], ["may: 95% intervals, 100 pieces of footage", MOVEMENTS_UNCHECKED])
 
 
-def test_utdf_has_the_interval_of_a_checked_leg_beside_unchanged_volumes() -> None:
+def test_utdf_adds_the_interval_of_a_checked_leg_and_leaves_volumes_unchanged() -> None:
     report = report_with_gaps()
     plain = sections_of(written(write_utdf, report, peak_of(report)))
     sections = sections_of(written(write_utdf, report, peak_of(report), checked_south(report)))
@@ -532,7 +534,7 @@ def test_utdf2gmns_reads_the_utdf_file_back(tmp_path: Any) -> None:
     assert tables["Links"].set_index("RECORDNAME").loc["Name", "NB"] == "south"
 
 
-def test_a_class_that_could_not_be_followed_has_no_number_and_its_sums_are_the_least() -> None:
+def test_a_class_that_could_not_be_followed_has_no_number_and_makes_its_sums_minimums() -> None:
     visits = [*through(0, 5), *through(0, 2, "bus"), *through(1, 3), *through(1, 1, "bus")]
     quarters = make_quarters(2)
     boxes = [
@@ -551,7 +553,7 @@ def test_a_class_that_could_not_be_followed_has_no_number_and_its_sums_are_the_l
     assert table.missing_of(cars) is None
 
 
-def test_a_quarter_in_which_nothing_could_be_followed_has_no_data_and_says_why() -> None:
+def test_a_quarter_hour_in_which_nothing_could_be_followed_has_no_data_and_says_why() -> None:
     boxes = [SeenBoxes(START_MS, "car", 43, 0)]
     table = make_table([], make_quarters(1), legs=SIDES, boxes=boxes)
     [quarter] = table.quarters

@@ -41,7 +41,7 @@ def last_cell(page: Page, table: str) -> int:
     return int(text.replace(",", ""))
 
 
-def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Visits) -> None:
+def test_the_page_shows_the_numbers_of_the_api(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     report = answer_of(filmed)
     motor = [one for one in report["columns"] if one["is_motor"]]
@@ -57,7 +57,7 @@ def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Visits) -> None:
     assert last_cell(page, ".quarters") == trucks["movements"]
 
 
-def test_the_sentence_of_visits_says_at_least_where_its_table_does(filmed: Place, visit: Visits) -> None:
+def test_the_sentence_about_visits_says_at_least_where_its_table_does(filmed: Place, visit: Visits) -> None:
     report = answer_of(filmed)
     report["columns"][0]["missing"] = "too_weak"
     window = visit(filmed)
@@ -68,7 +68,7 @@ def test_the_sentence_of_visits_says_at_least_where_its_table_does(filmed: Place
     expect(page.locator("#visits-words")).to_contain_text(f"= {visits} visits")
 
 
-def test_the_sentence_of_visits_says_not_measured_where_no_class_could_be_followed(
+def test_the_sentence_about_visits_says_not_measured_where_no_class_could_be_followed(
     filmed: Place, visit: Visits
 ) -> None:
     report = answer_of(filmed)
@@ -85,7 +85,7 @@ def test_the_sentence_of_visits_says_not_measured_where_no_class_could_be_follow
     assert sentence.evaluate(first_letter) == "uppercase"
 
 
-def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, visit: Visits) -> None:
+def test_a_gap_is_explained_and_a_partly_seen_quarter_shows_its_share(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     rows = page.locator(".quarters tbody tr")
     expect(rows).to_have_count(6)
@@ -99,7 +99,7 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, vis
     expect(german.locator("#peaks tbody td:nth-child(2)")).to_have_text(["vormittags", "nachmittags"])
 
 
-def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
+def test_a_scheme_can_be_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     # The same quarters for all visitors.
     expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
@@ -119,7 +119,7 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place,
     expect(page.locator("#visits tbody th").nth(1)).to_have_text("2+3")
 
 
-def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Visits) -> None:
+def test_the_junction_has_its_picture_its_legs_and_a_north_arrow(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     expect(page.locator("#junction-picture .picture.loaded")).to_be_visible()
     expect(page.locator("#junction-picture .shapes text")).to_have_text(
@@ -136,7 +136,7 @@ def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: V
     assert east["x"] > middle["x"]
 
 
-def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Visits) -> None:
+def test_a_printed_page_has_every_quarter_and_no_controls(filmed: Place, visit: Visits) -> None:
     window = visit(filmed, color_scheme="dark", viewport={"width": 1440, "height": 900})
     page = window.open("traffic?source=crossroads", READY)
     page.emulate_media(media="print")
@@ -150,7 +150,7 @@ def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Visi
     assert area[0] <= area[1]
 
 
-def test_without_legs_the_page_leads_to_where_they_are_drawn(place: Place, visit: Visits) -> None:
+def test_without_legs_the_page_links_to_where_you_draw_them(place: Place, visit: Visits) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
     expect(page.locator("#nothing h2")).to_contain_text("Crossroads has no legs of a junction")
@@ -158,14 +158,14 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(place: Place, visit
     expect(page.locator("#nothing-act")).to_be_visible()
 
 
-def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Visits) -> None:
+def test_an_unknown_source_gets_a_clear_message(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crosroads", "#traffic-page[data-state=nothing]")
     expect(page.locator("#nothing h2")).to_contain_text("There is no source named 'crosroads'")
     expect(page.locator("#nothing p")).to_contain_text("Did you mean crossroads?")
     expect(page.locator("#nothing-act")).to_be_hidden()
 
 
-def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Visits) -> None:
+def test_the_page_waits_for_days_that_are_still_being_counted(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     asked = []
 
@@ -183,7 +183,7 @@ def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Visits
     assert len(asked) == 2
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(filmed: Place, visit: Visits) -> None:
+def test_the_page_retries_after_a_short_server_outage(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     away = [1, 1]
 

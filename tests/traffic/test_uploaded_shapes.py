@@ -36,14 +36,14 @@ def draw(store: MemoryStore, roi: Any = None, calibration: Any = None) -> list[s
     return draw_uploaded(store, "gate", (640, 480), roi, calibration)
 
 
-def test_a_rectangle_is_a_zone_with_its_corners_in_pixels(store: MemoryStore) -> None:
+def test_a_rectangle_becomes_a_zone_with_its_corners_in_pixels(store: MemoryStore) -> None:
     assert draw(store, RECTANGLE) == ["The region is the zone ROI of the source."]
     [zone] = read_drawing(store, "gate").zones
     assert (zone.name, zone.points, zone.width_px, zone.height_px) == ("ROI", CORNERS, 640, 480)
     assert (zone.from_ms, zone.to_ms) == (None, None)
 
 
-def test_the_same_region_once_more_changes_nothing_and_another_is_another_zone(store: MemoryStore) -> None:
+def test_the_same_region_again_changes_nothing_and_another_one_is_another_zone(store: MemoryStore) -> None:
     draw(store, RECTANGLE)
     assert draw(store, RECTANGLE) == []
     assert read_drawing(store, "gate").revision == 1
@@ -51,19 +51,21 @@ def test_the_same_region_once_more_changes_nothing_and_another_is_another_zone(s
     assert [zone.name for zone in read_drawing(store, "gate").zones] == ["ROI", "ROI 2"]
 
 
-def test_each_region_of_several_is_a_zone_by_its_name(store: MemoryStore) -> None:
+def test_each_of_several_regions_becomes_a_zone_with_its_name(store: MemoryStore) -> None:
     lane = {"name": "lane", "points": [[0, 0], [100, 0], [100, 100]]}
     draw(store, {"regions": [RECTANGLE, lane, BOW_TIE]})
     assert [zone.name for zone in read_drawing(store, "gate").zones] == ["ROI", "lane"]
 
 
-def test_a_region_that_crosses_itself_is_no_zone_and_that_is_said(store: MemoryStore) -> None:
+def test_a_region_that_crosses_itself_does_not_become_a_zone_and_the_uploader_learns_why(
+    store: MemoryStore,
+) -> None:
     [says] = draw(store, BOW_TIE)
     assert says.startswith("frametally did not draw it over the source: zone 'ROI' ")
     assert read_drawing(store, "gate").revision == 0
 
 
-def test_points_with_metres_are_a_calibration_and_the_sources_own_stays(store: MemoryStore) -> None:
+def test_points_with_metres_become_a_calibration_unless_the_source_has_its_own(store: MemoryStore) -> None:
     assert draw(store, None, GROUND) == ["The points are the calibration calibration of the source."]
     [ground] = read_drawing(store, "gate").calibrations
     assert (ground.points, ground.metres) == tuple(
@@ -77,7 +79,7 @@ def test_points_with_metres_are_a_calibration_and_the_sources_own_stays(store: M
 
 
 @pytest.mark.thorough
-def test_the_chart_counts_what_is_in_the_region_of_an_upload(tmp_path: Path) -> None:
+def test_the_chart_counts_within_the_region_of_an_upload(tmp_path: Path) -> None:
     """The lower patch of the two: half of the frames have it."""
     open_catalogue = pytest.importorskip("frametally_videos.catalogue_by_url").open_video_catalogue
     make_video(tmp_path / "gate.mp4", frames=20)

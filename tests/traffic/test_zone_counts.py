@@ -99,7 +99,7 @@ def parts(footage: Footage) -> dict[str, bytes]:
     return found
 
 
-def test_whose_foot_point_is_outside_counts_in_the_whole_picture_and_not_in_the_zone(
+def test_an_object_whose_foot_point_is_outside_counts_in_the_whole_picture_only(
     footage: Footage,
 ) -> None:
     footage.segment(drive(footage))
@@ -115,9 +115,7 @@ def test_whose_foot_point_is_outside_counts_in_the_whole_picture_and_not_in_the_
     assert (track.source, track.boxes, track.last_seen_ms) == (PLACE, 41, NOON_MS + 40 * STEP_MS)
 
 
-def test_what_stands_for_the_whole_picture_is_the_same_bytes_with_zones_and_without(
-    footage: Footage, tmp_path: Path
-) -> None:
+def test_zones_do_not_change_the_bytes_of_the_whole_picture(footage: Footage, tmp_path: Path) -> None:
     plain = type(footage)(tmp_path / "plain")
     for one in (footage, plain):
         one.segment(drive(one))
@@ -128,7 +126,7 @@ def test_what_stands_for_the_whole_picture_is_the_same_bytes_with_zones_and_with
     assert own == plain.parts()
 
 
-def test_a_zone_over_all_of_the_picture_counts_what_the_picture_does(footage: Footage) -> None:
+def test_a_zone_over_the_whole_picture_counts_the_same_as_the_picture(footage: Footage) -> None:
     footage.segment(drive(footage, frames=80))
     draw(footage, zone("all", ((0, 0), (640, 0), (640, 480), (0, 480))))
     footage.aggregate()
@@ -140,7 +138,7 @@ def test_a_zone_over_all_of_the_picture_counts_what_the_picture_does(footage: Fo
     assert of_zone.replace(b"gate/zone/all", b"gate").replace(b"~zones", b"") == of_picture
 
 
-def test_two_zones_share_what_one_of_them_has_alone(footage: Footage) -> None:
+def test_two_zones_count_independently_where_they_overlap(footage: Footage) -> None:
     footage.segment(drive(footage))
     draw(footage, zone(), zone("right", RIGHT))
     footage.aggregate()
@@ -148,7 +146,7 @@ def test_two_zones_share_what_one_of_them_has_alone(footage: Footage) -> None:
     assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is outside the picture
 
 
-def test_a_zone_counts_in_the_time_in_which_it_holds(footage: Footage) -> None:
+def test_a_zone_counts_only_while_it_applies(footage: Footage) -> None:
     footage.segment(drive(footage))
     draw(footage, zone(from_ms=NOON_MS + 2000, to_ms=NOON_MS + 4000))
     footage.aggregate()
@@ -157,7 +155,7 @@ def test_a_zone_counts_in_the_time_in_which_it_holds(footage: Footage) -> None:
     assert (count.detections, coverage.frames, coverage.covered_ms) == (10, 10, 2000)
 
 
-def test_a_moved_camera_has_the_zone_where_it_was_and_where_it_is(footage: Footage) -> None:
+def test_a_moved_camera_has_its_zone_in_the_old_and_the_new_place(footage: Footage) -> None:
     footage.segment(drive(footage))
     moved_ms = NOON_MS + 6000
     draw(footage, zone(to_ms=moved_ms), zone(points=RIGHT, from_ms=moved_ms))
@@ -167,7 +165,7 @@ def test_a_moved_camera_has_the_zone_where_it_was_and_where_it_is(footage: Foota
 
 
 @pytest.mark.thorough
-def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_no_others(
+def test_a_moved_zone_recounts_only_the_days_of_its_source_since_its_start(
     footage: Footage,
 ) -> None:
     for day in range(3):
@@ -185,7 +183,7 @@ def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_
     assert footage.aggregate().part_runs == []
 
 
-def test_a_drawing_that_changes_is_no_entry_in_the_history_of_the_days_number(footage: Footage) -> None:
+def test_a_changed_drawing_adds_no_entry_to_the_history_of_the_days_number(footage: Footage) -> None:
     footage.segment(drive(footage)[:50])
     footage.aggregate()
     for points in (LEFT, RIGHT):
@@ -225,7 +223,7 @@ def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:
     assert footage.aggregate().part_runs == []
 
 
-def test_without_a_zone_nothing_is_read_or_published_for_it(footage: Footage) -> None:
+def test_without_a_zone_nothing_is_read_or_published_for_zones(footage: Footage) -> None:
     footage.segment(drive(footage))
     assert footage.aggregate().part_runs == []
     assert {run.model for run in current_runs(footage.store)} == {"tiny-1"}
@@ -248,7 +246,7 @@ def test_any_order_of_edits_ends_with_the_same_counts(footage: Footage, tmp_path
 
 
 @pytest.mark.thorough
-def test_splits_orders_and_repeats_of_segments_change_nothing_within_zones(
+def test_splitting_reordering_and_repeating_segments_changes_nothing_within_zones(
     footage: Footage, tmp_path: Path
 ) -> None:
     # Over midnight, so that the days have other zones: b on the first, c on the second.
@@ -272,7 +270,7 @@ def test_splits_orders_and_repeats_of_segments_change_nothing_within_zones(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["local"])
-def test_engines_count_within_zones_to_the_same_bytes(
+def test_engines_count_the_same_bytes_within_zones(
     file_footage: Footage, tmp_path: Path, runner: str
 ) -> None:
     inline = type(file_footage)(tmp_path / "inline")
@@ -284,7 +282,7 @@ def test_engines_count_within_zones_to_the_same_bytes(
     assert parts(file_footage) == parts(inline)
 
 
-def test_a_zone_drawn_over_a_larger_picture_is_where_it_is_on_the_stored_one(footage: Footage) -> None:
+def test_a_zone_drawn_over_a_larger_picture_has_the_same_place_on_the_stored_one(footage: Footage) -> None:
     frames = drive(footage)
     footage.segment(frames)
     footage.store.put(frames[0].image_path, jpeg(640, 480))
@@ -295,7 +293,7 @@ def test_a_zone_drawn_over_a_larger_picture_is_where_it_is_on_the_stored_one(foo
     assert [count.detections for count in zone_counts(footage)] == [41]
 
 
-def test_a_damaged_drawing_is_named_and_what_was_counted_stays(footage: Footage) -> None:
+def test_a_damaged_drawing_is_named_and_existing_counts_stay(footage: Footage) -> None:
     footage.segment(drive(footage))
     draw(footage, zone())
     footage.aggregate()
@@ -307,7 +305,7 @@ def test_a_damaged_drawing_is_named_and_what_was_counted_stays(footage: Footage)
     assert [count.detections for count in zone_counts(footage)] == [41]
 
 
-def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> None:
+def test_forgotten_footage_leaves_the_zone_and_is_not_a_loss(footage: Footage) -> None:
     frames = drive(footage)
     footage.segment(frames)
     draw(footage, zone())
@@ -323,7 +321,7 @@ def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> N
 @pytest.mark.thorough
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_zone_and_however_the_footage_is_cut_it_counts_whose_foot_is_in_it(
+def test_any_zone_counts_the_objects_whose_foot_point_is_in_it_however_footage_is_split(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     left, top, width, height = (data.draw(st.integers(20, most)) for most in (400, 300, 200, 160))

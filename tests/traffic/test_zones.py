@@ -96,7 +96,7 @@ def frame_at(time_ms: int, width_px: int = 640, height_px: int = 480) -> Any:
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 3])
-def test_a_zone_is_at_its_place_in_pictures_of_any_size_of_its_shape(scale: float) -> None:
+def test_a_zone_has_the_same_place_in_pictures_of_its_shape_and_any_size(scale: float) -> None:
     zone = ZoneInTime([ZoneShape("bay", ((10.0, 10.0), (20.0, 10.0), (20.0, 20.5)), drawn_over=(640, 480))])
     is_in = zone.boxes_on(frame_at(5, round(640 * scale), round(480 * scale)))
     assert is_in is not None
@@ -110,7 +110,7 @@ def test_a_zone_is_in_no_picture_of_another_shape() -> None:
     assert zone.boxes_on(frame_at(5, 640, 360)) is None
 
 
-def test_a_zone_that_moved_has_the_boxes_of_its_place_at_that_time_and_none_before_it_was_drawn() -> None:
+def test_a_moved_zone_has_the_boxes_of_its_place_at_that_time_and_none_before_it_was_drawn() -> None:
     left, right = (tuple((x + by, y) for x, y in tenths(SIDE)) for by in (0, 3000))
     zone = ZoneInTime([ZoneShape("bay", left, 100, 200), ZoneShape("bay", right, 200)])
     box = Detection(label="car", confidence=0.9, box=(190.0, 150.0, 20.0, 50.0))
@@ -122,12 +122,12 @@ def test_a_zone_that_moved_has_the_boxes_of_its_place_at_that_time_and_none_befo
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_drawn_scene_has_the_stays_that_one_sees(scene: str) -> None:
+def test_a_drawn_scene_has_the_stays_that_you_can_see(scene: str) -> None:
     zone, feet, stays = SCENES[scene]
     assert stays_of(walk(*feet), zone) == stays
 
 
-def test_an_object_that_was_unseen_for_longer_than_a_second_did_not_go_through_a_zone_meanwhile() -> None:
+def test_an_object_unseen_for_longer_than_a_second_did_not_pass_through_a_zone() -> None:
     feet = SCENES["passes between two frames"][1]
     assert len(stays_of(walk(*feet, step_ms=1000), SQUARE)) == 1
     assert len(stays_of(walk(*feet, step_ms=1001, boxes=2), SQUARE)) == 1
@@ -135,7 +135,7 @@ def test_an_object_that_was_unseen_for_longer_than_a_second_did_not_go_through_a
 
 
 @pytest.mark.parametrize(("step_ms", "stays"), [(500, [Stay(250, 1250, "entered", "left")]), (499, [])])
-def test_who_walks_along_the_rim_for_a_second_is_there_however_near(step_ms: int, stays: list[Stay]) -> None:
+def test_walking_along_the_rim_for_a_second_is_a_stay_however_near(step_ms: int, stays: list[Stay]) -> None:
     feet = [(120, 98), (160, 102), (200, 102), (240, 98)]
     assert stays_of(walk(*feet, step_ms=step_ms), SQUARE) == stays
 
@@ -150,7 +150,7 @@ def test_who_walks_along_the_rim_for_a_second_is_there_however_near(step_ms: int
         ("hour", "from_start"),
     ],
 )
-def test_who_was_there_from_the_start_is_told_from_who_came(began: Any, came: str) -> None:
+def test_an_object_there_from_the_start_differs_from_one_that_entered(began: Any, came: str) -> None:
     (stay,) = stays_of(walk((200, 200), (200, 250), (200, 350))._replace(began=began), SQUARE)
     assert (stay.came, stay.went) == (came, "left")
 
@@ -165,12 +165,12 @@ def test_who_was_there_from_the_start_is_told_from_who_came(began: Any, came: st
         ("hour", "to_end"),
     ],
 )
-def test_who_is_there_to_the_end_is_told_from_who_went(ended: Any, went: str) -> None:
+def test_an_object_there_to_the_end_differs_from_one_that_left(ended: Any, went: str) -> None:
     (stay,) = stays_of(walk((200, 50), (200, 150), (200, 200))._replace(ended=ended), SQUARE)
     assert (stay.came, stay.went) == ("entered", went)
 
 
-def test_of_a_path_only_its_own_hours_are_told() -> None:
+def test_only_the_stays_in_its_own_hours_belong_to_a_path() -> None:
     one = walk(*SCENES["goes through"][1])
     assert stays_of(one._replace(from_ms=200), SQUARE) == [Stay(200, 500, "from_start", "left")]
     assert stays_of(one._replace(to_ms=200), SQUARE) == [Stay(100, 200, "entered", "to_end")]
@@ -178,7 +178,7 @@ def test_of_a_path_only_its_own_hours_are_told() -> None:
     assert stays_of(one._replace(to_ms=100), SQUARE) == []
 
 
-def test_what_is_in_one_line_is_no_zone() -> None:
+def test_points_in_one_line_are_not_a_zone() -> None:
     with pytest.raises(ValueError, match="not all on a straight line"):
         PictureZone(tenths([(0, 0), (10, 10), (20, 20)]))
 
@@ -196,7 +196,7 @@ def winds_round(corners: list[Place], x: int, y: int) -> bool | None:
 
 @settings(max_examples=examples(25))
 @given(rings())
-def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -> None:
+def test_a_point_is_inside_where_the_ring_winds_round_it(corners: list[Place]) -> None:
     zone = PictureZone(corners)
     for x, y in product(range(-13, 14), repeat=2):
         assert zone.place_of(x, y) == {True: 1, None: 0, False: -1}[winds_round(corners, x, y)]
@@ -208,7 +208,7 @@ def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -
     [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
 )
 @given(paths(least_boxes=2), rings())
-def test_who_is_clear_of_the_rim_is_there_or_not(path: Any, corners: list[Place]) -> None:
+def test_an_object_clear_of_the_rim_is_either_inside_or_outside(path: Any, corners: list[Place]) -> None:
     zone = PictureZone(corners)
     stays = stays_of(followed(path), zone)
     ends = [ms for stay in stays for ms in stay[:2]]
@@ -223,7 +223,7 @@ def test_who_is_clear_of_the_rim_is_there_or_not(path: Any, corners: list[Place]
 
 @pytest.mark.thorough
 @given(paths(), rings(), SIMILARITIES, st.integers(0, 20), st.booleans())
-def test_turning_mirroring_scaling_and_moving_picture_and_zone_changes_nothing(
+def test_rotating_mirroring_scaling_and_shifting_picture_and_zone_changes_nothing(
     path: Any, corners: list[Place], similar: Any, first: int, backwards: bool
 ) -> None:
     (a, b, scale), mirror, shift = similar
@@ -297,7 +297,7 @@ STAYS = st.lists(
 
 
 @given(STAYS, st.integers(1, 20))
-def test_occupancy_is_that_of_every_millisecond(stays: list[Any], interval_ms: int) -> None:
+def test_occupancy_matches_a_count_of_every_millisecond(stays: list[Any], interval_ms: int) -> None:
     counts = count_stays(stays, interval_ms)
     check_books(counts, interval_ms)
     there = Counter(ms for _, stay in {*stays} for ms in range(stay.from_ms, stay.to_ms))

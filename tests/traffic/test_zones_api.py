@@ -35,7 +35,7 @@ def zoned(place: Place) -> Place:
 
 
 @pytest.mark.thorough
-def test_a_chart_within_a_zone_has_the_boxes_that_stand_in_it_and_the_frames_of_its_source(
+def test_a_chart_within_a_zone_has_its_boxes_and_the_frames_of_its_source(
     zoned: Place,
 ) -> None:
     found = get(zoned, f"counts?{ZONE}")
@@ -49,7 +49,7 @@ def test_a_chart_within_a_zone_has_the_boxes_that_stand_in_it_and_the_frames_of_
 
 
 @pytest.mark.thorough
-def test_zones_are_no_models_and_no_sources_of_their_own(zoned: Place) -> None:
+def test_zones_are_not_listed_as_models_or_sources(zoned: Place) -> None:
     found = get(zoned, "catalogue")
     assert [one["model"] for one in found["models"]] == ["m"]
     assert {one["source"]: one["zones"] for one in found["sources"]} == {"gate": ["left side"], "yard": []}
@@ -73,7 +73,7 @@ def test_the_frames_within_a_zone_show_its_boxes_and_add_up_to_its_bar(zoned: Pl
 
 
 @pytest.mark.thorough
-def test_frames_in_which_nothing_stands_in_the_zone_are_there_where_they_are_asked_for(zoned: Place) -> None:
+def test_frames_with_an_empty_zone_are_listed_on_request(zoned: Place) -> None:
     found = get(zoned, f"frames?{ZONE}&to={START_MS + 60_000}&empty=1&limit=100")
     assert [frame["count"] for frame in found["frames"]] == ([1] * 30 + [0] * 30 + [1] * 30 + [0] * 10)
     assert (found["frames_analysed"], found["note"]) == (300, None)
@@ -87,7 +87,7 @@ def test_the_objects_within_a_zone_are_its_visits_and_end_at_the_bar(zoned: Plac
 
 
 @pytest.mark.thorough
-def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> None:
+def test_each_of_two_zones_over_one_source_has_its_own_objects(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), ("right side", RIGHT))
     count(zoned)
     found = get(zoned, f"objects?{ZONE}&limit=50")
@@ -97,7 +97,7 @@ def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> 
     assert (len(found["tracks"]), found["note"]) == (16, None)
 
 
-def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
+def test_the_index_of_a_zone_that_no_source_has_is_empty(zoned: Place) -> None:
     query = CountQuery("m", 60)
     assert len(ZoneIndex(zoned.real_index, zoned.store, "left side").histogram(query).coverage) == 3
     assert ZoneIndex(zoned.real_index, zoned.store, "none").histogram(query) == Histogram(
@@ -133,7 +133,9 @@ def test_an_export_within_a_zone_says_so_and_has_its_counts(zoned: Place, by: st
 
 
 @pytest.mark.thorough
-def test_zones_of_one_name_over_several_sources_are_asked_for_together_and_alone(zoned: Place) -> None:
+def test_zones_with_one_name_over_several_sources_can_be_queried_together_and_separately(
+    zoned: Place,
+) -> None:
     draw(zoned, ("left side", RIGHT), source="yard")
     count(zoned)
     both = get(zoned, f"counts?{ZONE}&by=source&metric=detections")
@@ -147,7 +149,7 @@ def test_zones_of_one_name_over_several_sources_are_asked_for_together_and_alone
     assert {one["label"]: one["detections"] for one in alone["totals"]} == {"person": 900, "car": 450}
 
 
-def test_a_label_that_never_stood_in_a_zone_is_a_zero_there(zoned: Place) -> None:
+def test_a_label_that_was_never_in_a_zone_is_zero_there(zoned: Place) -> None:
     found = get(zoned, f"counts?{ZONE}&label=person&interval=60")
     assert [(one["label"], one["detections"]) for one in found["totals"]] == [("person", 0)]
     assert len(found["coverage"]) == 3
@@ -155,9 +157,7 @@ def test_a_label_that_never_stood_in_a_zone_is_a_zero_there(zoned: Place) -> Non
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["counts", "summary", "heatmap", "evidence", "frames", "objects", "export"])
-def test_a_zone_that_there_is_not_is_refused_with_those_that_are_written_alike(
-    zoned: Place, path: str
-) -> None:
+def test_an_unknown_zone_is_refused_with_similar_names(zoned: Place, path: str) -> None:
     answer = zoned.app().test_client().get(f"/api/v1/{path}?zone=left%20sode")
     assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
     assert "left side" in answer.text
@@ -169,7 +169,7 @@ def test_a_zone_of_another_source_is_refused(zoned: Place) -> None:
     assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
 
 
-def test_a_zone_that_is_drawn_and_not_counted_yet_shows_nothing_and_is_no_mistake(zoned: Place) -> None:
+def test_a_zone_that_is_not_counted_yet_shows_nothing_and_is_not_an_error(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), ("new", RIGHT))
     found = get(zoned, "counts?zone=new")
     assert (found["frames"], found["totals"], found["zone"]) == (0, [], "new")
@@ -177,7 +177,7 @@ def test_a_zone_that_is_drawn_and_not_counted_yet_shows_nothing_and_is_no_mistak
 
 
 @pytest.mark.thorough
-def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_anew(zoned: Place) -> None:
+def test_evidence_of_a_moved_zone_matches_its_counts_until_they_are_counted_again(zoned: Place) -> None:
     draw(zoned, ("left side", RIGHT))
     before = get(zoned, f"frames?{ZONE}&limit=100&to={START_MS + 60_000}")
     assert (before["detections"], before["frames"][-1]["running_total"]) == (150, 100)
@@ -188,7 +188,7 @@ def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_a
 
 
 @pytest.mark.thorough
-def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_counted_yet(
+def test_a_gap_within_a_zone_says_whether_the_zone_did_not_apply_or_is_not_counted_yet(
     zoned: Place,
 ) -> None:
     from_ms = START_MS + 120_000
@@ -205,7 +205,7 @@ def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_co
     assert "not counted within left side yet" in hole["reasons"][0]["words"]
 
 
-def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_those_of_places_and_runs(
+def test_a_chart_within_a_zone_loads_only_the_usual_modules_and_those_of_places_and_runs(
     zoned: Place,
 ) -> None:
     of_picture = modules_of_a_chart(zoned, "base=60")
@@ -223,7 +223,7 @@ def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_thos
     }
 
 
-def test_black_minutes_within_a_zone_have_their_source_and_their_reason_by_source(place: Place) -> None:
+def test_black_minutes_within_a_zone_have_their_source_and_reason(place: Place) -> None:
     frames = [
         msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
         if number < 300
@@ -249,7 +249,7 @@ def test_black_minutes_within_a_zone_have_their_source_and_their_reason_by_sourc
         )
 
 
-def test_a_black_minute_with_more_footage_that_waits_has_one_state_in_charts_and_at_lines(
+def test_a_black_minute_with_more_waiting_footage_has_one_state_in_charts_and_at_lines(
     place: Place,
 ) -> None:
     frames = [
@@ -267,7 +267,7 @@ def test_a_black_minute_with_more_footage_that_waits_has_one_state_in_charts_and
     assert [part["start_ms"] for part in answers[0]["shows_nothing"]] == [START_MS + 60_000]
 
 
-def test_a_hole_within_a_zone_says_that_its_pictures_have_another_shape(place: Place) -> None:
+def test_a_gap_within_a_zone_says_that_its_pictures_have_another_shape(place: Place) -> None:
     frames = [
         msgspec.structs.replace(frame, width_px=480) if number >= 300 else frame
         for number, frame in enumerate(drive())
@@ -299,7 +299,7 @@ def missed(request: pytest.FixtureRequest, place: Place) -> tuple[Place, str]:
     return place, request.param
 
 
-def test_where_footage_is_not_counted_within_a_zone_no_answer_says_that_there_is_none(
+def test_footage_not_counted_within_a_zone_is_never_reported_as_absent(
     missed: tuple[Place, str],
 ) -> None:
     place, missing = missed
@@ -325,7 +325,7 @@ def test_where_footage_is_not_counted_within_a_zone_no_answer_says_that_there_is
     }
 
 
-def test_a_chart_within_a_zone_names_the_minutes_beside_those_that_are_counted(
+def test_a_chart_within_a_zone_names_the_uncounted_minutes_beside_the_counted_ones(
     missed: tuple[Place, str],
 ) -> None:
     place, missing = missed
@@ -342,7 +342,7 @@ def test_a_chart_within_a_zone_names_the_minutes_beside_those_that_are_counted(
     ]
 
 
-def test_an_answer_within_a_zone_knows_the_drawing_of_this_moment(zoned: Place) -> None:
+def test_an_answer_within_a_zone_uses_the_current_drawing(zoned: Place) -> None:
     draw_from(zoned, START_MS + 120_000)
     count(zoned)
     client = zoned.app().test_client()
@@ -355,7 +355,7 @@ def test_an_answer_within_a_zone_knows_the_drawing_of_this_moment(zoned: Place) 
         draw(zoned, ("left side", LEFT))
 
 
-def test_a_zone_that_was_drawn_over_another_picture_since_is_not_counted_yet(place: Place) -> None:
+def test_a_zone_redrawn_over_another_picture_is_not_counted_yet(place: Place) -> None:
     put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
     draw(place, ("left side", LEFT))
     count(place)
@@ -382,7 +382,7 @@ def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) ->
     assert {total["objects_missing"] for total in (*chart["totals"], *chart["together"])} == {"other_size"}
 
 
-def test_a_bar_says_other_size_only_where_footage_stands_while_the_zone_holds(place: Place) -> None:
+def test_a_bar_says_other_size_only_where_there_is_footage_while_the_zone_applies(place: Place) -> None:
     put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
     draw(place, ("left side", LEFT))
     draw_from(place, START_MS + 600_000)  # in the same hour, after the footage
@@ -408,9 +408,7 @@ def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(
 
 
 @pytest.mark.parametrize("missing", ["not_drawn", "other_size"])
-def test_black_footage_outside_a_zone_is_filmed_and_no_answer_says_otherwise(
-    place: Place, missing: str
-) -> None:
+def test_black_footage_outside_a_zone_counts_as_filmed_in_every_answer(place: Place, missing: str) -> None:
     frames = [
         msgspec.structs.replace(frame, picture_digest=f"{number:04d}", **changes)
         for number, frame in enumerate(drive())
