@@ -73,7 +73,7 @@ def test_a_channel_is_added_used_replaced_and_deleted(client: FlaskClient) -> No
     assert "hall" not in channels(client)
 
 
-def test_what_there_can_be_no_channel_of_is_refused_and_repeats_nothing_of_the_address(
+def test_an_invalid_channel_is_refused_without_repeating_its_address(
     client: FlaskClient,
 ) -> None:
     for url in (
@@ -104,7 +104,7 @@ def test_what_there_can_be_no_channel_of_is_refused_and_repeats_nothing_of_the_a
         assert "server's settings" in answer.json["detail"]
 
 
-def test_tests_of_channels_whose_receivers_hang_leave_the_threads_to_the_others(
+def test_channel_tests_with_hanging_receivers_leave_threads_for_others(
     place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(client)
@@ -160,13 +160,13 @@ def test_a_channel_at_a_refused_address_is_not_stored(client: FlaskClient, url: 
     assert channels(client)["hall"]["place"] == "https://hooks.example.org:443"
 
 
-def test_without_a_key_a_channel_is_refused_with_the_setting_that_is_missing(place: Place) -> None:
+def test_without_a_key_a_channel_is_refused_with_the_missing_setting(place: Place) -> None:
     client = place.app(alert_channels=CHANNELS).test_client()
     assert "FRAMETALLY_ALERT_KEY" in add(client, status=409)["remedy"]
     assert "hall" not in channels(client)
 
 
-def test_the_secrets_are_in_no_answer_page_database_or_log(
+def test_secrets_appear_in_no_answer_page_database_or_log(
     place: Place, client: FlaskClient, book: AlertBook, caplog: pytest.LogCaptureFixture
 ) -> None:
     add(client)
@@ -182,7 +182,7 @@ def test_the_secrets_are_in_no_answer_page_database_or_log(
     assert "alert channels" in TABLES[0].tables  # a backup has the row as it is stored
 
 
-def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, serving: Serving) -> None:
+def test_a_viewer_cannot_add_replace_test_or_delete_a_channel(place: Place, serving: Serving) -> None:
     give_accounts(place)
     with asking_as(serving(place.app(alert_key=KEY)), "lukas") as looking:
         for method, path in (
@@ -196,7 +196,7 @@ def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, se
     place.access.close()
 
 
-def test_an_alert_goes_by_an_added_channel_to_a_real_receiver(place: Place, book: AlertBook) -> None:
+def test_an_alert_reaches_a_real_receiver_through_an_added_channel(place: Place, book: AlertBook) -> None:
     hook = Hook()
     with hook_server(hook) as port:
         given: dict[str, Any] = {"alert_key": KEY, "alert_secret": SECRET}
@@ -240,7 +240,7 @@ def test_with_another_key_the_channel_says_so_and_its_messages_wait(
 
 
 @pytest.mark.thorough
-def test_an_administrator_adds_replaces_tests_and_deletes_a_channel_on_the_page_in_browser(
+def test_an_administrator_can_add_replace_test_and_delete_a_channel_in_the_browser(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")

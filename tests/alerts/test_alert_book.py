@@ -39,7 +39,7 @@ def told(place: AlertPlace) -> None:
     assert place.look().alert_count == 2
 
 
-def test_a_rule_is_kept_as_it_was_added_and_its_name_is_its_own(place: AlertPlace) -> None:
+def test_a_rule_is_kept_as_added_and_its_name_is_unique(place: AlertPlace) -> None:
     rule = place.rule("\u00e9 <b>'; DROP TABLE x", threshold=1, labels=["car"])
     assert place.book.rules() == [rule]
     assert not place.book.add(rule)
@@ -48,7 +48,7 @@ def test_a_rule_is_kept_as_it_was_added_and_its_name_is_its_own(place: AlertPlac
     assert place.book.rules() == []
 
 
-def test_the_oldest_goes_first_and_what_is_behind_one_that_waits_waits(place: AlertPlace) -> None:
+def test_the_oldest_message_goes_first_and_later_ones_wait_behind_it(place: AlertPlace) -> None:
     told(place)
     first = claimed(place)
     assert first.alert.value == 1
@@ -59,7 +59,7 @@ def test_the_oldest_goes_first_and_what_is_behind_one_that_waits_waits(place: Al
     assert place.book.waiting() == {"ops": 2, "people": 2}
 
 
-def test_who_lost_its_lease_writes_nothing_any_more(place: AlertPlace) -> None:
+def test_a_sender_that_lost_its_lease_can_no_longer_write(place: AlertPlace) -> None:
     told(place)
     first = claimed(place, lease_s=0)
     again = claimed(place)
@@ -69,20 +69,20 @@ def test_who_lost_its_lease_writes_nothing_any_more(place: AlertPlace) -> None:
     assert claimed(place).alert.value == 2
 
 
-def test_of_several_that_ask_at_once_one_gets_a_message(place: AlertPlace) -> None:
+def test_only_one_of_several_simultaneous_claims_gets_a_message(place: AlertPlace) -> None:
     told(place)
     messages = at_once(*[lambda: place.book.claim("ops", lease_s=60)] * 8)
     assert sum(message is not None for message in messages) == 1
 
 
-def test_of_several_that_look_at_once_each_alert_is_told_once(place: AlertPlace) -> None:
+def test_several_simultaneous_rounds_report_each_alert_once(place: AlertPlace) -> None:
     place.rule(threshold=1)
     place.count({0: 1, 2: 2})
     at_once(*[place.look] * 6)
     assert place.told() == [(0, "told 1", 1), (2, "told 1", 2)]
 
 
-def test_after_a_clock_that_was_set_back_nothing_waits_for_years(place: AlertPlace) -> None:
+def test_nothing_waits_for_years_after_a_clock_was_set_back(place: AlertPlace) -> None:
     told(place)
     book = place.book
     assert isinstance(book, AlertBook)
@@ -91,7 +91,7 @@ def test_after_a_clock_that_was_set_back_nothing_waits_for_years(place: AlertPla
     assert claimed(place).alert.value == 1
 
 
-def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace) -> None:
+def test_removing_a_rule_removes_its_waiting_messages(place: AlertPlace) -> None:
     told(place)
     assert place.book.end(claimed(place), "sent")
     assert place.book.remove(AlertRule, "busy")
@@ -100,7 +100,7 @@ def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace
     assert place.look().alert_count == 0
 
 
-def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: AlertPlace) -> None:
+def test_several_simultaneous_runs_of_a_report_notify_each_channel_once(place: AlertPlace) -> None:
     report = place.schedule(channels=["ops", "people"])
     assert place.book.reports() == [report]
     assert not place.book.add(report)
@@ -110,7 +110,7 @@ def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: 
     assert place.book.waiting() == {"ops": 1, "people": 1}
 
 
-def test_a_report_that_is_removed_takes_what_waits_of_it_with_it_and_no_rules(place: AlertPlace) -> None:
+def test_removing_a_report_removes_only_its_own_waiting_messages(place: AlertPlace) -> None:
     told(place)
     place.schedule("busy")
     place.make_reports(AFTERWARDS_MS, lambda *_: {"summary.txt": b"sum"})
@@ -130,7 +130,7 @@ def test_messages_are_paged_newest_first(place: AlertPlace) -> None:
 
 
 @pytest.mark.parametrize("first", [AlertBook, open_video_catalogue])
-def test_it_shares_the_catalogues_file_whichever_is_made_first(
+def test_the_book_shares_the_catalogues_file_whichever_is_made_first(
     tmp_path: Path, first: Callable[[str], Any]
 ) -> None:
     url = f"sqlite:///{tmp_path}/catalogue.sqlite"

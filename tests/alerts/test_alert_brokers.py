@@ -88,7 +88,7 @@ def test_an_alert_is_published_once_and_acknowledged(
 
 
 @pytest.mark.services
-def test_a_wrong_password_and_a_certificate_of_others_wait_and_are_said(
+def test_a_wrong_password_or_an_untrusted_certificate_is_reported_and_the_message_waits(
     tmp_path: Path, broker: Mapping[str, str]
 ) -> None:
     wrong = channel_url(broker, "alerts", tls=False, password="hunter2")  # noqa: S106
@@ -108,16 +108,14 @@ def test_a_wrong_password_and_a_certificate_of_others_wait_and_are_said(
         ("mqtt://169.254.169.254/alerts", "frametally does not allow alert channels at"),
     ],
 )
-def test_a_broker_may_be_at_no_private_address_that_is_not_allowed(
-    tmp_path: Path, url: str, says: str
-) -> None:
+def test_a_broker_at_a_private_address_must_be_allowed(tmp_path: Path, url: str, says: str) -> None:
     with published(tmp_path, url, alert_allow="") as (place, sender, lines):
         assert sender.send() == SentReport(put_off=1)
         assert place.book.waiting() == {"ops": 1}
     assert says in lines[0]
 
 
-def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
+def test_an_unavailable_broker_is_tried_again(tmp_path: Path) -> None:
     with published(tmp_path, "mqtt://127.0.0.1:1/alerts") as (place, sender, lines):
         assert sender.send() == SentReport(put_off=1)
         assert place.book.waiting() == {"ops": 1}
@@ -128,7 +126,7 @@ def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer", [b"", b"\x20\x02\x00\x00", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["nothing", "yes", "web"]
 )
-def test_a_broker_that_answers_nothing_or_acknowledges_nothing_is_left_and_tried_again(
+def test_a_broker_that_does_not_answer_or_acknowledge_is_left_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     """It accepts the connection, sends this answer (`yes` lets us in), and hangs."""

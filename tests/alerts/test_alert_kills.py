@@ -27,7 +27,7 @@ CONSTANTS = {"frametally_alerts.channels.delivery._LEASE_S": 0.0}
 
 
 @pytest.mark.timeout(900)
-def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
+def test_each_alert_and_report_is_sent_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311
     hook = Hook()

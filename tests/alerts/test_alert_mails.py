@@ -29,7 +29,7 @@ def mailed(folder: Path, url: str, **settings: Any) -> Iterator[tuple[AlertPlace
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("tls", ["starttls", "smtps"])
-def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
+def test_an_alert_is_mailed_over_tls_and_its_correction_is_threaded_below_it(
     tmp_path: Path, tls: Literal["starttls", "smtps"]
 ) -> None:
     received = Received()
@@ -57,7 +57,7 @@ def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
     assert received.users == [USER, USER]
 
 
-def test_who_of_several_is_refused_is_noted_and_the_others_have_it(tmp_path: Path) -> None:
+def test_a_refused_receiver_is_recorded_and_the_others_get_the_mail(tmp_path: Path) -> None:
     received = Received()
     received.refused = {"others@example.org"}
     with mail_server(received, tmp_path) as (url, _), mailed(tmp_path, url) as (place, sender, _lines):
@@ -71,7 +71,7 @@ def test_who_of_several_is_refused_is_noted_and_the_others_have_it(tmp_path: Pat
 
 
 @pytest.mark.thorough
-def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
+def test_a_hanging_mail_server_delays_no_other_channel_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "_TRY_S", 1.0)

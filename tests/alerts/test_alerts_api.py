@@ -111,7 +111,7 @@ def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
         ({"url": "http://169.254.169.254/"}, None),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
+def test_an_invalid_rule_is_refused_with_a_remedy(
     client: FlaskClient, said: dict[str, Any], parameter: str | None
 ) -> None:
     answer = client.post("/api/v1/alerts/rules", json={**RULE, **said})
@@ -122,7 +122,7 @@ def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
     assert answer.json["remedy"]
 
 
-def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says_why(
+def test_a_rule_that_can_never_fire_is_refused_and_one_that_may_stay_silent_says_why(
     place: Place, client: FlaskClient
 ) -> None:
     early = client.post("/api/alerts/rules", json={**RULE, "name": "early", "interval": "30s"})
@@ -150,7 +150,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
 
 
 @pytest.mark.thorough
-def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: FlaskClient) -> None:
+def test_a_report_is_added_listed_and_removed_through_the_api(place: Place, client: FlaskClient) -> None:
     count(place)
     wanted = {**REPORT, "zone": "Europe/Berlin", "sources": ["Gate"], "by_source": True, "interval_s": 3600}
     added = client.post("/api/v1/alerts/reports", json=wanted)
@@ -188,7 +188,7 @@ def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: F
         ({"url": "http://169.254.169.254/"}, None),
     ],
 )
-def test_a_report_that_cannot_be_is_refused_with_its_field_and_a_remedy(
+def test_an_invalid_report_is_refused_with_its_field_and_a_remedy(
     place: Place, client: FlaskClient, said: dict[str, Any], parameter: str | None
 ) -> None:
     count(place)
@@ -198,13 +198,13 @@ def test_a_report_that_cannot_be_is_refused_with_its_field_and_a_remedy(
     assert client.get("/api/alerts").json["reports"] == []
 
 
-def test_no_more_reports_are_added_than_there_may_be(client: FlaskClient, book: AlertBook) -> None:
+def test_the_number_of_reports_is_limited(client: FlaskClient, book: AlertBook) -> None:
     for number in range(MOST_REPORTS):
         add_report(book, f"r{number}")
     assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
 
 
-def test_where_nothing_may_be_changed_no_rule_and_no_report_is(place: Place) -> None:
+def test_rules_and_reports_cannot_be_changed_on_a_read_only_dashboard(place: Place) -> None:
     client = place.app(alert_channels=CHANNELS, web_uploads=False).test_client()
     assert client.post("/api/alerts/reports", json=REPORT).status_code == 403
     assert client.delete("/api/alerts/reports/weekly").status_code == 403
@@ -213,7 +213,7 @@ def test_where_nothing_may_be_changed_no_rule_and_no_report_is(place: Place) -> 
     assert client.get("/api/alerts").json["changes_allowed"] is False
 
 
-def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, book: AlertBook) -> None:
+def test_sent_waiting_and_failed_messages_are_paged_by_state(client: FlaskClient, book: AlertBook) -> None:
     fill(book, 60)
     message = book.claim("ops", lease_s=60)
     assert message is not None
@@ -229,7 +229,7 @@ def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, b
     assert page["channels"][0]["waiting"] == 59
 
 
-def test_alerts_that_nobody_received_are_listed_until_their_rule_has_a_channel(
+def test_alerts_without_a_receiver_are_listed_until_their_rule_has_a_channel(
     client: FlaskClient, book: AlertBook
 ) -> None:
     rule = AlertRule(name="quiet", what="count", channels=(), threshold=1, made_at_ms=1)
@@ -245,7 +245,7 @@ def test_alerts_that_nobody_received_are_listed_until_their_rule_has_a_channel(
     assert client.get("/api/v1/alerts").get_json()["unsent"] == []
 
 
-def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClient, book: AlertBook) -> None:
+def test_the_page_shows_names_as_text_and_no_secret(client: FlaskClient, book: AlertBook) -> None:
     fill(book, 1, source=MARKUP, label=MARKUP, detail=MARKUP)
     message = book.claim("ops", lease_s=60)
     assert message is not None
@@ -258,7 +258,7 @@ def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClien
     assert "https://hooks.example.org:443" in answer.text
 
 
-def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
+def test_scheduled_reports_are_listed_with_the_outcome_of_the_last_one(
     place: Place, client: FlaskClient, book: AlertBook
 ) -> None:
     report = add_report(book, "weekly")
@@ -303,7 +303,7 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
     assert f">{turn.day}</td>" in page
 
 
-def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
+def test_without_rules_and_channels_the_page_explains_how_to_add_them(place: Place) -> None:
     page = place.app(alert_key=SecretStr("k" * 32)).test_client().get("/alerts").text
     assert "No rules yet." in page
     assert "No channels yet. Add e-mail or a webhook." in page
@@ -315,7 +315,7 @@ def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: 
     assert "Add a report" in page
 
 
-def test_a_rule_is_changed_and_keeps_its_mute(client: FlaskClient) -> None:
+def test_a_changed_rule_stays_muted(client: FlaskClient) -> None:
     client.post("/api/alerts/rules", json=RULE)
     muted = client.put("/api/alerts/rules/busy/mute", json={"until_ms": None})
     assert muted.json["muted_until_ms"] == FOR_GOOD
@@ -339,7 +339,7 @@ def test_a_rule_is_changed_and_keeps_its_mute(client: FlaskClient) -> None:
         assert refused.json["detail"] == "until_ms: give a time in the future, before the year 10000."
 
 
-def test_a_report_is_changed(place: Place, client: FlaskClient) -> None:
+def test_a_report_can_be_changed(place: Place, client: FlaskClient) -> None:
     count(place)
     assert client.post("/api/alerts/reports", json=REPORT).status_code == 201
     changed = client.put("/api/alerts/reports/weekly", json={**REPORT, "name": "daily", "every": "day"})
@@ -350,9 +350,7 @@ def test_a_report_is_changed(place: Place, client: FlaskClient) -> None:
     assert client.put("/api/alerts/reports/weekly", json={**REPORT, "name": "daily"}).status_code == 409
 
 
-def test_a_rule_is_tried_over_footage_that_is_not_dated_in_the_future(
-    place: Place, client: FlaskClient
-) -> None:
+def test_a_trial_of_a_rule_ignores_footage_dated_in_the_future(place: Place, client: FlaskClient) -> None:
     day_ms = 86_400_000
     end_ms = int(time.time() * 1000) // day_ms * day_ms
     then = place.film({"car": 3}, intervals=1, interval_s=60, start_ms=end_ms + 3000 * day_ms)
@@ -362,9 +360,7 @@ def test_a_rule_is_tried_over_footage_that_is_not_dated_in_the_future(
     assert trial.json["total"] > 0
 
 
-def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stored(
-    place: Place, client: FlaskClient
-) -> None:
+def test_a_trial_uses_the_last_counted_week_and_stores_nothing(place: Place, client: FlaskClient) -> None:
     nothing = client.post("/api/alerts/trials", json={**RULE, "channels": [], "name": ""})
     assert (nothing.json["from_ms"], nothing.json["total"], nothing.json["tried"]) == (None, 0, 0)
     count(place)
@@ -380,7 +376,7 @@ def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stor
     assert (told["rules"], told["messages"]) == ([], [])
 
 
-def test_a_rule_of_seconds_takes_the_next_counted_interval(place: Place, client: FlaskClient) -> None:
+def test_a_rule_in_seconds_uses_the_next_counted_interval(place: Place, client: FlaskClient) -> None:
     count(place)
     wanted = {**RULE, "interval": "1s", "lasting": "5s", "threshold": 3}
     assert client.post("/api/alerts/trials", json=wanted).json["interval_s"] == 60
@@ -388,7 +384,7 @@ def test_a_rule_of_seconds_takes_the_next_counted_interval(place: Place, client:
     assert (rule["interval_s"], rule["duration_s"], rule["silent"]) == (60, 60, [])
 
 
-def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -> None:
+def test_a_rule_sees_the_same_numbers_as_the_chart(place: Place, client: FlaskClient) -> None:
     """Its metric, its local days and its labels together; a condition that always holds is
     reported as such."""
     hour_ms = 3_600_000
@@ -426,7 +422,7 @@ def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -
     assert (trial["from_ms"], trial["to_ms"], trial["tried"]) == (span["from"], span["to"], 2)
 
 
-def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) -> None:
+def test_a_test_message_is_sent_through_a_channel_or_its_fault_is_shown(place: Place) -> None:
     hook = Hook()
     with hook_server(hook) as port:
         channels = SecretStr(json.dumps({"ops": f"http://127.0.0.1:{port}/hunter2"}))
@@ -440,7 +436,7 @@ def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) 
         assert len(hook.posted) == 1
 
 
-def test_withdrawn_alerts_hide_no_older_ones_that_nobody_received(book: AlertBook) -> None:
+def test_withdrawn_alerts_do_not_hide_older_ones_without_a_receiver(book: AlertBook) -> None:
     rule = AlertRule(name="quiet", what="count", channels=(), threshold=1, made_at_ms=1)
     assert book.add(rule)
     findings = [AlertFinding(source="gate", label="car", start_ms=60_000 * at, value=at) for at in range(9)]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.thorough
     ("answers", "report"),
     [([], SentReport(sent=1)), ([b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"], SentReport(put_off=1))],
 )
-def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], report: SentReport) -> None:
+def test_apprise_sends_an_alert(tmp_path: Path, answers: list[bytes], report: SentReport) -> None:
     hook = Hook()
     hook.answers = [*answers]
     with hook_server(hook) as port:
@@ -34,7 +34,7 @@ def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], repor
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_what_apprise_does_not_know_or_its_absence_is_one_line(
+def test_an_address_unknown_to_apprise_or_a_missing_apprise_gives_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     if not is_there:

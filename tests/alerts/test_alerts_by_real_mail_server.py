@@ -65,7 +65,7 @@ def somebody() -> str:
 
 
 @pytest.mark.parametrize("by", ["URL", "TLS_URL"])
-def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: Path, by: str) -> None:
+def test_a_real_mail_server_accepts_an_alert_over_tls_with_a_password_once(tmp_path: Path, by: str) -> None:
     smtp, receiver = server("smtp"), somebody()
     with mailed(tmp_path, smtp, receiver, by=by) as (place, sender, _):
         assert sender.send() == SentReport(sent=1)
@@ -78,7 +78,7 @@ def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: 
     assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, according to the server's log
 
 
-def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> None:
+def test_a_real_mail_server_accepts_a_report_with_its_files(tmp_path: Path) -> None:
     smtp, receiver = server("smtp"), somebody()
     with mailed(tmp_path, smtp, receiver) as (place, sender, _):
         place.schedule()
@@ -94,7 +94,7 @@ def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> Non
         assert name in ("summary.txt", "checksums.json") or files[name] == data
 
 
-def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_alert_waiting(
+def test_an_alert_waits_while_a_real_mail_server_refuses_the_login_or_is_not_trusted(
     tmp_path: Path,
 ) -> None:
     smtp, receiver = server("smtp"), somebody()
@@ -109,7 +109,7 @@ def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_aler
     assert mails_to(smtp, receiver) == []
 
 
-def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_it_goes_on(
+def test_a_stopped_real_mail_server_blocks_nothing_and_gets_the_alert_once_it_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "_TRY_S", 1.0)

@@ -25,7 +25,7 @@ from frametally_traffic.records import DrawnLine
 
 
 @pytest.mark.thorough
-def test_a_rule_is_added_told_shown_and_removed(
+def test_a_rule_is_added_fires_and_is_shown_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*arguments: str, code: int = 0) -> str:
@@ -103,7 +103,7 @@ def draw_kerb(place: AlertPlace) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("options", "line"), SILENT_FOR_GOOD)
-def test_a_rule_that_can_never_tell_is_refused_with_the_nearest_names(
+def test_a_rule_that_can_never_fire_is_refused_with_the_nearest_names(
     tmp_path: Path, said: Said, options: tuple[str, ...], line: str
 ) -> None:
     with alert_place(tmp_path) as place:
@@ -115,7 +115,7 @@ def test_a_rule_that_can_never_tell_is_refused_with_the_nearest_names(
     assert "there are no rules" in said("alerts", "list")
 
 
-def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_not(
+def test_an_unknown_label_gets_a_note_and_an_unknown_kind_of_job_is_refused(
     tmp_path: Path, said: Said
 ) -> None:
     with alert_place(tmp_path) as place:
@@ -130,7 +130,7 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
     assert "jobs: added" in said(*jobs, "frames")
 
 
-def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_path: Path, said: Said) -> None:
+def test_names_are_accepted_before_there_is_data_and_one_line_says_so(tmp_path: Path, said: Said) -> None:
     names = ("--source", "gate", "--label", "car")
     nowhere = (
         "note: there is no source named 'gate' yet, and there are no others; there is no label named 'car' "
@@ -156,7 +156,7 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
 
 
-def test_a_rule_says_that_gaps_from_before_its_look_back_are_not_reported(tmp_path: Path, said: Said) -> None:
+def test_a_rule_says_that_gaps_before_its_look_back_are_not_reported(tmp_path: Path, said: Said) -> None:
     with alert_place(tmp_path) as place:
         place.count({0: 3})
     rule = (
@@ -180,7 +180,7 @@ def test_a_rule_says_that_gaps_from_before_its_look_back_are_not_reported(tmp_pa
     assert line not in said(*rule)
 
 
-def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
+def test_a_rule_whose_intervals_are_no_longer_counted_is_listed_with_the_reason(
     tmp_path: Path, said: Said
 ) -> None:
     with alert_place(tmp_path) as place:
@@ -195,7 +195,7 @@ def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
 
 
 @pytest.mark.thorough
-def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
+def test_people_see_a_sources_name_and_programs_also_its_slug(
     tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
@@ -228,7 +228,7 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
     assert "gate-1" not in status
 
 
-def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said: Said) -> None:
+def test_charts_and_accounts_check_names_against_the_existing_ones(tmp_path: Path, said: Said) -> None:
     with alert_place(tmp_path) as place:
         place.count({0: 3})
     day = ("embed", "--from", "2026-05-01", "--to", "2026-05-02", "--site", "https://intranet.example")
@@ -253,7 +253,7 @@ def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said:
     assert "note: there is no source named 'gaet'; did you mean gate?\n" in told
 
 
-def test_a_rule_cannot_be_muted_until_a_time_that_is_over(said: Said) -> None:
+def test_a_rule_cannot_be_muted_until_a_time_in_the_past(said: Said) -> None:
     told = said("alerts", "mute", "busy", "--until", "2020-01-01T00:00Z", code=2)
     assert told == "error: --until: give a time in the future, before the year 10000\n"
 
@@ -274,7 +274,7 @@ BAD_REPORTS = [
 
 
 @pytest.mark.thorough
-def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
+def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_gives_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*arguments: str, code: int = 0) -> str:
@@ -302,6 +302,6 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
     assert "there are no reports" in said("report", "list")
 
 
-def test_the_choices_of_a_missing_option_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_option_gives_one_line_with_its_choices(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alerts", "add", "busy"]) == 2
     assert "Choose from: count, crossings, " in " ".join(capsys.readouterr().err.split())

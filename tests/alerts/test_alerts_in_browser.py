@@ -15,7 +15,7 @@ from frametally_alerts.book import AlertBook
 pytestmark = pytest.mark.thorough
 
 
-def test_rules_and_what_failed_are_shown_as_text(
+def test_rules_and_failures_are_shown_as_text(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
@@ -36,7 +36,7 @@ def test_rules_and_what_failed_are_shown_as_text(
     picture(page, "alerts")
 
 
-def test_older_messages_come_by_a_press(place: Place, visit: Visits) -> None:
+def test_a_button_loads_older_messages(place: Place, visit: Visits) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
     with closing(AlertBook(place.catalogue.url)) as book:
         fill(book, 120)
@@ -48,9 +48,7 @@ def test_older_messages_come_by_a_press(place: Place, visit: Visits) -> None:
     expect(page.locator("#older")).to_have_count(0)
 
 
-def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
-    place: Place, visit: Visits
-) -> None:
+def test_a_rule_is_added_from_the_charts_query_muted_changed_and_deleted(place: Place, visit: Visits) -> None:
     count(place)
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
     asked = "alerts?new=1&source=gate&label=car&metric=detections&interval=60&threshold=3"
@@ -81,7 +79,7 @@ def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
     expect(page.locator("#no-rules")).to_be_visible()
 
 
-def test_with_no_rules_the_page_says_so(place: Place, visit: Visits) -> None:
+def test_the_page_says_that_there_are_no_rules(place: Place, visit: Visits) -> None:
     page = visit(place).open("alerts", wait_for="#alerts-page")
     for text in ("#no-rules", "#no-reports", "#no-messages"):
         expect(page.locator(text)).to_be_visible()
@@ -93,7 +91,7 @@ def test_with_no_rules_the_page_says_so(place: Place, visit: Visits) -> None:
     expect(page.locator("#channels-title")).to_be_in_viewport()
 
 
-def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_them(
+def test_the_page_says_that_channels_cannot_be_read_and_repeats_nothing_of_them(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     place.settings = place.settings.model_copy(
@@ -112,7 +110,7 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     window.complaints.clear()
 
 
-def test_a_threshold_is_drawn_and_dragged_in_the_chart_and_marks_the_bars_that_would_have_fired(
+def test_a_threshold_can_be_dragged_in_the_chart_and_marks_the_bars_that_would_have_fired(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     count(place)

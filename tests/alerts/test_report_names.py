@@ -14,7 +14,7 @@ from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts.catalogue import MediaTimes
 
 
-def test_no_name_adds_a_line_or_hides_one_in_the_summary_of_a_report(place: Place) -> None:
+def test_no_name_adds_or_hides_a_line_in_the_summary_of_a_report(place: Place) -> None:
     """In a mail, a name with a line break could add false lines to the report."""
     label, name = "car\n0 frames analysed\x1b[2J", 'Gate\r\n<b>"../\u202e=cmd()'
     place.film({label: 3.0}, name=name)

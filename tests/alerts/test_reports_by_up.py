@@ -17,7 +17,7 @@ from frametally_alerts.hooks import members
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
 
 
-def test_what_makes_reports_runs_where_no_channel_is_set(tmp_path: Path) -> None:
+def test_the_process_that_makes_reports_runs_even_without_a_channel(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     [part] = members(settings, MemberOptions(every="7s"))
     assert [[*member.arguments[3:5], *member.arguments[-2:]] for member in part.members] == [
@@ -26,7 +26,7 @@ def test_what_makes_reports_runs_where_no_channel_is_set(tmp_path: Path) -> None
 
 
 @pytest.mark.thorough
-def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path: Path) -> None:
+def test_a_report_that_is_only_stored_is_made_without_a_channel(tmp_path: Path) -> None:
     # Due six hours ago.
     clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
     with alert_place(tmp_path / "frametally-data") as place:

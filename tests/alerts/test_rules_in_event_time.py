@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Iterator[AlertPlace]:
         yield found
 
 
-def test_a_value_over_the_threshold_is_told_once_with_what_it_was(place: AlertPlace) -> None:
+def test_a_value_above_the_threshold_is_reported_once_with_that_value(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({0: 3, 1: 12, 2: 15, 3: 4, 5: 10})
     assert place.look().alert_count == 2
@@ -36,7 +36,7 @@ def test_a_value_over_the_threshold_is_told_once_with_what_it_was(place: AlertPl
     assert place.look().alert_count == 0
 
 
-def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) -> None:
+def test_a_muted_rule_sends_nothing_and_does_not_catch_up_later(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({1: 12})
     place.look()
@@ -56,7 +56,7 @@ def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) ->
     assert [alert[0] for alert in place.told()] == [5, 7]
 
 
-def test_the_note_of_a_rule_is_in_each_of_its_alerts_that_apply(place: AlertPlace) -> None:
+def test_the_note_of_a_rule_is_in_each_of_its_active_alerts(place: AlertPlace) -> None:
     place.rule(threshold=10, note="Call the gate office.")
     place.count({1: 12})
     place.look()
@@ -70,7 +70,7 @@ def test_the_note_of_a_rule_is_in_each_of_its_alerts_that_apply(place: AlertPlac
     assert has_note == [False, True, True]
 
 
-def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
+def test_a_rule_fires_only_if_the_value_lasts_long_enough(place: AlertPlace) -> None:
     place.rule(threshold=10, lasting="3m")
     place.count({0: 11, 1: 12, 2: 3, 3: 11, 4: 19, 5: 12, 6: 11})
     place.look()
@@ -78,14 +78,14 @@ def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
     assert place.alerts()[0].end_ms == DAY_MS + 6 * MINUTE_MS
 
 
-def test_what_was_not_filmed_is_never_zero(place: AlertPlace) -> None:
+def test_unfilmed_time_never_counts_as_zero(place: AlertPlace) -> None:
     place.rule(threshold=2, below=True)
     place.count({0: 3, 1: 0, 3: 1, 9: 5})
     place.look()
     assert place.told() == [(1, "told 1", 0), (3, "told 1", 1)]
 
 
-def test_black_footage_has_not_few_of_anything(place: AlertPlace) -> None:
+def test_black_footage_never_counts_as_few_objects(place: AlertPlace) -> None:
     place.rule(threshold=1, below=True)
     place.rule("objects", measure="objects", threshold=1, below=True)
     coverage = [
@@ -103,7 +103,7 @@ def test_black_footage_has_not_few_of_anything(place: AlertPlace) -> None:
     }
 
 
-def test_without_tracking_an_interval_that_is_partly_black_has_not_few_of_anything(place: AlertPlace) -> None:
+def test_without_tracking_a_partly_black_interval_never_counts_as_few_objects(place: AlertPlace) -> None:
     place.rule(threshold=1, below=True)
     place.rule("many", threshold=2)
     coverage = [
@@ -120,7 +120,7 @@ def test_without_tracking_an_interval_that_is_partly_black_has_not_few_of_anythi
     }
 
 
-def test_what_was_filmed_in_part_has_not_few_of_anything(place: AlertPlace) -> None:
+def test_a_partly_filmed_interval_never_counts_as_few_objects(place: AlertPlace) -> None:
     place.rule(threshold=2, below=True)
     place.rule("many", threshold=2)
     place.count({0: 1, 1: 3}, covered_ms=MINUTE_MS // 4)
@@ -128,7 +128,7 @@ def test_what_was_filmed_in_part_has_not_few_of_anything(place: AlertPlace) -> N
     assert place.told() == [(1, "told 1", 3)]
 
 
-def test_late_footage_corrects_by_the_same_key_and_another_revision(place: AlertPlace) -> None:
+def test_late_footage_sends_a_correction_with_the_same_key_and_the_next_revision(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({1: 12, 2: 3, 5: 20})
     place.look()
@@ -148,7 +148,7 @@ def test_late_footage_corrects_by_the_same_key_and_another_revision(place: Alert
     assert place.told()[5:] == [(1, "told 3", 12), (5, "told 3", 20), (7, "withdrawn 2", 30)]
 
 
-def test_late_footage_of_the_day_before_moves_the_start_over_midnight(place: AlertPlace) -> None:
+def test_late_footage_of_the_previous_day_moves_the_start_across_midnight(place: AlertPlace) -> None:
     place.rule(threshold=10, lasting="2m")
     last = 24 * 60 - 1
     place.count({last: 3})
@@ -160,7 +160,9 @@ def test_late_footage_of_the_day_before_moves_the_start_over_midnight(place: Ale
     assert place.told() == [(day, "told 1", 12), (last, "told 1", 13), (day, "withdrawn 2", 12)]
 
 
-def test_late_footage_of_the_day_after_completes_what_began_before_midnight(place: AlertPlace) -> None:
+def test_late_footage_of_the_next_day_completes_an_alert_that_began_before_midnight(
+    place: AlertPlace,
+) -> None:
     place.rule(threshold=10, lasting="2m")
     last = 24 * 60 - 1
     place.count({last: 13})
@@ -171,7 +173,7 @@ def test_late_footage_of_the_day_after_completes_what_began_before_midnight(plac
     assert place.told() == [(last, "told 1", 13)]
 
 
-def test_what_is_forgotten_is_taken_back(place: AlertPlace) -> None:
+def test_an_alert_for_forgotten_footage_is_withdrawn(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({1: 12})
     place.look()
@@ -180,7 +182,7 @@ def test_what_is_forgotten_is_taken_back(place: AlertPlace) -> None:
     assert place.told() == [(1, "told 1", 12), (1, "withdrawn 2", 12)]
 
 
-def test_an_interval_that_fills_up_is_told_when_it_is_whole(place: AlertPlace) -> None:
+def test_an_interval_is_reported_only_once_it_is_complete(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({0: 12})
     assert place.look(now_ms=DAY_MS + 30_000).alert_count == 0
@@ -193,7 +195,7 @@ def test_an_interval_that_fills_up_is_told_when_it_is_whole(place: AlertPlace) -
     assert place.told() == [(0, "told 1", 15), (2, "told 1", 30)]
 
 
-def test_objects_that_were_not_measured_are_neither_none_nor_few(place: AlertPlace) -> None:
+def test_unmeasured_objects_are_neither_none_nor_few(place: AlertPlace) -> None:
     """Too slow, and too weak with boxes outside of tracks: in minutes 1 and 2; 0 objects, measured, in 3."""
     for name, labels in (("any", []), ("cars", ["car"])):
         place.rule(name, measure="objects", threshold=2, below=True, labels=labels)
@@ -217,7 +219,7 @@ def test_objects_that_were_not_measured_are_neither_none_nor_few(place: AlertPla
     ]
 
 
-def test_where_others_were_too_fast_those_followed_are_many_and_never_few(place: AlertPlace) -> None:
+def test_where_some_objects_were_too_fast_the_others_can_be_many_but_never_few(place: AlertPlace) -> None:
     place.rule("few", measure="objects", threshold=10, below=True)
     place.rule("many", measure="objects", threshold=5)
     place.objects({0: (7, 50, 30), 1: (4, 50, 30)}, fast=3)
@@ -237,7 +239,7 @@ def test_without_newer_footage_an_interval_is_settled_after_ten_minutes_or_its_o
     assert place.look(now_ms=ends_ms + waits_ms).alert_count == 1
 
 
-def test_sources_and_labels_are_told_each_by_itself(place: AlertPlace) -> None:
+def test_sources_and_labels_are_reported_separately(place: AlertPlace) -> None:
     place.rule(threshold=5)
     place.rule("car", threshold=5, labels=["car"])
     place.rule("bus", threshold=5, labels=["bus"])
@@ -300,7 +302,7 @@ def count_by(place: AlertPlace, interval_s: int) -> None:
     assert place.ports.index.publish(run, [], coverage)
 
 
-def test_no_footage_is_told_and_ends_and_is_never_a_number(place: AlertPlace) -> None:
+def test_missing_footage_is_reported_and_ends_and_is_never_a_number(place: AlertPlace) -> None:
     place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
     place.rule("few", threshold=1, below=True)
     place.film(FIRST, LATER)
@@ -317,7 +319,7 @@ def test_no_footage_is_told_and_ends_and_is_never_a_number(place: AlertPlace) ->
     assert gaps(place)[3:] == [(FIRST[1], LATER[0], "withdrawn", 2)]
 
 
-def test_a_gap_lasts_to_the_millisecond_and_counting_in_other_bars_tells_it_no_second_time(
+def test_a_gap_is_measured_to_the_millisecond_and_recounting_in_other_bars_does_not_repeat_it(
     place: AlertPlace,
 ) -> None:
     place.rule("dark", what="no_footage", lasting="877s", sources=["gate"])
@@ -330,7 +332,7 @@ def test_a_gap_lasts_to_the_millisecond_and_counting_in_other_bars_tells_it_no_s
     assert gaps(place) == [(FIRST[1], LATER[0], "told", 1)]
 
 
-def test_pictures_have_gaps_within_a_day(place: AlertPlace) -> None:
+def test_single_pictures_can_have_gaps_within_a_day(place: AlertPlace) -> None:
     place.rule("dark", what="no_footage", lasting="10m", sources=["gate"])
     names = [f"{DAY_MS + minute * MINUTE_MS}-0a" for minute in (0, 1, 2, 9, 30, 31)]
     manifest = msgspec.structs.replace(
@@ -353,7 +355,7 @@ def test_pictures_have_gaps_within_a_day(place: AlertPlace) -> None:
     assert gaps(place)[1:] == [(31 * MINUTE_MS, 50 * MINUTE_MS, "told", 1)]
 
 
-def test_a_clock_that_is_set_back_takes_nothing_back_and_tells_nothing_again(place: AlertPlace) -> None:
+def test_a_clock_that_is_set_back_withdraws_and_repeats_nothing(place: AlertPlace) -> None:
     place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
     place.rule(threshold=3)
     place.film((0, MINUTE_MS))
@@ -366,7 +368,7 @@ def test_a_clock_that_is_set_back_takes_nothing_back_and_tells_nothing_again(pla
     assert place.told() == told
 
 
-def test_failed_work_is_told_once_for_each_time_that_it_failed(place: AlertPlace) -> None:
+def test_failed_work_is_reported_once_per_failure(place: AlertPlace) -> None:
     place.rule("work", what="work_failed", since_ms=DAY_MS)
     place.rule("done", what="work_finished", since_ms=DAY_MS, labels=["checks"])
     catalogue = place.ports.catalogue
@@ -403,7 +405,7 @@ def test_a_full_outbox_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert [start for start, *_ in place.told()] == [0, 2, 4, 6]
 
 
-def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: AlertPlace) -> None:
+def test_a_rule_that_fits_no_counts_is_reported_and_the_others_are_checked(place: AlertPlace) -> None:
     place.rule("odd", threshold=1, interval="30s")
     place.rule(threshold=1)
     place.count({0: 1})
@@ -413,7 +415,7 @@ def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: 
     assert problem.startswith("rule odd: its interval of 30s is not a multiple of a counted interval (1m)")
 
 
-def test_footage_that_is_not_counted_yet_is_no_gap(place: AlertPlace) -> None:
+def test_footage_not_counted_yet_is_not_a_gap(place: AlertPlace) -> None:
     place.film(FIRST)
     place.rule("dark", what="no_footage", sources=["gate"], lasting="10m")
     report = place.look()
@@ -449,7 +451,7 @@ def test_footage_that_is_not_counted_yet_is_no_gap(place: AlertPlace) -> None:
         ("since", {"threshold": 1, "since_ms": 10**18}),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_by_its_field(
+def test_an_invalid_rule_is_refused_by_its_field(
     place: AlertPlace, field: str, given: dict[str, Any]
 ) -> None:
     with pytest.raises(RuleRefused) as refused:

@@ -36,7 +36,7 @@ def announce(place: AlertPlace, until_ms: int) -> None:
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
-def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_counted(
+def test_footage_that_waits_too_long_is_reported_once_and_again_when_it_is_counted(
     place: AlertPlace,
 ) -> None:
     place.rule("late", what="not_up_to_date", lasting="10m")
@@ -73,7 +73,7 @@ def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage |
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
-def test_a_black_or_frozen_picture_is_told_once_it_has_lasted_and_again_when_it_is_over(
+def test_a_lasting_black_or_frozen_picture_is_reported_and_again_when_it_is_over(
     place: AlertPlace,
 ) -> None:
     place.rule("covered", what="black_or_frozen", lasting="1m")
@@ -117,7 +117,7 @@ def report(place: AlertPlace, run: Run, *, passed: bool) -> None:
     place.ports.store.put(found.key, encode(found))
 
 
-def test_a_check_that_did_not_pass_is_told_and_taken_back_when_its_day_passes(place: AlertPlace) -> None:
+def test_a_failed_check_is_reported_and_withdrawn_when_its_day_passes(place: AlertPlace) -> None:
     place.rule("checks", what="quality")
     place.count({0: 1})
     report(place, place.ports.index.current_runs()[0], passed=False)
@@ -132,7 +132,7 @@ def test_a_check_that_did_not_pass_is_told_and_taken_back_when_its_day_passes(pl
     assert place.alerts()[1].state == "withdrawn"
 
 
-def test_speeds_are_told_by_the_one_that_85_percent_do_not_exceed(
+def test_speed_alerts_use_the_speed_that_85_percent_do_not_exceed(
     place: AlertPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenths = [300] * 17 + [420, 500, 900, 990]
@@ -149,7 +149,7 @@ def test_speeds_are_told_by_the_one_that_85_percent_do_not_exceed(
     assert [(alert.rule, alert.value) for alert in place.alerts()] == [("fast", 42)]
 
 
-def test_where_the_index_is_damaged_it_is_said_and_other_rules_are_looked_at(
+def test_a_damaged_index_is_reported_and_other_rules_are_checked(
     place: AlertPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(*_: Any) -> Any:

@@ -72,7 +72,7 @@ def of_one_day(place: AlertPlace) -> None:
     place.count({minute: 3 if minute < 660 else 0 for minute in range(600, 720)}, day="2026-05-01")
 
 
-def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_week_that_is_over(place: AlertPlace) -> None:
+def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_past_week(place: AlertPlace) -> None:
     of_one_day(place)
     film = msgspec.structs.replace(make_manifest(5, source="gate"), source_name="Main gate")
     place.ports.store.put(keys.media_key(film.sha256), encode(film))
@@ -101,7 +101,9 @@ def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_week_that_is_over(
     assert colours[0xE8, 0xE8, 0xE8] > colours[0xFF, 0xFF, 0xFF] * 0.9  # most of the week was not filmed
 
 
-def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(place: AlertPlace) -> None:
+def test_each_report_is_sent_once_whatever_checks_how_often_and_whatever_the_clock_does(
+    place: AlertPlace,
+) -> None:
     place.schedule(now_ms=DUE_MS - 1)
     for hours in (0, 1, 0, -1, -24, 5, 0):
         now_ms = DUE_MS + hours * HOUR_MS
@@ -121,7 +123,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
         ("2026-10-23T12:00Z", ["2026-10-24", "2026-10-25", "2026-10-26"]),
     ],
 )
-def test_over_a_change_of_clocks_each_day_has_one_report(
+def test_each_day_has_one_report_across_a_clock_change(
     place: AlertPlace, first: str, days: list[str]
 ) -> None:
     """At 02:30, which is skipped in March and occurs twice in October; checked every ten minutes."""
@@ -131,7 +133,7 @@ def test_over_a_change_of_clocks_each_day_has_one_report(
     assert told_days(place) == days
 
 
-def test_who_starts_late_makes_the_last_that_was_missed_and_says_so(place: AlertPlace) -> None:
+def test_a_late_start_makes_only_the_last_missed_report_and_says_so(place: AlertPlace) -> None:
     place.schedule(now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS + 3 * 7 * 24 * HOUR_MS + HOUR_MS, quickly) == (1, [])
     [alert] = place.alerts()
@@ -142,7 +144,7 @@ def test_who_starts_late_makes_the_last_that_was_missed_and_says_so(place: Alert
     assert "left out" not in place.alerts()[-1].detail
 
 
-def test_of_a_week_that_was_not_filmed_a_report_says_that_and_never_0(place: AlertPlace) -> None:
+def test_a_report_of_an_unfilmed_week_says_so_and_never_shows_0(place: AlertPlace) -> None:
     place.count({0: 3}, day="2026-04-01")
     place.schedule(now_ms=DUE_MS - 1, sources=["gate"], labels=["car"])
     assert place.make_reports(DUE_MS) == (1, [])
@@ -153,7 +155,7 @@ def test_of_a_week_that_was_not_filmed_a_report_says_that_and_never_0(place: Ale
     assert {tuple(row.split(",")[4:7]) for row in rows} == {("no footage", "0", "")}
 
 
-def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertPlace) -> None:
+def test_footage_not_analysed_yet_is_not_reported_as_missing(place: AlertPlace) -> None:
     place.count({0: 3}, day="2026-04-01")
     first_ms = ms("2026-05-01T08:00Z")
     manifest = msgspec.structs.replace(
@@ -168,7 +170,7 @@ def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertP
     assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
 
 
-def test_a_report_over_footage_that_shows_nothing_says_so_and_not_that_there_is_none(
+def test_a_report_on_footage_that_shows_nothing_does_not_call_it_missing(
     place: AlertPlace,
 ) -> None:
     day_ms = keys.day_start_ms("2026-05-01")
@@ -186,7 +188,7 @@ def test_a_report_over_footage_that_shows_nothing_says_so_and_not_that_there_is_
     assert "No footage" not in summary
 
 
-def test_a_mailed_summary_has_the_least_number_of_objects_that_are_known_in_part(place: AlertPlace) -> None:
+def test_a_mailed_summary_gives_the_minimum_of_partly_known_objects(place: AlertPlace) -> None:
     """A camera whose objects were tracked on Friday, not on Saturday; buses that were never tracked."""
     for number, fps in enumerate([5.0, 1.0], start=1):
         day = f"2026-05-0{number}"
@@ -234,7 +236,7 @@ def test_a_report_is_mailed_with_its_files_and_its_summary(tmp_path: Path) -> No
     assert lines == []
 
 
-def test_what_is_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: Path) -> None:
+def test_a_file_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: Path) -> None:
     received = Received()
 
     def largely(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
@@ -254,7 +256,7 @@ def test_what_is_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: 
     assert f"reports/weekly/{MONDAY}/counts.xlsx" in body.get_content()
 
 
-def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -> None:
+def test_a_report_that_cannot_be_made_is_reported_and_the_others_are_made(place: AlertPlace) -> None:
     place.schedule("bad", now_ms=DUE_MS - 1)
     place.schedule("good", now_ms=DUE_MS - 1)
 
@@ -270,7 +272,7 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
 
 
 @pytest.mark.thorough
-def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: AlertPlace) -> None:
+def test_a_failed_report_is_retried_at_growing_intervals_up_to_an_hour(place: AlertPlace) -> None:
     place.schedule(now_ms=DUE_MS - 1)
     now_s, tried_s = 0.0, list[float]()
 
@@ -294,7 +296,7 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
     assert len(tried_s) == 1
 
 
-def test_a_report_that_was_changed_or_can_be_made_again_does_not_wait_longer(place: AlertPlace) -> None:
+def test_a_changed_or_recovered_report_is_retried_without_a_longer_wait(place: AlertPlace) -> None:
     place.schedule(sources=["nobody"], now_ms=DUE_MS - 1)
     now_s, is_away, tries = 0.0, True, 0
 
@@ -315,7 +317,7 @@ def test_a_report_that_was_changed_or_can_be_made_again_does_not_wait_longer(pla
     assert place.make_reports(DUE_MS, later) == (1, [])
 
 
-def test_rounds_of_one_process_know_what_could_not_be_made(
+def test_rounds_of_one_process_remember_failed_reports(
     place: AlertPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.schedule(every="day", channels=[], now_ms=0)
@@ -336,7 +338,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
     assert len(tries) == 2
 
 
-def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
+def test_with_a_full_outbox_a_report_waits_for_room_and_is_made_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "MOST_WAITING", 1)
@@ -364,7 +366,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
         assert made == ["stored", "weekly"]
 
 
-def test_without_a_channel_a_report_is_in_the_store_alone_and_made_once(place: AlertPlace) -> None:
+def test_a_report_without_a_channel_is_only_stored_and_made_once(place: AlertPlace) -> None:
     made: list[Any] = []
 
     def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:

@@ -37,7 +37,7 @@ def named(found: int | None) -> str | None:
         ("Pacific/Apia", "2011-12-31", 420, "2011-12-30T17:00Z"),
     ],
 )
-def test_a_time_that_is_skipped_or_comes_twice_has_one_moment(
+def test_a_skipped_or_repeated_local_time_means_one_moment(
     zone: str, day: str, minute: int, at: str | None
 ) -> None:
     assert named(moment_ms(datetime.date.fromisoformat(day), minute, zoneinfo.ZoneInfo(zone))) == at
@@ -51,12 +51,14 @@ def test_a_time_that_is_skipped_or_comes_twice_has_one_moment(
         ("month", "2026-03-30T07:00+02:00", ("2026-01-31T23:00Z", "2026-02-28T23:00Z")),
     ],
 )
-def test_what_is_over_is_a_local_day_week_or_month(every: Every, now: str, span: tuple[str, str]) -> None:
+def test_a_report_covers_the_past_local_day_week_or_month(
+    every: Every, now: str, span: tuple[str, str]
+) -> None:
     turn = last_turn(every, 420, BERLIN, ms(now))
     assert (named(turn.from_ms), named(turn.to_ms)) == span
 
 
-def test_a_turn_is_due_to_the_millisecond() -> None:
+def test_a_report_is_due_to_the_millisecond() -> None:
     at_ms = ms("2026-11-23T07:00+01:00")
     before, at = (last_turn("monday", 420, BERLIN, now_ms) for now_ms in (at_ms - 1, at_ms))
     assert (before.day.day, at.day.day) == (16, 23)
@@ -71,7 +73,7 @@ def test_a_turn_is_due_to_the_millisecond() -> None:
     first_ms=some.integers(ms("1975-01-01T00:00Z"), ms("2037-01-01T00:00Z")),
     steps=some.lists(some.integers(1, 30 * HOUR_MS), min_size=1, max_size=80),
 )
-def test_each_local_day_has_one_turn_in_any_zone_whenever_it_is_asked(
+def test_each_local_day_has_one_report_in_any_time_zone_whenever_it_is_checked(
     zone: zoneinfo.ZoneInfo, every: Every, minute: int, first_ms: int, steps: list[int]
 ) -> None:
     now_ms, asked = first_ms, []
@@ -102,7 +104,7 @@ def test_each_local_day_has_one_turn_in_any_zone_whenever_it_is_asked(
     minute=some.integers(0, 1439),
     day=some.dates(datetime.date(1975, 1, 1), datetime.date(2036, 1, 1)),
 )
-def test_no_day_is_left_out_by_whoever_asks_often_enough(
+def test_no_day_is_skipped_if_reports_are_checked_often_enough(
     zone: zoneinfo.ZoneInfo, minute: int, day: datetime.date
 ) -> None:
     days = [day + datetime.timedelta(days=at) for at in range(5)]

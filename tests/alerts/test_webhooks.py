@@ -68,7 +68,7 @@ def test_an_alert_is_posted_once_and_signed(tmp_path: Path) -> None:
     assert abs(time.time() - int(stamp)) < 600
 
 
-def test_without_a_secret_nothing_is_posted_and_what_waits_waits(tmp_path: Path) -> None:
+def test_without_a_secret_nothing_is_posted_and_messages_wait(tmp_path: Path) -> None:
     hook = Hook()
     with hooked(tmp_path, hook, alert_secret="") as (place, sender, lines):
         assert sender.send() == SentReport(put_off=1)
@@ -97,7 +97,7 @@ def trickle(connection: socket.socket) -> None:
         time.sleep(0.05)
 
 
-def test_of_ten_gigabytes_the_status_is_read_alone(tmp_path: Path) -> None:
+def test_only_the_status_of_a_ten_gigabyte_answer_is_read(tmp_path: Path) -> None:
     hook = Hook()
     hook.answers = [endless_body]
     with hooked(tmp_path, hook) as (_, sender, _lines):
@@ -106,7 +106,7 @@ def test_of_ten_gigabytes_the_status_is_read_alone(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("answer", [endless_head, trickle, b"", b"no HTTP at all\r\n\r\n"])
-def test_an_answer_that_is_none_or_never_ends_is_tried_again(
+def test_an_invalid_or_endless_answer_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     monkeypatch.setattr(webhook, "_TRY_S", 1.0)
@@ -125,7 +125,7 @@ def test_an_answer_that_is_none_or_never_ends_is_tried_again(
 @pytest.mark.parametrize(
     "target", ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:1/", "https://example.org/"]
 )
-def test_a_redirect_is_not_followed(tmp_path: Path, target: str) -> None:
+def test_redirects_are_not_followed(tmp_path: Path, target: str) -> None:
     hook = Hook()
     hook.answers = [f"HTTP/1.1 307 Elsewhere\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()]
     with hooked(tmp_path, hook) as (place, sender, lines):
@@ -136,7 +136,7 @@ def test_a_redirect_is_not_followed(tmp_path: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "report"), [(503, SentReport(put_off=1)), (422, SentReport(failed=1))])
-def test_what_is_refused_for_good_is_set_aside_and_the_rest_waits(
+def test_a_permanent_refusal_fails_the_message_and_any_other_keeps_it_waiting(
     tmp_path: Path, status: int, report: SentReport
 ) -> None:
     hook = Hook()
@@ -162,7 +162,7 @@ def test_private_addresses_are_refused_unless_allowed(tmp_path: Path, host: str)
     assert "FRAMETALLY_ALERT_ALLOW" in lines[0] or "frametally does not allow alert channels at" in lines[0]
 
 
-def test_the_address_that_was_checked_is_dialled_whatever_the_name_means_next(
+def test_the_checked_address_is_the_one_connected_to_even_if_the_name_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, dialled = [], []
@@ -184,7 +184,7 @@ def test_the_address_that_was_checked_is_dialled_whatever_the_name_means_next(
     assert (asked, dialled) == (["rebinding.example.org"], ["93.184.216.34"])
 
 
-def test_by_tls_the_certificate_has_to_be_of_the_name(tmp_path: Path) -> None:
+def test_the_tls_certificate_must_match_the_host_name(tmp_path: Path) -> None:
     authority, other = trustme.CA(), trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -200,7 +200,7 @@ def test_by_tls_the_certificate_has_to_be_of_the_name(tmp_path: Path) -> None:
     assert len(hook.posted) == 1
 
 
-def test_one_channel_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
+def test_one_unavailable_channel_does_not_delay_the_others(tmp_path: Path) -> None:
     hook = Hook()
     with hook_server(hook) as port:
         channels = {"away": "http://127.0.0.1:1/", "here": f"http://127.0.0.1:{port}/"}
@@ -232,7 +232,7 @@ def test_one_channel_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
         '{"ops": "mailto:hunter2"}',
     ],
 )
-def test_channels_that_cannot_be_are_said_without_what_is_secret(channels: str) -> None:
+def test_errors_of_invalid_channels_do_not_reveal_secrets(channels: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         channels_of(load_settings(alert_channels=channels))
     assert "FRAMETALLY_ALERT_CHANNELS" in str(refused.value)

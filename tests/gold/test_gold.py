@@ -120,7 +120,7 @@ def test_each_interval_of_a_year_is_as_in_the_index(
     assert check(index, gold) is None
 
 
-def test_any_number_of_loads_gives_the_same_rows_and_writes_nothing(store: MemoryStore, gold: Gold) -> None:
+def test_repeated_loads_give_the_same_rows_and_write_nothing(store: MemoryStore, gold: Gold) -> None:
     for day in days_of_year(3):
         put_day(store, day)
     assert len(load(store, gold).loaded) == 3
@@ -130,7 +130,7 @@ def test_any_number_of_loads_gives_the_same_rows_and_writes_nothing(store: Memor
     assert everything(gold) == before
 
 
-def test_a_newer_run_replaces_its_day_alone_and_leaves_nothing_of_the_one_before(
+def test_a_newer_run_replaces_only_its_day_and_leaves_nothing_of_the_previous_one(
     store: MemoryStore, gold: Gold, opening: ExitStack
 ) -> None:
     first, second = days_of_year(2)
@@ -148,7 +148,7 @@ def test_a_newer_run_replaces_its_day_alone_and_leaves_nothing_of_the_one_before
     assert {run for (run,) in rows(gold, tables.tracks.c.run_id)} == {newer.run_id, f"000001-{0:016x}"}
 
 
-def test_what_the_store_has_no_longer_goes_and_an_older_backup_is_followed(
+def test_days_missing_from_the_store_are_removed_and_an_older_backup_is_followed(
     store: MemoryStore, gold: Gold
 ) -> None:
     first, second = days_of_year(2)
@@ -166,7 +166,7 @@ def test_what_the_store_has_no_longer_goes_and_an_older_backup_is_followed(
     assert all(not found for name, found in everything(gold).items() if name.startswith("gold_"))
 
 
-def test_only_the_days_that_are_asked_for_are_touched(store: MemoryStore, gold: Gold) -> None:
+def test_only_the_requested_days_are_touched(store: MemoryStore, gold: Gold) -> None:
     first, second, third = days_of_year(3)
     for day in (first, second, third):
         put_day(store, day)
@@ -175,7 +175,7 @@ def test_only_the_days_that_are_asked_for_are_touched(store: MemoryStore, gold: 
     assert [day.day for day in load(store, gold).loaded] == [first, third]
 
 
-def test_a_day_of_several_intervals_has_those_of_its_newest_footage(
+def test_a_day_with_several_intervals_has_those_of_its_newest_footage(
     store: MemoryStore, gold: Gold, index: CountIndex
 ) -> None:
     def put(interval_s: int, footage: str, detections: int) -> Run:
@@ -223,7 +223,7 @@ def test_the_first_day_that_differs_from_the_index_is_named(
 @pytest.mark.thorough
 @pytest.mark.parametrize("harm", ["emptied", "one value"])
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
+def test_the_check_names_any_changed_table_and_a_load_repairs_it(
     store: MemoryStore, gold: Gold, index: CountIndex, table: Table, harm: str
 ) -> None:
     day = next(days_of_year(1))
@@ -257,7 +257,7 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
         "UPDATE gold_coverage SET interval_start = '1999' || substr(interval_start, 5)",
     ],
 )
-def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
+def test_a_value_that_its_column_cannot_have_is_named_and_repaired_like_any_other(
     store: MemoryStore, tmp_path: Path, index: CountIndex, harm: str
 ) -> None:
     """SQLite keeps any value in any column, like one with a flipped bit."""
@@ -293,7 +293,7 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
     [(0, None), (4, None), (5, 2), (9, 2), (None, 2)],
     ids=["none", "under half", "half", "all", "not noted"],
 )
-def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_stand_beside(
+def test_objects_that_an_export_calls_unmeasured_are_null_beside_the_number_followed(
     store: MemoryStore, gold: Gold, index: CountIndex, tracked: int | None, objects: int | None
 ) -> None:
     counted = make_count(detections=9, objects=2, tracked_detections=tracked, evidence=[])
@@ -326,7 +326,7 @@ def test_footage_that_shows_nothing_is_in_no_count_and_has_its_reason(
     assert check(index, gold) is None
 
 
-def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemoryStore, gold: Gold) -> None:
+def test_the_slower_of_two_simultaneous_loads_reverts_nothing(store: MemoryStore, gold: Gold) -> None:
     day = next(days_of_year(1))
     put_day(store, day)
 
@@ -350,7 +350,7 @@ def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemorySto
 
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
-def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(database: Place) -> None:
+def test_after_a_kill_at_any_statement_a_day_is_either_the_old_one_or_the_new_one(database: Place) -> None:
     url, access = database
     order = {"url": url, "user": None, "password": None}
     if access is not None:
@@ -370,7 +370,7 @@ def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(database: P
     assert seen == sorted(seen)  # and never goes back
 
 
-def test_a_damaged_part_file_leaves_the_day_as_it_was_and_is_named(store: MemoryStore, gold: Gold) -> None:
+def test_a_damaged_part_file_leaves_the_day_unchanged_and_is_named(store: MemoryStore, gold: Gold) -> None:
     first, second = days_of_year(2)
     put_day(store, first)
     load(store, gold)
@@ -398,7 +398,7 @@ def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gol
     assert gold.loads() == {}
 
 
-def test_the_questions_of_the_documentation_run_as_they_are(store: MemoryStore, gold: Gold) -> None:
+def test_the_queries_of_the_documentation_run_unchanged(store: MemoryStore, gold: Gold) -> None:
     for day in days_of_year(2):
         put_day(store, day)
     load(store, gold)

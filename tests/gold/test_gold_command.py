@@ -20,7 +20,7 @@ from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.jobs.job_results import take_in
 
 
-def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
+def test_a_day_is_loaded_and_checked_and_named_if_the_index_does_not_have_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -36,7 +36,7 @@ def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
     assert cli.main(["gold", "--check", *data]) == 0
 
 
-def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_once_somebody_asked(
+def test_indexing_fills_a_configured_database_and_the_default_one_only_after_the_first_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -51,7 +51,7 @@ def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_o
     assert cli.main(["gold", "--check", *data]) == 0
 
 
-def test_a_video_that_gold_has_nothing_of_is_named_by_the_check(
+def test_the_check_names_a_video_that_gold_does_not_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -76,7 +76,7 @@ def test_a_video_that_gold_has_nothing_of_is_named_by_the_check(
         assert cli.main(["gold", "--check", *data]) == 0
 
 
-def test_a_table_that_cannot_be_read_is_named_by_the_check(
+def test_the_check_names_a_table_that_cannot_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -99,7 +99,7 @@ def test_a_table_that_cannot_be_read_is_named_by_the_check(
     assert ": cannot be read: " in said
 
 
-def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
+def test_a_damaged_part_file_gives_one_line_and_exit_code_1_and_other_days_are_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
@@ -121,7 +121,7 @@ def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
         ("sqlite:////proc/no/gold.sqlite", "FRAMETALLY_GOLD_URL"),
     ],
 )
-def test_a_url_that_cannot_be_is_one_line(
+def test_an_invalid_url_gives_one_line(
     url: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_GOLD_URL", url)
@@ -131,7 +131,7 @@ def test_a_url_that_cannot_be_is_one_line(
     assert "secret" not in line
 
 
-def test_tables_of_a_newer_release_and_files_of_others_are_left_alone(
+def test_tables_of_a_newer_release_and_files_of_others_are_not_touched(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -150,7 +150,7 @@ def test_tables_of_a_newer_release_and_files_of_others_are_left_alone(
 
 
 @pytest.mark.parametrize(("kind", "queued"), [("checks", True), ("enhance", True), ("previews", False)])
-def test_what_is_made_of_a_video_behind_its_end_has_its_rows_made_again_where_gold_is_wanted(
+def test_later_work_on_a_finished_video_updates_its_rows_where_gold_is_used(
     kind: JobKind, queued: bool, tmp_path: Path
 ) -> None:
     video = make_video()

@@ -77,7 +77,7 @@ def opening() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_crossings_and_stays_are_rows_of_their_own_and_add_up_to_the_index(
+def test_crossings_and_stays_have_their_own_rows_and_add_up_to_the_index(
     store: MemoryStore, tmp_path: Path, opening: ExitStack
 ) -> None:
     gold = opening.enter_context(closing(Gold(f"sqlite:///{tmp_path}/gold.sqlite")))

@@ -68,7 +68,7 @@ def assert_it_is_as_from_nothing(footage: Footage, gold: Gold) -> None:
     assert [gold.changed_tables(day) for day in gold.loads()] == [[]] * len(gold.loads())
 
 
-def test_of_a_late_segment_the_changed_hour_alone_is_read_and_has_new_rows(
+def test_a_late_segment_reads_only_the_changed_hour_and_gives_new_rows(
     busy: Footage, gold: Gold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(busy, gold)
@@ -90,7 +90,7 @@ def test_of_a_late_segment_the_changed_hour_alone_is_read_and_has_new_rows(
     assert_it_is_as_from_nothing(busy, gold)
 
 
-def test_after_footage_is_forgotten_no_row_of_its_hours_is_left(busy: Footage, gold: Gold) -> None:
+def test_forgetting_footage_leaves_no_row_of_its_hours(busy: Footage, gold: Gold) -> None:
     load(busy, gold)
     forget(busy, MEDIA[0], from_ms=LATE_MS, to_ms=LATE_MS + HOUR_MS)
     busy.aggregate()
@@ -102,7 +102,7 @@ def test_after_footage_is_forgotten_no_row_of_its_hours_is_left(busy: Footage, g
 
 
 @pytest.mark.parametrize("is_list_left", [True, False])
-def test_a_row_of_another_hour_that_was_changed_is_still_named_and_mended(
+def test_a_changed_row_of_another_hour_is_still_named_and_repaired(
     busy: Footage, gold: Gold, is_list_left: bool
 ) -> None:
     load(busy, gold)

@@ -21,7 +21,7 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PG_CONN_URI", URI)
 
 
-def test_names_of_others_set_gold() -> None:
+def test_variables_of_other_programs_also_configure_gold() -> None:
     gold = load_settings().part(GoldSettings)
     assert gold.gold_url == "postgresql://gold@db.example.org:5433/counts?sslmode=require"
     assert gold.gold_password.get_secret_value() == "p@ss"
@@ -33,7 +33,7 @@ def test_the_server_may_be_named_in_the_query(monkeypatch: pytest.MonkeyPatch) -
     assert gold.gold_url == "postgresql:///counts?host=db.example.org&port=5433"
 
 
-def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
+def test_our_settings_win_and_a_password_is_sent_only_to_the_server_that_it_belongs_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_GOLD_URL", "sqlite:////tmp/gold.sqlite")
@@ -41,7 +41,7 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
     assert (gold.gold_url, gold.gold_password.get_secret_value()) == ("sqlite:////tmp/gold.sqlite", "")
 
 
-def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
+def test_an_invalid_value_gives_one_line_that_names_its_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PG_CONN_URI", "mysql://me:s3cret@h/d")

@@ -143,7 +143,7 @@ def test_a_round_publishes_the_rows_of_gold_and_another_writes_nothing(lake: Lak
     assert lake.store.writes == writes
 
 
-def test_a_newer_run_replaces_its_day_alone_in_one_snapshot_and_a_day_that_went_goes(lake: Lake) -> None:
+def test_a_newer_run_replaces_only_its_day_in_one_snapshot_and_a_removed_day_disappears(lake: Lake) -> None:
     lake.publish()
     before = {row["day"]: row for row in lake.rows("counts")}
     files = set(lake.files())
@@ -163,7 +163,7 @@ def test_a_newer_run_replaces_its_day_alone_in_one_snapshot_and_a_day_that_went_
 
 
 @pytest.mark.parametrize("writes", [range(1, 99) if THOROUGH else (2, 20, 28)])
-def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_mends_them(
+def test_after_a_kill_at_any_write_all_tables_agree_and_the_next_round_completes_them(
     lake: Lake, writes: Any
 ) -> None:
     """A round that is killed before the new snapshot leaves the old one: the next is killed a write later."""
@@ -197,7 +197,7 @@ def killed_at(lake: Lake, number: int) -> bool:
     return False
 
 
-def test_manifests_that_are_read_at_once_are_each_judged_by_their_own_days(
+def test_manifests_read_at_the_same_time_are_each_filtered_by_their_own_days(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pyiceberg reads them in threads, and its evaluator keeps the one that it was given last."""
@@ -218,7 +218,7 @@ def test_manifests_that_are_read_at_once_are_each_judged_by_their_own_days(
     assert {row["run_id"] for row in lake.rows("counts") if str(row["day"]) == days[2]} == {newer.run_id}
 
 
-def test_of_two_rounds_at_once_the_slower_one_takes_nothing_back(lake: Lake) -> None:
+def test_the_slower_of_two_simultaneous_rounds_reverts_nothing(lake: Lake) -> None:
     lake.publish()
     put_day(lake.store, SECOND, sequence=2, seed=2)
     lake.load()
@@ -231,7 +231,7 @@ def test_of_two_rounds_at_once_the_slower_one_takes_nothing_back(lake: Lake) -> 
     assert len(lake.runs()) == 1
 
 
-def test_a_snapshot_repeats_until_it_expires_and_then_nothing_of_it_is_left(lake: Lake) -> None:
+def test_a_snapshot_gives_the_same_rows_until_it_expires_and_then_leaves_nothing(lake: Lake) -> None:
     lake.publish()
     [first] = lake.snapshots()
     then = lake.rows("counts")
@@ -251,7 +251,7 @@ def test_a_snapshot_repeats_until_it_expires_and_then_nothing_of_it_is_left(lake
     assert lake.publish() == 0
 
 
-def test_files_of_a_killed_round_go_once_no_round_can_need_them(lake: Lake) -> None:
+def test_files_of_a_killed_round_are_removed_once_no_round_can_need_them(lake: Lake) -> None:
     lake.publish()
     files = set(lake.files())
     put_day(lake.store, SECOND, sequence=2, seed=2)
@@ -270,7 +270,7 @@ def test_files_of_a_killed_round_go_once_no_round_can_need_them(lake: Lake) -> N
     assert set(lake.files()) == files
 
 
-def test_a_lost_catalogue_is_found_in_the_store_with_its_history(lake: Lake) -> None:
+def test_a_lost_catalogue_is_recovered_from_the_store_with_its_history(lake: Lake) -> None:
     lake.publish()
     put_day(lake.store, SECOND, sequence=2, seed=2)
     lake.publish()
@@ -284,7 +284,7 @@ def test_a_lost_catalogue_is_found_in_the_store_with_its_history(lake: Lake) -> 
 
 
 @pytest.mark.parametrize("spoil", ["missing", "cut", "other", "moved"])
-def test_files_that_cannot_be_read_are_one_line_and_a_rebuild_publishes_all_again(
+def test_unreadable_files_give_one_line_and_a_rebuild_publishes_everything_again(
     lake: Lake, spoil: str
 ) -> None:
     lake.publish()
@@ -322,7 +322,7 @@ def test_tables_of_an_earlier_release_get_the_columns_of_this_one(lake: Lake) ->
     assert {*tables.loads.c.keys()} == lake.rows("loads")[0].keys()
 
 
-def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date(
+def test_the_command_publishes_and_whatever_updates_gold_updates_the_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--data-dir", str(tmp_path)]
@@ -343,7 +343,7 @@ def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date
         assert "iceberg: 2 days published" in capsys.readouterr().out
 
 
-def test_doctor_deep_names_every_iceberg_file_that_is_not_as_it_was_written(
+def test_doctor_deep_names_every_iceberg_file_that_has_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def rows() -> dict[str, tuple[str, bool, str]]:
@@ -405,7 +405,7 @@ def test_pages_of_parquet_files_have_checksums(lake: Lake) -> None:
         parquet.read_table(io.BytesIO(bytes(flipped)), page_checksum_verification=True)
 
 
-def test_in_a_copied_folder_the_tables_end_no_command_but_their_own(
+def test_tables_in_a_copied_folder_stop_only_their_own_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, copy = tmp_path / "first", tmp_path / "copy"
@@ -430,7 +430,7 @@ def test_in_a_copied_folder_the_tables_end_no_command_but_their_own(
     assert cli.main(["index", "--data-dir", str(copy)]) == 0
 
 
-def test_gold_tables_that_cannot_be_opened_do_not_end_the_command_that_indexes(
+def test_unreadable_gold_tables_do_not_stop_the_index_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = load_settings(data_dir=tmp_path)
@@ -444,7 +444,7 @@ def test_gold_tables_that_cannot_be_opened_do_not_end_the_command_that_indexes(
         assert told.err.count("warning: the update by frametally_gold") == (round_number == 0)
 
 
-def test_without_pyiceberg_a_line_says_what_to_install(
+def test_without_pyiceberg_one_line_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "frametally_gold.iceberg_tables", raising=False)
@@ -454,7 +454,7 @@ def test_without_pyiceberg_a_line_says_what_to_install(
     assert "run pip install 'frametally[iceberg]'" in capsys.readouterr().err
 
 
-def test_nobody_imports_pyiceberg_who_does_not_publish(tmp_path: Path) -> None:
+def test_only_publishing_imports_pyiceberg(tmp_path: Path) -> None:
     code = (
         "import sys; from frametally_cli import main as cli;"
         f"cli.main(['gold', '--data-dir', {str(tmp_path)!r}]);"

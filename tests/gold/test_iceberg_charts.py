@@ -166,7 +166,7 @@ def answers(client: FlaskClient) -> dict[str, Any]:
 
 
 @pytest.mark.thorough
-def test_a_select_gives_every_number_of_every_chart_and_an_older_snapshot_those_of_then(
+def test_a_query_gives_every_number_of_every_chart_and_an_older_snapshot_the_numbers_of_its_time(
     charts: Charts,
 ) -> None:
     assert QUESTIONS.keys() == {endpoint.path for endpoint in (*CATALOGUE.endpoints, *COUNTS.endpoints)}
@@ -188,7 +188,7 @@ def test_a_select_gives_every_number_of_every_chart_and_an_older_snapshot_those_
 
 
 @pytest.mark.thorough
-def test_a_select_gives_every_crossing_movement_stay_and_speed(charts: Charts) -> None:
+def test_a_query_gives_every_crossing_movement_stay_and_speed(charts: Charts) -> None:
     junction.draw(charts.place)
     junction.film(charts.place)
     charts.publish()
@@ -230,7 +230,7 @@ def test_a_select_gives_every_crossing_movement_stay_and_speed(charts: Charts) -
     assert dict(speeds) == {one["label"]: one["measured"] for one in get("speeds")["speeds"][1:]}
 
 
-def test_the_questions_of_the_documentation_run_as_they_are(charts: Charts) -> None:
+def test_the_queries_of_the_documentation_run_unchanged(charts: Charts) -> None:
     put_day(charts.store, DAYS[0], MODELS[0])
     charts.publish()
     page = (Path(__file__).resolve().parents[2] / "docs" / "iceberg.md").read_text(encoding="utf-8")

@@ -113,7 +113,7 @@ def by_workers(tmp_path_factory: pytest.TempPathFactory, uploaded: Place) -> tup
 
 
 @pytest.mark.thorough
-def test_layers_leave_the_objects_and_rows_that_workers_leave(
+def test_layers_leave_the_same_objects_and_rows_as_workers(
     place: Place, by_workers: tuple[object, ...]
 ) -> None:
     assert [place.media(layer) for layer in LAYERS] == [0] * len(LAYERS)
@@ -122,9 +122,7 @@ def test_layers_leave_the_objects_and_rows_that_workers_leave(
     assert place.made() == by_workers
 
 
-def test_a_layer_that_is_run_again_does_nothing_again(
-    place: Place, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_running_a_layer_again_does_nothing(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
     place.media("silver")
     before = {key: place.store.head(key) for key in place.objects()}
     capfd.readouterr()
@@ -135,7 +133,7 @@ def test_a_layer_that_is_run_again_does_nothing_again(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("passing", [1, 4])
-def test_a_layer_that_is_killed_behind_any_function_goes_on(
+def test_a_layer_killed_after_any_function_resumes(
     place: Place, by_workers: tuple[object, ...], passing: int
 ) -> None:
     assert len(driver.functions_of("silver")) == 4  # the first and the last; asking takes a second, so here
@@ -147,7 +145,9 @@ def test_a_layer_that_is_killed_behind_any_function_goes_on(
 
 
 @pytest.mark.thorough
-def test_gold_that_is_killed_goes_on_and_tells_once(place: Place, by_workers: tuple[object, ...]) -> None:
+def test_a_killed_gold_layer_resumes_and_sends_its_mail_once(
+    place: Place, by_workers: tuple[object, ...]
+) -> None:
     assert place.media("silver") == 0
     mail = {"FRAMETALLY_MAIL_TO": "watch@example.org", "FRAMETALLY_SMTP_URL": "smtp://127.0.0.1"}
     gold = "media", "gold", "--video", place.video.id
@@ -159,7 +159,7 @@ def test_gold_that_is_killed_goes_on_and_tells_once(place: Place, by_workers: tu
     assert "did not pass" in notice.subject
 
 
-def test_what_a_layer_decodes_has_neither_a_network_nor_log_ins(
+def test_a_layers_decoder_has_no_network_and_no_credentials(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = """
@@ -185,7 +185,7 @@ def test_what_a_layer_decodes_has_neither_a_network_nor_log_ins(
         ("os.kill(os.getpid(), 11)", "Its decoder was killed (SIGSEGV)."),
     ],
 )
-def test_what_kills_its_decoder_is_named_and_holds_up_no_other_function(
+def test_a_video_that_kills_its_decoder_is_named_and_does_not_block_other_functions(
     place: Place, body: str, why: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     in_place_of_previews(body, monkeypatch)
@@ -202,7 +202,7 @@ def in_place_of_previews(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
-def test_bytes_that_were_changed_stop_at_bronze(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+def test_changed_bytes_stop_at_bronze(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
     original = keys.original_key(place.video.id)
     data = place.store.get(original)
     place.store.put(original, data[:-1] + bytes([data[-1] ^ 1]))
@@ -215,7 +215,7 @@ def test_bytes_that_were_changed_stop_at_bronze(place: Place, capfd: pytest.Capt
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("video_id", ["", "../../x", "1", NOBODY.replace("4000", "1000"), NOBODY])
-def test_a_video_that_is_none_is_one_line(
+def test_an_invalid_or_unknown_video_gives_one_line(
     place: Place, layer: str, video_id: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["media", layer, "--video", video_id, "--data-dir", str(place.folder)]) == 2
@@ -224,13 +224,13 @@ def test_a_video_that_is_none_is_one_line(
     assert said.out == ""
 
 
-def test_without_hamilton_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hamilton_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hamilton", None)
     with pytest.raises(Misconfigured, match=r"pip install 'frametally\[layers\]'"):
         driver.arranged("bronze")
 
 
-def test_an_error_of_ours_comes_through_as_it_is_and_without_a_banner(
+def test_our_own_errors_pass_through_unchanged_and_without_a_banner(
     place: Place, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place.store.delete(keys.original_key(place.video.id))
@@ -245,7 +245,7 @@ def test_an_error_of_ours_comes_through_as_it_is_and_without_a_banner(
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_the_pictures_in_the_docs_are_of_these_functions(layer: driver.LayerName) -> None:
+def test_the_pictures_in_the_docs_show_these_functions(layer: driver.LayerName) -> None:
     folder = Path(__file__).resolve().parents[2] / "docs/pictures"
     drawn = driver.draw(layer).source
     assert (folder / f"layer-{layer}.dot").read_text(encoding="utf-8") == drawn, "make pictures"
@@ -262,7 +262,7 @@ def test_a_helper_is_in_no_picture() -> None:
         assert "\t_" not in driver.draw(layer).source
 
 
-def test_without_graphviz_a_line_says_what_to_install(
+def test_without_graphviz_one_line_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -271,7 +271,7 @@ def test_without_graphviz_a_line_says_what_to_install(
 
 
 @pytest.mark.thorough
-def test_a_worker_tells_of_new_videos_where_airflow_is_to_know(place: Place) -> None:
+def test_a_worker_announces_new_videos_where_airflow_handles_them(place: Place) -> None:
     done = place.run("work", "--until-done")
     assert done.code == 0, done.err
     with closing(open_frame_log(place.settings.log_url)) as log:

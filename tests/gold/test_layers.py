@@ -64,7 +64,7 @@ def functions(module: types.ModuleType) -> set[str]:
     }
 
 
-def test_every_function_of_every_layer_is_called_here_by_its_name() -> None:
+def test_this_file_calls_every_function_of_every_layer_by_name() -> None:
     tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     called = {
         (node.func.value.id, node.func.attr)
@@ -91,7 +91,7 @@ def test_the_layers_themselves_import_neither_hamilton_nor_pandas() -> None:
 
 
 @pytest.mark.thorough
-def test_workers_and_the_layers_functions_run_without_hamilton_and_pandas() -> None:
+def test_workers_and_layer_functions_run_without_hamilton_and_pandas() -> None:
     program = (
         "import sys, frametally_videos.jobs.job_worker, frametally_videos.jobs.job_steps\n"
         "from frametally_gold.layers import bronze, gold, silver\n"
@@ -101,12 +101,12 @@ def test_workers_and_the_layers_functions_run_without_hamilton_and_pandas() -> N
 
 
 @pytest.mark.thorough
-def test_the_envelope_is_the_record_that_was_accepted(place: Place) -> None:
+def test_the_envelope_is_the_accepted_record(place: Place) -> None:
     assert bronze.envelope(place.video.id, place.store, place.patience) == place.video
 
 
 @pytest.mark.thorough
-def test_without_a_video_there_is_no_envelope(place: Place) -> None:
+def test_there_is_no_envelope_without_a_video(place: Place) -> None:
     missing = place.video.id[:-1] + ("0" if place.video.id[-1] != "0" else "1")
     with pytest.raises(Poison, match=f"video {missing} does not exist"):
         bronze.envelope(missing, place.store, place.patience)
@@ -128,7 +128,7 @@ def test_an_original_has_as_many_bytes_as_were_accepted(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_an_original_of_other_bytes_is_told(place: Place) -> None:
+def test_an_original_with_other_bytes_is_reported(place: Place) -> None:
     size_bytes = place.video.size_bytes
     found = bronze.sha256(place.video, size_bytes, place.store, place.patience)
     assert found == place.video.sha256
@@ -142,7 +142,7 @@ def test_an_original_of_other_bytes_is_told(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_form_is_what_a_look_into_the_bytes_says(place: Place) -> None:
+def test_the_form_is_read_from_the_bytes(place: Place) -> None:
     # The time is a guess.
     in_the_bytes = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)
     assert bronze.form(place.video, place.video.sha256, place.settings) == in_the_bytes
@@ -152,21 +152,21 @@ def test_the_form_is_what_a_look_into_the_bytes_says(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_previews_are_put_and_named(place: Place) -> None:
+def test_previews_are_stored_and_named(place: Place) -> None:
     made = silver.previews(place.video, place.store, place.settings, NoProgress(), place.patience)
     assert [artifact.kind for artifact in made] == ["poster", "sprite", "sprite_vtt"]
     assert all(place.store.head(artifact.key) for artifact in made)
 
 
 @pytest.mark.thorough
-def test_the_metadata_is_put_and_named(place: Place) -> None:
+def test_the_metadata_is_stored_and_named(place: Place) -> None:
     [made] = silver.metadata(place.video, place.store, place.settings, NoProgress(), place.patience)
     found = decode_at(made.key, place.store.get(made.key), VideoMetadata)
     assert (found.sha256, made.kind) == (place.video.sha256, "metadata")
 
 
 @pytest.mark.thorough
-def test_a_video_that_browsers_play_gets_no_other(place: Place) -> None:
+def test_a_video_that_browsers_play_gets_no_other_version(place: Place) -> None:
     before = [info.key for info in place.store.list("videos")]
     assert place.video.facts.plays_in_browsers
     assert silver.playable(place.video, place.store, place.settings, NoProgress(), place.patience) == []
@@ -174,7 +174,9 @@ def test_a_video_that_browsers_play_gets_no_other(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_one_that_they_do_not_play_gets_one(tmp_path: Path, make_video: Callable[..., Path]) -> None:
+def test_a_video_that_browsers_cannot_play_gets_a_playable_version(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
     other = Place(tmp_path / "other", make_video("gate.mkv", 12, codec="libx264", size_px=(64, 48)))
     [made] = silver.playable(other.video, other.store, other.settings, NoProgress(), other.patience)
     assert (made.kind, made.content_type) == ("playable", "video/mp4")
@@ -182,13 +184,13 @@ def test_one_that_they_do_not_play_gets_one(tmp_path: Path, make_video: Callable
 
 
 @pytest.mark.thorough
-def test_what_was_checked_is_put_and_named(place: Place) -> None:
+def test_the_checks_are_stored_and_named(place: Place) -> None:
     [made] = silver.checks(place.video, place.store, place.settings, NoProgress(), place.patience)
     found = decode_at(made.key, place.store.get(made.key), VideoQuality)
     assert (found.sha256, made.kind) == (place.video.sha256, "quality")
 
 
-def test_silver_is_all_that_workers_do_to_a_video_beside_its_frames() -> None:
+def test_silver_does_everything_that_workers_do_to_a_video_except_its_frames() -> None:
     facts = make_facts(plays_in_browsers=False, why_not="It is what no browser plays.")
     assert functions(silver) == {*usual_jobs(make_record(facts=facts), "queue")} - {"frames"}
 
@@ -203,7 +205,7 @@ def test_the_tables_get_the_videos_rows(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_which_checks_were_not_passed_is_told_once(place: Place) -> None:
+def test_failed_checks_are_mailed_once(place: Place) -> None:
     settings = place.settings.model_copy(
         update={"mail_to": "watch@example.org", "smtp_url": "smtp://127.0.0.1"}
     )

@@ -25,7 +25,7 @@ def write_notebooks(folder: Path) -> list[Path]:
     return written
 
 
-def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
+def test_each_layers_folder_gets_one_notebook_and_none_is_committed(tmp_path: Path) -> None:
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
     ignored = [f"capabilities/frametally_gold/datalake/{name}" for name in written]
@@ -35,12 +35,12 @@ def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path
     assert told.stdout.split() == ignored
 
 
-def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
+def test_the_same_layers_give_the_same_notebooks(tmp_path: Path) -> None:
     first, again = write_notebooks(tmp_path / "first"), write_notebooks(tmp_path / "again")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
 
-def test_their_cells_run_in_order(
+def test_the_cells_of_a_notebook_run_in_order(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import nbclient  # imported here, because it takes seconds
@@ -63,7 +63,7 @@ def test_their_cells_run_in_order(
         assert cells[-1].outputs[0].data["text/plain"].startswith(f"LayerReport(done={names!r}")
 
 
-def test_without_the_id_of_a_video_the_first_cell_says_what_to_set(
+def test_without_a_video_id_the_first_cell_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VIDEO_ID", raising=False)

@@ -101,7 +101,7 @@ def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.thorough
-def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: list[VideoRecord]) -> None:
+def test_counts_of_videos_add_up_to_those_of_their_sources(house: House, videos: list[VideoRecord]) -> None:
     c = tables.videos.c
     loaded = {row[0]: row[1:] for row in rows(house, c.video_id, c.source, c.frames_announced)}
     assert loaded == {videos[0].id: ("gate-1", 60), videos[1].id: ("gate-1", 90)}
@@ -129,7 +129,7 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: 
 
 
 @pytest.mark.thorough
-def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House) -> None:
+def test_a_lost_gold_database_gets_the_same_rows_again(house: House) -> None:
     house("gold")
     every = [*tables.MOMENTS, *tables.OF_VIDEO]
     before = {table.name: rows(house, *table.c) for table in every}
@@ -139,7 +139,7 @@ def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House) -> 
     assert before["gold_tracks"]
 
 
-def test_what_is_checked_later_is_in_its_rows_and_a_removed_video_has_none(
+def test_a_later_check_appears_in_a_videos_rows_and_a_removed_video_has_none(
     house: House, videos: list[VideoRecord]
 ) -> None:
     first, second = videos

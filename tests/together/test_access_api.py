@@ -60,7 +60,7 @@ def client(url: str) -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
-def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path: str) -> None:
+def test_sockets_are_open_only_to_signed_in_people(url: str, client: Client, path: str) -> None:
     address = url.replace("http", "ws") + path
     cookie = cookie_of(sign_in(client, "lukas"))
     with open_socket(address) as socket, pytest.raises(ConnectionClosed):
@@ -80,7 +80,7 @@ def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path
 
 
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
-def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
+def test_an_allowed_sites_page_cannot_listen_with_a_visitors_session(
     people: Place, serving: Serving, path: str
 ) -> None:
     url = serving(people.app(web_allowed_origins=OTHER))
@@ -98,7 +98,7 @@ def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
     assert 1008 not in codes_by_origin.values()
 
 
-def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(client: Client) -> None:
+def test_a_page_redirects_to_the_sign_in_and_back_and_an_api_answers_401(client: Client) -> None:
     led = client("GET", "/videos?source=a%26b", Accept="text/html")
     assert (led.status, led.headers["location"]) == (303, "/sign-in?next=/videos%3Fsource%3Da%2526b")
     page = client("GET", led.headers["location"])
@@ -109,7 +109,7 @@ def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(clie
 
 
 @pytest.mark.thorough
-def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_programs(
+def test_a_forbidden_page_is_explained_as_a_page_to_people_and_as_json_to_programs(
     client: Client, people: Place
 ) -> None:
     cookie = cookie_of(sign_in(client, "lukas"))
@@ -127,12 +127,12 @@ def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_
 @pytest.mark.parametrize(
     "wanted", [OTHER, "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)", "/\n/x", "/\\/x"]
 )
-def test_a_log_in_leads_to_pages_of_ours_alone(client: Client, wanted: str) -> None:
+def test_a_sign_in_redirects_only_to_our_own_pages(client: Client, wanted: str) -> None:
     assert sign_in(client, "lukas", next=wanted).headers["location"] == "/"
 
 
 @pytest.mark.thorough
-def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: Client) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_limited_to_tls_behind_tls(client: Client) -> None:
     plain = sign_in(client, "lukas").headers["set-cookie"]
     assert plain.startswith("frametally=")
     assert {"HttpOnly", "Path=/", "SameSite=Lax", "Max-Age=604800"} < {
@@ -144,7 +144,7 @@ def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: C
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} < {one.strip() for one in safe.split(";")}
 
 
-def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_work(
+def test_an_unknown_name_and_a_wrong_password_get_the_same_answer_after_the_same_work(
     place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -172,7 +172,7 @@ def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_wor
 
 
 @pytest.mark.thorough
-def test_names_that_are_markup_or_megabytes_are_one_clear_line(client: Client, url: str) -> None:
+def test_a_name_of_markup_or_megabytes_gives_one_clear_line(client: Client, url: str) -> None:
     marked = sign_in(client, '"><script>alert(1)</script>', "x")
     assert marked.status == 401
     assert b"<script>alert" not in marked.body
@@ -188,9 +188,7 @@ def test_names_that_are_markup_or_megabytes_are_one_clear_line(client: Client, u
 
 
 @pytest.mark.thorough
-def test_guesses_are_slowed_down_and_the_right_password_waits_with_them(
-    client: Client, people: Place
-) -> None:
+def test_guesses_are_slowed_down_and_the_right_password_waits_too(client: Client, people: Place) -> None:
     statuses = guess_until_slowed(lambda: sign_in(client, "lukas", "wrong password"))
     assert statuses == [401] * max(5, len(statuses) - 1) + [429]
     lengthen_waits(people)
@@ -218,7 +216,7 @@ def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: P
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("how", ["password", "removal", "log-out", "link", "codes"])
-def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Place, how: str) -> None:
+def test_a_session_is_over_as_soon_as_it_is_ended(client: Client, people: Place, how: str) -> None:
     cookies = [cookie_of(sign_in(client, "runa")) for _ in range(2)]
     assert [client("GET", "/api/models", Cookie=one).status for one in cookies] == [200, 200]
     book = AccessBook(people.catalogue.url)  # another process's
@@ -242,7 +240,7 @@ def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Plac
 
 
 @pytest.mark.thorough
-def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
+def test_a_session_used_later_than_the_clock_says_is_over_and_a_new_one_works(
     client: Client, people: Place
 ) -> None:
     cookie = cookie_of(sign_in(client, "runa"))
@@ -266,7 +264,7 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
         ({"Origin": "https://intranet.example"}, 401),  # it may change things, but not by a viewer's sign-in
     ],
 )
-def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
+def test_a_session_can_change_something_only_from_our_own_pages(
     people: Place, serving: Serving, headers: dict[str, str], status: int
 ) -> None:
     url = serving(people.app(web_uploads=True, web_allowed_origins="https://intranet.example"))
@@ -284,7 +282,7 @@ def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
     assert own == 404
 
 
-def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
+def test_a_page_knows_what_its_account_may_change_there(url: str) -> None:
     told = {}
     for name in NAMES:
         with asking_as(url, name) as ask:
@@ -295,7 +293,7 @@ def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
     assert told == {"lukas": [False] * 4, "clara": [True, True, True, False], "runa": [True] * 4}
 
 
-def test_where_nobody_may_change_videos_only_administrators_read_how_to_allow_it(
+def test_where_videos_cannot_be_changed_only_administrators_read_how_to_allow_it(
     people: Place, serving: Serving
 ) -> None:
     url = serving(people.app(web_uploads=False))
@@ -308,9 +306,7 @@ def test_where_nobody_may_change_videos_only_administrators_read_how_to_allow_it
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
-def test_no_page_of_another_site_logs_anybody_in_or_out(
-    people: Place, serving: Serving, allowed: str
-) -> None:
+def test_no_other_sites_page_can_sign_anyone_in_or_out(people: Place, serving: Serving, allowed: str) -> None:
     client = Client(serving(people.app(web_uploads=True, web_allowed_origins=allowed)))
     for path in ("/sign-in", "/sign-out", "/sign-in/once/t", "/sign-in/password", "/sign-in/sessions"):
         assert client("POST", path, "name=a", Content_Type=FORM, Origin=OTHER).status == 403
@@ -320,7 +316,7 @@ def test_no_page_of_another_site_logs_anybody_in_or_out(
 
 
 @pytest.mark.thorough
-def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:
+def test_a_second_factor_is_required_and_each_code_works_once(client: Client, people: Place) -> None:
     secret = credentials.make_code_secret()
     people.access.set_code_secret("runa", secret)
     code = credentials.code_at(secret, credentials.step_of(time.time()))
@@ -332,7 +328,7 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, 
 
 
 @pytest.mark.thorough
-def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Place) -> None:
+def test_a_link_sets_a_password_and_signs_in_once(client: Client, people: Place) -> None:
     people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     address = "/sign-in/once/t"
     assert b"For lukas." in client("GET", address).body
@@ -376,7 +372,7 @@ def proxied(people: Place, serving: Serving) -> Iterator[Client]:
         ({}, (401, 401)),
     ],
 )
-def test_a_proxy_that_knows_the_secret_says_who_it_is_and_nobody_else(
+def test_only_a_proxy_that_knows_the_secret_can_name_the_user(
     proxied: Client, headers: dict[str, str], statuses: tuple[int, int]
 ) -> None:
     path = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
@@ -393,7 +389,7 @@ def test_a_proxy_that_knows_the_secret_says_who_it_is_and_nobody_else(
         ({"web_accounts": True}, 401, 401, "Sign in at /sign-in"),
     ],
 )
-def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
+def test_without_accounts_only_this_machine_can_change_things_and_others_can_look(
     place: Place,
     serving: Serving,
     settings: dict[str, Any],
@@ -415,7 +411,7 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
         client.close()
 
 
-def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_closed(
+def test_accounts_lost_before_the_first_request_leave_the_dashboard_closed(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [1000.0]
@@ -436,7 +432,7 @@ def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_cl
         client.close()
 
 
-def test_a_store_that_is_away_closes_no_dashboard_without_accounts(
+def test_an_unavailable_store_does_not_close_a_dashboard_without_accounts(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(key: str) -> None:

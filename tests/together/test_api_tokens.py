@@ -60,7 +60,7 @@ def by(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_a_program_uploads_by_a_token_and_needs_to_come_from_no_page(client: Client, people: Place) -> None:
+def test_a_program_can_upload_with_a_token_without_coming_from_a_page(client: Client, people: Place) -> None:
     sent, data = by(token_of(people, "clara", "correct")), fake_video(size_bytes=1000)
 
     def ask(method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answered:
@@ -81,7 +81,7 @@ def test_a_program_uploads_by_a_token_and_needs_to_come_from_no_page(client: Cli
     assert client("PATCH", video, "{}", **sent, Origin=OTHER).status == 403  # pages of others have no token
 
 
-def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(people: Place, serving: Serving) -> None:
+def test_only_an_allowed_sites_page_can_send_a_token(people: Place, serving: Serving) -> None:
     client = Client(serving(people.app(web_uploads=True, web_allowed_origins="https://intranet.example")))
     sent = by(token_of(people, "runa", "run"))
     video = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
@@ -95,7 +95,7 @@ def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(people: Pla
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
-def test_a_socket_is_opened_by_a_token(url: str, people: Place, path: str) -> None:
+def test_a_token_opens_a_socket(url: str, people: Place, path: str) -> None:
     address = url.replace("http", "ws") + path
     sent = by(token_of(people, "lukas", "look"))
     with open_socket(address, additional_headers=sent) as socket:
@@ -111,7 +111,7 @@ def test_a_socket_is_opened_by_a_token(url: str, people: Place, path: str) -> No
         assert socket.close_code == 1008
 
 
-def test_a_token_sees_its_sources_alone(client: Client, people: Place) -> None:
+def test_a_token_sees_only_its_sources(client: Client, people: Place) -> None:
     people.film({"car": 1.0}, source="gate", name="Gate")
     all_of_it, none = token_of(people, "lukas", "look", "gate"), token_of(people, "lukas", "look", "quay")
     found = [client("GET", "/api/sources", **by(one)).json["sources"] for one in (all_of_it, none)]
@@ -119,7 +119,9 @@ def test_a_token_sees_its_sources_alone(client: Client, people: Place) -> None:
     assert client("GET", "/api/videos", **by(none)).status == 403
 
 
-def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Client, people: Place) -> None:
+def test_broken_removed_and_expired_tokens_give_one_line_and_open_nothing(
+    client: Client, people: Place
+) -> None:
     token = token_of(people, "runa", "run")
     old, removed, gone = (
         token_of(people, "runa", "run", lasts_s=-1),
@@ -141,7 +143,7 @@ def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Cli
     assert client("GET", "/api/models", Authorization="Basic cnVuYTp4").status == 401
 
 
-def test_a_token_that_was_used_later_than_the_clock_says_names_the_clock(
+def test_the_error_for_a_token_used_later_than_the_clock_says_names_the_clock(
     client: Client, people: Place
 ) -> None:
     token = token_of(people, "runa", "run")
@@ -156,7 +158,7 @@ def test_a_token_that_was_used_later_than_the_clock_says_names_the_clock(
 
 
 @pytest.mark.thorough
-def test_a_token_of_ten_megabytes_is_refused_and_the_next_request_answered(
+def test_a_ten_megabyte_token_is_refused_and_the_next_request_answered(
     url: str, client: Client, people: Place
 ) -> None:
     huge = Client(url)
@@ -166,7 +168,7 @@ def test_a_token_of_ten_megabytes_is_refused_and_the_next_request_answered(
     assert client("GET", "/api/models", **by(token_of(people, "lukas", "look"))).status == 200
 
 
-def test_guesses_are_slowed_down_and_keep_no_right_token_and_no_log_in_out(
+def test_guesses_are_slowed_down_without_blocking_a_right_token_or_a_sign_in(
     client: Client, people: Place
 ) -> None:
     right = token_of(people, "lukas", "look")
@@ -184,7 +186,7 @@ def test_guesses_are_slowed_down_and_keep_no_right_token_and_no_log_in_out(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("named", ["guest", ""])
-def test_behind_a_proxy_the_name_that_it_says_counts_before_a_token(
+def test_behind_a_proxy_the_name_that_it_sends_outranks_a_token(
     people: Place, serving: Serving, named: str
 ) -> None:
     settings: dict[str, Any] = {"proxy_secret": SecretStr(SECRET), "proxy_roles": "guest=look"}
@@ -199,7 +201,7 @@ def test_behind_a_proxy_the_name_that_it_says_counts_before_a_token(
     client.close()
 
 
-def test_without_accounts_another_ones_token_is_nobodys_business(place: Place) -> None:
+def test_a_foreign_token_is_ignored_without_accounts(place: Place) -> None:
     with closing(AccessBook(place.catalogue.url)) as book:
         place.access = book
         assert place.app().test_client().get("/api/models", headers=by("x")).status_code == 200

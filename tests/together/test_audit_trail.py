@@ -87,7 +87,7 @@ def shown(change: AuditRecord) -> tuple[str, str, str, int | None]:
 
 
 @pytest.mark.thorough
-def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
+def test_every_route_that_changes_anything_leaves_a_record_whoever_uses_it(
     app: Flask, url: str, book: AuditBook
 ) -> None:
     # Read from the routers, so that new routes are tested automatically.
@@ -115,7 +115,7 @@ def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
         assert first_break(chain) is None
 
 
-def test_a_route_that_nobody_knows_changes_something() -> None:
+def test_an_unknown_route_counts_as_one_that_changes_something() -> None:
     assert RIGHTS.is_change("POST", "/api/new")
     assert RIGHTS.is_change("DELETE", "/api/v1/videos/<video_id>")
     assert RIGHTS.is_change("PUT", "/api/sources/{source}/drawing")
@@ -128,7 +128,7 @@ def test_a_route_that_nobody_knows_changes_something() -> None:
     }
 
 
-def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
+def test_a_record_says_what_was_changed_and_contains_no_secret(
     url: str, client: Client, people: Place, book: AuditBook
 ) -> None:
     with asking_as(url, "runa") as ask:
@@ -154,7 +154,7 @@ def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("meant", ["PATCH", "DELETE", ""])
-def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
+def test_a_method_given_in_a_header_is_recorded_before_it_is_done(
     url: str, book: AuditBook, meant: str
 ) -> None:
     version = {"Tus_Resumable": "1.0.0"}
@@ -172,7 +172,7 @@ def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
 
 
 @pytest.mark.thorough
-def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book: AuditBook) -> None:
+def test_sign_ins_and_sign_outs_are_recorded_even_if_they_fail(client: Client, book: AuditBook) -> None:
     cookie = cookie_of(sign_in(client, "Lukas"))
     assert shown(newest(book)) == ("lukas", "POST /sign-in", "account=lukas", 303)
     client("POST", "/sign-out", "", Cookie=cookie, Content_Type=FORM, **SAME)
@@ -189,7 +189,7 @@ def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book
 
 
 @pytest.mark.thorough
-def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always(
+def test_endless_refusals_are_recorded_up_to_a_limit_and_changes_always(
     client: Client, people: Place, book: AuditBook
 ) -> None:
     for number in range(60):
@@ -222,7 +222,7 @@ def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always
     assert shown(newest(book)) == ("lukas", "POST /sign-in/once/{}", "account=lukas", 303)
 
 
-def test_refusals_are_counted_by_address_anew_each_quarter_of_an_hour() -> None:
+def test_refusals_are_counted_per_address_and_reset_every_quarter_of_an_hour() -> None:
     now_s = 0.0
     bound = RefusalBound(lambda: now_s)
     assert [bound.remaining("192.0.2.1") for _ in range(102)] == [*range(99, -3, -1)]
@@ -236,7 +236,7 @@ def test_refusals_are_counted_by_address_anew_each_quarter_of_an_hour() -> None:
     assert bound.remaining("192.0.2.1") == 99
 
 
-def test_what_is_open_to_everybody_and_changes_something_is_known_to_record_itself() -> None:
+def test_open_routes_that_change_something_record_themselves() -> None:
     opened = {
         route
         for route, right in RIGHTS.by_route.items()
@@ -251,7 +251,7 @@ def test_what_is_open_to_everybody_and_changes_something_is_known_to_record_itse
     [({"Origin": "https://elsewhere.example"}, 403), ({}, 401), ({"Host": "elsewhere.example"}, 421)],
 )
 @pytest.mark.parametrize("path", [VIDEO, "/api/uploads/none"])
-def test_what_was_refused_before_anybody_was_asked_is_told(
+def test_requests_refused_before_authentication_are_recorded(
     client: Client, book: AuditBook, path: str, headers: dict[str, str], status: int
 ) -> None:
     cookie = cookie_of(sign_in(client, "runa"))
@@ -260,7 +260,7 @@ def test_what_was_refused_before_anybody_was_asked_is_told(
     assert (kept.who, kept.status, kept.what.split()[0]) == ("(nobody)", status, "DELETE")
 
 
-def test_where_there_are_no_accounts_it_is_told_that_everything_is_open(
+def test_records_say_that_everything_is_open_without_accounts(
     place: Place, serving: Serving, book: AuditBook
 ) -> None:
     with closing(AccessBook(place.catalogue.url)) as place.access:
@@ -308,7 +308,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
     assert "frametally audit verify" in caplog.text
 
 
-def test_an_answer_stands_whose_record_could_not_be_ended(
+def test_an_answer_is_still_sent_if_its_record_could_not_be_completed(
     url: str, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forging(*_: object) -> bool:
@@ -339,7 +339,7 @@ def _forge(book: AuditBook) -> None:
         ({"X_Frametally_Proxy_Secret": "t" * 32}, "127.0.0.1", "(nobody)"),
     ],
 )
-def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
+def test_the_recorded_address_is_the_one_sent_by_a_proxy_that_knows_the_secret(
     people: Place,
     serving: Serving,
     book: AuditBook,
@@ -356,7 +356,7 @@ def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
     assert (newest(book).entry.origin, newest(book).entry.who) == (origin, who)
 
 
-def test_a_program_is_told_by_whose_token_it_asks_and_by_which(
+def test_a_programs_record_names_its_token_and_the_tokens_owner(
     people: Place, client: Client, book: AuditBook
 ) -> None:
     secret = credentials.make_api_token()

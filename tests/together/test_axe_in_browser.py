@@ -508,7 +508,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_can_be_read_while_new_answers_are_awaited(
+def test_text_stays_readable_while_new_answers_load(
     place: Place, visit: Visits, axe: str, scheme: str
 ) -> None:
     film_two(place)

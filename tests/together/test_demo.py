@@ -54,7 +54,7 @@ def shown(folder: Path) -> dict[str, Any]:
         }
 
 
-def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_nothing(
+def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_nothing(
     traffic_clip: Path, model_files: object, tmp_path: Path
 ) -> None:
     folder = tmp_path / "demo"

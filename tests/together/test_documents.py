@@ -106,7 +106,7 @@ def commands(page: str) -> list[TypedCommand]:
 RUN_PAGES = [page for page in PAGES if page not in OTHER_PAGES and commands(page)]
 
 
-def test_each_fenced_command_is_one_that_runs_here_or_has_a_reason() -> None:
+def test_each_fenced_command_runs_here_or_has_a_reason_not_to() -> None:
     taken = ("frametally ", ".venv/bin/frametally ", "export ", "FRAMETALLY_", "AWS_REGION=", "curl ")
     unknown = [
         str(command)
@@ -124,7 +124,7 @@ def test_each_fenced_command_is_one_that_runs_here_or_has_a_reason() -> None:
     assert unused == []
 
 
-def test_the_program_takes_each_command_and_option_that_a_document_names() -> None:
+def test_the_program_accepts_each_command_and_option_in_a_document() -> None:
     refused = [
         f"{command}: {reason}"
         for page in PAGES
@@ -141,7 +141,7 @@ def test_the_program_takes_each_command_and_option_that_a_document_names() -> No
     assert refused + named == []
 
 
-def test_each_setting_that_an_example_sets_is_one() -> None:
+def test_every_setting_in_an_example_exists() -> None:
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
     others = {
         "FRAMETALLY_COMMAND",
@@ -284,7 +284,7 @@ REQUESTS = [
 
 
 @pytest.mark.thorough
-def test_the_requests_of_the_documents_get_the_boxes_that_the_segments_have(town: Path) -> None:
+def test_requests_in_the_documents_return_the_boxes_of_the_segments(town: Path) -> None:
     assert len(REQUESTS) >= 2
     port = free_port()
     url = f"http://127.0.0.1:{port}"

@@ -55,7 +55,7 @@ def links_of(page: Page) -> list[str]:
 
 @pytest.mark.timeout(900)  # it opens up to twenty pages, on a busy machine
 @pytest.mark.parametrize("name", PAGES_OF)
-def test_an_account_is_led_to_what_it_may_open_and_asks_for_nothing_else(
+def test_an_account_sees_only_links_that_it_may_open_and_requests_nothing_else(
     browser: Browser, url: str, name: str
 ) -> None:
     visit = Visit(browser, url)

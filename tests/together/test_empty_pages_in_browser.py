@@ -25,9 +25,7 @@ EMPTY = {
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
-def test_an_empty_page_says_what_will_be_there_and_has_one_button_that_stands_out(
-    place: Place, visit: Visits
-) -> None:
+def test_an_empty_page_explains_itself_and_has_one_prominent_button(place: Place, visit: Visits) -> None:
     window = visit(place)
     for path, (card, words, button) in EMPTY.items():
         page = window.open(path, wait_for=f"{card} .primary:visible")
@@ -51,7 +49,7 @@ def test_on_a_phone_the_menu_is_one_line_and_the_chart_begins_on_the_first_scree
 
 
 @pytest.mark.parametrize(("path", "route"), [("lines/edit", "sources"), ("accuracy", "accuracy")])
-def test_a_page_whose_server_is_away_for_a_moment_says_so_and_tries_again(
+def test_a_page_reports_a_short_server_outage_and_tries_again(
     place: Place, visit: Visits, path: str, route: str
 ) -> None:
     window = visit(place)

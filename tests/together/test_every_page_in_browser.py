@@ -142,7 +142,7 @@ def test_the_first_load_of_a_page_is_small_and_it_fits_its_window(
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY_PAGE if name not in ON_SCREEN_ALONE])
-def test_each_word_of_a_pages_tables_and_headings_is_on_its_paper(
+def test_every_word_of_a_pages_tables_and_headings_is_printed(
     site: str, cookies: dict[str, object], visit: Visits, name: str
 ) -> None:
     query, ready = EVERY_PAGE[name]

@@ -205,7 +205,7 @@ def numbers_or_line(data: Path) -> object:
 
 @pytest.mark.thorough
 @pytest.mark.timeout(240 + 7 * FLIPS)
-def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
+def test_a_flipped_bit_at_rest_never_changes_a_number_silently(
     states: States, capfd: pytest.CaptureFixture[str]
 ) -> None:
     outcomes: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
@@ -286,7 +286,7 @@ def backend_is_told(data: Path) -> int:
         ]
     ),
 )
-def test_the_command_that_the_line_names_makes_it_whole_again(states: States, name: str) -> None:
+def test_the_command_named_in_the_message_repairs_the_data(states: States, name: str) -> None:
     kind = KINDS[name]
     data = begin(states.folder, kind, states.folder / "hurt")
     turn(next(iter(sorted(data.glob(kind.files)))), 8 * 20)
@@ -300,7 +300,7 @@ def test_the_command_that_the_line_names_makes_it_whole_again(states: States, na
 
 
 @pytest.mark.thorough
-def test_lists_of_hour_files_that_are_damaged_are_named_and_counted_from_the_lines(
+def test_damaged_lists_of_hour_files_are_named_and_counted_again_from_the_lines(
     states: States, capfd: pytest.CaptureFixture[str]
 ) -> None:
     kind = KINDS["lists, counted again"]
@@ -318,7 +318,7 @@ def test_lists_of_hour_files_that_are_damaged_are_named_and_counted_from_the_lin
 
 
 @pytest.mark.thorough
-def test_a_ledger_that_says_otherwise_than_the_store_is_found_and_made_anew(states: States) -> None:
+def test_a_ledger_that_contradicts_the_store_is_found_and_rebuilt(states: States) -> None:
     data = begin(states.folder, KINDS["ledger"], states.folder / "hurt")
     settings = load_settings(data_dir=data)
     with closing(sqlite3.connect(data / "ledger.sqlite")) as connection, connection:

@@ -175,7 +175,7 @@ def test_a_camera_appears_with_known_numbers_and_with_reasons_for_the_others(
 
 @pytest.mark.services
 @pytest.mark.usefixtures("no_pauses")
-def test_a_camera_that_is_removed_while_nothing_runs_goes_and_the_messages_of_others_stay(
+def test_a_camera_removed_while_nothing_runs_disappears_and_messages_of_others_stay(
     tmp_path: Path, broker: Mapping[str, str], topic: str
 ) -> None:
     with (
@@ -196,7 +196,7 @@ def test_a_camera_that_is_removed_while_nothing_runs_goes_and_the_messages_of_ot
 
 
 @pytest.mark.services
-def test_a_process_that_is_killed_leaves_its_sensors_unavailable(
+def test_a_killed_process_leaves_its_sensors_unavailable(
     tmp_path: Path, broker: Mapping[str, str], topic: str
 ) -> None:
     with retained(broker) as kept, camera_place(tmp_path, channel_url(broker, topic, tls=False)) as place:
@@ -219,7 +219,7 @@ def test_a_process_that_is_killed_leaves_its_sensors_unavailable(
         until(lambda: {state for state, _ in shown(kept, topic, "Gate").values()} == {"unavailable"})
 
 
-def test_a_black_picture_and_an_old_one_are_said_and_old_counts_are_not_those_of_now(tmp_path: Path) -> None:
+def test_black_and_old_pictures_are_reported_and_old_counts_are_not_shown_as_current(tmp_path: Path) -> None:
     with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
         film_live(place, NOW_MS - 5_000, PictureDoubt("black", NOW_MS - 60_000, NOW_MS - 5_000))
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
@@ -234,7 +234,7 @@ def test_a_black_picture_and_an_old_one_are_said_and_old_counts_are_not_those_of
         assert gate["occupancy"] == Reading(None, {"reason": "no_footage"})
 
 
-def test_objects_of_today_are_those_of_the_chart_and_a_filmed_picture_without_any_is_0(
+def test_todays_objects_match_the_chart_and_a_filmed_picture_without_any_is_0(
     tmp_path: Path,
 ) -> None:
     with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
@@ -247,7 +247,7 @@ def test_objects_of_today_are_those_of_the_chart_and_a_filmed_picture_without_an
         assert (gate["objects_today"].value, gate["occupancy"].value) == (0, 0)
 
 
-def test_a_number_is_counted_until_the_last_picture_and_never_into_the_future(tmp_path: Path) -> None:
+def test_numbers_are_counted_up_to_the_last_picture_and_never_into_the_future(tmp_path: Path) -> None:
     with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
         place.count({0: 4, 5: 3})  # the minute of the last picture is not over
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
@@ -256,7 +256,7 @@ def test_a_number_is_counted_until_the_last_picture_and_never_into_the_future(tm
 
 
 @pytest.mark.parametrize("source", ["gate", "a+#/b", '"', "..", "$SYS", "x" * 5000, ""])
-def test_no_name_gets_into_a_topic_and_two_frametallys_at_a_broker_share_none(source: str) -> None:
+def test_names_never_get_into_topics_and_two_installations_share_no_topic_at_a_broker(source: str) -> None:
     readings = dict.fromkeys(
         ("picture", "objects_today", "occupancy"), Reading(None, {"reason": "no_footage"})
     )
@@ -271,7 +271,7 @@ def test_no_name_gets_into_a_topic_and_two_frametallys_at_a_broker_share_none(so
             assert json.loads(payload) == {"value": None, "attributes": {"reason": "no_footage"}}
 
 
-def test_a_broker_that_is_away_stops_no_round_and_is_one_line(tmp_path: Path) -> None:
+def test_an_unavailable_broker_stops_no_round_and_gives_one_line(tmp_path: Path) -> None:
     lines: list[str] = []
     with (
         camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place,

@@ -69,7 +69,7 @@ def fill(opened: Opened, name: str) -> None:
     catalogue.put_notice(name, "subject", "body")
 
 
-def test_what_people_made_is_on_the_disk_with_its_commit(tmp_path: Path) -> None:
+def test_data_made_by_people_is_on_disk_once_it_is_committed(tmp_path: Path) -> None:
     layouts = {str(book.layout.about.name): book.layout for books in hooks("tables") for book in books}
     assert len(layouts) >= 3, "accounts, the audit log, and what plug-ins keep"
     assert video_catalogue.LAYOUT in layouts.values()
@@ -91,7 +91,7 @@ def changed(opened: Opened, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
+def test_all_rows_are_restored_unchanged_and_numbers_and_the_audit_chain_continue(
     opened: Opened, places: list[Opened]
 ) -> None:
     books, other = opened(KeptBooks), places[1](KeptBooks)
@@ -115,7 +115,7 @@ def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
     assert catalogue.put_notice("anna", "subject", "body") is False
 
 
-def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, places: list[Opened]) -> None:
+def test_books_that_are_not_empty_are_replaced_only_on_request(opened: Opened, places: list[Opened]) -> None:
     fill(places[1], "ben")
     places[1](open_video_catalogue).queue("video-cleo", "checks")
     books, other = opened(KeptBooks), places[1](KeptBooks)
@@ -130,7 +130,7 @@ def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, 
     assert places[1](AccessBook).session("session-ben", idle_s=HOUR_S, most_s=HOUR_S) is None
 
 
-def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> None:
+def test_rows_that_cannot_all_be_written_change_nothing(opened: Opened) -> None:
     books = opened(KeptBooks)
     before = rows_of(books)
     for bad in (
@@ -143,7 +143,7 @@ def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> No
         assert rows_of(books) == before
 
 
-def test_rows_are_of_one_moment_whatever_is_written_meanwhile(opened: Opened) -> None:
+def test_rows_are_a_snapshot_whatever_is_written_meanwhile(opened: Opened) -> None:
     books = opened(KeptBooks)
     before = rows_of(books)
     with books.rows() as rows:

@@ -64,7 +64,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
-def test_the_layout_is_the_one_that_the_last_revision_leads_to(layout: Layout) -> None:
+def test_the_layout_version_is_that_of_the_last_revision(layout: Layout) -> None:
     revisions = [int(path.stem.split("_")[1]) for path in layout.migrations.glob("rev_*.py")]
     assert layout.schema_version == max([FIRST_LAYOUT, *revisions])
 
@@ -83,7 +83,7 @@ def connected(place: Place) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
-def test_a_database_of_a_version_before_the_first_release_is_named_in_one_line_and_not_changed(
+def test_a_database_older_than_the_first_release_gives_one_line_and_is_not_changed(
     database: Place, layout: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     opened(database, layout)
@@ -180,7 +180,7 @@ def names_and_letters(database: SqlDatabase) -> list[Any]:
         return [tuple(row) for row in connection.execute(select(things).order_by(things.c.letters))]
 
 
-def test_of_many_that_open_an_old_database_one_upgrades_it_and_the_others_wait(
+def test_only_one_of_many_processes_upgrades_an_old_database_and_the_others_wait(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     databases = at_once(*[lambda: opened(old, history)] * 6)
@@ -188,7 +188,7 @@ def test_of_many_that_open_an_old_database_one_upgrades_it_and_the_others_wait(
     assert (history.migrations / "times").read_text() == "x"
 
 
-def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
+def test_a_failed_upgrade_leaves_the_database_unchanged(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     with pytest.raises(Misconfigured):
@@ -199,7 +199,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
     assert names_and_letters(opened(old, history)) == [("car", 3), ("lorry", 5)]
 
 
-def test_an_older_process_that_is_still_at_work_writes_no_more(
+def test_an_older_process_that_still_runs_can_no_longer_write(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
     with closing(opened(old, history._replace(schema_version=10))) as at_work:

@@ -129,7 +129,7 @@ def look_at(page: Page) -> list[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", some_quick(PAGES, QUICK))
-def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
+def test_nothing_is_cut_off_in_a_narrow_window_and_wide_tables_scroll_separately(
     place: Place, visit: Visits, picture: Callable[[Page, str], None], name: str
 ) -> None:
     query, ready, film = PAGES[name]
@@ -149,7 +149,7 @@ def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themsel
     ],
     ids=["videos", "jobs"],
 )
-def test_no_video_and_no_job_is_cut_in_a_narrow_window(
+def test_no_video_or_job_is_cut_off_in_a_narrow_window(
     place: Place, visit: Visits, query: str, ready: str, serve: Callable[[Page], None]
 ) -> None:
     window = visit(place, viewport=NARROW)
@@ -167,7 +167,7 @@ def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["runa", "lukas"])
-def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str, name: str) -> None:
+def test_no_sign_in_page_is_cut_off_in_a_narrow_window(visit: Visits, url: str, name: str) -> None:
     window = visit(None, url=url, viewport=NARROW)
     page = window.open("sign-in", wait_for="#name")
     assert look_at(page) == []
@@ -190,9 +190,7 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
-    place: Place, visit: Visits, scheme: str
-) -> None:
+def test_a_shadow_shows_on_which_side_a_table_continues(place: Place, visit: Visits, scheme: str) -> None:
     film_much(place)
     page = visit(place, viewport=NARROW, color_scheme=scheme).open("books", wait_for=f"#books-page{READY}")
     scroller = page.locator("#books .table-area")
@@ -214,7 +212,7 @@ def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
 
 
 @pytest.mark.thorough
-def test_on_a_phone_each_rule_and_each_report_is_a_card_that_is_read_without_scrolling_sideways(
+def test_on_a_phone_each_rule_and_report_is_a_card_that_needs_no_sideways_scrolling(
     place: Place, visit: Visits
 ) -> None:
     tell_much(place)

@@ -69,7 +69,7 @@ def test_a_new_capability_is_its_folder_and_one_line_and_can_be_deleted_again(tm
 @pytest.mark.parametrize(
     ("name", "line"), [("My-Weather", "small letters"), ("live", "exists: choose another")]
 )
-def test_a_name_that_cannot_be_a_new_package_is_refused_in_one_line(name: str, line: str) -> None:
+def test_a_name_that_cannot_be_a_new_package_is_refused_with_one_line(name: str, line: str) -> None:
     done = subprocess.run(
         [sys.executable, "docs/new_capability.py", name, "weather"],
         cwd=REPOSITORY,

@@ -197,7 +197,7 @@ def client(city: Place, serving: Serving) -> Iterator[Client]:
         yield client
 
 
-def test_a_field_that_a_form_leaves_empty_fails_on_no_route(client: Client) -> None:
+def test_an_empty_form_field_causes_no_error_on_any_route(client: Client) -> None:
     answers = [
         ask_with(client, operation, whole(operation, BY_SECOND), name, "empty")
         for operation in READS
@@ -207,7 +207,7 @@ def test_a_field_that_a_form_leaves_empty_fails_on_no_route(client: Client) -> N
     assert [(address, fault) for _, address, fault in answers if fault] == []
 
 
-def test_the_whole_question_of_each_route_is_answered(client: Client) -> None:
+def test_each_route_answers_a_request_with_all_its_parameters(client: Client) -> None:
     answered = set()
     for operation in READS:
         answer = client("GET", operation.address(whole(operation)))
@@ -219,7 +219,7 @@ def test_the_whole_question_of_each_route_is_answered(client: Client) -> None:
     assert of_numbers - answered == {"/api/v1/footage"}
 
 
-def test_a_body_is_refused_by_each_route_that_has_none(client: Client) -> None:
+def test_every_route_without_a_body_refuses_one(client: Client) -> None:
     without = [one for one in ENDPOINTS if one.body is None and not one.native]
     assert {"measure_presets", "cancel_job", "accounts"} <= {one.name for one in without}
     for endpoint in without:
@@ -232,7 +232,7 @@ def test_a_body_is_refused_by_each_route_that_has_none(client: Client) -> None:
 @pytest.mark.thorough
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_no_value_of_a_parameter_fails_on_any_route(client: Client, kind: str) -> None:
+def test_no_parameter_value_causes_an_error_on_any_route(client: Client, kind: str) -> None:
     answers = [*asked(client, kind, READS)]
     assert [(address, fault) for _, address, fault in answers if fault] == []
 
@@ -242,7 +242,7 @@ WRONG = ["", "x" * 1500, "no-such-thing", "a\0b", -1, 10**30, 1.5, True, None, [
 
 @pytest.mark.thorough
 @pytest.mark.timeout(1200)
-def test_no_body_fails_on_any_route(client: Client) -> None:
+def test_no_body_causes_an_error_on_any_route(client: Client) -> None:
     faults = []
     for operation in CHANGES:
         assert operation.body is not None

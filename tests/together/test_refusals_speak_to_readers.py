@@ -43,7 +43,7 @@ def url(place: Place, serving: Serving) -> Iterator[str]:
         ("The index is away.", "The index is away."),
     ],
 )
-def test_of_advice_to_set_something_a_viewer_reads_whom_to_ask(line: str, told: str) -> None:
+def test_a_viewer_reads_whom_to_ask_instead_of_which_setting_to_change(line: str, told: str) -> None:
     try:
         set_administrators(lambda: ["runa"])
         set_visitor(Visitor("lukas", "look"))
@@ -56,7 +56,7 @@ def test_of_advice_to_set_something_a_viewer_reads_whom_to_ask(line: str, told: 
         set_visitor(ANYBODY)
 
 
-def test_a_fault_of_a_server_names_its_setting_to_administrators_alone(place: Place, url: str) -> None:
+def test_a_server_fault_names_its_setting_only_to_administrators(place: Place, url: str) -> None:
     place.index.error = Misconfigured(f"the index cannot be opened: {SETTING}")
     with asking_as(url, "lukas") as ask:
         answer = ask("GET", "/api/v1/counts")
@@ -70,7 +70,7 @@ def test_a_fault_of_a_server_names_its_setting_to_administrators_alone(place: Pl
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lukas", "clara"])
-def test_no_answer_names_a_setting_to_who_may_not_set_it_and_each_refusal_names_an_administrator(
+def test_answers_name_settings_only_to_those_who_may_change_them_and_refusals_name_an_administrator(
     place: Place, url: str, name: str
 ) -> None:
     with asking_as(url, name) as ask:

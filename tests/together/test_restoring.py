@@ -54,7 +54,7 @@ def put_footage(data_dir: Path) -> None:
             store.put(manifest.key, encode(manifest))
 
 
-def test_a_folder_whose_databases_are_wiped_has_all_again(
+def test_a_folder_with_wiped_databases_is_restored_completely(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

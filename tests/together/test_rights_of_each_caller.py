@@ -88,7 +88,7 @@ def asks_as(people: Place, serving: Serving) -> Iterator[Callable[[Caller], Asks
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("caller", first_quick(CALLERS), ids=str)
-def test_each_caller_may_ask_for_what_a_route_declares_and_for_nothing_else(
+def test_each_caller_may_request_only_what_a_route_declares(
     asks_as: Callable[[Caller], Asks], caller: Caller
 ) -> None:
     ask, wrong = asks_as(caller), []
@@ -116,7 +116,7 @@ def of_hidden(operation: Operation) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("caller", first_quick(LIMITED), ids=str)
-def test_a_caller_of_one_source_gets_and_changes_nothing_of_another(
+def test_a_caller_of_one_source_reads_and_changes_nothing_of_another(
     asks_as: Callable[[Caller], Asks], caller: Caller
 ) -> None:
     ask, wrong, named = asks_as(caller), [], 0

@@ -61,7 +61,9 @@ ASKED = [
 ]
 
 
-def test_a_limited_account_without_counts_is_not_told_to_run_the_demo(place: Place, serving: Serving) -> None:
+def test_a_limited_account_without_counts_is_not_advised_to_run_the_demo(
+    place: Place, serving: Serving
+) -> None:
     give_accounts(place, sources=("gate",))
     place.access.add_account(UserAccount("wanda", "look", ()))
     place.access.set_password("wanda", KEPT)
@@ -76,7 +78,7 @@ def test_a_limited_account_without_counts_is_not_told_to_run_the_demo(place: Pla
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ASKED)
-def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
+def test_answers_are_the_same_as_if_hidden_sources_did_not_exist(
     two: Place, alone: Place, serving: Serving, path: str
 ) -> None:
     with asking_as(serving(two.app()), "lukas") as limited:
@@ -102,7 +104,7 @@ def numbers_of(answer: Any) -> Any:
 
 
 @pytest.mark.thorough
-def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Serving) -> None:
+def test_frames_and_pictures_of_hidden_sources_are_not_found(two: Place, serving: Serving) -> None:
     url = serving(two.app())
     with asking_as(url, "lukas") as limited:
         told = limited("GET", "/api/v1/evidence").body.decode()
@@ -120,7 +122,7 @@ def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Servin
 
 
 @pytest.mark.thorough
-def test_an_answer_that_is_kept_for_one_is_not_given_to_another(two: Place, serving: Serving) -> None:
+def test_an_answer_cached_for_one_account_is_not_given_to_another(two: Place, serving: Serving) -> None:
 
     assert two.access.add_account(UserAccount("wanda", "look"))
     assert two.access.set_password("wanda", KEPT)
@@ -134,7 +136,7 @@ def test_an_answer_that_is_kept_for_one_is_not_given_to_another(two: Place, serv
         assert asked.status == 200
 
 
-def test_the_page_brings_the_first_answers_of_the_sources_that_an_account_may_see(
+def test_the_page_contains_first_answers_only_of_sources_that_the_account_may_see(
     two: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.pages.MOST_S", 60)
@@ -147,7 +149,7 @@ def test_the_page_brings_the_first_answers_of_the_sources_that_an_account_may_se
     assert "/gate/" in picture_in(page)
 
 
-def test_a_model_that_counted_only_others_is_named_nowhere(two: Place, serving: Serving) -> None:
+def test_a_model_that_counted_only_hidden_sources_is_never_named(two: Place, serving: Serving) -> None:
     two.film({"boat": 1.0}, source=HIDDEN, model="boats-tiny-1a2b3c4d")
     with asking_as(serving(two.app()), "lukas") as limited:
         found = limited("GET", "/api/v1/models").json["models"]
@@ -159,7 +161,7 @@ def test_a_model_that_counted_only_others_is_named_nowhere(two: Place, serving: 
 
 
 @pytest.mark.thorough
-def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_seen(
+def test_a_label_counted_only_at_a_shorter_interval_is_among_the_visible_ones(
     two: Place, serving: Serving
 ) -> None:
     two.film({"tram": 2.0}, source="gate", start_ms=START_MS + 2 * DAY_MS, intervals=3)
@@ -190,7 +192,9 @@ def zoned(place: Place) -> Iterator[Place]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("zone", ["", "&zone=left%20side"])
-def test_objects_of_others_are_not_among_those_of_a_bar(zoned: Place, serving: Serving, zone: str) -> None:
+def test_objects_of_hidden_sources_are_not_among_those_of_a_bar(
+    zoned: Place, serving: Serving, zone: str
+) -> None:
     with asking_as(serving(zoned.app()), "lukas") as limited:
         found = limited("GET", f"/api/v1/objects?limit=100{zone}")
     assert {one["source"] for one in found.json["tracks"]} == {"gate"}
@@ -209,7 +213,7 @@ def test_objects_of_others_are_not_among_those_of_a_bar(zoned: Place, serving: S
         "/api/v1/sources/roof/frame",
     ],
 )
-def test_what_is_drawn_over_others_is_named_nowhere(zoned: Place, serving: Serving, path: str) -> None:
+def test_drawings_over_hidden_sources_are_never_named(zoned: Place, serving: Serving, path: str) -> None:
     with asking_as(serving(zoned.app()), "lukas") as limited:
         refused = limited("GET", path)
     assert refused.status == (400 if "zone" in path else 404)
@@ -218,7 +222,7 @@ def test_what_is_drawn_over_others_is_named_nowhere(zoned: Place, serving: Servi
 
 
 @pytest.mark.thorough
-def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
+def test_a_gap_of_a_hidden_source_is_not_revealed_even_where_nothing_is_counted(
     place: Place, serving: Serving
 ) -> None:
     put(place, drive(HIDDEN))
@@ -230,7 +234,9 @@ def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
     assert (refused.status, refused.json["value"]) == (400, HIDDEN)
 
 
-def test_days_with_footage_of_others_alone_are_no_days_of_ones_lines(place: Place, serving: Serving) -> None:
+def test_days_with_footage_only_of_hidden_sources_are_not_days_of_a_visible_line(
+    place: Place, serving: Serving
+) -> None:
     put(place, [*drive(frames=60), *drive(frames=60, start_ms=START_MS + 3 * DAY_MS)])
     put(place, drive(HIDDEN, frames=60, start_ms=START_MS + DAY_MS), number=1)
     draw_leg(place, LEG, "gate")
@@ -265,7 +271,7 @@ def lined(zoned: Place) -> Place:
     return zoned
 
 
-def test_lines_and_reports_of_ones_own_source_are_answered_and_those_of_others_are_not_there(
+def test_lines_and_reports_of_visible_sources_are_answered_and_those_of_hidden_ones_not_found(
     lined: Place, serving: Serving
 ) -> None:
     url = serving(lined.app())

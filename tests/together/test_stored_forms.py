@@ -51,13 +51,13 @@ def matches(place: str, key: str) -> bool:
     return re.fullmatch("[^/]+".join(map(re.escape, parts)), key) is not None
 
 
-def test_all_that_is_counted_has_one_numbered_row() -> None:
+def test_every_counted_form_has_one_numbered_row() -> None:
     numbers = [form.number for form in forms() if form.number]
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
     assert 0 < len(numbers) <= MOST_FORMS
 
 
-def test_whether_counts_are_still_right_is_answered_by_few_identities() -> None:
+def test_few_identities_decide_whether_counts_are_still_right() -> None:
     table = DOC.read_text().partition("\n| identity | of what |")[2].partition("\n\n")[0]
     identities = [line for line in table.splitlines()[2:] if line.startswith("| ")]
     assert 0 < len(identities) <= MOST_IDENTITIES
@@ -79,7 +79,7 @@ def test_each_folder_and_table_has_a_row() -> None:
 
 
 @pytest.mark.thorough
-def test_a_run_of_everything_leaves_the_forms_of_the_table_and_no_others(
+def test_a_run_of_everything_leaves_exactly_the_forms_of_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in SETTINGS.items():

@@ -87,7 +87,7 @@ def workshop(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield running.url
 
 
-def test_a_video_is_uploaded_and_its_bar_is_seen(
+def test_you_can_upload_a_video_and_see_its_bar(
     workshop: str, hand: Callable[..., MouseHand], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     frames = 20 * FPS + (FPS if "mouse" in request.node.name else 0)  # not the bytes of another video
@@ -110,7 +110,7 @@ def test_a_video_is_uploaded_and_its_bar_is_seen(
     assert total(visitor.window) > 0
 
 
-def test_where_a_video_is_fullest_is_named_and_shown(workshop: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_find_where_a_video_is_fullest(workshop: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(workshop, "new")
     page = visitor.page
     menu(visitor, "Footage")
@@ -119,7 +119,7 @@ def test_where_a_video_is_fullest_is_named_and_shown(workshop: str, hand: Callab
     wait_until(page, lambda: page.evaluate("document.querySelector('.player video').currentTime") > 0)
 
 
-def test_a_line_is_drawn_and_its_crossings_are_seen(workshop: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_draw_a_line_and_see_its_crossings(workshop: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(workshop, "?source=gate&timezone=UTC")
     page = visitor.page
     menu(visitor, "Lines")
@@ -132,7 +132,9 @@ def test_a_line_is_drawn_and_its_crossings_are_seen(workshop: str, hand: Callabl
     expect(page.locator("#crossings-table tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
 
 
-def test_a_zone_is_drawn_and_narrows_the_chart(workshop: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_draw_a_zone_and_narrow_the_chart_to_it(
+    workshop: str, hand: Callable[..., MouseHand]
+) -> None:
     visitor = hand(workshop, "?source=gate&timezone=UTC&metric=detections")
     page = visitor.page
     visitor.window.settled()
@@ -194,7 +196,7 @@ def town(
     place.close()
 
 
-def test_a_report_by_the_quarter_hour_is_taken_as_a_workbook_and_its_link_shows_others_the_same(
+def test_you_can_download_a_quarter_hour_report_as_a_workbook_and_share_its_link(
     town: str, hand: Callable[..., MouseHand], visit: Visits
 ) -> None:
     visitor = hand(town, JUNCTION)
@@ -212,7 +214,7 @@ def test_a_report_by_the_quarter_hour_is_taken_as_a_workbook_and_its_link_shows_
     assert other.page.locator(".quarters").first.inner_text() == shown
 
 
-def test_a_report_is_sent_every_week(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_have_a_report_sent_every_week(town: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
     menu(visitor, "Reports")
@@ -225,7 +227,7 @@ def test_a_report_is_sent_every_week(town: str, hand: Callable[..., MouseHand]) 
     expect(page.locator("#reports")).to_contain_text(name)
 
 
-def test_an_alert_is_made_from_the_chart_and_its_channel_is_tried(
+def test_you_can_add_an_alert_from_the_chart_and_test_its_channel(
     town: str, hand: Callable[..., MouseHand], hook: tuple[Hook, int]
 ) -> None:
     visitor = hand(town, "?source=station&label=car&metric=detections")
@@ -244,7 +246,7 @@ def test_an_alert_is_made_from_the_chart_and_its_channel_is_tried(
     wait_until(page, lambda: len(hook[0].posted) > before)
 
 
-def test_a_camera_is_looked_through_and_added(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_preview_a_camera_and_add_it(town: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(town)
     page = visitor.page
     menu(visitor, "Footage")
@@ -259,7 +261,7 @@ def test_a_camera_is_looked_through_and_added(town: str, hand: Callable[..., Mou
     expect(page.locator(".live-camera", has_text=name)).to_be_visible()
 
 
-def test_a_chart_is_embedded_and_every_reader_sees_the_same_numbers(
+def test_you_can_embed_a_chart_and_every_reader_sees_the_same_numbers(
     town: str, hand: Callable[..., MouseHand], visit: Visits
 ) -> None:
     visitor = hand(town, "?source=station&label=car&hours=07:00-09:00")
@@ -281,7 +283,7 @@ def test_a_chart_is_embedded_and_every_reader_sees_the_same_numbers(
     assert values[0] == values[1]
 
 
-def test_why_a_number_changed_is_two_clicks_away(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_two_clicks_show_why_a_number_changed(town: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(town, "?source=gate&model=tiny-1&metric=detections&interval=60&timezone=UTC")
     page = visitor.page
     visitor.open_bar(0, of=1)
@@ -289,7 +291,7 @@ def test_why_a_number_changed_is_two_clicks_away(town: str, hand: Callable[..., 
     expect(page.locator("#history-changes")).to_contain_text("Late footage arrived")
 
 
-def test_two_weeks_are_compared_at_the_rush_hours_of_their_weekdays(
+def test_you_can_compare_the_weekday_rush_hours_of_two_weeks(
     town: str, hand: Callable[..., MouseHand]
 ) -> None:
     visitor = hand(town, "?source=station&metric=detections&timezone=UTC")

@@ -104,7 +104,7 @@ def test_a_dry_run_writes_nothing(upgrade: Upgrade) -> None:
     assert upgrade.files[0] == upgrade.files[1]
 
 
-def test_an_upgrade_changes_the_numbers_that_its_dry_run_named_and_no_other(upgrade: Upgrade) -> None:
+def test_an_upgrade_changes_only_the_numbers_named_by_its_dry_run(upgrade: Upgrade) -> None:
     changes = named(upgrade.announced)
     assert named(upgrade.upgraded) == changes
     after = numbers(upgrade.data)

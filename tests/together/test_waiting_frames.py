@@ -118,7 +118,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_an_erasure_deletes_the_frames_that_wait_and_its_receipt_names_them(tmp_path: Path) -> None:
+def test_an_erasure_deletes_waiting_frames_and_its_receipt_names_them(tmp_path: Path) -> None:
     from tests.live.capturing import run_frametally
 
     settings = folder(tmp_path)
@@ -133,7 +133,7 @@ def test_an_erasure_deletes_the_frames_that_wait_and_its_receipt_names_them(tmp_
     books_are_settled(settings)
 
 
-def test_what_another_machine_still_has_of_an_erased_range_is_never_stored(tmp_path: Path) -> None:
+def test_frames_of_an_erased_range_on_another_machine_are_never_stored(tmp_path: Path) -> None:
     from tests.live.capturing import run_frametally
 
     settings = folder(tmp_path)
@@ -171,7 +171,7 @@ def test_forgotten_footage_that_waits_is_deleted_and_never_comes_back(tmp_path: 
     books_are_settled(settings)
 
 
-def test_a_rule_for_frames_removes_those_that_wait_unless_a_hold_keeps_them(tmp_path: Path) -> None:
+def test_a_rule_for_frames_removes_waiting_ones_unless_a_hold_keeps_them(tmp_path: Path) -> None:
     from tests.live.capturing import run_frametally
 
     settings = folder(tmp_path, minutes=1, sent=0)
@@ -212,7 +212,7 @@ def test_the_report_says_where_frames_wait(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_held_back", [False, True])
-def test_removing_a_camera_stores_the_frames_that_wait_and_says_so(
+def test_removing_a_camera_stores_its_waiting_frames_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_held_back: bool
 ) -> None:
     from tests.live.capturing import run_frametally
@@ -254,7 +254,7 @@ def test_renaming_a_source_names_its_camera_and_the_frames_that_will_not_be_stor
 
 
 @pytest.mark.thorough
-def test_of_a_camera_that_is_killed_an_erasure_leaves_no_picture_and_the_next_session_brings_none_back(
+def test_erasing_a_killed_cameras_footage_leaves_no_picture_and_the_next_session_restores_none(
     tmp_path: Path,
 ) -> None:
     import datetime

@@ -45,7 +45,7 @@ _BORDER = "element => getComputedStyle(element).borderTopColor"
 
 
 @pytest.mark.thorough
-def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
+def test_without_cameras_one_sentence_explains_how_to_add_one_and_it_works(
     scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
@@ -101,7 +101,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
 
 
 @pytest.mark.thorough
-def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
+def test_the_page_says_that_a_camera_is_being_tried_and_then_what_it_shows(
     scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     answers = threading.Event()
@@ -131,7 +131,7 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
 
 
 @pytest.mark.thorough
-def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Visits) -> None:
+def test_a_camera_is_previewed_before_it_is_added(scene: Scene, visit: Visits) -> None:
     sight = CameraTrial("it shows 320 x 180 pixels", True, drawn(1))
     scene.place.try_feed = lambda _: sight
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
@@ -149,9 +149,7 @@ def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Visits) -> Non
     expect(shown).to_be_hidden()
 
 
-def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
-    scene: Scene, visit: Visits
-) -> None:
+def test_a_camera_is_live_then_late_then_gone_since_a_time_and_recovers(scene: Scene, visit: Visits) -> None:
     feed = scene.camera("gate-1")
     path = show(scene, feed, 1)
     scene.tell(feed, state="running", image_path=path, lag_ms=800, frames_per_s=9.8)
@@ -183,7 +181,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
 
 
 @pytest.mark.thorough
-def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_is_a_hole(
+def test_the_last_hour_of_each_camera_is_shown_as_counted_with_its_outages_as_gaps(
     scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     feed = scene.camera("gate-1")
@@ -232,7 +230,7 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
-def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
+def test_a_camera_can_be_enlarged_with_its_boxes_and_lines_even_on_a_phone(
     scene: Scene,
     visit: Visits,
     picture: Callable[[Page, str], None],
@@ -277,7 +275,7 @@ def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
 
 
 @pytest.mark.thorough
-def test_where_cameras_may_not_be_changed_no_button_does(place: Place, visit: Visits) -> None:
+def test_where_cameras_cannot_be_changed_no_button_does(place: Place, visit: Visits) -> None:
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     scene = Scene(place)
     scene.camera("gate-1")

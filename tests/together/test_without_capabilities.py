@@ -259,7 +259,7 @@ def commands_in(text: str) -> set[str]:
     return set(re.findall(r"^\W*([a-z][a-z-]+)  ", text, re.MULTILINE))
 
 
-def test_each_capability_is_tried_without_each_that_it_does_not_build_on() -> None:
+def test_each_capability_is_tested_without_every_one_that_it_does_not_need() -> None:
     needs = {plugin.name: plugin.needs for plugin in plugins()}
     untried = [
         (name, other)
@@ -269,7 +269,7 @@ def test_each_capability_is_tried_without_each_that_it_does_not_build_on() -> No
     assert untried == []
 
 
-def test_what_is_gone_can_be_imported_from_nowhere(clone: Clone) -> None:
+def test_deleted_packages_cannot_be_imported(clone: Clone) -> None:
     # Compiled modules that stay behind make a package without a place of origin, and without modules.
     code = """\
 import sys
@@ -286,7 +286,7 @@ for package in sys.argv[1:]:
     assert set(clone.python("-c", code).stdout.split()) == here
 
 
-def test_help_lists_what_is_here_and_nothing_else(clone: Clone) -> None:
+def test_help_lists_only_existing_commands(clone: Clone) -> None:
     done = clone.command("--help")
     assert done.returncode == 0, done.stderr
     left = {name for plugin in plugins() if plugin.name not in clone.gone for name in plugin.commands}
@@ -302,14 +302,14 @@ def test_a_run_counts_what_is_in_the_footage(clone: Clone, counted: Path) -> Non
         assert [one.model.partition("-")[0] for one in index.series()] == ["pixels"]
 
 
-def test_the_help_of_no_command_speaks_of_what_is_gone(clone: Clone) -> None:
+def test_no_commands_help_mentions_a_deleted_capability(clone: Clone) -> None:
     done = clone.python("-c", HELP, settings=SETTINGS)
     assert done.returncode == 0, done.stderr
     assert clone.of_gone(done.stdout) == []
 
 
 @pytest.mark.parametrize("command", ["status", "doctor"])
-def test_the_books_and_the_check_up_say_nothing_of_what_is_gone(
+def test_books_and_doctor_do_not_mention_deleted_capabilities(
     clone: Clone, counted: Path, command: str
 ) -> None:
     done = clone.command(command, "--data-dir", counted)
@@ -318,7 +318,7 @@ def test_the_books_and_the_check_up_say_nothing_of_what_is_gone(
     assert clone.of_gone(text) == []
 
 
-def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: Clone, counted: Path) -> None:
+def test_the_pages_have_no_dead_link_and_the_api_describes_what_exists(clone: Clone, counted: Path) -> None:
     built = REPOSITORY / "simple_frontend" / "frametally_web" / "static" / "built"
     if built.is_dir():
         target = clone.root / "simple_frontend" / "frametally_web" / "static" / "built"
@@ -342,7 +342,7 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: C
     assert told.keys() <= {"/api/docs", "/docs", "/redoc"}
 
 
-def test_the_tests_that_are_left_are_collected_and_those_that_ask_for_capabilities_pass(
+def test_the_remaining_tests_are_collected_and_those_that_ask_for_capabilities_pass(
     documented: Clone,
 ) -> None:
     quick = "not thorough and not services and not spark and not airflow and not demo"

@@ -429,7 +429,7 @@ def test_black_footage_outside_a_zone_counts_as_filmed_in_every_answer(place: Pl
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
 
 
-def test_a_source_whose_zone_is_not_counted_yet_is_in_its_answers_and_one_without_it_is_not(
+def test_a_source_with_an_uncounted_zone_is_in_its_answers_and_one_without_it_is_not(
     zoned: Place,
 ) -> None:
     draw(zoned, ("left side", LEFT), source="yard")
@@ -443,7 +443,7 @@ def test_a_source_whose_zone_is_not_counted_yet_is_in_its_answers_and_one_withou
     assert alone["together"][0]["objects_missing"] == "not_analysed"
 
 
-def test_a_bar_over_the_change_of_clocks_has_the_first_reason_of_both_its_parts(place: Place) -> None:
+def test_a_bar_across_a_clock_change_has_the_first_reason_of_its_two_parts(place: Place) -> None:
     change_ms = 1_711_846_800_000  # 2024-03-31T01:00:00Z, in Berlin
     frames = drive(start_ms=change_ms - 60_000, frames=600)
     put(place, [msgspec.structs.replace(frame, width_px=480) for frame in frames])
