@@ -59,7 +59,7 @@ def is_open(book: AccessBook, session: str = "t") -> bool:
 
 
 @pytest.mark.parametrize("how", ["remove", "lower"])
-def test_of_two_administrators_who_take_the_rights_of_each_other_at_once_one_stays(
+def test_two_administrators_who_demote_each_other_at_once_leave_one_administrator(
     make: Callable[[], AccessBook], how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books = [make(), make()]
@@ -93,7 +93,7 @@ def test_of_two_administrators_who_take_the_rights_of_each_other_at_once_one_sta
     assert len([one for one in books[0].accounts() if one.may_administer]) == 1
 
 
-def test_accounts_are_kept_by_name_once(book: AccessBook) -> None:
+def test_account_names_are_unique(book: AccessBook) -> None:
     assert book.is_empty()
     assert book.add_account(BEN)
     assert book.add_account(ANNA)
@@ -107,7 +107,7 @@ def test_accounts_are_kept_by_name_once(book: AccessBook) -> None:
     assert [one.name for one in book.accounts()] == ["ben"]
 
 
-def test_of_an_account_that_is_not_there_nothing_is_kept(book: AccessBook) -> None:
+def test_nothing_is_kept_for_an_unknown_account(book: AccessBook) -> None:
     assert book.credentials("anna") is None
     assert not book.set_password("anna", "h")
     assert not book.set_code_secret("anna", "S")
@@ -132,7 +132,7 @@ def test_a_session_has_the_rights_of_its_account_in_every_process(make: Callable
     assert len(book.signing_key()) == 32
 
 
-def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None:
+def test_a_session_ends_when_it_is_unused_and_at_its_maximum_age(book: AccessBook) -> None:
     assert book.add_account(ANNA)
     begin(book)
     change(
@@ -151,7 +151,7 @@ def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None
     assert book.sessions() == {}
 
 
-def test_the_sessions_of_an_account_are_told_without_those_that_are_over(book: AccessBook) -> None:
+def test_the_sessions_of_an_account_are_listed_without_expired_ones(book: AccessBook) -> None:
     assert book.add_account(ANNA)
     assert book.add_account(BEN)
     for session in ("left", "old", "ahead", "earlier", "last"):
@@ -170,7 +170,7 @@ def test_the_sessions_of_an_account_are_told_without_those_that_are_over(book: A
     assert book.sessions_of("clara", idle_s=HOUR_S, most_s=HOUR_S) == []
 
 
-def test_a_clock_that_was_set_back_lengthens_no_session_and_no_link_and_keeps_nobody_out(
+def test_a_clock_that_is_set_back_extends_no_session_or_link_and_locks_nobody_out(
     book: AccessBook,
 ) -> None:
     assert book.add_account(ANNA)
@@ -201,7 +201,7 @@ def test_a_clock_that_was_set_back_lengthens_no_session_and_no_link_and_keeps_no
     ],
     ids=["password", "code", "link", "removal"],
 )
-def test_what_changes_how_an_account_proves_itself_ends_all_its_sessions_and_links(
+def test_changing_how_an_account_signs_in_ends_all_its_sessions_and_links(
     book: AccessBook, end: Callable[[AccessBook], object]
 ) -> None:
     assert book.add_account(ANNA)
@@ -217,7 +217,7 @@ def test_what_changes_how_an_account_proves_itself_ends_all_its_sessions_and_lin
     assert is_open(book, "v")
 
 
-def test_a_link_chooses_a_password_once(book: AccessBook) -> None:
+def test_a_link_sets_a_password_once(book: AccessBook) -> None:
     assert book.add_account(ANNA)
     assert book.put_link("anna", "old", lasts_s=HOUR_S)
     assert book.put_link("anna", "l", lasts_s=HOUR_S)
@@ -231,7 +231,7 @@ def test_a_link_chooses_a_password_once(book: AccessBook) -> None:
     assert book.use_link("over", "h2") is None
 
 
-def test_of_many_who_use_a_link_at_once_one_does(make: Callable[[], AccessBook]) -> None:
+def test_only_one_of_many_simultaneous_uses_of_a_link_succeeds(make: Callable[[], AccessBook]) -> None:
     books = [make() for _ in range(4)]
     assert books[0].add_account(ANNA)
     assert books[0].put_link("anna", "l", lasts_s=HOUR_S)
@@ -239,7 +239,7 @@ def test_of_many_who_use_a_link_at_once_one_does(make: Callable[[], AccessBook])
     assert sorted(map(str, used)) == ["None", "None", "None", "anna"]
 
 
-def test_a_code_is_used_once(book: AccessBook) -> None:
+def test_a_code_can_be_used_once(book: AccessBook) -> None:
     assert book.add_account(ANNA)
     assert book.use_code("anna", 5)
     assert not book.use_code("anna", 5)
@@ -247,7 +247,7 @@ def test_a_code_is_used_once(book: AccessBook) -> None:
     assert book.use_code("anna", 6)
 
 
-def test_log_ins_wait_longer_each_time_they_fail_and_never_for_good(book: AccessBook) -> None:
+def test_failed_sign_ins_wait_longer_each_time_but_never_permanently(book: AccessBook) -> None:
     assert [book.try_login(BY_NAME) for _ in range(2)] == [0.0, 0.0]
     wait_s = book.try_login(BY_NAME)
     assert 0 < wait_s <= 1
@@ -261,13 +261,13 @@ def test_log_ins_wait_longer_each_time_they_fail_and_never_for_good(book: Access
     assert book.try_login(BY_NAME) == 0
 
 
-def test_who_succeeds_is_not_slowed_down(book: AccessBook) -> None:
+def test_successful_sign_ins_are_not_slowed_down(book: AccessBook) -> None:
     for _ in range(20):
         assert book.try_login(BY_NAME) == 0
         book.forgive(BY_NAME)
 
 
-def test_many_guesses_at_once_are_counted_each(make: Callable[[], AccessBook]) -> None:
+def test_many_simultaneous_guesses_are_all_counted(make: Callable[[], AccessBook]) -> None:
     books = [make() for _ in range(4)]
 
     def guess(book: AccessBook) -> list[float]:
@@ -278,7 +278,7 @@ def test_many_guesses_at_once_are_counted_each(make: Callable[[], AccessBook]) -
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["book-first", "catalogue-first"])
-def test_the_book_lies_in_the_catalogues_database(database: Place, is_first: bool) -> None:
+def test_the_book_is_in_the_catalogues_database(database: Place, is_first: bool) -> None:
     opening: list[Callable[..., Any]] = [AccessBook, open_video_catalogue]
     with ExitStack() as stack:
         for opened in opening if is_first else reversed(opening):
@@ -298,7 +298,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 NIGHTLY = ApiToken("ben", "nightly", "look", ("gate",))
 
 
-def test_a_token_speaks_for_its_account_in_every_process_until_it_is_removed(
+def test_a_token_works_for_its_account_in_every_process_until_it_is_removed(
     make: Callable[[], AccessBook],
 ) -> None:
     book, other = make(), make()
@@ -318,7 +318,7 @@ def test_a_token_speaks_for_its_account_in_every_process_until_it_is_removed(
     assert book.token("") is None
 
 
-def test_a_token_may_no_more_than_its_account(book: AccessBook) -> None:
+def test_a_token_has_no_more_rights_than_its_account(book: AccessBook) -> None:
     assert book.add_account(BEN)
     assert not book.add_token(NIGHTLY._replace(role="correct"), "t", lasts_s=HOUR_S)
     assert not book.add_token(NIGHTLY._replace(sources=("gate", "quay")), "t", lasts_s=HOUR_S)
@@ -328,7 +328,7 @@ def test_a_token_may_no_more_than_its_account(book: AccessBook) -> None:
     assert book.token("t") is None
 
 
-def test_a_token_is_over_at_its_end_and_with_its_account(book: AccessBook) -> None:
+def test_a_token_ends_at_its_expiry_and_with_its_account(book: AccessBook) -> None:
     assert book.add_account(BEN)
     assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
     change(book, "UPDATE frametally_api_tokens SET ends_at_ms = ends_at_ms - 3600000")
@@ -341,7 +341,7 @@ def test_a_token_is_over_at_its_end_and_with_its_account(book: AccessBook) -> No
     assert book.token("u") is None
 
 
-def test_when_a_token_was_used_last_is_kept(book: AccessBook) -> None:
+def test_the_last_use_of_a_token_is_recorded(book: AccessBook) -> None:
     assert book.add_account(BEN)
     assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
     assert book.tokens()[0].used_at_ms == 0
@@ -354,7 +354,7 @@ def test_when_a_token_was_used_last_is_kept(book: AccessBook) -> None:
 
 
 @pytest.mark.parametrize("column", ["created_at_ms", "used_at_ms"])
-def test_a_clock_that_was_set_back_lengthens_no_token(book: AccessBook, column: str) -> None:
+def test_a_clock_that_is_set_back_extends_no_token(book: AccessBook, column: str) -> None:
     assert book.add_account(BEN)
     assert book.add_token(NIGHTLY, "t", lasts_s=10 * HOUR_S)
     assert book.token("t") is not None

@@ -146,7 +146,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
 ]
 
 
-def test_what_cannot_be_changed_is_refused_in_plain_words_and_changes_nothing(
+def test_a_forbidden_change_is_refused_in_plain_words_and_changes_nothing(
     url: str, people: AccessBook
 ) -> None:
     before = people.accounts()
@@ -202,7 +202,7 @@ def test_without_accounts_the_page_names_the_command_that_adds_the_first(
 
 
 @pytest.mark.thorough
-def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe: str) -> None:
+def test_accounts_can_be_managed_in_browser(browser: Browser, url: str, people: AccessBook, axe: str) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
     page = browser.new_page()
     log_in(page, url, "runa", "accounts")

@@ -71,7 +71,7 @@ def broken(book: AuditBook, held: Held | None = None) -> int | None:
     return None if found is None else found.number
 
 
-def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: AuditBook) -> None:
+def test_a_change_has_a_record_before_it_is_made_and_one_of_its_outcome(book: AuditBook) -> None:
     begun = book.write(ENTRY)
     book.write(ENTRY._replace(who="(nobody)", status=401))
     book.write(ENTRY._replace(ends=begun, status=204, target="video_id=v1 name=gate"))
@@ -84,7 +84,7 @@ def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: Au
     assert broken(book) is None
 
 
-def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -> None:
+def test_changes_are_queried_by_person_action_and_time_and_paged(book: AuditBook) -> None:
     for number in range(7):
         book.write(ENTRY._replace(who="anna" if number % 2 else "ben", target=f"video_id=V%{number}"))
     first, following = book.changes(3)
@@ -104,7 +104,7 @@ def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -
     assert asked(to_ms=at_ms + 60_000, from_ms=at_ms - 60_000) == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_records_refuse_to_be_changed_or_removed(book: AuditBook, database: Place) -> None:
+def test_records_cannot_be_changed_or_removed(book: AuditBook, database: Place) -> None:
     book.write(ENTRY)
     writing = book._database.writing
     statements = ["UPDATE frametally_audit_records SET who = 'ben'", "DELETE FROM frametally_audit_records"]
@@ -117,7 +117,7 @@ def test_records_refuse_to_be_changed_or_removed(book: AuditBook, database: Plac
     assert len(book.changes(10)[0]) == 1
 
 
-def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
+def test_many_simultaneous_writers_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
     books = [make() for _ in range(4)]
     at_once(*(lambda book=book: [book.write(ENTRY) for _ in range(25)] for book in books * 2))
     assert broken(books[0]) is None
@@ -145,7 +145,7 @@ def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBo
         (["UPDATE frametally_audit SET head = ''"], 6),
     ],
 )
-def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
+def test_changed_removed_reordered_and_forged_records_are_reported(
     book: AuditBook, done: list[str], first: int
 ) -> None:
     for number in range(6):
@@ -156,7 +156,7 @@ def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
     assert broken(book) == first
 
 
-def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(book: AuditBook) -> None:
+def test_a_rebuilt_chain_is_detected_by_a_digest_kept_elsewhere(book: AuditBook) -> None:
     for number in range(3):
         book.write(ENTRY._replace(target=f"video_id=v{number}"))
     with book.chain() as chain:
@@ -172,7 +172,7 @@ def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(b
     assert broken(book, held[2]) == 3
 
 
-def test_behind_a_record_that_was_forged_nothing_is_written(book: AuditBook) -> None:
+def test_nothing_is_written_after_a_forged_record(book: AuditBook) -> None:
     book.write(ENTRY)
     tamper(
         book,
@@ -183,7 +183,7 @@ def test_behind_a_record_that_was_forged_nothing_is_written(book: AuditBook) -> 
     assert broken(book) == 2
 
 
-def test_what_is_kept_is_bounded_and_steers_nothing(book: AuditBook) -> None:
+def test_recorded_text_is_limited_and_contains_no_control_characters(book: AuditBook) -> None:
     book.write(AuditEntry("n" * 10_000_000, "\x1b[2J\0", "<b>\u202e\ud800\r\n", "x" * 5000))
     [kept] = book.changes(1)[0]
     assert all(len(text) <= 400 and text.isprintable() for text in kept.entry[:4])
@@ -191,7 +191,7 @@ def test_what_is_kept_is_bounded_and_steers_nothing(book: AuditBook) -> None:
     assert broken(book) is None
 
 
-def test_books_of_one_database_lie_beside_each_other(database: Place) -> None:
+def test_the_books_of_one_database_do_not_disturb_each_other(database: Place) -> None:
     with (
         closing(AuditBook(*database)) as audit,
         closing(AccessBook(*database)) as access,
@@ -218,7 +218,7 @@ def chained(entries: list[AuditEntry]) -> list[AuditRecord]:
 
 
 @given(entries=st.lists(ENTRIES, min_size=1, max_size=8), data=st.data())
-def test_whatever_is_done_to_a_record_is_told_and_nothing_that_was_not(
+def test_every_change_to_a_record_is_reported_and_nothing_else(
     entries: list[AuditEntry], data: st.DataObject
 ) -> None:
     records = chained(entries)

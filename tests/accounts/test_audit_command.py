@@ -70,7 +70,7 @@ upgrade, users list, work
 
 
 @needs(*CAPABILITIES)
-def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> None:
+def test_every_command_is_classified_as_changing_something_or_not() -> None:
     every = dict(commands(cli))
     changing = {
         f"{name} {part}".strip(): named
@@ -86,7 +86,7 @@ def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> N
 
 
 @needs("live")
-def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: AuditBook) -> None:
+def test_a_command_that_changes_something_is_recorded_with_its_outcome(said: Said, book: AuditBook) -> None:
     said("users", "add", "anna", "--role", "run")
     said("users", "passwd", "nobody", code=2)
     said("users", "list")
@@ -98,7 +98,7 @@ def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: 
     assert (uploaded.what, uploaded.target) == ("upload", f'files="{__file__}" move_counts=true')
 
 
-def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
+def test_the_first_administrator_is_recorded_before_anyone_can_sign_in(
     said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_WEB_ACCOUNTS", "true")
@@ -114,7 +114,7 @@ def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
 
 
 @needs("live")
-def test_no_password_and_no_address_of_a_camera_is_recorded(
+def test_no_password_and_no_camera_address_is_recorded(
     said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter2 and a hat\n"))
@@ -133,7 +133,7 @@ def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: AuditB
     assert "anna" in said("users", "list")
 
 
-def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) -> None:
+def test_records_are_listed_by_person_action_and_time(said: Said, book: AuditBook) -> None:
     assert "no changes" in said("audit", "list")
     said("users", "add", "anna")
     book.write(AuditEntry("ben", "DELETE /api/videos/{}", "video_id=v1\x1b[2J", "10.0.0.7"))
@@ -147,7 +147,7 @@ def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) ->
     assert json.loads(said("audit", "list", "--json"))[0]["who"] == "ben"
 
 
-def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
+def test_exported_records_can_be_verified_elsewhere_and_contain_no_formula(
     said: Said, book: AuditBook, tmp_path: Path
 ) -> None:
     said("users", "add", "anna")
@@ -166,7 +166,7 @@ def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
     assert rows[2]["digest"] == digest
 
 
-def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBook) -> None:
+def test_verify_names_the_first_broken_record(said: Said, book: AuditBook) -> None:
     assert said("audit", "verify") == "no records yet\n"
     said("users", "add", "anna")
     told, last = said("audit", "verify").splitlines()

@@ -34,7 +34,9 @@ def fill(book: AuditBook, number: int = 60) -> None:
     book.write(AuditEntry("clara", f"PUT {MARKUP}", f"source={MARKUP}" * 40, "n" * 10_000_000))
 
 
-def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskClient, book: AuditBook) -> None:
+def test_the_api_returns_changes_in_pages_and_by_person_action_and_time(
+    client: FlaskClient, book: AuditBook
+) -> None:
     fill(book)
     page = client.get("/api/v1/audit").json
     assert (len(page["changes"]), page["changes"][0]["who"]) == (50, "clara")
@@ -50,9 +52,7 @@ def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskCli
 
 
 @pytest.mark.thorough
-def test_the_audit_log_is_for_those_who_run_the_server(
-    place: Place, serving: Serving, book: AuditBook
-) -> None:
+def test_only_administrators_see_the_audit_log(place: Place, serving: Serving, book: AuditBook) -> None:
     give_accounts(place)
     url = serving(place.app())
     for name, status in (("", 401), ("lukas", 403), ("clara", 403), ("runa", 200)):
@@ -62,7 +62,7 @@ def test_the_audit_log_is_for_those_who_run_the_server(
 
 
 @pytest.mark.thorough
-def test_who_changed_what_is_shown_as_text_and_found(
+def test_the_page_shows_and_finds_who_changed_what_as_text(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], book: AuditBook
 ) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect

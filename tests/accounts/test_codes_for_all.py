@@ -42,7 +42,7 @@ def chosen(code: str, password: str = ANOTHER) -> str:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("least", ["look", "correct", "run"])
-def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
+def test_a_sign_in_requires_codes_from_the_role_in_the_setting_upwards(
     people: Place, serving: Serving, least: str
 ) -> None:
     client = Client(serving(people.app(web_codes=least)))
@@ -53,7 +53,7 @@ def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
 
 
 @pytest.mark.thorough
-def test_who_has_no_codes_sets_them_up_before_anything_else(people: Place, serving: Serving) -> None:
+def test_an_account_without_codes_must_set_them_up_first(people: Place, serving: Serving) -> None:
     client = Client(serving(people.app(web_codes="look")))
     assert sign_in(client, "clara", "wrong password").status == 401
     led = sign_in(client, "clara")
@@ -88,7 +88,7 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(people: Place, servi
     assert secret not in repr(every)
 
 
-def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(people: Place, serving: Serving) -> None:
+def test_sessions_from_before_codes_were_required_must_sign_in_again(people: Place, serving: Serving) -> None:
     before = Client(serving(people.app()))
     cookies = {name: cookie_of(sign_in(before, name)) for name in NAMES}
     before.close()
@@ -109,7 +109,7 @@ def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(people: Place, 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
-def test_codes_are_set_up_at_the_log_in_in_the_browser(
+def test_codes_can_be_set_up_at_the_sign_in_in_the_browser(
     browser: Browser,
     people: Place,
     serving: Serving,

@@ -69,7 +69,7 @@ def change(place: Place, statement: str) -> None:
         "🚦🚗🚌🚲🚶🛵🚚🚛🚜🏍🛴🛹",
     ],
 )
-def test_a_password_is_of_any_composition_from_12_to_256_characters(password: str) -> None:
+def test_a_password_has_12_to_256_characters_of_any_kind(password: str) -> None:
     assert check_password(password, name="anna") == password
     assert check_password((password * 22)[:256], name="anna") == (password * 22)[:256]
     for wrong in (password[:11], (password * 22)[:257].ljust(257, "x")):
@@ -78,7 +78,7 @@ def test_a_password_is_of_any_composition_from_12_to_256_characters(password: st
 
 
 @pytest.mark.parametrize("word", ["anna", "frametally"])
-def test_words_that_belong_here_are_in_no_password(word: str) -> None:
+def test_a_password_cannot_contain_words_of_this_product(word: str) -> None:
     for password in (f"{word} 738294610573", f"738294610573 {word.upper()}"):
         with pytest.raises(Misconfigured, match="easy to guess"):
             check_password(password, name="anna")
@@ -100,7 +100,7 @@ def test_words_that_belong_here_are_in_no_password(word: str) -> None:
         "unbelievable",
     ],
 )
-def test_a_password_that_is_common_or_was_breached_is_none_and_nobody_else_is_asked(
+def test_a_common_or_leaked_password_is_refused_without_asking_anyone_else(
     client: Client, people: Place, password: str
 ) -> None:
     with pytest.raises(Misconfigured, match="common, or similar to a leaked one"):
@@ -112,7 +112,7 @@ def test_a_password_that_is_common_or_was_breached_is_none_and_nobody_else_is_as
     assert password.encode() not in refused.body
 
 
-def test_the_breached_of_the_length_are_refused_nearly_all() -> None:
+def test_nearly_all_leaked_passwords_of_allowed_length_are_refused() -> None:
     breached = [one for one in FREQUENCY_LISTS["passwords"] if len(one) >= LEAST_CHARS and len(set(one)) >= 5]
     assert len(breached) > 100
     assert [one for one in breached if not is_refused(one)] == []
@@ -127,7 +127,7 @@ def is_refused(password: str) -> bool:
 
 
 @pytest.mark.thorough
-def test_the_list_is_loaded_by_who_chooses_a_password_alone(place: Place) -> None:
+def test_the_word_list_is_loaded_only_to_choose_a_password(place: Place) -> None:
     loaded = (
         "import sys; from frametally_web import app; from frametally_accounts import credentials as p; "
         "p.is_password(p.hash_password('x'), 'x'); before = 'zxcvbn' in sys.modules; "
@@ -147,7 +147,9 @@ def test_a_password_counts_exactly_as_it_was_sent(client: Client, people: Place)
     assert sign_in(client, "lukas", long).status == 303
 
 
-def test_password_fields_hide_what_is_typed_and_take_it_from_a_manager(client: Client, people: Place) -> None:
+def test_password_fields_hide_their_text_and_work_with_a_password_manager(
+    client: Client, people: Place
+) -> None:
     people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     for path, kinds in (("/sign-in", ["current-password"]), ("/sign-in/once/t", ["new-password"] * 2)):
         page = client("GET", path).body.decode()
@@ -156,15 +158,13 @@ def test_password_fields_hide_what_is_typed_and_take_it_from_a_manager(client: C
         assert not re.search('onpaste|<input[^>]* type="text"[^>]*password|hint|secret question', page)
 
 
-def test_nothing_expires_a_password(client: Client, people: Place) -> None:
+def test_passwords_never_expire(client: Client, people: Place) -> None:
     change(people, "UPDATE frametally_accounts SET created_at_ms = 1")
     assert sign_in(client, "lukas").status == 303
 
 
 @pytest.mark.thorough
-def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
-    place: Place, serving: Serving
-) -> None:
+def test_there_is_no_default_account_and_the_first_has_no_password(place: Place, serving: Serving) -> None:
     with closing(AccessBook(place.settings.catalogue_url)) as place.access:
         assert place.access.is_empty()
         settings = place.settings.model_copy(update={"web_accounts": True})
@@ -176,7 +176,7 @@ def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
 
 
 @pytest.mark.thorough
-def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
+def test_a_link_expires_after_a_day_and_does_not_skip_the_second_factor(
     client: Client, people: Place
 ) -> None:
     chosen = urlencode({"password": "another long one", "again": "another long one"})
@@ -192,7 +192,7 @@ def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
 
 
 @pytest.mark.thorough
-def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, people: Place) -> None:
+def test_a_sign_in_starts_a_new_session_and_ends_the_previous_one(client: Client, people: Place) -> None:
     planted = "frametally=" + credentials.sign(credentials.make_token(), people.access.signing_key())
     first = cookie_of(sign_in(client, "lukas", Cookie=planted))
     second = cookie_of(sign_in(client, "lukas", Cookie=first))
@@ -205,7 +205,7 @@ def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, pe
 @pytest.mark.parametrize(
     "aged", ["seen_at_ms = seen_at_ms - 43201000", "begun_at_ms = begun_at_ms - 604801000"]
 )
-def test_a_session_ends_when_nobody_uses_it_and_at_its_age_for_good(
+def test_a_session_ends_when_it_is_unused_and_finally_at_its_maximum_age(
     client: Client, people: Place, aged: str
 ) -> None:
     cookie = cookie_of(sign_in(client, "lukas"))
@@ -215,7 +215,7 @@ def test_a_session_ends_when_nobody_uses_it_and_at_its_age_for_good(
     assert people.access.sessions() == {}
 
 
-def test_nothing_but_a_log_in_makes_a_session(client: Client, people: Place) -> None:
+def test_only_a_sign_in_starts_a_session(client: Client, people: Place) -> None:
     for path in ("/", "/sign-in", "/api/models", "/sign-in/once/t", "/healthz"):
         assert "set-cookie" not in client("GET", path, Accept="text/html").headers
     assert "set-cookie" not in sign_in(client, "lukas", "wrong password").headers
@@ -223,7 +223,7 @@ def test_nothing_but_a_log_in_makes_a_session(client: Client, people: Place) -> 
 
 
 @pytest.mark.thorough
-def test_every_page_leads_to_the_log_out(client: Client) -> None:
+def test_every_page_leads_to_the_sign_out(client: Client) -> None:
     cookie = cookie_of(sign_in(client, "runa"))
     for path in PAGES:
         assert 'class="who small" href="/sign-in"' in client("GET", path, Cookie=cookie).body.decode(), path
@@ -231,7 +231,7 @@ def test_every_page_leads_to_the_log_out(client: Client) -> None:
 
 
 @pytest.mark.thorough
-def test_sessions_of_one_account_are_many_and_each_ends_by_itself(client: Client, people: Place) -> None:
+def test_an_account_can_have_many_sessions_and_each_ends_separately(client: Client, people: Place) -> None:
     cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
     client("POST", "/sign-out", "", Cookie=cookies[1], Content_Type=FORM, **SAME)
     assert [client("GET", "/api/models", Cookie=one).status for one in cookies] == [200, 401, 200]
@@ -239,7 +239,7 @@ def test_sessions_of_one_account_are_many_and_each_ends_by_itself(client: Client
     assert {client("GET", "/api/models", Cookie=one).status for one in cookies} == {401}
 
 
-def test_what_a_session_may_changes_with_its_account_at_once(client: Client, people: Place) -> None:
+def test_a_sessions_rights_change_with_its_account_at_once(client: Client, people: Place) -> None:
     cookie = cookie_of(sign_in(client, "lukas"))
     people.access.remove_account("lukas")
     assert people.access.add_account(UserAccount("lukas", "run"))
@@ -252,7 +252,7 @@ def change_own(client: Client, cookie: str, **sent: str) -> Answered:
 
 
 @pytest.mark.thorough
-def test_people_choose_another_password_by_the_one_that_they_have(client: Client, people: Place) -> None:
+def test_people_can_change_their_password_with_the_current_one(client: Client, people: Place) -> None:
     elsewhere, here = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
     assert b'href="/sign-in/password"' in client("GET", "/sign-in", Cookie=here).body
     assert b'name="current"' in client("GET", "/sign-in/password", Cookie=here).body
@@ -275,7 +275,7 @@ def test_people_choose_another_password_by_the_one_that_they_have(client: Client
 
 
 @pytest.mark.thorough
-def test_choosing_another_password_needs_a_session_of_ones_own_the_code_and_patience(
+def test_changing_a_password_needs_your_own_session_your_code_and_patience(
     client: Client, people: Place
 ) -> None:
     for cookie in ("", "frametally=x"):
@@ -309,7 +309,7 @@ def hash_of(cookie: str) -> str:
 
 
 @pytest.mark.thorough
-def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Client, people: Place) -> None:
+def test_people_see_where_they_are_signed_in_and_can_end_any_of_it(client: Client, people: Place) -> None:
     here, second, third = cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
     others = cookie_of(sign_in(client, "clara"))
     assert b'href="/sign-in/sessions"' in client("GET", "/sign-in", Cookie=here).body
@@ -330,7 +330,7 @@ def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Cl
 
 
 @pytest.mark.thorough
-def test_ending_a_log_in_needs_a_session_of_ones_own_and_patience(client: Client, people: Place) -> None:
+def test_ending_a_sign_in_needs_your_own_session_and_patience(client: Client, people: Place) -> None:
     here, other = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
     for cookie in ("", "frametally=x"):
         assert end_own(client, cookie, hash_of(other)).headers["location"] == "/sign-in"

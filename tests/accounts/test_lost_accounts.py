@@ -102,7 +102,7 @@ def answer_of(address: str, path: str) -> tuple[int, str]:
     [("", ("up",)), ("true", ("serve", "--alone"))],
     ids=["up, by a command", "serve, by FRAMETALLY_WEB_ACCOUNTS"],
 )
-def test_what_serves_starts_without_the_accounts_that_the_store_knows_says_so_and_shows_nothing(
+def test_a_server_without_the_accounts_that_the_store_knows_starts_explains_and_shows_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, command: tuple[str, ...]
 ) -> None:
     assert run("users", "add", "bob", "--role", "run")[0] == 0
@@ -123,7 +123,7 @@ def test_what_serves_starts_without_the_accounts_that_the_store_knows_says_so_an
     assert "this store is marked as having some" not in run("doctor")[1]
 
 
-def test_another_catalogue_that_is_named_by_mistake_opens_nothing_even_while_the_store_is_away(
+def test_a_wrong_catalogue_opens_nothing_even_while_the_store_is_unavailable(
     tmp_path: Path,
 ) -> None:
     class Away(MemoryStore):
@@ -138,7 +138,7 @@ def test_another_catalogue_that_is_named_by_mistake_opens_nothing_even_while_the
             assert gate.identify("GET", {}, "127.0.0.1").may("look") is not are_lost
 
 
-def test_an_account_that_is_added_on_purpose_begins_anew_and_the_last_removal_leaves_no_trace(
+def test_adding_an_account_on_purpose_starts_afresh_and_the_last_removal_leaves_no_trace(
     run: Run, tmp_path: Path
 ) -> None:
     marker = tmp_path / "data" / "store" / ACCOUNTS_KEY
@@ -155,7 +155,7 @@ def test_an_account_that_is_added_on_purpose_begins_anew_and_the_last_removal_le
     assert not marker.exists()
 
 
-def test_accounts_alone_are_no_footage(run: Run) -> None:
+def test_accounts_without_footage_do_not_count_as_data(run: Run) -> None:
     run("users", "add", "bob", "--role", "run")
     code, told = run("status")
     assert code == 2
@@ -195,7 +195,7 @@ class SilentStore(MemoryStore):
         return super().head(key)
 
 
-def test_a_silent_store_holds_up_no_request_and_its_last_answer_holds(
+def test_a_silent_store_delays_no_request_and_its_last_answer_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("frametally_accounts.marker._READ_EVERY_S", 0.0)

@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_data_folder_and_its_accounts_are_their_owners_alone(tmp_path: Path) -> None:
+def test_a_data_folder_and_its_accounts_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     assert main(["users", "add", "bob", "--role", "run", "--data-dir", str(data_dir)]) == 0
     assert mode(data_dir) == 0o700
@@ -41,7 +41,7 @@ def test_a_data_folder_and_its_accounts_are_their_owners_alone(tmp_path: Path) -
     assert {mode(path) for path in files} == {0o600}
 
 
-def test_a_data_folder_that_footage_makes_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_data_folder_made_by_footage_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
     clip = tmp_path / "gate.png"
     cv2.imwrite(str(clip), np.zeros((48, 64, 3), np.uint8))
     data_dir = tmp_path / "new" / "data"
@@ -49,7 +49,7 @@ def test_a_data_folder_that_footage_makes_is_its_owners_alone(tmp_path: Path) ->
     assert {mode(data_dir), mode(data_dir.parent), mode(data_dir / "store")} == {0o700}
 
 
-def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) -> None:
+def test_doctor_names_a_data_folder_that_others_can_read(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     tmp_path.chmod(0o755)
     [bad] = [row for row in checks(settings, "") if not row.good]
@@ -58,13 +58,13 @@ def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("opened", [AccessBook, AlertBook, AuditBook, open_video_catalogue])
-def test_whoever_opens_the_catalogue_first_makes_it_private(tmp_path: Path, opened: object) -> None:
+def test_the_catalogue_is_private_whichever_part_opens_it_first(tmp_path: Path, opened: object) -> None:
     path = tmp_path / "catalogue.sqlite"
     with closing(opened(f"sqlite:///{path}")):  # type: ignore[operator]
         assert {mode(file) for file in tmp_path.glob("catalogue.sqlite*")} == {0o600}
 
 
-def test_a_catalogue_that_others_could_read_is_private_from_its_next_opening(tmp_path: Path) -> None:
+def test_a_catalogue_that_others_could_read_is_private_once_it_is_opened_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
     with closing(AccessBook(url)) as first:
         first.signing_key()

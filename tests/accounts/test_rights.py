@@ -40,7 +40,7 @@ def test_every_route_has_a_right_and_every_right_a_route(app: Flask) -> None:
     assert routes_of(app) == set(RIGHTS.by_route)
 
 
-def test_a_route_that_nobody_gave_a_right_needs_one_that_nobody_has() -> None:
+def test_a_route_without_a_declared_right_is_open_to_nobody() -> None:
     assert RIGHTS.right_of("GET", "/api/new") is None
     assert RIGHTS.right_of("POST", "/api/counts") is None
     assert RIGHTS.right_of("HEAD", "/api/v1/counts") == "look"
@@ -48,7 +48,7 @@ def test_a_route_that_nobody_gave_a_right_needs_one_that_nobody_has() -> None:
     assert RIGHTS.right_of("GET", "/static/<path:filename>") == "open"
 
 
-def test_what_changes_anything_needs_more_than_to_look() -> None:
+def test_changing_anything_needs_more_than_the_viewer_role() -> None:
     changing = {route: right for route, right in RIGHTS.by_route.items() if not re.match("(GET|WS) ", route)}
     assert {route for route, right in changing.items() if right == "open"} == {
         "POST /sign-in",
@@ -60,12 +60,12 @@ def test_what_changes_anything_needs_more_than_to_look() -> None:
     assert "look" not in changing.values()
 
 
-def test_each_role_includes_those_before_it() -> None:
+def test_each_role_includes_the_lower_ones() -> None:
     may = {role: [right for right in ROLES if UserAccount("a", role).may(right)] for role in ROLES}
     assert may == {"look": ["look"], "correct": ["look", "correct"], "run": ["look", "correct", "run"]}
 
 
-def test_no_socket_is_answered_beside_those_of_the_table() -> None:
+def test_every_socket_is_in_the_table() -> None:
     places = [WEB, *(folder_of(plugin) for plugin in plugins())]
     paths = {
         found

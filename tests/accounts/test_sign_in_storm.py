@@ -68,7 +68,7 @@ def first_answered(sockets: list[socket.socket]) -> list[socket.socket]:
     return select.select(sockets, [], [], 30)[0]
 
 
-def test_guesses_leave_the_threads_to_the_others_and_one_too_many_is_refused(
+def test_guesses_leave_threads_for_others_and_one_too_many_is_refused(
     people: Place, serving: Serving, hashing: Hashing
 ) -> None:
     port = int(serving(people.app()).rsplit(":", 1)[1])
@@ -115,5 +115,5 @@ def test_every_route_that_hashes_a_password_waits_its_turn(people: Place) -> Non
         ("", ""),
     ],
 )
-def test_attempts_of_ipv6_are_counted_by_network(address: str, counted: str) -> None:
+def test_attempts_over_ipv6_are_counted_by_network(address: str, counted: str) -> None:
     assert counted_as(address) == counted

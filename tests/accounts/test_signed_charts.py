@@ -76,9 +76,7 @@ def counts_of(signed: str) -> str:
 
 
 @pytest.mark.thorough
-def test_where_people_log_in_a_signed_chart_is_shown_and_nothing_beside_it(
-    client: Client, sign: Sign
-) -> None:
+def test_where_people_sign_in_a_signed_chart_is_shown_and_nothing_else(client: Client, sign: Sign) -> None:
     signed = sign("--label", "car", "--interval", "5")
     page = client("GET", f"/embed?{signed}", Accept="text/html")
     assert page.status == 200
@@ -110,7 +108,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: Sign, change: str) -> None:
+def test_a_changed_query_is_refused_with_one_line(client: Client, sign: Sign, change: str) -> None:
     signed = sign("--label", "car")
     changed = CHANGES[change](signed)
     assert changed != signed
@@ -123,7 +121,7 @@ def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: S
         assert "frame-ancestors 'none'" in asked.headers["content-security-policy"]
 
 
-def test_a_running_dashboard_takes_the_key_of_a_catalogue_that_is_restored(
+def test_a_running_dashboard_uses_the_key_of_a_restored_catalogue(
     client: Client, sign: Sign, people: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate, "_READ_KEY_EVERY_S", 0.0)
@@ -142,7 +140,7 @@ def test_a_running_dashboard_takes_the_key_of_a_catalogue_that_is_restored(
     "more",
     ["&from=0", "&label=bus", "&source=gate", "&interval=1", "&by=source", "&timezone=UTC", "&model=m"],
 )
-def test_by_its_signature_no_other_counts_are_asked_for(client: Client, sign: Sign, more: str) -> None:
+def test_a_signature_gives_no_other_counts(client: Client, sign: Sign, more: str) -> None:
     signed = sign("--label", "car")
     asked = counts_of(signed)
     assert client("GET", asked, Frametally_Chart=signed).status == 200
@@ -152,7 +150,7 @@ def test_by_its_signature_no_other_counts_are_asked_for(client: Client, sign: Si
     assert refused.json["detail"] == "This address opens this chart and nothing else."
 
 
-def test_it_ends_and_a_clock_that_was_set_back_lengthens_nothing(
+def test_a_signature_expires_and_a_clock_that_is_set_back_does_not_extend_it(
     client: Client, sign: Sign, people: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = people.access.signing_key()
@@ -167,7 +165,7 @@ def test_it_ends_and_a_clock_that_was_set_back_lengthens_nothing(
         assert refused.json["detail"].startswith("This chart expired at 20")
 
 
-def test_another_servers_signature_is_worth_nothing(client: Client, sign: Sign, people: Place) -> None:
+def test_another_servers_signature_is_worthless(client: Client, sign: Sign, people: Place) -> None:
     chart = read_chart(sign(), people.access.signing_key())
     assert chart is not None
     assert client("GET", f"/embed?{sign_chart(chart, b'k' * 32)}").status == 403
@@ -175,7 +173,7 @@ def test_another_servers_signature_is_worth_nothing(client: Client, sign: Sign, 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("is_allowed", [True, False])
-def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
+def test_in_chromium_only_a_named_sites_page_shows_the_chart(
     browser: Browser, other_site: OtherSite, sign: Sign, url: str, is_allowed: bool
 ) -> None:
     signed = sign("--label", "car", site=other_site.origin if is_allowed else SITE)
@@ -215,7 +213,7 @@ def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_signed_is_one_line(
+def test_an_invalid_signing_request_gives_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     assert main(["embed", *RANGE, *arguments]) == 2
@@ -226,12 +224,12 @@ def test_what_cannot_be_signed_is_one_line(
 
 
 @needs("videos")
-def test_the_header_of_a_chart_is_read_where_charts_are_alone(client: Client, sign: Sign) -> None:
+def test_the_header_of_a_signed_chart_is_read_only_for_charts(client: Client, sign: Sign) -> None:
     assert signed_charts.HEADER == "Frametally-Chart"
     assert client("GET", "/api/v1/uploads/none", Frametally_Chart=sign()).status == 401
 
 
-def test_a_code_carries_the_whole_question_and_says_which_setting_its_address_rests_on(
+def test_an_embed_code_contains_the_whole_query_and_names_the_setting_of_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Place(tmp_path)

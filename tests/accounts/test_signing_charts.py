@@ -43,7 +43,7 @@ def query_of(code: str) -> str:
 
 
 @pytest.mark.thorough
-def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stands_in_the_audit_log(
+def test_a_signed_chart_needs_no_sign_in_until_it_expires_and_is_in_the_audit_log(
     people: Place, url: str
 ) -> None:
     with asking_as(url, "runa") as ask:
@@ -81,7 +81,7 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["", "lukas", "clara", "sara"])
-def test_only_who_may_run_the_server_and_sees_all_of_it_signs(people: Place, url: str, name: str) -> None:
+def test_only_an_administrator_who_sees_all_sources_can_sign(people: Place, url: str, name: str) -> None:
     people.access.add_account(UserAccount("sara", "run", ("junction-east",)))
     people.access.set_password("sara", KEPT)
     with asking_as(url, name) as ask:
@@ -90,7 +90,7 @@ def test_only_who_may_run_the_server_and_sees_all_of_it_signs(people: Place, url
     assert "code" not in refused.json
 
 
-def test_where_nobody_logs_in_nothing_is_signed_and_the_plain_address_is_named(place: Place) -> None:
+def test_where_nobody_signs_in_nothing_is_signed_and_the_plain_address_is_named(place: Place) -> None:
     place.film({"car": 6})
     client = place.app().test_client()
     refused = client.post("/api/v1/embeds?label=car", json=WANTED)
@@ -120,7 +120,7 @@ def test_where_nobody_logs_in_nothing_is_signed_and_the_plain_address_is_named(p
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_cannot_be_signed_is_refused_by_one_line(
+def test_an_invalid_signing_request_is_refused_with_one_line(
     url: str, query: str, wanted: dict[str, Any], told: str
 ) -> None:
     with asking_as(url, "runa") as ask:
@@ -141,7 +141,7 @@ def log_in(page: Page, url: str, name: str, path: str) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("size", [(1280, 900), (360, 780)], ids=["wide", "narrow"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_page(
+def test_the_button_signs_and_copies_a_chart_that_another_sites_page_shows(
     browser: Browser,
     visit: Callable[..., Visit],
     other_site: OtherSite,
@@ -190,7 +190,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lukas", "clara"])
-def test_who_may_not_sign_is_told_who_may_and_finds_no_button(
+def test_people_who_cannot_sign_learn_who_can_and_see_no_button(
     visit: Callable[..., Visit], url: str, name: str
 ) -> None:
     page = visit(None, url=url).page

@@ -36,7 +36,7 @@ def faults_of(page: Page, axe: str) -> list[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 360], ids=["wide", "narrow"])
-def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
+def test_signing_in_leads_to_the_requested_page_and_signing_out_leaves(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
 ) -> None:
     visit = Visit(browser, url, viewport={"width": width, "height": 800}, bypass_csp=True)
@@ -70,7 +70,7 @@ def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
-def test_each_role_opens_every_page_and_may_change_what_its_role_has(
+def test_each_role_can_open_every_page_and_change_what_its_role_allows(
     browser: Browser, url: str, name: str, picture: Callable[[Page, str], None]
 ) -> None:
     visit = Visit(browser, url)
@@ -95,7 +95,7 @@ def test_each_role_opens_every_page_and_may_change_what_its_role_has(
 
 
 @pytest.mark.thorough
-def test_who_is_signed_out_while_drawing_signs_in_elsewhere_and_saves_the_drawing(
+def test_someone_signed_out_while_drawing_can_sign_in_elsewhere_and_save_the_drawing(
     browser: Browser, url: str
 ) -> None:
     visit = Visit(browser, url)
@@ -119,7 +119,7 @@ def test_who_is_signed_out_while_drawing_signs_in_elsewhere_and_saves_the_drawin
     visit.context.close()
 
 
-def test_a_link_chooses_a_password_in_the_browser(
+def test_a_link_sets_a_password_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None]
 ) -> None:
     visit = Visit(browser, url, bypass_csp=True)
@@ -139,7 +139,7 @@ def test_a_link_chooses_a_password_in_the_browser(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
-def test_another_password_is_chosen_in_the_browser(
+def test_a_password_can_be_changed_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
 ) -> None:
     visit = Visit(browser, url, bypass_csp=True, viewport={"width": width, "height": 900})
@@ -162,7 +162,7 @@ def test_another_password_is_chosen_in_the_browser(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
-def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
+def test_sign_ins_elsewhere_can_be_seen_and_ended_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
 ) -> None:
     viewport = {"width": width, "height": 900}

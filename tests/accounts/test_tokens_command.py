@@ -31,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return said
 
 
-def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Path) -> None:
+def test_a_token_is_printed_once_and_kept_only_as_a_hash(run: Run, tmp_path: Path) -> None:
     code, told = run(
         "tokens", "add", "Anna", "Nightly", "--role", "look", "--source", "Gate 1", "--days", "7"
     )
@@ -49,7 +49,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
 
 
 @pytest.mark.thorough
-def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account(
+def test_tokens_are_listed_with_their_expiry_and_last_use_and_removed_with_their_account(
     run: Run, tmp_path: Path
 ) -> None:
     assert "no tokens yet" in run("tokens", "list")[1]
@@ -95,7 +95,7 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_is_one_line_and_changes_nothing(run: Run, arguments: list[str], line: str) -> None:
+def test_invalid_input_gives_one_line_and_changes_nothing(run: Run, arguments: list[str], line: str) -> None:
     run("tokens", "add", "anna", "there")
     before = run("tokens", "list")
     code, told = run("tokens", *arguments)

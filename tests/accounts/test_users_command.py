@@ -60,7 +60,7 @@ def test_the_help_names_each_role_as_the_pages_do(group: str, capsys: pytest.Cap
 
 
 @pytest.mark.thorough
-def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argument(
+def test_a_password_is_read_from_a_pipe_kept_only_as_a_hash_and_never_an_argument(
     users: Users, tmp_path: Path
 ) -> None:
     code, told = users("add", "anna", "--role", "run", "--password", typed=f"{PASSWORD}\n")
@@ -78,7 +78,7 @@ def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argume
 
 
 @pytest.mark.thorough
-def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Path) -> None:
+def test_changing_a_password_ends_the_sessions(users: Users, tmp_path: Path) -> None:
     users("add", "anna", "--password", typed=f"{PASSWORD}\n")
     with book_at(tmp_path) as book:
         assert book.begin_session("anna", "t", most_s=9)
@@ -107,7 +107,7 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_is_one_line_and_changes_nothing(
+def test_invalid_input_gives_one_line_and_changes_nothing(
     users: Users, arguments: list[str], typed: str, line: str
 ) -> None:
     users("add", "anna")
@@ -121,7 +121,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
 
 
 @pytest.mark.thorough
-def test_the_last_who_may_do_everything_stays_while_there_are_others(users: Users) -> None:
+def test_the_last_administrator_cannot_be_removed_while_there_are_other_accounts(users: Users) -> None:
     users("add", "anna", "--role", "run")
     users("add", "ben")
     assert users("remove", "anna")[0] == 2
@@ -130,7 +130,7 @@ def test_the_last_who_may_do_everything_stays_while_there_are_others(users: User
 
 
 @pytest.mark.thorough
-def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> None:
+def test_codes_are_given_once_and_can_be_removed(users: Users, tmp_path: Path) -> None:
     users("add", "anna", "--password", typed=f"{PASSWORD}\n")
     _, told = users("passwd", "anna", "--codes")
     found = re.search(r"otpauth://totp/frametally:anna\?secret=([A-Z2-7]{32})&issuer=frametally", told)
@@ -151,7 +151,7 @@ def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> No
         *((1234567890, "005924"), (2000000000, "279037"), (20000000000, "353130")),
     ],
 )
-def test_codes_are_those_of_the_standard(time_s: int, code: str) -> None:
+def test_codes_follow_the_standard(time_s: int, code: str) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105 - the standard's own
     assert credentials.code_at(secret, credentials.step_of(time_s)) == code
     for other_s in (-30, 0, 30):
@@ -162,7 +162,7 @@ def test_codes_are_those_of_the_standard(time_s: int, code: str) -> None:
         assert credentials.find_step(secret, other, time_s=time_s) is None
 
 
-def test_a_signature_tells_a_cookie_that_was_changed() -> None:
+def test_a_signature_detects_a_changed_cookie() -> None:
     key, token = b"k" * 32, credentials.make_token()
     signed = credentials.sign(token, key)
     assert credentials.read_signed(signed, key) == token
@@ -175,11 +175,11 @@ def test_a_signature_tells_a_cookie_that_was_changed() -> None:
     ("text", "name"),
     [(" Anna ", "anna"), ("a@b.org", "a@b.org"), ("a" * 65, None), ("-a", None), ("a\nb", None), ("", None)],
 )
-def test_a_name_is_small_letters_and_no_markup(text: str, name: str | None) -> None:
+def test_an_account_name_has_lower_case_letters_and_no_markup(text: str, name: str | None) -> None:
     assert as_name(text) == name
 
 
-def test_where_accounts_are_wanted_the_first_start_makes_one_administrator_and_a_link(tmp_path: Path) -> None:
+def test_with_required_accounts_the_first_start_makes_one_administrator_and_a_link(tmp_path: Path) -> None:
     wanted = Settings(web_accounts=True, web_url="https://frames.example.org/")
     with closing(AccessBook(f"sqlite:///{tmp_path}/catalogue.sqlite")) as book:
         assert first_link(Settings(), book) is None

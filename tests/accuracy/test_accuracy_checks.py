@@ -99,7 +99,7 @@ def command(capsys: pytest.CaptureFixture[str], place: Place, *args: str) -> tup
     return code, out.out + out.err
 
 
-def test_a_check_by_the_api_comes_to_an_interval_that_holds_the_truth(client: FlaskClient) -> None:
+def test_a_check_through_the_api_gives_an_interval_that_contains_the_truth(client: FlaskClient) -> None:
     check = start(client)
     assert (check["units"], check["labels"], check["model"]) == (FRAMES, ["bus", "car"], MODEL)
     unit = client.get("/api/v1/accuracy/gate/next").get_json()["units"][0]
@@ -122,7 +122,7 @@ def test_a_check_by_the_api_comes_to_an_interval_that_holds_the_truth(client: Fl
 
 
 @pytest.mark.thorough
-def test_the_history_of_an_estimate_ends_with_what_the_check_says_now(client: FlaskClient) -> None:
+def test_the_history_of_an_estimate_ends_with_the_current_result(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=24)
     assert client.get("/api/v1/accuracy/gate").get_json()["history"] == []
@@ -141,7 +141,7 @@ def test_the_history_of_an_estimate_ends_with_what_the_check_says_now(client: Fl
     assert times == sorted(times) and times[-1] <= found["result"]["last_answer_ms"]
 
 
-def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
+def test_the_desk_never_shows_a_total(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=40)
     desk = client.get("/api/v1/accuracy/gate/next").get_json()
@@ -152,7 +152,7 @@ def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
 
 
 @pytest.mark.thorough
-def test_a_check_goes_on_after_the_server_died(counted: Place) -> None:
+def test_a_check_continues_after_the_server_dies(counted: Place) -> None:
     first = counted.app().test_client()
     start(first)
     answer_all(first, most=23)
@@ -163,7 +163,7 @@ def test_a_check_goes_on_after_the_server_died(counted: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
+def test_a_complete_check_gives_the_true_number(client: FlaskClient) -> None:
     start(client)
     answer_all(client)
     car = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"][1]
@@ -172,7 +172,7 @@ def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("answered", [50, FRAMES])
-def test_a_label_that_is_all_false_is_shown_to_be_false(
+def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
 ) -> None:
     """A parked thing is mistaken for a car in every frame: a false label."""
@@ -200,7 +200,7 @@ def test_a_label_that_is_all_false_is_shown_to_be_false(
         assert re.search(r"truth at most \d+ \(people saw 0\)", out)
 
 
-def test_a_label_that_was_never_found_can_be_checked_for_what_the_model_misses(
+def test_a_label_that_was_never_detected_can_be_checked_for_misses(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start(client, labels=["cat"], planned_units=60)
@@ -214,7 +214,7 @@ def test_a_label_that_was_never_found_can_be_checked_for_what_the_model_misses(
     assert "cat: the model counts none here" in out
 
 
-def test_two_desks_get_different_units_and_the_same_one_twice_is_a_double(client: FlaskClient) -> None:
+def test_two_desks_get_different_units_and_the_same_unit_twice_is_a_double(client: FlaskClient) -> None:
     start(client)
     one, other = (
         client.get(f"/api/v1/accuracy/gate/next?desk={desk}").get_json()["units"] for desk in ("a", "b")
@@ -244,7 +244,7 @@ def test_a_check_without_an_end_leaves_out_footage_dated_in_the_future(
     assert start(client, name="then", from_ms=then_ms, to_ms=then_ms + 10**6)["units"] == 5
 
 
-def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: Place) -> None:
+def test_a_check_is_stale_once_footage_is_added_in_its_range(client: FlaskClient, counted: Place) -> None:
     start(client, to_ms=START_MS + 10**8)
     publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=40)])
     assert client.get("/api/v1/accuracy/gate").get_json()["stale"] == [], "another source is none of it"
@@ -255,7 +255,7 @@ def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: P
     assert client.get("/api/v1/accuracy/gate/certificate").status_code == 409
 
 
-def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
+def test_the_store_verifies_a_certificate_but_not_after_any_change(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start(client, to_ms=START_MS + 10**8)
@@ -278,7 +278,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
 
 
 @pytest.mark.thorough
-def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
+def test_a_certificate_signed_again_over_chosen_frames_is_not_valid(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Users with their own key cannot pick the frames: the seed draws them."""
@@ -339,7 +339,7 @@ def test_a_signed_file_is_checked_by_its_own_fields(
     assert (ended, words in out) == (code, True), out
 
 
-def test_a_certificate_with_the_forecast_of_another_release_holds(
+def test_a_certificate_with_the_forecast_of_another_release_is_valid(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -361,7 +361,7 @@ def test_a_certificate_with_the_forecast_of_another_release_holds(
     assert ended == 0 and "valid; signed by the key that you gave" in out
 
 
-def test_a_certificate_of_a_stranger_is_not_taken_for_the_servers(
+def test_a_strangers_certificate_is_not_mistaken_for_the_servers(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -389,7 +389,7 @@ def test_a_certificate_of_a_stranger_is_not_taken_for_the_servers(
     assert command(capsys, counted, "verify", str(file), "--key", "ab")[0] == 2
 
 
-def test_a_store_without_counts_makes_no_certificate_invalid(
+def test_a_store_without_counts_does_not_make_a_certificate_invalid(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start(client)
@@ -401,7 +401,7 @@ def test_a_store_without_counts_makes_no_certificate_invalid(
     assert ended == 2 and "run `frametally aggregate` and `frametally index` first" in out.out + out.err
 
 
-def test_nobody_chooses_a_seed_and_a_result_names_the_other_checks_of_its_footage(
+def test_nobody_can_choose_a_seed_and_a_result_names_other_checks_of_its_footage(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
@@ -418,7 +418,9 @@ def test_nobody_chooses_a_seed_and_a_result_names_the_other_checks_of_its_footag
     assert "2 other checks of the same footage, 1 of them with answers" in out
 
 
-def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_check_can_be_done_with_commands(
+    counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--json")
     assert code == 0, out
     code, before = command(capsys, counted, "next", "gate")
@@ -453,7 +455,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     assert [one["image_path"] for one in json.loads(out)["units"]] == [one["image_path"] for one in units]
 
 
-def test_a_check_up_to_the_end_of_all_times_can_be_read_again(
+def test_a_check_up_to_the_year_9999_can_be_read_back(
     capsys: pytest.CaptureFixture[str], counted: Place
 ) -> None:
     code, _ = command(capsys, counted, "start", "all", "--source", "gate", "--to", "9999-12-31")
@@ -479,7 +481,7 @@ def test_a_check_up_to_the_end_of_all_times_can_be_read_again(
         ({"name": "a/b"}, "A name can have"),
     ],
 )
-def test_a_check_that_cannot_be_is_refused_with_one_message(
+def test_an_invalid_check_is_refused_with_one_message(
     refusing: FlaskClient, wanted: dict[str, Any], words: str
 ) -> None:
     answer = refusing.post("/api/v1/accuracy", json=wanted)
@@ -500,7 +502,7 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
         ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
 )
-def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(
+def test_an_invalid_answer_is_refused_and_nothing_is_lost(
     refusing: FlaskClient, sent: dict[str, Any], words: str
 ) -> None:
     answer = refusing.post("/api/v1/accuracy/gate/answers", json=sent)
@@ -509,7 +511,7 @@ def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(
     assert refusing.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
 
 
-def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:
+def test_a_corrected_answer_is_not_a_double(client: FlaskClient) -> None:
     start(client)
     for cars in (1, 2):
         client.post("/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": cars}})
@@ -517,7 +519,7 @@ def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:
     assert (result["answered"], result["agreement"]["pairs"]) == (1, 0)
 
 
-def test_before_three_rounds_there_is_no_interval_and_no_comparison(client: FlaskClient) -> None:
+def test_there_is_no_interval_and_no_comparison_before_three_rounds(client: FlaskClient) -> None:
     start(client, labels=["car"], wanted_width=1)
     (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
     assert car["units_needed"] == math.ceil(25 * FRAMES / car["model_total"]) > 30, "25 objects are needed"
@@ -556,7 +558,7 @@ def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     )
 
 
-def test_who_may_only_look_sees_checks_and_cannot_answer(counted: Place, serving: Serving) -> None:
+def test_a_viewer_sees_checks_and_cannot_answer(counted: Place, serving: Serving) -> None:
     give_accounts(counted)
     url = serving(counted.app())
     with asking_as(url, "clara") as clara:
@@ -575,7 +577,7 @@ def test_who_may_only_look_sees_checks_and_cannot_answer(counted: Place, serving
         assert lukas("POST", "/api/v1/accuracy", "{}", **sent).status == 403
 
 
-def test_two_people_share_a_sample_and_check_each_others_tenth_units(counted: Place) -> None:
+def test_two_people_share_a_sample_and_check_every_tenth_unit_of_each_other(counted: Place) -> None:
     book = AccuracyBook(counted.settings.catalogue_url)
     footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
     counted.ledger.refresh(counted.store, NoProgress())
@@ -595,7 +597,7 @@ def test_two_people_share_a_sample_and_check_each_others_tenth_units(counted: Pl
     book.close()
 
 
-def test_a_desk_that_gives_back_its_units_blocks_nobody(counted: Place) -> None:
+def test_a_desk_that_returns_its_units_blocks_nobody(counted: Place) -> None:
     book = AccuracyBook(counted.settings.catalogue_url)
     counted.ledger.refresh(counted.store, NoProgress())
     footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
@@ -613,7 +615,7 @@ def test_a_desk_that_gives_back_its_units_blocks_nobody(counted: Place) -> None:
     book.close()
 
 
-def test_the_same_unit_from_two_people_loses_neither_answer(counted: Place) -> None:
+def test_the_same_unit_answered_by_two_people_keeps_both_answers(counted: Place) -> None:
     book = AccuracyBook(counted.settings.catalogue_url)
     counted.ledger.refresh(counted.store, NoProgress())
     footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
@@ -625,7 +627,7 @@ def test_the_same_unit_from_two_people_loses_neither_answer(counted: Place) -> N
     book.close()
 
 
-def test_a_backup_has_checks_with_their_answers(client: FlaskClient, counted: Place) -> None:
+def test_a_backup_contains_checks_with_their_answers(client: FlaskClient, counted: Place) -> None:
     start(client)
     answer_all(client, most=5)
     kept = KeptBooks(counted.settings.catalogue_url)

@@ -97,7 +97,7 @@ def ratio_slope(draws: Draws, truth: np.ndarray, model: np.ndarray) -> float:
 # Drawing
 
 
-def test_a_seed_draws_the_same_units_wherever_and_in_whatever_order_it_is_asked() -> None:
+def test_a_seed_always_draws_the_same_units_in_whatever_order_they_are_listed() -> None:
     shares = random_shares("seed", ["a", "b", "c"])
     assert list(random_shares("seed", ["c", "a", "b"])) == [shares[2], shares[0], shares[1]]
     assert list(shares) == pytest.approx([0.03988736, 0.88574785, 0.47698149], abs=1e-8)
@@ -109,7 +109,7 @@ def test_shares_are_uniform() -> None:
     assert scipy.stats.kstest(shares, "uniform").pvalue > 0.01
 
 
-def test_every_unit_has_a_weight_and_doubtful_and_full_ones_have_more() -> None:
+def test_every_unit_has_a_weight_and_doubtful_and_full_ones_have_a_larger_one() -> None:
     counts = np.array([[0.0, 0], [0, 0], [4, 0], [4, 0], [0, 1]])
     doubts = np.array([[0.0, 0], [0, 0], [0, 0], [2, 0], [0, 0]])
     weights = unit_weights(counts, doubts)
@@ -130,7 +130,7 @@ def test_zones_are_runs_of_equal_weight() -> None:
     assert zones_of(np.ones(3)).max() == 0
 
 
-def test_each_unit_is_drawn_once_and_each_round_takes_one_of_each_zone() -> None:
+def test_each_unit_is_drawn_once_and_each_round_takes_one_from_each_zone() -> None:
     footage = Footage(units=203)
     draws = footage.draws(1000)
     assert sorted(draws.units[draws.is_drawn]) == list(range(203))
@@ -142,7 +142,7 @@ def test_each_unit_is_drawn_once_and_each_round_takes_one_of_each_zone() -> None
         assert draws.rest[len(drawn) - 1, zone] == pytest.approx(footage.weights[drawn[-1]])
 
 
-def test_units_are_drawn_as_often_as_their_weights_have_it() -> None:
+def test_units_are_drawn_in_proportion_to_their_weights() -> None:
     weights = np.array([0.5, 0.5, 1, 2])
     first = [
         draw(weights, np.zeros(4, dtype=np.int64), random_shares(str(seed), "abcd")).units[0, 0]
@@ -167,7 +167,7 @@ def test_equal_weights_give_the_plain_mean_with_its_finite_population_correction
     assert found.standard_error == pytest.approx(textbook)
 
 
-def test_the_slope_of_least_variance_is_that_of_the_paper() -> None:
+def test_the_slope_with_the_least_variance_matches_the_paper() -> None:
     """PPI++ (Angelopoulos, Duchi and Zrnic, 2023), example of the mean: cov(Y, f) / var(f) for n << N."""
     footage = Footage()
     draws = uniform_draws(footage.units, 400)
@@ -183,7 +183,7 @@ def test_the_slope_of_least_variance_is_that_of_the_paper() -> None:
     assert all(found.standard_error <= one.standard_error for one in at_least)
 
 
-def test_zones_of_which_more_is_drawn_have_their_part_in_the_slope() -> None:
+def test_zones_with_more_drawn_units_have_their_share_of_the_slope() -> None:
     random = np.random.default_rng(6)
     truth, model = random.poisson(3, 43).astype(float), random.poisson(3, 43).astype(float)
     draws = draw(np.ones(43), np.repeat([0, 1], [4, 39]), random.random(43)).first(12)
@@ -210,7 +210,7 @@ def ppi_sample() -> tuple[np.ndarray, np.ndarray, Draws]:
 
 
 @pytest.mark.parametrize(("slope", "mean", "half_width"), PPI)
-def test_the_estimate_is_that_of_ppi_python(slope: float, mean: float, half_width: float) -> None:
+def test_the_estimate_matches_ppi_python(slope: float, mean: float, half_width: float) -> None:
     truth, model, draws = ppi_sample()
     sampled = truth[draws.units], model[draws.units]
     found = estimate(draws, *sampled, model_total=model.sum(), slope=slope)
@@ -232,7 +232,7 @@ def test_a_sample_without_detections_keeps_the_difference() -> None:
     assert found.fixed.high > 0
 
 
-def test_all_units_answered_is_the_truth_itself() -> None:
+def test_with_all_units_answered_the_estimate_is_the_truth() -> None:
     footage = Footage(units=87)
     for slope in (None, 0.0, 1.0):
         found = footage.check(1000, slope=slope)
@@ -249,7 +249,7 @@ def stony(rounds: int, seed: int = 1) -> tuple[Footage, Draws, np.ndarray]:
     return footage, footage.draws(rounds, seed), steady
 
 
-def test_what_stays_has_the_slope_of_its_own_that_least_squares_give() -> None:
+def test_steady_objects_have_their_own_least_squares_slope() -> None:
     footage, _, steady = stony(1)
     draws = uniform_draws(footage.units, 2000)
     truth, model = footage.truth[draws.units], footage.model[draws.units]
@@ -267,7 +267,7 @@ def test_what_stays_has_the_slope_of_its_own_that_least_squares_give() -> None:
     assert found.steady_slope < 0.1 < 0.7 < found.slope, "the stone counts for nothing"
 
 
-def test_a_stone_that_is_taken_for_an_object_all_day_costs_few_labels() -> None:
+def test_a_stone_mistaken_for_an_object_all_day_costs_few_answers() -> None:
     one_slope, two_slopes, held = [], [], []
     for seed in range(40):
         footage, draws, steady = stony(40, seed)
@@ -283,7 +283,7 @@ def test_a_stone_that_is_taken_for_an_object_all_day_costs_few_labels() -> None:
     assert np.mean(held) >= 0.9
 
 
-def test_a_zone_that_is_all_drawn_adds_what_it_has_and_no_weight() -> None:
+def test_a_completely_drawn_zone_adds_its_sum_and_no_weight() -> None:
     zones = np.array([0, 0, 1, 1, 1, 1, 1, 1])
     truth = np.array([1.0, 5, 2, 0, 7, 3, 0, 4])
     draws = draw(np.ones(8), zones, np.linspace(0.9, 0.2, 8)).first(4)
@@ -315,14 +315,14 @@ def test_the_total_is_unbiased_with_unequal_weights() -> None:
         assert np.mean(totals) == pytest.approx(footage.truth.sum(), abs=3.5 * error)
 
 
-def test_the_standard_error_is_that_of_repeated_checks() -> None:
+def test_the_standard_error_matches_repeated_checks() -> None:
     footage = Footage(mean=4, units=600)
     checks = [footage.check(20, seed) for seed in range(400)]
     apart = np.std([one.total for one in checks])
     assert np.mean([one.standard_error for one in checks]) == pytest.approx(apart, rel=0.12)
 
 
-def test_intervals_hold_the_truth_and_the_one_for_stopping_at_will_at_every_look() -> None:
+def test_intervals_contain_the_truth_and_the_one_for_optional_stopping_does_at_every_look() -> None:
     footage = Footage(mean=2)
     truth = footage.truth.sum()
     fixed = at_all_looks = 0
@@ -336,7 +336,7 @@ def test_intervals_hold_the_truth_and_the_one_for_stopping_at_will_at_every_look
 
 
 @pytest.mark.parametrize("case", first_quick([("missed", -1), ("full", -1), ("empty", 1)]))
-def test_intervals_hold_the_truth_whichever_units_nobody_can_judge(case: tuple[str, int]) -> None:
+def test_intervals_contain_the_truth_whichever_units_cannot_be_judged(case: tuple[str, int]) -> None:
     """One in twenty is missing: those with the largest errors, the fullest, or the emptiest."""
     footage, (kind, sign) = Footage(mean=2), case
     by = footage.truth - footage.model if kind == "missed" else footage.truth
@@ -362,13 +362,13 @@ def test_intervals_hold_the_truth_whichever_units_nobody_can_judge(case: tuple[s
     assert kind == "empty" or hits["as the model counts"] < 90, "else it is no test"
 
 
-def test_a_model_that_is_near_the_truth_saves_labels() -> None:
+def test_a_model_close_to_the_truth_saves_answers() -> None:
     footage = Footage(mean=3)
     without = footage.units * footage.truth.std() / math.sqrt(100)
     assert (without / footage.check(10).standard_error) ** 2 > 5
 
 
-def test_few_objects_or_rounds_are_too_few_to_say() -> None:
+def test_few_objects_or_rounds_are_too_few_for_a_result() -> None:
     draws = first_units(10**4, 100)
     truth = np.zeros((100, 1))
     for seen, is_enough in ((24, False), (25, True)):
@@ -378,7 +378,7 @@ def test_few_objects_or_rounds_are_too_few_to_say() -> None:
     assert not Footage(mean=3).check(2).is_enough
 
 
-def test_all_units_answered_is_exact_also_for_none_and_for_one_unit() -> None:
+def test_a_fully_answered_check_is_exact_even_for_no_objects_or_a_single_unit() -> None:
     for units, truth in ((400, np.zeros(400)), (1, np.array([3.0])), (3, np.array([0.0, 0, 1]))):
         draws = uniform_draws(units, units)
         sampled, ghosts = truth[draws.units], np.ones_like(draws.rest)
@@ -387,7 +387,7 @@ def test_all_units_answered_is_exact_also_for_none_and_for_one_unit() -> None:
         assert [found.total, *found.fixed, *found.at_will] == [truth.sum()] * 5
 
 
-def test_few_objects_have_an_upper_limit_that_holds() -> None:
+def test_few_objects_have_a_valid_upper_limit() -> None:
     """None in 100 units of equal weight: a share of 3 in 100 is possible."""
     nothing = np.zeros((100, 1))
     none_missing = nothing.astype(bool)
@@ -409,7 +409,7 @@ def test_few_objects_have_an_upper_limit_that_holds() -> None:
     assert np.mean(held) >= 0.95
 
 
-def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
+def test_a_sample_without_errors_still_allows_three() -> None:
     """The rule of three: with none in 100 draws, a share of 3 in 100 is the bound of 95 %."""
     draws = first_units(10**6, 100)
     seen = np.ones((100, 1))
@@ -418,7 +418,7 @@ def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
     assert (found.fixed.high - found.total) / 10**6 == pytest.approx(0.03, rel=0.02)
 
 
-def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
+def test_a_rare_large_error_widens_the_interval_as_the_book_says() -> None:
     """Hall (1992), section 2.6: the term of the squared skewness, here one and a half times."""
     draws = first_units(10**6, 50)
     truth = np.ones((50, 1))
@@ -438,7 +438,7 @@ def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     )
 
 
-def test_the_boundary_is_the_papers() -> None:
+def test_the_boundary_matches_the_paper() -> None:
     """Theorem 2.2 with rho chosen for the 100th unit: sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log(...))."""
     draws = first_units(10**6, 100)
     footage = Footage(units=100, mean=1, seed=2)
@@ -488,7 +488,7 @@ def test_the_bar_of_all_units_has_the_checks_own_interval() -> None:
 
 
 @pytest.mark.parametrize(("length", "rounds"), [(500, 10), (80, 10), (20, 10), (80, 40), (20, 40)])
-def test_bars_hold_their_truth(length: int, rounds: int) -> None:
+def test_intervals_of_bars_contain_the_truth(length: int, rounds: int) -> None:
     footage = Footage(mean=3)
     borders = np.arange(0, footage.units + 1, length)
     truths = np.add.reduceat(footage.truth, borders[:-1])
@@ -499,7 +499,7 @@ def test_bars_hold_their_truth(length: int, rounds: int) -> None:
     assert 0.94 <= np.mean(held) <= 0.999
 
 
-def test_a_bar_is_never_more_certain_for_having_less_footage() -> None:
+def test_a_bar_is_never_more_certain_because_it_has_less_footage() -> None:
     footage = Footage(mean=3)
     widths = []
     for length in (2000, 500, 100, 20):
@@ -508,7 +508,7 @@ def test_a_bar_is_never_more_certain_for_having_less_footage() -> None:
     assert widths == sorted(widths)
 
 
-def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> None:
+def test_a_stretch_of_errors_shown_by_its_own_units_is_corrected_there() -> None:
     footage = Footage(mean=3)
     footage.model[800:1000] += 2  # a stone is mistaken for two dogs
     borders = np.arange(0, 2001, 200)
@@ -532,7 +532,7 @@ def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> Non
     ],
 )
 @pytest.mark.parametrize("unusual_at", [None, 5, 8])
-def test_a_bar_errs_as_its_answered_units_do(
+def test_a_bar_has_the_error_of_its_answered_units(
     start: int, end: int, first: int, behind: int, unusual_at: int | None
 ) -> None:
     """If stretches differ without bounds, a bar takes no part of the mean error."""
@@ -573,14 +573,14 @@ def test_a_bar_errs_as_its_answered_units_do(
     assert bars.low[0] == max(math.floor(middle - max(width, beyond)), truth[start // 10 : end // 10].sum())
 
 
-def test_a_bar_whose_units_are_all_answered_has_its_truth() -> None:
+def test_a_bar_with_all_units_answered_has_the_true_number() -> None:
     footage = Footage(units=200)
     _, bars = bars_of(footage, footage.draws(1000), np.arange(0, 201, 20))
     truths = np.add.reduceat(footage.truth, np.arange(0, 200, 20))
     assert list(bars.low) == list(bars.high) == list(bars.corrected) == list(truths)
 
 
-def test_no_bar_is_below_what_was_seen_in_it() -> None:
+def test_no_bar_is_below_the_number_that_people_saw_in_it() -> None:
     footage = Footage(mean=0.2)
     draws = footage.draws(40)
     borders = np.arange(0, 2001, 50)
@@ -598,7 +598,7 @@ def with_false_box(mean: float) -> Footage:
     return footage
 
 
-def test_bars_of_hours_with_a_false_box_hold_their_truth() -> None:
+def test_intervals_of_bars_with_a_false_box_for_hours_contain_the_truth() -> None:
     footage = with_false_box(1)
     borders = np.arange(0, 20_001, 20_000 // 24)
     truths = np.add.reduceat(footage.truth, borders[:-1])[:24]
@@ -623,7 +623,7 @@ def blind_footage(seed: int) -> Footage:
 
 
 @pytest.mark.parametrize("length", first_quick([50, 10, 25, 100, 200]))
-def test_bars_hold_their_truth_after_the_model_goes_blind(length: int) -> None:
+def test_intervals_of_bars_contain_the_truth_after_the_model_goes_blind(length: int) -> None:
     """Also the first bar after the change, which had the day's errors."""
     borders = np.arange(0, 401, length)
     held, first_held = [], []
@@ -638,7 +638,7 @@ def test_bars_hold_their_truth_after_the_model_goes_blind(length: int) -> None:
     assert np.mean(first_held) >= 0.9
 
 
-def test_more_objects_that_are_missed_as_often_are_no_change_and_a_blind_model_is_one() -> None:
+def test_more_objects_missed_at_the_same_rate_are_not_a_change_and_a_blind_model_is() -> None:
     random = np.random.default_rng(2)
     truth = random.poisson(np.repeat([2.0, 8.0], 40)).astype(float)
     assert not stretches_of(truth, random.binomial(truth.astype(int), 0.8).astype(float)).any()
@@ -650,7 +650,7 @@ def test_more_objects_that_are_missed_as_often_are_no_change_and_a_blind_model_i
 # Information in the model's counts
 
 
-def test_what_stays_is_what_most_units_around_have_and_no_other_source() -> None:
+def test_a_steady_count_is_that_of_most_surrounding_units_of_the_same_source() -> None:
     counts = np.zeros((600, 2))
     counts[:330, 0] = 2
     counts[330:360, 0] = 2  # at another gate, for half a minute
@@ -661,7 +661,7 @@ def test_what_stays_is_what_most_units_around_have_and_no_other_source() -> None
     assert not steady[330:].any() and not steady[:, 1].any()
 
 
-def test_hours_whose_level_sits_apart_are_unusual_and_the_course_of_the_day_is_not() -> None:
+def test_hours_at_a_separate_level_are_unusual_and_the_course_of_the_day_is_not() -> None:
     footage = with_false_box(1)
     hours = np.arange(20_000) * 24 / 20_000
     unusual = unusual_counts(footage.model[:, None], [""] * 20_000, hours)[:, 0]
@@ -675,7 +675,7 @@ def test_hours_whose_level_sits_apart_are_unusual_and_the_course_of_the_day_is_n
 # Plans
 
 
-def test_units_before_a_check_are_those_of_the_textbook() -> None:
+def test_the_number_of_units_before_a_check_matches_the_textbook() -> None:
     # Errors of variance 0.3 in units of 1: 1.96^2 x 0.3 / 0.1^2 = 115.2 out of infinitely many.
     fixed = partial(units_before, at_will=False)
     assert fixed(1, 10**9, 0.1) == 116
@@ -689,7 +689,7 @@ def test_units_before_a_check_are_those_of_the_textbook() -> None:
 
 
 @pytest.mark.parametrize("rounds", [10, 30, 70])
-def test_units_before_a_check_allow_for_stopping_at_will(rounds: int) -> None:
+def test_the_number_of_units_before_a_check_allows_for_optional_stopping(rounds: int) -> None:
     footage = Footage(mean=1, units=20_000)
     found = footage.check(rounds)
     reach = (found.at_will.high - found.at_will.low) / (found.fixed.high - found.fixed.low)
@@ -697,7 +697,7 @@ def test_units_before_a_check_allow_for_stopping_at_will(rounds: int) -> None:
     assert longer == pytest.approx(reach**2, rel=0.25)
 
 
-def test_units_for_a_width_give_that_width() -> None:
+def test_the_number_of_units_for_a_width_gives_that_width() -> None:
     footage = Footage(mean=1, units=20_000)
     found = footage.check(10)
     wanted = units_for(found, 100, footage.units, 0.05, at_will=False)
@@ -731,7 +731,7 @@ def test_agreement_counts_pairs_whose_labels_are_all_equal() -> None:
     assert agreement_of([]).high == 1
 
 
-def test_the_better_model_is_told_and_two_alike_are_not() -> None:
+def test_the_better_model_is_named_unless_the_two_are_equally_good() -> None:
     footage = Footage(mean=3)
     random = np.random.default_rng(8)
     worse = random.binomial(footage.model.astype(int), 0.6).astype(float)
@@ -745,7 +745,7 @@ def test_the_better_model_is_told_and_two_alike_are_not() -> None:
     assert same.fixed.low < 0 < same.fixed.high
 
 
-def test_the_difference_of_two_models_is_unbiased_over_all_samples_that_can_be_drawn() -> None:
+def test_the_difference_of_two_models_is_unbiased_over_all_possible_samples() -> None:
     random = np.random.default_rng(4)
     truth, one, other = (random.poisson(2, 8).astype(float) for _ in range(3))
     weights, zones = np.array([0.5, 1, 2, 0.5, 1, 1, 0.7, 3]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
@@ -764,7 +764,7 @@ def test_the_difference_of_two_models_is_unbiased_over_all_samples_that_can_be_d
 
 
 @pytest.mark.thorough
-def test_the_interval_of_a_difference_holds_it() -> None:
+def test_the_interval_of_a_difference_contains_it() -> None:
     footage = Footage(mean=2)
     random = np.random.default_rng(8)
     seen = random.binomial(footage.truth.astype(int), 0.87)
@@ -781,25 +781,25 @@ def test_the_interval_of_a_difference_holds_it() -> None:
 
 @pytest.mark.parametrize("degrees", [1, 2, 5, 30, 90, 10**9])
 @pytest.mark.parametrize("probability", [0.6, 0.95, 0.975, 0.999])
-def test_students_quantile_is_scipys(probability: float, degrees: int) -> None:
+def test_students_quantile_matches_scipy(probability: float, degrees: int) -> None:
     found = quantiles.student_quantile(probability, degrees)
     assert found == pytest.approx(scipy.stats.t.ppf(probability, degrees), rel=2e-6)
 
 
 @pytest.mark.parametrize(("degrees", "error"), [(5, 0.02), (10, 2e-3), (30, 1e-4), (10**9, 1e-9)])
-def test_students_far_quantile_is_scipys(degrees: int, error: float) -> None:
+def test_students_far_quantile_matches_scipy(degrees: int, error: float) -> None:
     exact = scipy.stats.t.ppf(scipy.stats.norm.cdf(3.05), degrees)
     assert quantiles.far_student_quantile(3.05, degrees) == pytest.approx(exact, rel=error)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (1, 3), (7, 2), (40, 60)])
-def test_beta_is_scipys(a: float, b: float) -> None:
+def test_beta_matches_scipy(a: float, b: float) -> None:
     for x in (0.0, 0.01, 0.3, 0.5, 0.9, 1.0):
         assert quantiles.beta_probability(x, a, b) == pytest.approx(scipy.stats.beta.cdf(x, a, b), abs=1e-12)
     assert quantiles.beta_quantile(0.2, a, b) == pytest.approx(scipy.stats.beta.ppf(0.2, a, b))
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 10), (10, 10), (3, 10), (50, 1000)])
-def test_the_interval_of_a_share_is_clopper_and_pearsons(hits: int, trials: int) -> None:
+def test_the_interval_of_a_share_matches_clopper_and_pearson(hits: int, trials: int) -> None:
     exact = scipy.stats.binomtest(hits, trials).proportion_ci(method="exact")
     assert quantiles.share_interval(hits, trials) == pytest.approx((exact.low, exact.high))

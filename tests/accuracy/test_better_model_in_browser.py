@@ -42,7 +42,7 @@ def as_it_is(boxes: Sequence[Detection]) -> list[Detection]:
     [(without_cars, "check", MODEL), (as_it_is, "neither", "Neither")],
     ids=["one misses all cars", "both find the same"],
 )
-def test_page_command_and_api_agree_on_which_model_is_better_here(
+def test_page_command_and_api_agree_on_which_model_is_better(
     counted: Place,
     visit: Visits,
     command: Callable[..., Path],

@@ -22,7 +22,7 @@ from frametally_web.charts.catalogue import MediaTimes
 
 
 @needs("alerts")
-def test_a_report_has_the_interval_beside_the_boxes_and_what_it_rests_on(place: Place) -> None:
+def test_a_report_shows_the_interval_beside_the_boxes_and_its_basis(place: Place) -> None:
     from frametally_alerts.reports.due_reports import turn_of
     from frametally_alerts.reports.report_files import make_files
     from frametally_alerts.rules import ScheduledReport

@@ -157,7 +157,7 @@ def test_with_all_pieces_answered_the_estimate_is_what_people_saw(
 
 
 @pytest.mark.parametrize("metric", ["visits", "crossings"])
-def test_pieces_have_all_that_the_product_counts_each_once(
+def test_pieces_contain_everything_that_is_counted_exactly_once(
     client: FlaskClient, filmed: Place, metric: CheckedMetric
 ) -> None:
     place = None
@@ -184,7 +184,7 @@ def test_pieces_have_all_that_the_product_counts_each_once(
     assert sums == dict(shown) and sum(sums.values()) > 10
 
 
-def test_empty_pieces_are_drawn_too_and_busy_ones_more(client: FlaskClient, filmed: Place) -> None:
+def test_empty_pieces_are_also_drawn_and_busy_ones_more_often(client: FlaskClient, filmed: Place) -> None:
     place = event_places.find_place(filmed.store, "crossings", line="south", direction="", sources=["gate"])
     scope = CheckScope("crossings", place, "m", ["gate"], (), 0, 10**13)
     population = read_pieces(footage_of(filmed), scope)
@@ -193,7 +193,7 @@ def test_empty_pieces_are_drawn_too_and_busy_ones_more(client: FlaskClient, film
     assert population.weights[counts == 0].max() < population.weights[counts > 0].min()
 
 
-def test_a_piece_plays_with_what_was_before_it_and_shows_no_count(client: FlaskClient) -> None:
+def test_a_piece_plays_with_some_footage_before_it_and_shows_no_count(client: FlaskClient) -> None:
     start(client, "plays", **CROSSED)
     desk = client.get("/api/v1/accuracy/plays/next?number=5").get_json()
     assert desk["metric"] == "crossings" and desk["place"]["directions"] == {
@@ -223,7 +223,7 @@ def test_a_piece_plays_with_what_was_before_it_and_shows_no_count(client: FlaskC
         ]
     ),
 )
-def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str, Any], words: str) -> None:
+def test_an_invalid_answer_is_refused(client: FlaskClient, sent: dict[str, Any], words: str) -> None:
     start(client, "x", metric="visits")
     (unit,) = client.get("/api/v1/accuracy/x/next?number=1").get_json()["units"]
     for tap in sent.get("taps", ()):
@@ -254,7 +254,7 @@ def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str
         ]
     ),
 )
-def test_a_check_that_cannot_be_is_refused_with_the_remedy(
+def test_an_invalid_check_is_refused_with_the_remedy(
     client: FlaskClient, wanted: dict[str, Any], words: str
 ) -> None:
     answer = client.post("/api/v1/accuracy", json=wanted)
@@ -326,7 +326,7 @@ def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
 
 
 @pytest.mark.thorough
-def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
+def test_a_check_is_stale_once_its_footage_is_counted_with_more_frames(
     tmp_path: Path,
 ) -> None:
     made = Place(tmp_path)
@@ -343,7 +343,7 @@ def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
 
 
 @pytest.mark.thorough
-def test_a_piece_of_which_frames_are_forgotten_is_skipped(tmp_path: Path) -> None:
+def test_a_piece_with_forgotten_frames_is_skipped(tmp_path: Path) -> None:
     with closing(Place(tmp_path)) as made:
         made.store = open_object_store(made.settings.store_url)
         junction.film(made)
@@ -402,7 +402,7 @@ def test_bars_of_visits_have_intervals_of_their_pieces(client: FlaskClient) -> N
     ],
     ids=["whole", "with a hole", "one piece", "part of a piece", "ends within pieces", "all there is"],
 )
-def test_a_bar_has_an_interval_of_whole_pieces_alone(bar: tuple[int, int], pieces: int) -> None:
+def test_a_bar_has_an_interval_only_of_whole_pieces(bar: tuple[int, int], pieces: int) -> None:
     check = msgspec.convert(
         {
             **dict.fromkeys(("id", "name", "model", "seed", "population_sha256"), ""),

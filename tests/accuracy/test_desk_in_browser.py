@@ -100,7 +100,7 @@ def is_all_sent(page: Page) -> None:
     expect(page.locator("#desk-view:not([data-waiting])")).to_be_visible()
 
 
-def test_thirty_frames_by_keyboard_alone(
+def test_thirty_frames_can_be_answered_with_the_keyboard_only(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:
     window = visit(filmed)
@@ -142,7 +142,9 @@ def test_thirty_frames_by_keyboard_alone(
     )
 
 
-def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(filmed: Place, visit: Visits) -> None:
+def test_a_box_can_be_drawn_named_and_removed_and_a_frame_corrected_again(
+    filmed: Place, visit: Visits
+) -> None:
     window = visit(filmed)
     check = start(window)
     page = window.page
@@ -173,7 +175,7 @@ def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(filmed: Pl
     assert given[0]["boxes"] is not None
 
 
-def test_a_check_goes_on_after_a_kill_of_server_and_browser(
+def test_a_check_continues_after_a_kill_of_server_and_browser(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]]
 ) -> None:
     server = KilledServer(filmed.settings.data_dir)
@@ -206,7 +208,7 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
         server.kill()
 
 
-def test_a_window_says_what_its_answers_wait_for_and_gets_it_when_the_other_window_is_closed(
+def test_a_window_explains_why_its_answers_wait_and_saves_them_once_the_other_window_is_closed(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]]
 ) -> None:
     window = visit(filmed)
@@ -252,7 +254,7 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
     window.complaints.clear()  # the browser's own message about the refusal
 
 
-def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
+def test_only_a_frame_whose_picture_is_deleted_is_named_and_skipped(
     filmed: Place,
     visit: Visits,
     right: dict[int, dict[str, int]],
@@ -290,13 +292,13 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
     window.complaints.clear()  # the browser's own message about the picture
 
 
-def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:
+def test_the_page_says_what_to_do_where_nothing_is_counted(place: Place, visit: Visits) -> None:
     page = visit(place).open("accuracy", READY)
     expect(page.locator("#nothing")).to_contain_text("Your checks appear here")
     expect(page.locator("#start-card")).to_be_hidden()
 
 
-def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
+def test_two_people_share_a_sample_and_a_viewer_sees_it(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], serving: Callable[..., str]
 ) -> None:
     give_accounts(filmed)
@@ -336,7 +338,7 @@ def sign_in(window: Visit, name: str) -> Visit:
     return window
 
 
-def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_so(
+def test_a_result_and_its_certificate_show_their_basis_and_whether_they_are_stale(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:
     window = visit(filmed)

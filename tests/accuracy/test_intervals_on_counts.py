@@ -90,7 +90,7 @@ def test_bars_and_totals_have_an_interval_beside_the_raw_count(client: FlaskClie
     assert (total["low"], total["high"]) == pytest.approx((accuracy["low"], accuracy["high"]), abs=0.01)
 
 
-def test_all_labels_together_have_one_where_the_check_has_all_of_them(
+def test_the_sum_of_all_labels_has_an_interval_if_the_check_has_all_of_them(
     client: FlaskClient, checked: Checked
 ) -> None:
     checked()
@@ -101,14 +101,14 @@ def test_all_labels_together_have_one_where_the_check_has_all_of_them(
 
 
 @pytest.mark.thorough
-def test_of_a_check_of_one_label_others_have_none(client: FlaskClient, checked: Checked) -> None:
+def test_a_check_of_one_label_gives_no_interval_for_others(client: FlaskClient, checked: Checked) -> None:
     checked(labels=["car"])
     found = counts(client, "interval=60&metric=detections")
     assert {one["label"] for one in found["buckets"] if "check" in one} == {"car"}
     assert "low" not in client.get("/api/v1/summary?interval=60").get_json()["total"]
 
 
-def test_without_an_answered_check_answers_keep_their_bytes(client: FlaskClient, counted: Place) -> None:
+def test_answers_keep_their_bytes_without_an_answered_check(client: FlaskClient, counted: Place) -> None:
     before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary")]
     files = [client.get(f"/api/v1/export?{QUESTION}&format={one}").data for one in ("csv", "xlsx", "parquet")]
     start(client)
@@ -118,7 +118,7 @@ def test_without_an_answered_check_answers_keep_their_bytes(client: FlaskClient,
     assert b"checks" not in before[0] and b'"low"' not in before[0]
 
 
-def test_without_the_plugin_answers_are_the_same_bytes(
+def test_answers_keep_their_bytes_without_the_plugin(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary", "export")]
@@ -128,7 +128,7 @@ def test_without_the_plugin_answers_are_the_same_bytes(
 
 
 @pytest.mark.thorough
-def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> None:
+def test_an_answer_is_updated_once_a_check_has_more_answers(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=70)
     first = client.get(f"/api/v1/counts?{QUESTION}")
@@ -139,7 +139,7 @@ def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> N
     assert second.get_json()["checks"][0]["units"] > first.get_json()["checks"][0]["units"]
 
 
-def test_a_bar_in_which_the_model_counts_nothing_has_an_interval_where_people_checked_it(
+def test_a_bar_where_the_model_counts_nothing_has_an_interval_if_people_checked_it(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     blind_ms = START_MS + 5 * 60_000
@@ -167,7 +167,7 @@ def test_a_bar_in_which_the_model_counts_nothing_has_an_interval_where_people_ch
     assert len(after) == len(before), "a file has these bars anyway"
 
 
-def test_bars_beyond_the_checked_range_have_none(
+def test_bars_beyond_the_checked_range_have_no_interval(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     middle_ms = START_MS + 5 * 60_000
@@ -182,14 +182,14 @@ def test_bars_beyond_the_checked_range_have_none(
     assert "low" in part["totals"][0]
 
 
-def test_a_bar_with_other_footage_in_it_has_none(client: FlaskClient, checked: Checked) -> None:
+def test_a_bar_that_includes_other_footage_has_no_interval(client: FlaskClient, checked: Checked) -> None:
     checked(to_ms=START_MS + 5 * 60_000 + 30_000)
     found = counts(client)
     with_interval = [one["start_ms"] for one in found["buckets"] if "low" in one]
     assert with_interval == [START_MS + minute * 60_000 for minute in range(5)]
 
 
-def test_of_chosen_hours_only_what_was_answered_in_them_counts(
+def test_for_chosen_hours_only_answers_in_those_hours_count(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     """The number that people saw in other hours is not a lower limit for these."""
@@ -205,7 +205,7 @@ def test_of_chosen_hours_only_what_was_answered_in_them_counts(
 
 
 @pytest.mark.thorough
-def test_other_sources_have_none_unless_they_are_apart(
+def test_other_sources_have_no_interval_unless_they_are_shown_separately(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     checked(sources=["gate"])
@@ -230,7 +230,7 @@ def test_a_stale_check_is_named_and_not_applied(
     assert "low" not in client.get(f"/api/v1/export?{QUESTION}").text.splitlines()[0]
 
 
-def test_counts_by_other_settings_are_none_of_a_check(
+def test_a_check_does_not_apply_to_counts_with_other_settings(
     client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked()
@@ -239,7 +239,7 @@ def test_counts_by_other_settings_are_none_of_a_check(
     assert counts(client)["checks"][0]["stale"] == ["The counting settings changed since the check began."]
 
 
-def test_counts_of_another_model_are_none_of_a_check(
+def test_a_check_does_not_apply_to_counts_of_another_model(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     checked()
@@ -254,7 +254,7 @@ def test_counts_of_another_model_are_none_of_a_check(
     assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
 
 
-def test_files_have_columns_where_a_check_applies(client: FlaskClient, checked: Checked) -> None:
+def test_files_have_interval_columns_where_a_check_applies(client: FlaskClient, checked: Checked) -> None:
     plain = list(
         csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
     )
@@ -283,7 +283,7 @@ def test_files_have_columns_where_a_check_applies(client: FlaskClient, checked: 
 
 
 @pytest.mark.parametrize("seen", [("gate",), ("yard",)])
-def test_who_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
+def test_an_account_that_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
     checked: Checked, counted: Place, seen: tuple[str, ...]
 ) -> None:
     publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=1)])
@@ -324,7 +324,7 @@ def test_openapi_describes_intervals(client: FlaskClient) -> None:
     assert "checks" in schemas["Counts"]["properties"] and "checks" not in schemas["Counts"]["required"]
 
 
-def test_a_book_that_cannot_be_read_leaves_charts_whole(
+def test_an_unreadable_book_does_not_break_charts(
     client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.get(f"/api/v1/counts?{QUESTION}").data
@@ -337,7 +337,7 @@ def test_a_book_that_cannot_be_read_leaves_charts_whole(
     assert client.get(f"/api/v1/counts?{QUESTION}&").data == before
 
 
-def test_a_chart_reads_the_answers_of_checks_of_its_own_footage_and_labels_when_they_are_new(
+def test_a_chart_reads_only_new_answers_of_checks_of_its_own_footage_and_labels(
     client: FlaskClient, checked: Checked, counted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
@@ -364,7 +364,7 @@ def test_a_chart_reads_the_answers_of_checks_of_its_own_footage_and_labels_when_
     assert chart(f"{question}&label=car") == [cars]
 
 
-def test_a_chart_makes_no_book_of_checks(client: FlaskClient, counted: Place) -> None:
+def test_a_chart_does_not_create_a_book_of_checks(client: FlaskClient, counted: Place) -> None:
     counts(client)
     with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw:
         names = {name for (name,) in raw.execute("SELECT name FROM sqlite_master")}

@@ -88,7 +88,7 @@ def in_turns(answers: list[CheckAnswer], order: random.Random) -> list[CheckAnsw
     return found
 
 
-def test_people_who_differ_by_a_factor_of_two_have_no_interval_whoever_was_first(
+def test_people_who_differ_by_a_factor_of_two_get_no_interval_whoever_was_first(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     factors = {"ann": 1, "ben": 2}
@@ -120,7 +120,7 @@ def test_people_who_differ_by_a_factor_of_two_have_no_interval_whoever_was_first
     assert "the people do not agree" in out, "a certificate says it, too"
 
 
-def test_the_desk_offers_a_unit_in_which_two_people_differ_to_a_third_one_alone() -> None:
+def test_the_desk_offers_a_unit_on_which_two_people_differ_only_to_a_third() -> None:
     check, units = a_check()
     answers = [answer(3, "ann", 5), answer(3, "ben", 6, 1), answer(4, "ann", 5), answer(4, "ben", 5, 1)]
 
@@ -134,7 +134,7 @@ def test_the_desk_offers_a_unit_in_which_two_people_differ_to_a_third_one_alone(
     assert first_turn("dan") == (0, 0)
 
 
-def test_once_a_third_person_was_asked_the_interval_holds_what_each_of_them_says() -> None:
+def test_after_a_third_person_the_interval_contains_each_persons_answer() -> None:
     check, units = a_check()
     answers = [
         answer(number, person, truth_at(number) * factor, turn)
@@ -148,7 +148,7 @@ def test_once_a_third_person_was_asked_the_interval_holds_what_each_of_them_says
 
 
 @pytest.mark.parametrize("apart", [0, 1])
-def test_a_census_whose_doubles_differ_is_not_certain(apart: int) -> None:
+def test_a_complete_check_with_differing_doubles_is_not_certain(apart: int) -> None:
     check, units = a_check(units=SIZE)
     answers = [answer(number, "ann", truth_at(number)) for number in range(SIZE)]
     answers += [
@@ -177,7 +177,7 @@ def test_no_interval_is_written_as_plus_or_minus_zero(
     assert "±0.0%" not in out
 
 
-def test_good_pairs_are_never_taken_for_people_who_disagree() -> None:
+def test_good_pairs_are_never_mistaken_for_people_who_disagree() -> None:
     """Two people who each err by one in a tenth of the frames, in either direction."""
     check, units = a_check(units=2000, drawn=400)
     chance = random.Random(3)  # noqa: S311
@@ -221,11 +221,11 @@ def test_the_order_of_answers_does_not_matter(
     assert told(in_turns(answers, order)) == told(answers)
 
 
-def test_one_person_who_answers_twice_weighs_no_more_than_another() -> None:
+def test_a_person_who_answers_twice_has_no_more_weight_than_another() -> None:
     assert mean_answer([("ann", 4), ("ann", 6), ("ben", 9)]) == 7
 
 
-def test_errors_of_people_are_those_of_the_book() -> None:
+def test_errors_of_people_match_the_book() -> None:
     """Variance of an answer: half the mean squared difference; of a person: half the squared mean one."""
     pairs = [[("ann", 4.0), ("ben", 6.0)], [("ben", 9.0), ("ann", 8.0)], [("ann", 3.0), ("ben", 3.0)]]
     found = answer_errors(pairs)

@@ -60,7 +60,9 @@ def answer_piece(page: Page, taps: int) -> str:
     return name
 
 
-def test_pieces_by_keyboard_alone_and_again_after_leaving(filmed: Place, visit: Visits, axe: str) -> None:
+def test_pieces_can_be_answered_with_the_keyboard_only_and_resumed_after_leaving(
+    filmed: Place, visit: Visits, axe: str
+) -> None:
     window = visit(filmed, reduced_motion="no-preference")
     page = window.page
     held: list[Route] = []
@@ -125,7 +127,7 @@ def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
         assert sent.status == 200, sent.text()
 
 
-def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
+def test_intervals_of_visits_and_crossings_are_shown_with_their_numbers(
     filmed: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(filmed, reduced_motion="no-preference")

@@ -40,7 +40,7 @@ def stale_of(client: FlaskClient) -> list[str]:
     return stale
 
 
-def test_what_a_check_says_now_reads_no_frame_and_no_ledger(
+def test_the_current_result_of_a_check_reads_no_frame_and_no_ledger(
     client: FlaskClient, counted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(client)
@@ -90,7 +90,7 @@ def other_boxes(lines: Lines) -> Lines:
         ]
     ),
 )
-def test_stale_wherever_frames_came_went_or_moved_on_page_chart_desk_and_certificate(
+def test_page_chart_desk_and_certificate_show_staleness_after_frames_came_went_or_moved(
     client: FlaskClient, counted: Place, case: tuple[Callable[[Lines], Lines], str]
 ) -> None:
     change, words = case
@@ -124,7 +124,7 @@ def erase(place: Place) -> None:
         place.real_index.remove(run)
 
 
-def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_comes_again_once_restored(
+def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_returns_once_restored(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def send(**answer: Any) -> tuple[int, str]:
@@ -189,7 +189,7 @@ def test_a_unit_whose_picture_goes_before_its_second_turn_keeps_its_answer_and_b
 
 
 @pytest.mark.thorough
-def test_frames_that_are_forgotten_are_skipped_stop_the_certificate_and_lose_no_answer(
+def test_forgotten_frames_are_skipped_and_stop_the_certificate_but_no_answer_is_lost(
     client: FlaskClient, counted: Place
 ) -> None:
     start(client)
@@ -215,7 +215,7 @@ def test_frames_that_are_forgotten_are_skipped_stop_the_certificate_and_lose_no_
     assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == answered
 
 
-def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClient, counted: Place) -> None:
+def test_no_check_starts_over_frames_that_are_not_counted_yet(client: FlaskClient, counted: Place) -> None:
     lines = make_lines("gate", frames=FRAMES)
     counted.store.put(
         keys.segment_key(MODEL, "log", "frames", 0, 10_000),
@@ -233,13 +233,13 @@ def segment_of(lines: Lines) -> bytes:
     return make_segment(lines, [], 10_000, model=MODEL, log_id="log")
 
 
-def test_where_nothing_is_counted_one_message_says_what_to_do(place: Place) -> None:
+def test_one_message_says_what_to_do_where_nothing_is_counted(place: Place) -> None:
     refused = place.app().test_client().post("/api/v1/accuracy", json={})
     assert refused.status_code == 400
     assert refused.get_json()["detail"].startswith("Nothing is counted yet; run `frametally aggregate`")
 
 
-def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
+def test_no_checks_name_equals_another_ones_id(client: FlaskClient) -> None:
     first = start(client)
     for name in (first["id"], "gate", " gate "):
         refused = client.post("/api/v1/accuracy", json={"name": name})
@@ -250,7 +250,7 @@ def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
     assert client.get(f"/api/v1/accuracy/{first['id']}").get_json()["check"]["name"] == "gate"
 
 
-def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
+def test_an_invalid_duration_is_refused_and_the_servers_clock_dates_answers(
     client: FlaskClient, counted: Place
 ) -> None:
     """A checker's clock may be years off: of its times, only the duration of an answer is kept."""
@@ -312,7 +312,7 @@ TAMPERED = [
 ]
 
 
-def test_a_tampered_certificate_does_not_hold_and_is_one_message(
+def test_a_tampered_certificate_is_not_valid_and_gives_one_message(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start(client)

@@ -70,7 +70,7 @@ def is_dark_above_the_bar(page: Page) -> bool:
     return bool(red < 120)
 
 
-def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
+def test_bars_lines_and_text_show_the_interval_beside_the_raw_count(
     checked: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(checked)
@@ -112,7 +112,7 @@ def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
     expect(page.locator("#checks")).to_be_hidden()
 
 
-def test_on_a_phone_in_the_dark_and_on_paper_they_are_there_too(
+def test_intervals_are_also_shown_on_a_phone_in_dark_mode_and_on_paper(
     checked: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(checked, viewport={"width": 390, "height": 844}, color_scheme="dark")

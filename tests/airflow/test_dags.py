@@ -205,7 +205,7 @@ def working(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterato
         yield made
 
 
-def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow) -> None:
+def test_the_dags_can_be_loaded_and_none_has_to_be_switched_on(airflow: Airflow) -> None:
     assert airflow.run("dags", "list-import-errors").strip().endswith("No data found")
     said = airflow.run("dags", "list", "-o", "json")
     listed = {
@@ -235,13 +235,13 @@ def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airf
     assert airflow.notified()[-1].startswith("frametally, 2026-01-01: aggregate done, ")
 
 
-def test_a_run_of_a_day_that_is_counted_changes_nothing(airflow: Airflow) -> None:
+def test_a_run_of_a_counted_day_changes_nothing(airflow: Airflow) -> None:
     before = list(airflow.store.list("mapreduce-output"))
     airflow.run("dags", "test", "frametally_count", "-c", '{"day": "2026-01-01"}')
     assert list(airflow.store.list("mapreduce-output")) == before != []
 
 
-def test_a_task_that_fails_fails_the_run_and_says_so(airflow: Airflow) -> None:
+def test_a_failed_task_fails_the_run_with_its_reason(airflow: Airflow) -> None:
     airflow.film(2)
     env = airflow.env
     airflow.env = env | {"FRAMETALLY_RUNNER": "no such runner"}
@@ -263,7 +263,7 @@ def test_a_command_that_crashes_fails_the_run(airflow: Airflow) -> None:
     assert "aggregate failed" in airflow.notified()[-1]
 
 
-def test_accounts_are_backed_up_and_a_backup_that_fails_says_so(airflow: Airflow) -> None:
+def test_accounts_are_backed_up_and_a_failed_backup_is_reported(airflow: Airflow) -> None:
     with closing(AccessBook(f"sqlite:///{airflow.data_dir / 'catalogue.sqlite'}")) as book:
         book.add_account(UserAccount("anna", "run"))
     airflow.run("dags", "test", "frametally_backup")
@@ -279,7 +279,7 @@ def test_accounts_are_backed_up_and_a_backup_that_fails_says_so(airflow: Airflow
     ]
 
 
-def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> None:
+def test_damage_in_the_store_fails_the_scrub_with_its_reason(airflow: Airflow) -> None:
     airflow.env |= {"FRAMETALLY_DETECTOR": "pixels"}
     key, data = airflow.film(3)
     airflow.run("dags", "test", "frametally_scrub")
@@ -330,7 +330,7 @@ def test_the_same_footage_starts_one_run_however_often_it_is_seen_and_more_of_it
     assert first["trigger_run_id"] != later["trigger_run_id"]
 
 
-def test_there_is_a_wait_before_each_look(watch: Callable[..., Any]) -> None:
+def test_each_look_comes_after_a_wait(watch: Callable[..., Any]) -> None:
     seen = watch({"days": FIRST}, {"days": FIRST}, {"days": LATER})
     assert [kind for kind, _ in seen] == [
         "wait",
@@ -345,12 +345,12 @@ def test_there_is_a_wait_before_each_look(watch: Callable[..., Any]) -> None:
     ]
 
 
-def test_footage_that_comes_while_a_run_counts_waits_for_its_end(watch: Callable[..., Any]) -> None:
+def test_footage_that_arrives_while_a_run_counts_waits_for_its_end(watch: Callable[..., Any]) -> None:
     seen = watch({"days": FIRST}, {"days": LATER, "runs": "running"}, {"days": LATER, "runs": "success"})
     assert [kind for kind, _ in seen] == ["wait", "look", "start", "wait", "wait", "look", "start", "wait"]
 
 
-def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time_up_to_an_hour(
+def test_a_failed_run_is_retried_at_growing_intervals_up_to_an_hour(
     watch: Callable[..., Any],
 ) -> None:
     seen = watch({"days": FIRST}, *[{"days": FIRST, "runs": "failed"}] * 10)
@@ -360,20 +360,20 @@ def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time
     assert [run.get("wait_s") for run in runs] == [None, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
-def test_a_failed_run_is_followed_by_no_other_while_the_next_attempt_waits(watch: Callable[..., Any]) -> None:
+def test_a_failed_run_is_not_retried_while_the_next_attempt_waits(watch: Callable[..., Any]) -> None:
     waits = {"days": FIRST, "runs": "queued"}
     seen = watch({"days": FIRST}, {"days": FIRST, "runs": "failed"}, waits, waits)
     assert len(starts(seen)) == 2
 
 
-def test_footage_is_counted_and_indexed_with_no_hand_on_it(working: Airflow) -> None:
+def test_footage_is_counted_and_indexed_automatically(working: Airflow) -> None:
     working.film(0)
     until(lambda: said_of(working, "2026-01-01", "aggregate done"))
     assert working.counted() == {"2026-01-01": 3}
     assert working.indexed() == 3
 
 
-def test_footage_whose_count_failed_is_counted_once_it_can_be(working: Airflow) -> None:
+def test_footage_whose_count_failed_is_counted_once_it_is_possible(working: Airflow) -> None:
     working.broken.touch()
     working.film(1)
     until(lambda: said_of(working, "2026-01-02", "aggregate failed"))
@@ -382,7 +382,7 @@ def test_footage_whose_count_failed_is_counted_once_it_can_be(working: Airflow) 
     assert working.counted()["2026-01-02"] == 3
 
 
-def test_a_day_with_a_damaged_segment_is_counted_without_it_and_whole_once_it_is_restored(
+def test_a_day_with_a_damaged_segment_is_counted_without_it_and_completely_once_it_is_restored(
     working: Airflow,
 ) -> None:
     working.film(2)

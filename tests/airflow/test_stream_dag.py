@@ -48,7 +48,7 @@ def conf(place: Deployment, speed: float) -> str:
     return json.dumps({"video_id": place.videos[FIRST].id, "speed": speed})
 
 
-def test_a_run_streams_its_video_to_the_bytes_that_it_has_without_airflow(
+def test_a_run_streams_its_video_to_the_same_bytes_as_without_airflow(
     airflow: Airflow, place: Deployment, clips: dict[str, Path], tmp_path: Path
 ) -> None:
     with closing(Deployment(tmp_path / "queue")) as plain:
@@ -66,7 +66,7 @@ def test_a_run_streams_its_video_to_the_bytes_that_it_has_without_airflow(
     assert [feed.told.state for feed in place.feeds.feeds()] == ["ended"]
 
 
-def test_a_run_ends_with_its_stream_whoever_stops_that(airflow: Airflow, place: Deployment) -> None:
+def test_a_run_ends_with_its_stream_whoever_stops_the_stream(airflow: Airflow, place: Deployment) -> None:
     command = [airflow.command, "dags", "test", STREAM, "-c", conf(place, 0.1)]
     with (
         place.left_to_run("live", "work"),
@@ -85,7 +85,7 @@ def test_a_run_ends_with_its_stream_whoever_stops_that(airflow: Airflow, place: 
 
 
 @pytest.mark.parametrize("speed", [1, 17])
-def test_what_is_no_id_or_no_speed_streams_nothing(airflow: Airflow, place: Deployment, speed: int) -> None:
+def test_an_invalid_id_or_speed_streams_nothing(airflow: Airflow, place: Deployment, speed: int) -> None:
     video_id = place.videos[FIRST].id if speed == 17 else "x' ; touch harm; echo '"
     said = json.dumps({"video_id": video_id, "speed": speed})
     airflow.run("dags", "trigger", STREAM, "-c", said, expected=1)

@@ -144,7 +144,7 @@ def is_known(airflow: Airflow) -> bool:
     return STREAM in airflow.run("dags", "list", "-o", "plain")
 
 
-def test_a_start_by_the_api_is_one_run_that_streams_and_counts_as_without_airflow(
+def test_a_start_through_the_api_is_one_run_that_streams_and_counts_as_without_airflow(
     world: World, clips: dict[str, Path], tmp_path: Path
 ) -> None:
     place = world.place
@@ -169,7 +169,7 @@ def test_a_start_by_the_api_is_one_run_that_streams_and_counts_as_without_airflo
         assert place.parts() == plain.parts() != {}
 
 
-def test_it_is_paused_sought_and_stopped_as_any_other_and_its_run_ends_with_it(world: World) -> None:
+def test_the_stream_of_a_run_can_be_paused_sought_and_stopped_and_the_run_ends_with_it(world: World) -> None:
     stream = world.start(STEERED, speed=0.5)
     here = f"v1/streams/{stream['stream_id']}"
     world.sent(f"{here}/pause")
@@ -183,7 +183,7 @@ def test_it_is_paused_sought_and_stopped_as_any_other_and_its_run_ends_with_it(w
     until(lambda: world.run_of(stream) == "success")
 
 
-def test_a_run_that_is_marked_failed_ends_its_stream_which_says_so(world: World) -> None:
+def test_marking_a_run_as_failed_ends_its_stream_with_that_reason(world: World) -> None:
     stream = world.start(FAILED, speed=0.1)
     until(lambda: world.feed(stream).told.frames_announced > 0)
     world.asked("PATCH", f"/dagRuns/stream__{stream['stream_id']}", state="failed")
@@ -194,7 +194,7 @@ def test_a_run_that_is_marked_failed_ends_its_stream_which_says_so(world: World)
     assert 0 < len(world.place.announced(LIVE, FAILED)) < FRAMES
 
 
-def test_a_run_that_is_killed_ends_its_stream_which_says_so(world: World) -> None:
+def test_killing_a_run_ends_its_stream_with_that_reason(world: World) -> None:
     stream = world.start(KILLED, speed=0.1)
     until(lambda: world.feed(stream).told.frames_announced > 0)
     found = subprocess.run(
@@ -209,7 +209,7 @@ def test_a_run_that_is_killed_ends_its_stream_which_says_so(world: World) -> Non
     until(lambda: world.run_of(stream) == "failed")
 
 
-def test_a_wrong_password_and_a_dag_that_is_paused_are_one_line_each(world: World) -> None:
+def test_a_wrong_password_and_a_paused_dag_give_one_line_each(world: World) -> None:
     runs = world.asked("GET", "/dagRuns")["total_entries"]
     with dashboard(world.place, world.airflow, "guess-91b") as web:
         wrong = world.start(KILLED, web=web)

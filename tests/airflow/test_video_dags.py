@@ -125,7 +125,7 @@ def working(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterato
         yield Videos(made)
 
 
-def test_a_task_that_was_killed_is_repeated_to_the_same_end(airflow: Airflow) -> None:
+def test_a_killed_task_is_repeated_with_the_same_result(airflow: Airflow) -> None:
     videos = Videos(airflow)
     video = videos.upload("gate.mp4", 12)
     conf = json.dumps({"video_id": video.id})
@@ -141,13 +141,13 @@ def test_a_task_that_was_killed_is_repeated_to_the_same_end(airflow: Airflow) ->
 
 
 @pytest.mark.parametrize("conf", [{}, {"video_id": "x' ; touch harm; echo '"}])
-def test_what_is_no_id_of_a_video_starts_nothing(airflow: Airflow, conf: dict[str, object]) -> None:
+def test_an_invalid_video_id_starts_nothing(airflow: Airflow, conf: dict[str, object]) -> None:
     before = Videos(airflow).runs()
     airflow.run("dags", "trigger", PROCESS, "-c", json.dumps(conf), expected=1)
     assert Videos(airflow).runs() == before
 
 
-def test_a_new_video_is_brought_through_its_layers_once_with_no_hand_on_it(working: Videos) -> None:
+def test_a_new_video_goes_through_its_layers_once_and_automatically(working: Videos) -> None:
     video = working.upload("gate.mkv", 12)
     assert not video.facts.plays_in_browsers
     until(lambda: working.runs() == {f"video__{video.id}": "success"})

@@ -240,7 +240,7 @@ def test_with_another_key_the_channel_says_so_and_its_messages_wait(
 
 
 @pytest.mark.thorough
-def test_an_administrator_can_add_replace_test_and_delete_a_channel_in_the_browser(
+def test_an_administrator_can_add_replace_test_and_delete_a_channel_in_browser(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")

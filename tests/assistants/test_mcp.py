@@ -72,7 +72,7 @@ def over_http(url: str, folder: Path) -> Iterator[str]:
         process.wait(60)
 
 
-def test_an_assistant_by_stdin_gets_what_the_page_says_with_its_address(
+def test_an_assistant_over_stdin_gets_the_pages_numbers_with_their_address(
     place: Place, serving: Serving, tmp_path: Path
 ) -> None:
     place.film({"car": 1.0}, source="gate", name=ORDER)
@@ -104,7 +104,7 @@ def test_an_assistant_by_stdin_gets_what_the_page_says_with_its_address(
     by_client(stdio_client(command), work)
 
 
-def test_an_assistant_knows_which_fields_say_what_is_unknown_and_what_shows_nothing(
+def test_an_assistant_knows_which_fields_mean_unknown_and_which_mean_that_footage_shows_nothing(
     place: Place, serving: Serving
 ) -> None:
     film(place, minutes=2, black=(1, 2))
@@ -137,7 +137,7 @@ def test_a_refusal_names_the_thing_and_the_remedy(place: Place, serving: Serving
     assert "is not responding" in by_client(unreachable, partial(ask, tool="status"))
 
 
-def test_an_argument_that_a_tool_does_not_have_or_of_another_type_is_refused_in_one_line(
+def test_an_unknown_or_mistyped_argument_of_a_tool_is_refused_with_one_line(
     place: Place, serving: Serving
 ) -> None:
     place.film({"car": 1.0}, source="gate", name="Gate")
@@ -174,7 +174,7 @@ def test_an_argument_that_a_tool_does_not_have_or_of_another_type_is_refused_in_
     by_client(server, work)
 
 
-def test_a_port_that_is_taken_or_an_address_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_or_an_invalid_address_gives_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run_frametally("mcp", "--port", str(port), cwd=tmp_path)
@@ -183,7 +183,7 @@ def test_a_port_that_is_taken_or_an_address_that_is_none_is_one_line(tmp_path: P
     assert run_frametally("mcp", "--url", "ftp://x", cwd=tmp_path).code == 2
 
 
-def test_over_http_each_token_sees_its_sources_alone(place: Place, serving: Serving, tmp_path: Path) -> None:
+def test_over_http_each_token_sees_only_its_sources(place: Place, serving: Serving, tmp_path: Path) -> None:
     give_accounts(place)
     place.film({"car": 1.0}, source="gate", name="Gate")
     tokens = {name: token_of(place, "lukas", "look", name) for name in ("gate", "quay")}

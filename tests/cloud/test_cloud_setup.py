@@ -60,7 +60,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.thorough
-def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
+def test_one_run_writes_everything_that_the_stack_needs(stack: Path) -> None:
     done = set_up(stack, ANSWERS)
     assert set(done.written) == {*FILES, "first-password"}
     values = dotenv_values(stack / ".env", interpolate=False)
@@ -97,7 +97,7 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
     assert (stack / "traefik/acme/acme.json").read_bytes() == b""
 
 
-def test_secrets_are_readable_by_their_readers_alone(stack: Path) -> None:
+def test_secrets_are_readable_only_by_the_services_that_need_them(stack: Path) -> None:
     done = set_up(stack, ANSWERS)
     for name in [*FILES, "first-password"]:
         assert stat.S_IMODE((stack / name).stat().st_mode) == 0o600, name
@@ -123,7 +123,7 @@ def test_a_second_run_changes_nothing(stack: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> None:
+def test_a_lost_file_is_made_again_to_match_the_rest(stack: Path, name: str) -> None:
     set_up(stack, ANSWERS)
     before = snapshot(stack)
     (stack / name).unlink()
@@ -138,7 +138,7 @@ def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> N
 
 
 @pytest.mark.thorough
-def test_a_secret_is_changed_by_taking_it_out(stack: Path) -> None:
+def test_removing_a_secret_changes_it(stack: Path) -> None:
     set_up(stack, ANSWERS)
     env_file = stack / ".env"
     old = dotenv_values(env_file)["FRAMETALLY_LOG_PASSWORD"]
@@ -155,7 +155,7 @@ def test_a_secret_is_changed_by_taking_it_out(stack: Path) -> None:
     assert f'"{new}"' in (stack / "kafka-jaas/kafka_server_jaas.conf").read_text()
 
 
-def test_log_ins_that_let_everybody_in_from_outside_are_refused(stack: Path) -> None:
+def test_a_login_file_that_admits_everyone_from_outside_is_refused(stack: Path) -> None:
     set_up(stack, ANSWERS)
     jaas = stack / "kafka-jaas/kafka_server_jaas.conf"
     jaas.write_text(jaas.read_text().partition("public.KafkaServer")[0])
@@ -165,7 +165,7 @@ def test_log_ins_that_let_everybody_in_from_outside_are_refused(stack: Path) -> 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("user", LOG_USERS)
-def test_a_log_in_that_the_file_of_the_log_lacks_is_named(stack: Path, user: str) -> None:
+def test_a_login_missing_from_the_file_of_the_log_is_named(stack: Path, user: str) -> None:
     set_up(stack, ANSWERS)
     jaas = stack / "kafka-jaas/kafka_server_jaas.conf"
     jaas.write_text(re.sub(rf'  user_{user}=".*"(;?)\n', r"\1", jaas.read_text()))
@@ -173,14 +173,14 @@ def test_a_log_in_that_the_file_of_the_log_lacks_is_named(stack: Path, user: str
         set_up(stack, Answers(store={}))
 
 
-def test_lines_that_a_person_wrote_stay(stack: Path) -> None:
+def test_lines_written_by_a_person_stay(stack: Path) -> None:
     own = "# ours\nFRAMETALLY_TIMEZONE=Europe/Berlin\nFRAMETALLY_COUNT_LABELS='car, bus'\n"
     (stack / ".env").write_text(own)
     set_up(stack, ANSWERS)
     assert (stack / ".env").read_text().startswith(own)
 
 
-def test_a_chosen_password_is_taken_and_kept_nowhere_in_clear(stack: Path) -> None:
+def test_a_chosen_password_is_accepted_and_never_kept_in_clear_text(stack: Path) -> None:
     done = set_up(stack, Answers(domain="a.org", email="a@a.org", user="eva", password=PASSWORD, store=STORE))
     assert "first-password" not in done.written
     line = (stack / "traefik/auth/usersfile").read_text().strip()
@@ -190,7 +190,7 @@ def test_a_chosen_password_is_taken_and_kept_nowhere_in_clear(stack: Path) -> No
 
 
 @pytest.mark.thorough
-def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None:
+def test_a_second_person_can_be_added_and_a_password_changed(stack: Path) -> None:
     set_up(stack, Answers(domain="a.org", email="a@a.org", user="eva", password=PASSWORD, store=STORE))
     users = stack / "traefik/auth/usersfile"
     evas = users.read_text()
@@ -203,7 +203,7 @@ def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None
 
 
 @pytest.mark.thorough
-def test_a_second_person_without_a_password_gets_one_that_is_made(stack: Path) -> None:
+def test_a_second_person_without_a_password_gets_a_generated_one(stack: Path) -> None:
     set_up(stack, ANSWERS)
     users, first = stack / "traefik/auth/usersfile", stack / "first-password"
     admins, before = first.read_text(), users.read_text()
@@ -220,7 +220,7 @@ def test_a_second_person_without_a_password_gets_one_that_is_made(stack: Path) -
 
 
 @pytest.mark.thorough
-def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
+def test_a_bundled_store_gets_matching_keys(stack: Path) -> None:
     done = set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     assert "store/s3.json" in done.written
     values = dotenv_values(stack / ".env")
@@ -256,14 +256,14 @@ def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
         "a.org:443",
     ],
 )
-def test_a_name_that_is_no_domain_is_refused(stack: Path, domain: str) -> None:
+def test_an_invalid_domain_name_is_refused(stack: Path, domain: str) -> None:
     with pytest.raises(Misconfigured, match="domain"):
         set_up(stack, Answers(domain=domain, email="a@a.org", store=STORE))
     assert not (stack / ".env").exists()
 
 
 @pytest.mark.parametrize("email", ["ops", "ops@", "@town.org", "ops@localhost", "a b@town.org"])
-def test_an_address_that_nobody_reads_is_refused(stack: Path, email: str) -> None:
+def test_an_unusable_e_mail_address_is_refused(stack: Path, email: str) -> None:
     with pytest.raises(Misconfigured, match="e-mail"):
         set_up(stack, Answers(domain="a.org", email=email, store=STORE))
 
@@ -297,7 +297,7 @@ def test_the_stores_example_secret_is_refused(stack: Path, secret: str) -> None:
         )
 
 
-def test_log_ins_copied_from_the_example_are_refused(stack: Path) -> None:
+def test_logins_copied_from_the_example_are_refused(stack: Path) -> None:
     folder = stack / "kafka-jaas"
     shutil.copy(folder / "kafka_server_jaas.conf.example", folder / "kafka_server_jaas.conf")
     with pytest.raises(Misconfigured, match="password"):
@@ -311,7 +311,7 @@ def test_two_servers_never_share_a_password(stack: Path) -> None:
         set_up(stack, ANSWERS)
 
 
-def test_another_domain_than_that_of_the_stack_is_refused(stack: Path) -> None:
+def test_a_domain_other_than_the_stacks_is_refused(stack: Path) -> None:
     set_up(stack, ANSWERS)
     before = snapshot(stack)
     with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than you gave"):
@@ -319,7 +319,7 @@ def test_another_domain_than_that_of_the_stack_is_refused(stack: Path) -> None:
     assert snapshot(stack) == before
 
 
-def test_a_made_secret_passes_its_own_test() -> None:
+def test_a_generated_secret_passes_its_own_check() -> None:
     made = {new_secret() for _ in range(500)}
     assert len(made) == 500
     for value in made:
@@ -377,13 +377,13 @@ MAIL = {
 
 
 @pytest.mark.parametrize("missing", ["FRAMETALLY_MAIL_TO", "FRAMETALLY_SMTP_URL"])
-def test_without_a_mail_server_and_a_recipient_nobody_is_mailed(missing: str) -> None:
+def test_without_a_mail_server_or_a_recipient_no_mail_is_sent(missing: str) -> None:
     settings = json.loads(alertmanager_settings(MAIL | {missing: ""}))
     assert settings["receivers"] == [{"name": "nobody"}]
     assert settings["route"]["receiver"] == "nobody"
 
 
-def test_a_password_goes_by_tls_alone() -> None:
+def test_a_password_is_sent_only_over_tls() -> None:
     (mail,) = json.loads(alertmanager_settings(MAIL))["receivers"][0]["email_configs"]
     assert mail["smarthost"] == "mail.town.org:587"
     assert mail["auth_password"] == MAIL["FRAMETALLY_SMTP_PASSWORD"]
@@ -416,7 +416,7 @@ def closed_port() -> int:
     return port
 
 
-def test_every_server_that_a_setting_names_is_asked() -> None:
+def test_every_server_named_in_a_setting_is_contacted() -> None:
     settings = Settings(
         store_url="s3://counts",
         store_endpoint="https://s3.example",
@@ -435,7 +435,7 @@ def test_every_server_that_a_setting_names_is_asked() -> None:
     ]
 
 
-def test_a_server_whose_address_is_in_a_file_or_a_query_is_asked(tmp_path: Path) -> None:
+def test_a_server_named_in_a_file_or_a_query_is_contacted(tmp_path: Path) -> None:
     properties = tmp_path / "client.properties"
     properties.write_text("bootstrap.servers=one:9092,two:9192\n")
     settings = Settings(
@@ -460,7 +460,7 @@ def test_embedded_parts_have_no_server(
     assert capsys.readouterr().out == ""
 
 
-def test_a_server_that_answers_is_well(listening: int) -> None:
+def test_a_server_that_accepts_a_connection_is_reachable(listening: int) -> None:
     assert why_unreachable(Server("log", "127.0.0.1", listening)) == ""
 
 
@@ -473,7 +473,7 @@ def test_one_line_names_the_server_and_the_setting(host: str) -> None:
     assert "that FRAMETALLY_STORE_ENDPOINT is right" in why
 
 
-def test_one_that_is_away_makes_the_whole_unwell(
+def test_one_unreachable_server_fails_the_whole_check(
     listening: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

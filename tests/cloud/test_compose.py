@@ -85,13 +85,13 @@ def config(folder: Path, values: dict[str, str], *how: str) -> subprocess.Comple
 
 
 @pytest.mark.thorough
-def test_docker_compose_takes_the_file(tmp_path: Path) -> None:
+def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     done = config(tmp_path, VALUES, "-q")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.thorough
-def test_docker_compose_gives_a_gpu_to_the_consumers_alone(tmp_path: Path) -> None:
+def test_docker_compose_gives_a_gpu_only_to_the_consumers(tmp_path: Path) -> None:
     done = config(tmp_path, VALUES | {"COMPOSE_FILE": f"{FILE.name}:{GPU_FILE.name}"})
     assert (done.returncode, done.stderr) == (0, "")
     seen = yaml.safe_load(done.stdout)["services"]
@@ -105,7 +105,7 @@ def test_docker_compose_gives_a_gpu_to_the_consumers_alone(tmp_path: Path) -> No
         assert set(SERVICES[name]["environment"]) < set(seen[name]["environment"])
 
 
-def test_the_file_for_gpus_changes_services_that_there_are_by_settings_that_there_are() -> None:
+def test_the_gpu_file_changes_only_existing_services_and_settings() -> None:
     changed = yaml.safe_load(GPU_FILE.read_text(encoding="utf-8"))["services"]
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
     for name, service in changed.items():
@@ -132,7 +132,7 @@ def test_the_file_for_gpus_changes_services_that_there_are_by_settings_that_ther
 
 
 @pytest.mark.thorough
-def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path) -> None:
+def test_docker_compose_names_the_missing_variable(tmp_path: Path) -> None:
     asked = re.findall(r"\$\{(\w+):\?([^}]*)", FILE.read_text(encoding="utf-8"))
     assert {name for name, _ in asked} == set(required_variables())
     assert [
@@ -146,7 +146,7 @@ def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path) -> No
 
 
 @pytest.mark.thorough
-def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
+def test_docker_compose_accepts_what_the_setup_wrote(stack: Path) -> None:
     answers = Answers(domain="counts.town.org", email="ops@town.org", bundled_store=True, store={})
     set_up(stack, answers)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY")}
@@ -184,7 +184,7 @@ def _limit_mib(service: dict[str, Any]) -> int:
     return number * (1024 if unit == "g" else 1)
 
 
-def test_the_memory_limits_fit_into_the_memory_that_the_readme_asks_for() -> None:
+def test_the_memory_limits_fit_into_the_memory_that_the_readme_requires() -> None:
     text = " ".join((STACK / "README.md").read_text(encoding="utf-8").split())
     asked = re.search(r"(\d+) GB of memory \((\d+) GB with the bundled store and Airflow\)", text)
     assert asked
@@ -200,7 +200,7 @@ def test_the_memory_limits_fit_into_the_memory_that_the_readme_asks_for() -> Non
     assert sum(always.values()) + more_mib <= int(asked[2]) * 1024 - system_mib
 
 
-def test_a_disk_with_gigabytes_free_takes_new_counts_and_tasks_however_large_it_is() -> None:
+def test_any_disk_with_gigabytes_free_accepts_new_counts_and_tasks_however_large_it_is() -> None:
     settings = SERVICES["elasticsearch"]["environment"]
     prefix = "cluster.routing.allocation.disk.watermark"
     low_gb, high_gb, flood_gb = (
@@ -242,11 +242,11 @@ def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("service", ["dashboard", "worker", "alerts"])
-def test_links_for_people_lead_to_the_stacks_door(service: str) -> None:
+def test_links_in_messages_use_the_stacks_public_address(service: str) -> None:
     assert SERVICES[service]["environment"]["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
 
 
-def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrated() -> None:
+def test_the_downgrade_in_the_readme_empties_everything_that_a_newer_version_migrated() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
     back = text.partition("To go back,")[2].partition("\n## ")[0]
     volumes = re.findall(rf"{STACK.name}_([\w-]+)", back)
@@ -255,7 +255,7 @@ def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrate
     assert set(volumes) == kept
 
 
-def test_retention_and_backups_run_by_themselves_in_the_stack() -> None:
+def test_retention_and_backups_run_automatically_in_the_stack() -> None:
     commands = [
         service["command"]
         for service in SERVICES.values()
@@ -283,7 +283,7 @@ def test_no_service_has_more_rights_than_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_watched_bounded_and_started_again(name: str) -> None:
+def test_every_service_is_monitored_limited_and_restarted(name: str) -> None:
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert re.fullmatch(r"[0-9]+[mg]", service["mem_limit"])
@@ -294,7 +294,7 @@ def test_every_service_is_watched_bounded_and_started_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
-def test_what_is_built_here_writes_only_where_it_may(name: str) -> None:
+def test_our_own_images_write_only_where_they_may(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["tmpfs"]
@@ -304,7 +304,7 @@ def test_what_is_built_here_writes_only_where_it_may(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" not in service])
-def test_an_image_of_others_is_pinned_by_a_full_version(name: str) -> None:
+def test_a_third_party_image_is_pinned_by_a_full_version(name: str) -> None:
     tag, _, digest = SERVICES[name]["image"].partition("@")
     assert re.search(r":v?[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z]+)?$", tag)
     # The one whose digest is not public yet: a release waits for it (make pin-images).
@@ -320,7 +320,7 @@ def test_every_base_image_is_pinned() -> None:
         )
 
 
-def test_the_images_are_built_by_any_docker_also_one_without_buildkit() -> None:
+def test_any_docker_can_build_the_images_even_without_buildkit() -> None:
     text = (STACK / "Dockerfile").read_text()
     options = "chmod|link|parents|exclude|mount|network|security"
     assert re.findall(rf"^# *syntax|^(?:COPY|ADD|RUN) .*--(?:{options})\b|<<", text, re.MULTILINE) == []
@@ -330,7 +330,7 @@ def test_the_images_are_built_by_any_docker_also_one_without_buildkit() -> None:
     assert re.findall(r"^[0-9]+", staged, re.MULTILINE) == ["100755", "100755"]
 
 
-def test_the_classic_builder_never_passes_the_gpu_image_on_the_way_to_another_target() -> None:
+def test_the_classic_builder_never_builds_the_gpu_image_on_the_way_to_another_target() -> None:
     # It builds every stage of the file up to its target, whether the target needs it or not.
     order = list(targets())
     wanted = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
@@ -339,12 +339,12 @@ def test_the_classic_builder_never_passes_the_gpu_image_on_the_way_to_another_ta
     assert wanted and "consumer-gpu" in order and heavy == []
 
 
-def test_an_edit_of_the_stacks_files_builds_no_wheel_again() -> None:
+def test_editing_the_stacks_files_builds_no_wheel_again() -> None:
     ignored = (STACK.parent / ".dockerignore").read_text().split()
     assert {"cloud-services/Dockerfile", "cloud-services/docker-compose*.yml"} <= {*ignored}
 
 
-def test_front_and_back_have_no_way_out_and_no_server_stands_in_both_but_those_behind_traefik() -> None:
+def test_front_and_back_cannot_reach_outside_and_only_servers_behind_traefik_are_in_both() -> None:
     networks = WHOLE["networks"]
     assert {name for name, network in networks.items() if network.get("internal")} == {"front", "back"}
     within = {name: set(service["networks"]) for name, service in SERVICES.items()}
@@ -363,7 +363,7 @@ def test_every_route_leads_to_a_service_in_front() -> None:
     assert behind == {name for name, s in SERVICES.items() if "front" in s["networks"]} - {"traefik"}
 
 
-def test_at_hadoop_which_asks_for_no_name_visitors_only_look() -> None:
+def test_visitors_of_hadoop_which_has_no_sign_in_can_only_read() -> None:
     routers = yaml.safe_load((STACK / "traefik/dynamic/http.yml").read_text())["http"]["routers"]
     _, *narrowed = routers["namenode"]["rule"].split(" && ")
     assert narrowed == ["(Method(`GET`) || Method(`HEAD`))", "!PathRegexp(`/(fsck|logLevel)`)"]
@@ -375,7 +375,7 @@ MEASURED = (
 )
 
 
-def test_metrics_are_shown_inside_and_lead_nowhere_else() -> None:
+def test_metrics_are_visible_only_inside() -> None:
     routers = yaml.safe_load((STACK / "traefik/dynamic/http.yml").read_text())["http"]["routers"]
     assert routers["dashboard"]["rule"].endswith(" && !PathPrefix(`/metrics`)")
     hosts = SERVICES["dashboard"]["environment"]["FRAMETALLY_WEB_HOSTS"]
@@ -393,7 +393,7 @@ def test_metrics_are_shown_inside_and_lead_nowhere_else() -> None:
         assert environment["FRAMETALLY_METRICS_ADDRESS"] == "0.0.0.0:9464"
 
 
-def test_prometheus_and_grafana_are_asked_for_reach_nothing_outside_and_let_nobody_change_anything() -> None:
+def test_prometheus_and_grafana_are_optional_reach_nothing_outside_and_are_read_only() -> None:
     for name in ("prometheus", "grafana"):
         assert SERVICES[name]["profiles"] == ["metrics"]
         assert SERVICES[name]["networks"] == ["back"]
@@ -413,7 +413,7 @@ def test_prometheus_and_grafana_are_asked_for_reach_nothing_outside_and_let_nobo
     assert {panel["datasource"]["uid"] for panel in panels if "datasource" in panel} == {source["uid"]}
 
 
-def test_prometheus_hands_its_alerts_to_an_alertmanager_that_has_a_way_out_to_the_mail_server() -> None:
+def test_prometheus_sends_alerts_to_an_alertmanager_that_can_reach_the_mail_server() -> None:
     alerting = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())["alerting"]
     assert alerting == {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]}
     service = SERVICES["alertmanager"]
@@ -422,7 +422,7 @@ def test_prometheus_hands_its_alerts_to_an_alertmanager_that_has_a_way_out_to_th
     assert service["user"] == f"{CONTAINER_USER}:{CONTAINER_USER}"  # the groups that may read the file
 
 
-def test_prometheus_asks_each_service_that_shows_metrics_at_its_port() -> None:
+def test_prometheus_scrapes_each_service_with_metrics_at_its_port() -> None:
     dashboard, commands = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())["scrape_configs"]
     assert dashboard["static_configs"] == [{"targets": ["dashboard:5001"]}]
     (found,) = commands["dns_sd_configs"]
@@ -442,14 +442,14 @@ def test_every_named_volume_is_declared_and_used() -> None:
     assert used == set(WHOLE["volumes"])
 
 
-def test_traefik_has_no_page_of_its_own_and_no_other_static_settings() -> None:
+def test_traefik_has_no_dashboard_and_no_other_static_settings() -> None:
     environment = SERVICES["traefik"]["environment"]
     assert environment["TRAEFIK_API_DASHBOARD"] == "false"
     assert "TRAEFIK_API_INSECURE" not in environment
     assert "command" not in SERVICES["traefik"]
 
 
-def test_a_password_stands_in_no_command_and_in_no_url() -> None:
+def test_no_command_and_no_url_contains_a_password() -> None:
     secrets = {value for name, value in VALUES.items() if re.search("PASSWORD|SECRET", name)}
     for name, service in SERVICES.items():
         said = [service.get("command"), service.get("entrypoint"), service["healthcheck"]["test"]]
@@ -457,7 +457,7 @@ def test_a_password_stands_in_no_command_and_in_no_url() -> None:
         assert not [secret for secret in secrets if secret in str(said) + str(urls)], name
 
 
-def test_each_service_gets_its_own_secrets_alone() -> None:
+def test_each_service_gets_only_its_own_secrets() -> None:
     has = {
         name: {key for key, value in VALUES.items() if value in (service.get("environment") or {}).values()}
         & {name for name in VALUES if re.search("PASSWORD|SECRET", name)}
@@ -501,7 +501,7 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
         assert has[name] == set()
 
 
-def test_all_that_a_person_may_set_is_in_the_example_without_a_secret() -> None:
+def test_everything_that_you_can_set_is_in_the_example_without_a_secret() -> None:
     example = dotenv_values(STACK / ".env.example", interpolate=False)
     used = set(re.findall(r"\$\{([A-Z_]+)", FILE.read_text()))
     assert set(example) == used | {"COMPOSE_PROFILES"}
@@ -513,7 +513,7 @@ def test_all_that_a_person_may_set_is_in_the_example_without_a_secret() -> None:
 
 
 @pytest.mark.parametrize("document", ["cloud-services/README.md", "docs/operations.md"])
-def test_every_setting_that_a_document_names_reaches_a_container(document: str) -> None:
+def test_every_setting_in_a_document_reaches_a_container(document: str) -> None:
     text = (STACK.parent / document).read_text(encoding="utf-8")
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
     named = set(re.findall(r"FRAMETALLY_[A-Z_]+", text)) & settings
@@ -528,9 +528,7 @@ def test_every_setting_that_a_document_names_reaches_a_container(document: str) 
 @pytest.mark.parametrize(
     "name", ["consumer", "consumer-live", "dashboard", "worker", "live-worker", "alerts"]
 )
-def test_a_setting_that_nobody_wrote_has_the_products_default(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_unset_setting_has_the_products_default(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     environment = SERVICES[name]["environment"]
     unset = [key.removeprefix("FRAMETALLY_").lower() for key, value in environment.items() if value == ""]
     assert "log_partitions" in unset
@@ -541,7 +539,7 @@ def test_a_setting_that_nobody_wrote_has_the_products_default(
     assert [key for key in unset if getattr(told, key) != Settings.model_fields[key].default] == []
 
 
-def test_cameras_may_be_where_the_product_allows_them_and_nowhere_if_that_is_emptied() -> None:
+def test_cameras_are_allowed_where_the_product_allows_them_and_nowhere_if_the_list_is_empty() -> None:
     usual = Settings.model_fields["live_allow"].default
     assert dotenv_values(STACK / ".env.example")["FRAMETALLY_LIVE_ALLOW"] == usual
     for values, told in ((VALUES, usual), (VALUES | {"FRAMETALLY_LIVE_ALLOW": ""}, "")):
@@ -550,7 +548,7 @@ def test_cameras_may_be_where_the_product_allows_them_and_nowhere_if_that_is_emp
             assert services[name]["environment"]["FRAMETALLY_LIVE_ALLOW"] == told
 
 
-def test_whoever_is_told_a_file_of_authorities_sees_the_folder_in_which_it_lies() -> None:
+def test_a_service_with_a_ca_file_can_see_the_files_folder() -> None:
     named = set(re.findall(r"FRAMETALLY_(?:[A-Z]+_)?CA_FILE", FILE.read_text()))
     told = compose_file(VALUES | dict.fromkeys(named, "/ca/ours.pem"))["services"]
     seeing: dict[str, set[str]] = {name: set() for name in named}
@@ -563,7 +561,7 @@ def test_whoever_is_told_a_file_of_authorities_sees_the_folder_in_which_it_lies(
     assert "live-worker" in seeing["FRAMETALLY_LIVE_CA_FILE"]
 
 
-def test_the_products_services_are_told_settings_that_there_are() -> None:
+def test_the_products_services_get_only_existing_settings() -> None:
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields} | {"FRAMETALLY_COMMAND"}
     for name, service in SERVICES.items():
         if name != "traefik":
@@ -582,7 +580,7 @@ def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) ->
     assert set(re.findall(r"^(\S+==[^\s;]+)", text, re.M)) <= pinned
 
 
-def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None:
+def test_videos_of_any_length_can_be_uploaded_and_are_processed_elsewhere() -> None:
     """By default Traefik ends every request after 60 s."""
     read_timeout = "TRAEFIK_ENTRYPOINTS_WEBSECURE_TRANSPORT_RESPONDINGTIMEOUTS_READTIMEOUT"
     assert SERVICES["traefik"]["environment"][read_timeout] == "24h"
@@ -596,7 +594,7 @@ def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None
 
 
 @pytest.mark.parametrize("name", ["producer", "worker", "live-worker"])
-def test_what_decodes_footage_has_the_networks_to_blur_it_by_and_the_consumers_volume(name: str) -> None:
+def test_services_that_decode_footage_have_the_blurring_models_and_the_consumers_volume(name: str) -> None:
     service, consumer = SERVICES[name], SERVICES["consumer"]
     assert service["image"].partition(":")[0] == service["build"]["target"] == "frametally"
     volume = f"models:{consumer['environment']['FRAMETALLY_MODELS_DIR']}"
@@ -612,7 +610,7 @@ def test_what_decodes_footage_has_the_networks_to_blur_it_by_and_the_consumers_v
     assert any("locks/all.lock" in command for command in targets()["frametally"].run)
 
 
-def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
+def test_a_worker_gets_its_jobs_from_rabbitmq_and_may_send_mail() -> None:
     environment = SERVICES["worker"]["environment"]
     assert environment["FRAMETALLY_QUEUE_URL"] == "amqp://frametally@rabbitmq:5672"
     assert SERVICES["worker"]["depends_on"]["rabbitmq"] == {"condition": "service_healthy"}
@@ -624,7 +622,7 @@ def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
     assert "load_definitions = /etc/rabbitmq/definitions.json" in text  # so the user `guest` does not exist
 
 
-def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
+def test_files_written_by_the_setup_are_never_committed(stack: Path) -> None:
     set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     subprocess.run(["git", "init", "-q"], cwd=stack, check=True)
     listed = subprocess.run(
@@ -642,7 +640,7 @@ def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
     assert made == []
 
 
-def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is() -> None:
+def test_the_readme_mentions_every_service_and_only_existing_files() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
     table = text.partition("## Services")[2].partition("\n## ")[0]
     assert [name for name in SERVICES if f"`{name}`" not in table] == []
@@ -650,7 +648,7 @@ def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is()
         assert (STACK / target).exists(), target
 
 
-def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None:
+def test_messages_quoted_in_the_readme_exist_in_the_product() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
     table = text.partition("## Troubleshooting")[2].partition("\n## ")[0]
     quoted = re.findall(r'"([^"|]+)"', table)
@@ -661,7 +659,7 @@ def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None
 
 
 @pytest.mark.parametrize("part", ["consumer", "hadoop", "search", "web"])
-def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
+def test_an_image_has_everything_that_its_part_needs(part: str) -> None:
     project = tomllib.loads((STACK.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *extras[part], *extras["kafka"], *extras["s3"], *extras["postgres"]]
@@ -674,7 +672,7 @@ def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
 @pytest.mark.parametrize(
     "known", [None, "", '{"admin": "its-own"}', '{"frametally": "old", "admin": "its-own"}']
 )
-def test_the_stacks_airflow_knows_the_dashboards_log_in_beside_its_own(
+def test_the_stacks_airflow_knows_the_dashboards_login_in_addition_to_its_own(
     tmp_path: Path, known: str | None
 ) -> None:
     service, dashboard = SERVICES["airflow"], SERVICES["dashboard"]["environment"]

@@ -33,7 +33,7 @@ def built(folder: Path, target: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_every_image_that_is_used_is_built_for_a_release() -> None:
+def test_every_image_in_use_is_built_for_a_release() -> None:
     assert WORKFLOW[True] == {"push": {"tags": ["v*"]}}  # YAML reads `on` as true
     files = ("docker-compose.yml", "docker-compose.gpu.yml")
     used = {
@@ -54,7 +54,7 @@ def test_an_image_has_the_tag_of_its_release_and_a_list_of_parts(tmp_path: Path,
     assert f"--target {target} " in said
 
 
-def test_whoever_owns_a_registry_gets_the_image_pushed_there(tmp_path: Path) -> None:
+def test_an_owner_of_a_registry_gets_the_image_pushed_there(tmp_path: Path) -> None:
     owner = {"REGISTRY": "registry.example.org/town", "REGISTRY_USER": "eva", "REGISTRY_PASSWORD": "of-eva"}
     code, said = built(tmp_path, "dashboard", GITHUB_REF_NAME=f"v{VERSION}", **owner)
     login, password, build = said.splitlines()

@@ -29,7 +29,7 @@ def cells(first: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_megabytes_of_an_hour_are_those_that_were_measured() -> None:
+def test_megabytes_per_hour_match_the_measurements() -> None:
     measured = {what: row[2] for what, row in TABLES["What an hour of footage takes"].items()}
     assert cells("store: frames")[1] == f"{measured['store: frames (`images/`)']:,.0f}"
     assert cells("store: detections")[1] == f"{measured['store: detections (`metadata/`)']:.0f}"
@@ -38,7 +38,7 @@ def test_megabytes_of_an_hour_are_those_that_were_measured() -> None:
     assert cells("log: SQLite / Kafka")[1] == f"{measured['log, SQLite']:.0f} / {measured['log, Kafka']:.0f}"
 
 
-def test_seconds_of_a_round_are_those_that_were_measured() -> None:
+def test_seconds_per_round_match_the_measurements() -> None:
     [engines] = [rows for title, rows in TABLES.items() if title.startswith("Counting")]
     for engine, row in engines.items():
         said_s = re.match(r"([0-9.]+) s", cells(f"`{engine}`")[1])
@@ -74,7 +74,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("row", FILES, ids=lambda row: row[0].strip("`"))
-def test_what_is_looked_for_exists_or_its_decision_stands_there(row: list[str]) -> None:
+def test_every_expected_file_exists_or_has_a_decision_that_explains_its_absence(row: list[str]) -> None:
     before, now, why = row
     if now.startswith("decision: "):
         assert len(now) > len("decision: ")
@@ -86,13 +86,13 @@ def test_what_is_looked_for_exists_or_its_decision_stands_there(row: list[str]) 
     assert path == before.strip("`") or why
 
 
-def test_nothing_that_people_knew_is_left_out() -> None:
+def test_no_known_file_is_left_out() -> None:
     assert {row[0].strip("`") for row in FILES} >= KNOWN
 
 
 @needs(*CAPABILITIES)
 @pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row[0])
-def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
+def test_every_setting_named_there_exists(row: list[str]) -> None:
     names = re.findall(r"FRAMETALLY_([A-Z_]+)", row[1])
     assert names
     assert {name.lower() for name in names} <= set(Settings.model_fields)
@@ -103,7 +103,7 @@ FOLDERS = ("producer", "consumer", "hadoop", "elasticsearch", "simple_frontend")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folders_requirements_suffice_for_every_server_that_its_settings_can_name(folder: str) -> None:
+def test_a_folders_requirements_cover_every_server_that_its_settings_can_name(folder: str) -> None:
     adapters = [places for group, places in PROJECT["entry-points"].items() if group != "frametally.plugins"]
     servers = {extra for places in adapters for extra in re.findall(r"\[(\w+)\]", " ".join(places.values()))}
     assert servers >= {"kafka", "s3", "postgres", "search", "queue"}
@@ -170,7 +170,7 @@ def test_commands_run_without_the_packages_of_any_stage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_only_the_extra_of_the_layers_brings_hamilton_and_pandas(lock: Path) -> None:
+def test_only_the_extra_of_the_layers_installs_hamilton_and_pandas(lock: Path) -> None:
     locked = set(re.findall(r"^([a-z0-9.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE))
     assert locked
     assert not locked & {"apache-hamilton", "pandas", "graphviz", "nbformat"}

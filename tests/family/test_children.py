@@ -63,7 +63,7 @@ def process_of(line: str) -> int:
     return int(line.split()[-1])
 
 
-def test_each_line_begins_with_who_says_it_and_standard_error_is_heard_too() -> None:
+def test_each_line_begins_with_its_member_and_includes_standard_error() -> None:
     loud = python("loud", "import sys, time; print('one'); print('two', file=sys.stderr); time.sleep(600)")
     with Running(loud, python("slowest", SLEEPS)) as family:
         assert family.says("one") == ["loud    | one"]
@@ -72,7 +72,7 @@ def test_each_line_begins_with_who_says_it_and_standard_error_is_heard_too() -> 
     assert family.code == 0
 
 
-def test_time_and_level_of_a_line_stand_first_and_make_it_no_other_line() -> None:
+def test_the_time_and_level_of_a_line_come_first_and_do_not_make_it_a_different_line() -> None:
     log = "for at in '123': print(f'2026-01-01T00:00:0{at}+00:00 WARNING waiting' + ' on' * (at > '2'))"
     with Running(python("loud", f"{log}\nimport time; time.sleep(600)")) as family:
         assert family.says("waiting on") == ["2026-01-01T00:00:03+00:00 WARNING loud | waiting on"]
@@ -81,7 +81,7 @@ def test_time_and_level_of_a_line_stand_first_and_make_it_no_other_line() -> Non
 
 
 @pytest.mark.thorough
-def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
+def test_a_killed_member_is_restarted_and_the_others_keep_running() -> None:
     with Running(python("one", SLEEPS), python("other", SLEEPS)) as family:
         first, other = (process_of(family.says(f"{name} | here")[0]) for name in ("one  ", "other"))
         os.kill(first, signal.SIGKILL)
@@ -94,14 +94,14 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
 
 
 @pytest.mark.thorough
-def test_one_that_ends_by_itself_comes_back_after_pauses_that_grow() -> None:
+def test_a_member_that_ends_by_itself_is_restarted_at_growing_intervals() -> None:
     with Running(python("short", "import time; print('at', time.time())")) as family:
         said = family.says("ended with code 0: frametally starts it again in ", times=3)
     pauses_s = [float(line.split()[-2]) for line in said[:3]]
     assert pauses_s[0] <= 0.5 < pauses_s[2] <= 2.0
 
 
-def test_the_end_has_the_code_of_the_worst_member() -> None:
+def test_the_exit_code_is_that_of_the_worst_member() -> None:
     ends = {"cut": 1, "bad": 2, "part": PART_DONE}
     program = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit({code})); "
@@ -115,7 +115,7 @@ def test_the_end_has_the_code_of_the_worst_member() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("code", [0, 130, 143])
-def test_a_member_that_ends_when_it_is_told_to_is_no_failure(code: int) -> None:
+def test_a_member_that_ends_on_request_is_not_a_failure(code: int) -> None:
     program = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(sys.argv[1]))); "
         "print('here'); time.sleep(600)"
@@ -125,7 +125,7 @@ def test_a_member_that_ends_when_it_is_told_to_is_no_failure(code: int) -> None:
     assert family.code == 0
 
 
-def test_a_member_that_fails_while_it_ends_is_told_by_the_code() -> None:
+def test_a_failure_during_the_end_of_a_member_gives_its_exit_code() -> None:
     program = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); "
         "print('here'); time.sleep(600)"
@@ -135,7 +135,7 @@ def test_a_member_that_fails_while_it_ends_is_told_by_the_code() -> None:
     assert family.code == 3
 
 
-def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_that_ignores_signals_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "_KILL_AFTER_S", 0.5)
     with Running(python("deaf", DEAF), python("good", SLEEPS)) as family:
         process = process_of(family.says("deaf | here")[0])
@@ -145,14 +145,14 @@ def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.Mo
     assert any("was killed; run the same command to continue" in line for line in family.lines)
 
 
-def test_one_that_cannot_be_found_is_said_and_tried_again() -> None:
+def test_a_missing_program_is_reported_and_tried_again() -> None:
     with Running(Member("gone", ["/nowhere/at/all"])) as family:
         family.says("gone | ended with code 1: frametally starts it again in ", times=2)
         assert family.says("nowhere") == ["gone | /nowhere/at/all: No such file or directory"]
     assert family.code == 1
 
 
-def test_what_was_said_already_is_not_said_again() -> None:
+def test_a_repeated_line_is_not_printed_again() -> None:
     program = (
         "import time\nfor n in range(40): print('nothing new'); print('still'); time.sleep(0.01)\n"
         "print('news'); time.sleep(600)"
@@ -162,7 +162,7 @@ def test_what_was_said_already_is_not_said_again() -> None:
     assert family.lines[:3] == ["idle | nothing new", "idle | still", "idle | news"]
 
 
-def test_what_was_said_long_ago_is_said_again() -> None:
+def test_a_line_printed_long_ago_is_printed_again() -> None:
     now_s, lines = [0.0], []
     child = children._Child(Member("one", []), lambda _, line: lines.append(line), lambda: now_s[0])
     for now_s[0] in (0.0, 599.0, 601.0):
@@ -170,7 +170,7 @@ def test_what_was_said_long_ago_is_said_again() -> None:
     assert lines == ["waiting", "waiting"]
 
 
-def test_lines_without_end_and_bytes_that_are_no_text_are_passed_on_in_pieces() -> None:
+def test_endless_lines_and_bytes_that_are_not_text_are_passed_on_in_pieces() -> None:
     program = (
         "import sys, time; sys.stdout.buffer.write(b'x' * 15_000 + b'\\n\\xff\\n'); print('news'); "
         "time.sleep(600)"
@@ -181,7 +181,7 @@ def test_lines_without_end_and_bytes_that_are_no_text_are_passed_on_in_pieces() 
     assert "odd | \ufffd" in family.lines
 
 
-def test_a_member_goes_on_where_nobody_hears_it() -> None:
+def test_a_member_keeps_running_if_its_output_cannot_be_written() -> None:
     def broken(line: str) -> None:
         raise BrokenPipeError
 
@@ -206,7 +206,7 @@ Family(members, say=lambda line: print(line, flush=True)).run(lambda: False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
-def test_no_member_outlives_a_family_that_is_killed() -> None:
+def test_no_member_outlives_a_killed_family() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", FAMILY, SLEEPS], stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -219,7 +219,7 @@ def test_no_member_outlives_a_family_that_is_killed() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
-def test_one_whose_family_is_gone_before_it_starts_does_not_start() -> None:
+def test_a_member_whose_family_is_gone_does_not_start() -> None:
     started = subprocess.run(
         [*bound([])[:-1], "1", sys.executable, "-c", "print('here')"],
         capture_output=True,

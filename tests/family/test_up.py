@@ -42,7 +42,7 @@ def up(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signals) -> None:
+def test_a_signal_ends_all_members_and_leaves_nothing(up: Running, number: signal.Signals) -> None:
     url = up.url
     with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
         assert answer.status == 200
@@ -56,7 +56,7 @@ def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signal
 
 
 @pytest.mark.thorough
-def test_another_one_on_the_same_folder_is_named(tmp_path: Path) -> None:
+def test_another_up_on_the_same_folder_is_named(tmp_path: Path) -> None:
     line = f"another `frametally up` is already running here (process {os.getpid()}); both work on"
     with work_lock(tmp_path / "frametally-data", "up"), Running(tmp_path, "up", settings=SETTINGS) as up:
         until(lambda: line in up.said)
@@ -64,7 +64,7 @@ def test_another_one_on_the_same_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) -> None:
+def test_ctrl_c_that_reaches_all_members_ends_with_0(up: Running) -> None:
     assert up.url
     until(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
     os.killpg(up.process.pid, signal.SIGINT)
@@ -74,7 +74,7 @@ def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) ->
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("member", MEMBERS)
-def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
+def test_a_killed_member_is_restarted(up: Running, member: str) -> None:
     before = {name: up.process_of(name) for name in MEMBERS}
     killed = before[member]
     assert killed is not None
@@ -87,7 +87,7 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
 
 
 @pytest.mark.thorough
-def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(tmp_path: Path) -> None:
+def test_start_services_is_the_same_as_up_and_leaves_nothing_after_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     with Running(tmp_path, "up", settings=SETTINGS, program=[str(START_SERVICES)]) as up:
         until(lambda: all(up.process_of(member) for member in MEMBERS))
         port = int(up.url.rpartition(":")[2])
@@ -104,7 +104,7 @@ def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(t
 
 
 @pytest.mark.thorough
-def test_start_services_has_the_exit_code_and_the_line_of_what_it_runs(tmp_path: Path) -> None:
+def test_start_services_passes_on_the_exit_code_and_the_error_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [START_SERVICES, "--every", "soon"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -112,7 +112,7 @@ def test_start_services_has_the_exit_code_and_the_line_of_what_it_runs(tmp_path:
     assert "--every 'soon' is not a period of at most a day" in done.stderr
 
 
-def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
+def test_start_services_without_frametally_gives_one_line(tmp_path: Path) -> None:
     alone = tmp_path / START_SERVICES.name
     shutil.copy(START_SERVICES, alone)
     tools = tmp_path / "bin"
@@ -128,7 +128,7 @@ def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
-def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
+def test_nothing_outlives_a_killed_up(up: Running) -> None:
     up.process.kill()
     up.process.wait()
     until(lambda: of_group(up.process.pid) == {})
@@ -144,7 +144,7 @@ def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
     ],
     ids=str,
 )
-def test_a_dashboard_starts_nothing_beside_itself_where_anything_is_on_a_server(
+def test_a_dashboard_starts_no_other_process_where_any_part_is_on_a_server(
     elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
     here = load_settings(data_dir=tmp_path)
@@ -152,7 +152,7 @@ def test_a_dashboard_starts_nothing_beside_itself_where_anything_is_on_a_server(
     assert not is_all_here(here.model_copy(update=elsewhere))
 
 
-def test_a_taken_port_is_one_line_before_anything_starts(
+def test_a_port_in_use_gives_one_line_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -167,7 +167,7 @@ def test_a_taken_port_is_one_line_before_anything_starts(
 
 
 @pytest.mark.parametrize("period", ["soon", "0s", "2d"])
-def test_a_period_that_is_none_is_one_line_before_anything_starts(
+def test_an_invalid_period_gives_one_line_before_anything_starts(
     period: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["up", "--every", period, "--data-dir", str(tmp_path / "data")]) == 2
@@ -177,7 +177,7 @@ def test_a_period_that_is_none_is_one_line_before_anything_starts(
 
 @pytest.mark.thorough
 @pytest.mark.skipif("videos" not in HERE, reason="needs videos")
-def test_a_dashboard_tests_the_model_before_a_video_is_announced_and_its_page_says_why_not(
+def test_a_dashboard_tests_the_model_before_a_video_is_announced_and_its_page_shows_why_it_fails(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "own.onnx").write_bytes(b"not a network")

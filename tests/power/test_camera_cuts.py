@@ -74,7 +74,7 @@ def problems_in(place: Path, recording: Recording, cut: Cut) -> list[str]:
 
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
-def test_frames_of_a_camera_are_counted_or_their_time_is_named_after_a_power_cut(
+def test_after_a_power_cut_a_cameras_frames_are_counted_or_their_time_is_named(
     recorder: Path, place: Path, tmp_path: Path
 ) -> None:
     root, log = tmp_path / "root", tmp_path / "log"

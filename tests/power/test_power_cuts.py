@@ -389,7 +389,7 @@ def test_the_campaign_fails_without_a_sync_of_each_commit(
 
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
-def test_a_cut_while_up_starts_after_another_cut_loses_nothing_either(
+def test_a_second_power_cut_while_up_starts_loses_nothing(
     recorder: Path, place: Path, tmp_path: Path
 ) -> None:
     commands = [["produce", "gate"], ["users", "add", "anna", "--role", "run"], ["upload", *LANE]]
@@ -406,7 +406,7 @@ def test_a_cut_while_up_starts_after_another_cut_loses_nothing_either(
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("commands", [MAKING, REMOVING], ids=["making", "removing"])
-def test_nothing_acknowledged_is_lost_and_nothing_deleted_is_back_after_a_power_cut(
+def test_a_power_cut_loses_nothing_acknowledged_and_restores_nothing_deleted(
     recorder: Path, place: Path, tmp_path: Path, commands: list[list[str]]
 ) -> None:
     recording = record(recorder, place, tmp_path / "recording", commands)

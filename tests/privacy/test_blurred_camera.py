@@ -22,7 +22,7 @@ FRAMES = 8
 @needs("live")
 @pytest.mark.thorough
 @pytest.mark.parametrize("packs", [False, True])
-def test_no_byte_of_a_camera_shows_a_plate_and_its_counts_are_those_of_the_sharp_file(
+def test_no_byte_of_a_camera_shows_a_plate_and_its_counts_equal_those_of_the_sharp_file(
     tmp_path: Path, traffic_clip: Path, model_files: Any, monkeypatch: pytest.MonkeyPatch, packs: bool
 ) -> None:
     from tests.live.capturing import Capturing, here, run_frametally
@@ -63,7 +63,7 @@ def test_no_byte_of_a_camera_shows_a_plate_and_its_counts_are_those_of_the_sharp
 
 
 @needs("live")
-def test_without_a_model_a_camera_ends_at_once_and_no_frame_of_it_waits_on_the_disk(tmp_path: Path) -> None:
+def test_without_a_model_a_camera_ends_at_once_and_no_frame_of_it_waits_on_disk(tmp_path: Path) -> None:
     from tests.kit.waiting import until
     from tests.live.capturing import Capturing, here
 
@@ -77,7 +77,7 @@ def test_without_a_model_a_camera_ends_at_once_and_no_frame_of_it_waits_on_the_d
 
 
 @needs("live")
-def test_a_frame_that_waits_on_the_disk_is_never_sharper_than_the_policy_even_if_a_rule_is_set_meanwhile(
+def test_a_waiting_frame_is_never_sharper_than_the_policy_even_if_a_rule_is_set_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import threading

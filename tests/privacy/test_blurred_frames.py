@@ -49,7 +49,7 @@ def pictures(traffic_clip: Path, tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "pictures", traffic_frames(traffic_clip, 2))
 
 
-def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_shows_a_plate(
+def test_blurring_changes_no_byte_of_the_counts_and_no_stored_frame_shows_a_plate(
     pictures: Path, model_files: Any, tmp_path: Path
 ) -> None:
     with opened(tmp_path / "plain") as ports:
@@ -76,7 +76,7 @@ def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_sho
 
 
 @pytest.mark.parametrize("scale", [1, 2])  # of a large picture, the consumer decodes every second pixel
-def test_a_picture_of_a_video_is_blurred_where_its_frame_is(
+def test_a_videos_preview_pictures_are_blurred_in_the_same_places_as_its_frames(
     traffic_clip: Path, model_files: Any, tmp_path: Path, scale: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blurred_spans: list[list[Span]] = []
@@ -110,7 +110,7 @@ class Seen:
         return future
 
 
-def test_a_person_whom_a_model_hardly_finds_in_a_picture_is_blurred_there_too_and_counts_as_before() -> None:
+def test_a_barely_detected_person_is_also_blurred_and_counts_as_before() -> None:
     model = NetworkModel(
         name="seen",
         backend="onnxruntime",
@@ -151,7 +151,7 @@ def test_a_person_whom_a_model_hardly_finds_in_a_picture_is_blurred_there_too_an
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("packs", [False, True])
-def test_a_video_counts_the_same_and_no_object_of_the_store_shows_a_plate(
+def test_a_video_counts_the_same_and_no_object_in_the_store_shows_a_plate(
     traffic_clip: Path, model_files: Any, tmp_path: Path, packs: bool
 ) -> None:
     frames = traffic_frames(traffic_clip, 6, 60)
@@ -190,7 +190,7 @@ def test_a_frame_blurred_twice_or_by_another_process_has_the_same_bytes(
     assert stored[0] == stored[1]
 
 
-def test_another_model_says_that_it_looks_at_blurred_frames(
+def test_another_model_says_that_it_sees_blurred_frames(
     pictures: Path, model_files: Any, tmp_path: Path
 ) -> None:
     with opened(ruled(tmp_path / "blurred")) as ports:
@@ -202,7 +202,7 @@ def test_another_model_says_that_it_looks_at_blurred_frames(
     assert "gate: pixels-opencv" in line and "privacy policy 1" in line
 
 
-def test_a_policy_that_cannot_be_read_stores_no_picture_and_says_how_to_go_on(
+def test_an_unreadable_policy_stores_no_picture_and_says_how_to_continue(
     pictures: Path, tmp_path: Path
 ) -> None:
     with opened(tmp_path / "blurred") as ports:
@@ -220,7 +220,7 @@ def test_a_policy_that_cannot_be_read_stores_no_picture_and_says_how_to_go_on(
         (msgspec.structs.replace(BLUR, model="gone.onnx"), {}, "nor an ONNX file"),
     ],
 )
-def test_without_a_model_that_can_blur_no_picture_is_stored(
+def test_no_picture_is_stored_without_a_model_that_can_blur(
     rule: Any, settings: dict[str, Any], words: str, pictures: Path, tmp_path: Path
 ) -> None:
     ruled(tmp_path / "blurred", rule)
@@ -230,7 +230,7 @@ def test_without_a_model_that_can_blur_no_picture_is_stored(
         assert images(ports.store) == {}
 
 
-def test_a_mask_is_black_in_the_store_and_what_it_hides_does_not_count(tmp_path: Path) -> None:
+def test_a_mask_is_black_in_the_store_and_objects_under_it_do_not_count(tmp_path: Path) -> None:
     night = np.zeros((120, 160, 3), np.uint8)
     night[10:20, 10:20] = night[80:100, 100:130] = 255
     hidden = night.copy()
@@ -253,7 +253,7 @@ def test_a_mask_is_black_in_the_store_and_what_it_hides_does_not_count(tmp_path:
     assert len(detections[0]) == 1
 
 
-def test_a_frame_that_a_camera_encoded_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
+def test_a_frame_encoded_by_a_camera_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
     rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
     announced: list[FrameAnnouncement] = []
     with (
@@ -290,7 +290,7 @@ def test_a_frame_that_a_camera_encoded_is_changed_before_its_pack_is_stored(tmp_
 
 
 @pytest.mark.parametrize("packs", [False, True])
-def test_a_frame_that_waits_while_a_rule_is_set_follows_it(
+def test_a_frame_that_waits_while_a_rule_is_set_follows_the_rule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packs: bool
 ) -> None:
     monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
@@ -331,7 +331,7 @@ def test_a_frame_that_waits_while_a_rule_is_set_follows_it(
     assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
 
 
-def test_a_policy_that_is_gone_stores_no_picture_until_there_is_one_again(
+def test_a_missing_policy_stores_no_picture_until_there_is_one_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
@@ -370,7 +370,7 @@ def test_heads_are_blurred_in_upper_parts_and_plates_in_lower_ones_with_a_margin
     assert not any(is_blurred(*point) for point in outside)
 
 
-def test_a_source_with_its_own_rule_has_that_and_others_are_stored_as_they_are(tmp_path: Path) -> None:
+def test_a_source_with_its_own_rule_follows_it_and_others_are_stored_unchanged(tmp_path: Path) -> None:
     white = write_pictures(tmp_path / "pictures", (np.full((40, 40, 3), 255, np.uint8),))
     rule = msgspec.structs.replace(BLUR, source="gate", blur=False, masks=(CORNER,))
     with opened(ruled(tmp_path / "masked", rule)) as ports:
@@ -382,7 +382,7 @@ def test_a_source_with_its_own_rule_has_that_and_others_are_stored_as_they_are(t
     assert screened == {"gate": ["privacy policy 1: 1 mask"], "yard": msgspec.UNSET}
 
 
-def test_a_note_of_any_length_comes_back_and_changes_no_pixel(traffic_clip: Path) -> None:
+def test_a_note_of_any_length_can_be_read_back_and_changes_no_pixel(traffic_clip: Path) -> None:
 
     jpeg = jpeg_of(traffic_frames(traffic_clip, 1)[0])
     assert note_in(jpeg) is None

@@ -50,7 +50,7 @@ def test_the_page_is_in_english_and_german_and_names_places_without_passwords(pl
         assert words in german
 
 
-def test_rules_of_settings_are_among_the_rules_and_no_password_is_shown(place: Place) -> None:
+def test_rules_from_settings_are_among_the_rules_and_no_password_is_shown(place: Place) -> None:
     settings = place.settings.model_copy(
         update={"store_image_days": 30, "log_retention_h": 36, "catalogue_url": "postgresql://a:secret@db/x"}
     )
@@ -62,7 +62,7 @@ def test_rules_of_settings_are_among_the_rules_and_no_password_is_shown(place: P
 
 
 @needs("retention")
-def test_the_rules_and_holds_of_retention_are_in_it(place: Place) -> None:
+def test_the_page_contains_the_retention_rules_and_holds(place: Place) -> None:
     from frametally_retention.policy import LegalHold, RetentionRule, put_hold, set_rule
 
     place.film({"car": 6})
@@ -80,7 +80,7 @@ def test_the_rules_and_holds_of_retention_are_in_it(place: Place) -> None:
     assert answer.status_code == 503 and 'id="problem"' in answer.text
 
 
-def test_only_administrators_see_it_and_it_lists_accounts_with_their_sources(
+def test_only_administrators_see_the_page_and_it_lists_accounts_with_their_sources(
     place: Place, serving: Serving
 ) -> None:
     give_accounts(place)
@@ -94,7 +94,7 @@ def test_only_administrators_see_it_and_it_lists_accounts_with_their_sources(
         assert words in text
 
 
-def test_the_report_has_the_same_as_markdown_in_both_languages_and_as_json(
+def test_the_report_has_the_same_content_as_markdown_in_both_languages_and_as_json(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = place.settings

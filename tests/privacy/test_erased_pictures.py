@@ -81,7 +81,7 @@ def pictures(footage: Footage) -> set[str]:
 @pytest.mark.parametrize(
     "arguments", [RANGE, ("--from", "2024-05-14", "--to", "2024-05-15"), (*RANGE, "--keep-counts")]
 )
-def test_erased_pictures_that_a_disk_brings_back_go_at_the_next_start_and_the_others_stay(
+def test_erased_pictures_that_a_disk_brings_back_are_deleted_at_the_next_start_and_others_stay(
     arguments: tuple[str, ...], footage: Footage, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     everything = pictures(footage)
@@ -112,7 +112,7 @@ def test_pictures_that_a_person_produces_again_after_their_erasure_stay(
     assert pictures(footage) == everything
 
 
-def test_pictures_that_come_into_an_erased_range_later_stay(footage: Footage, start: Start) -> None:
+def test_pictures_added_to_an_erased_range_later_stay(footage: Footage, start: Start) -> None:
     gone = erase(footage, cut=False)
     for key in gone:
         footage.store.put(key, b"another picture" + b"\xff\xd9")
@@ -139,7 +139,7 @@ def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pic
     assert pictures(footage) == before - gone
 
 
-def test_erased_picture_files_that_a_disk_brings_back_go_and_those_of_another_medium_stay(
+def test_erased_picture_files_that_a_disk_brings_back_are_deleted_and_those_of_another_medium_stay(
     footage: Footage, start: Start
 ) -> None:
     (manifest,) = (manifest for manifest in list_manifests(footage.store) if manifest.source == "gate")

@@ -105,7 +105,7 @@ def test_an_erased_range_is_in_no_object_of_the_store_and_the_rest_stays(
     assert footage.lost() == 0
 
 
-def test_of_a_source_erased_as_a_whole_no_picture_manifest_or_count_is_left(
+def test_erasing_a_whole_source_leaves_no_picture_manifest_or_count(
     footage: Footage, answered: Answered
 ) -> None:
     answered("erase", "--source", "gate", "--from", "2024-05-14", "--to", "2024-05-15", "--yes")
@@ -137,7 +137,7 @@ def test_an_erased_range_is_in_no_file_while_the_dashboard_has_the_databases_ope
         assert {run.frames for run in index.current_runs()} == {420}
 
 
-def test_two_erasures_of_one_segment_bring_back_no_box_of_each_other(footage: Footage) -> None:
+def test_two_erasures_of_one_segment_do_not_restore_each_others_boxes(footage: Footage) -> None:
     with closing(open_ledger(footage.settings.ledger_url, footage.settings.ledger_access)) as ledger:
         ledger.refresh(footage.store, NoProgress())
         halves = [
@@ -154,7 +154,7 @@ def test_two_erasures_of_one_segment_bring_back_no_box_of_each_other(footage: Fo
 
 
 @pytest.mark.parametrize("span", [RANGE, ("--from", "2024-05-14", "--to", "2024-05-15")])
-def test_the_same_erasure_again_names_its_receipt_and_succeeds(
+def test_repeating_an_erasure_names_its_receipt_and_succeeds(
     span: tuple[str, ...], footage: Footage, answered: Answered
 ) -> None:
     answered("erase", "--source", "gate", *span, "--yes")
@@ -175,7 +175,9 @@ def test_counts_stay_if_you_keep_them(footage: Footage, answered: Answered) -> N
     assert counted(footage, "gate") == counts
 
 
-def test_a_dry_run_says_what_would_go_and_changes_nothing(footage: Footage, answered: Answered) -> None:
+def test_a_dry_run_shows_what_would_be_erased_and_changes_nothing(
+    footage: Footage, answered: Answered
+) -> None:
     before = footage.stored()
     table = answered("erase", "--source", "gate", *RANGE, "--dry-run")
     assert "frames 60" in table and "frames with boxes 60" in table
@@ -201,7 +203,7 @@ def test_the_receipt_is_in_the_audit_log_and_lists_the_backups(footage: Footage,
     assert 'source="gate"' in targets["privacy erase"]
 
 
-def test_a_clock_that_is_set_back_changes_neither_what_goes_nor_which_backups_are_listed(
+def test_a_clock_that_is_set_back_changes_neither_the_erasure_nor_the_list_of_backups(
     footage: Footage, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup = store_backup(footage.store, b"a backup", START_MS)
@@ -210,7 +212,7 @@ def test_a_clock_that_is_set_back_changes_neither_what_goes_nor_which_backups_ar
     assert footage.holding(ERASED) == []
 
 
-def test_an_interrupted_erasure_is_named_by_status_until_it_is_finished(
+def test_status_names_an_interrupted_erasure_until_it_is_finished(
     footage: Footage, answered: Answered
 ) -> None:
     assert status(footage.settings, footage.store).lines == []
@@ -231,7 +233,7 @@ def test_an_interrupted_erasure_is_named_by_status_until_it_is_finished(
 
 
 @needs("retention")
-def test_an_interrupted_erasure_neither_stops_nor_passes_for_another_one(
+def test_an_interrupted_erasure_neither_stops_nor_replaces_another_one(
     footage: Footage, answered: Answered
 ) -> None:
     from frametally_retention.policy import LegalHold, put_hold, release_hold
@@ -252,7 +254,9 @@ def test_an_interrupted_erasure_neither_stops_nor_passes_for_another_one(
     assert status(footage.settings, footage.store).lines == []
 
 
-def test_pictures_that_were_forgotten_before_and_left_behind_go(footage: Footage, answered: Answered) -> None:
+def test_forgotten_pictures_that_were_left_behind_are_also_erased(
+    footage: Footage, answered: Answered
+) -> None:
     assert main(["forget", "--source", "gate", "--yes"]) == 0
     assert footage.holding(f"a picture of a {ERASED}")
     answered("erase", "--source", "gate", *RANGE, "--yes")
@@ -274,7 +278,7 @@ def test_pictures_that_were_forgotten_before_and_left_behind_go(footage: Footage
         (["--source", "gate", *RANGE, "--json"], "--json needs --dry-run"),
     ],
 )
-def test_bad_input_is_one_message_and_erases_nothing(
+def test_bad_input_gives_one_message_and_erases_nothing(
     arguments: list[str], words: str, footage: Footage, answered: Answered
 ) -> None:
     before = footage.stored()
@@ -285,7 +289,7 @@ def test_bad_input_is_one_message_and_erases_nothing(
 
 
 @needs("retention")
-def test_a_legal_hold_refuses_it_and_a_later_hold_says_that_data_was_being_removed(
+def test_a_legal_hold_refuses_an_erasure_and_a_later_hold_says_that_data_was_being_removed(
     footage: Footage, answered: Answered
 ) -> None:
     from frametally_retention.policy import LegalHold, put_hold, release_hold
@@ -306,7 +310,7 @@ def test_a_legal_hold_refuses_it_and_a_later_hold_says_that_data_was_being_remov
 
 
 @needs("videos")
-def test_an_upload_that_reaches_beyond_the_range_loses_its_files_and_one_within_is_removed(
+def test_an_upload_that_extends_beyond_the_range_loses_its_files_and_one_within_is_removed(
     footage: Footage, answered: Answered
 ) -> None:
     from tests.videos.video_records import make_video

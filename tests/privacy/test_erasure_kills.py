@@ -44,7 +44,7 @@ def counts_of(footage: Footage) -> list[object]:
 
 
 @pytest.mark.timeout(900)
-def test_killed_at_any_moment_nothing_that_stays_is_lost_and_nothing_that_goes_is_left(
+def test_an_erasure_killed_at_any_moment_loses_nothing_else_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     print("seed", SEED)

@@ -65,7 +65,7 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
     assert (policy.version, policy.rules) == (4, ())
 
 
-def test_a_source_that_is_renamed_has_its_rule_and_one_that_takes_over_footage_keeps_its_own(
+def test_a_renamed_source_keeps_its_rule_and_one_that_takes_over_footage_keeps_its_own(
     answered: Answered, tmp_path: Path
 ) -> None:
     answered("set", "--source", "gate", "--mask", MASK)
@@ -107,7 +107,7 @@ def test_a_source_that_is_renamed_has_its_rule_and_one_that_takes_over_footage_k
         ]
     ),
 )
-def test_a_mistake_gets_one_message_with_its_remedy_and_changes_nothing(
+def test_a_mistake_gives_one_message_with_its_remedy_and_changes_nothing(
     mistake: tuple[list[str], str], answered: Answered, tmp_path: Path
 ) -> None:
     arguments, words = mistake
@@ -116,7 +116,7 @@ def test_a_mistake_gets_one_message_with_its_remedy_and_changes_nothing(
         assert read_policy(ports.store).version == 0
 
 
-def test_a_source_without_footage_gets_a_rule_before_its_first_frame(
+def test_a_source_without_footage_can_get_a_rule_before_its_first_frame(
     answered: Answered, tmp_path: Path
 ) -> None:
     answered("set", "--source", "New Yard", "--new-source", "--mask", MASK)
@@ -142,7 +142,7 @@ def test_a_damaged_policy_says_what_to_do(answered: Answered, tmp_path: Path) ->
 
 
 @needs("videos")
-def test_earlier_originals_are_listed_and_go_only_if_you_say_so(
+def test_earlier_originals_are_listed_and_deleted_only_on_request(
     answered: Answered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.videos.video_records import make_video

@@ -47,7 +47,7 @@ START = "2026-03-01T08:00:00Z"
 @pytest.mark.thorough
 @needs("videos")
 @pytest.mark.parametrize("originals", ["blur", "delete"])
-def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
+def test_an_upload_leaves_only_blurred_pictures_and_its_original_is_deleted(
     originals: Literal["blur", "delete"], traffic_clip: Path, model_files: Any, tmp_path: Path
 ) -> None:
     frames = traffic_frames(traffic_clip, 5, 60)
@@ -88,7 +88,7 @@ def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
 
 
 @needs("videos")
-def test_a_damaged_video_keeps_no_original_of_another_and_without_a_rule_no_record_is_read(
+def test_a_damaged_video_does_not_keep_another_ones_original_and_without_a_rule_no_record_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.videos.video_records import fake_video, open_parts, send
@@ -125,7 +125,7 @@ def test_a_damaged_video_keeps_no_original_of_another_and_without_a_rule_no_reco
 
 @needs("videos")
 @pytest.mark.parametrize("kind", ["playable", "previews"])
-def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
+def test_work_on_a_video_during_which_a_rule_is_set_is_repeated_under_it(
     kind: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.videos.video_records import make_video
@@ -211,7 +211,7 @@ def test_a_screened_version_has_each_picture_at_its_time_and_nothing_else_of_its
 
 
 @needs("videos")
-def test_an_earlier_playable_version_does_not_pass_for_the_one_that_replaces_an_original(
+def test_an_earlier_playable_version_is_not_mistaken_for_the_one_that_replaces_an_original(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.videos.video_records import fake_video, open_parts, send

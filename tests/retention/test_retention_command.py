@@ -40,7 +40,7 @@ def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-def test_a_rule_is_set_shown_tried_applied_and_removed(
+def test_a_rule_can_be_set_shown_tried_applied_and_removed(
     place: tuple[Filmed, list[list[str]]], answered: Answered
 ) -> None:
     filmed, days = place
@@ -90,7 +90,7 @@ def test_a_rule_is_set_shown_tried_applied_and_removed(
         (["apply", "--json"], "--dry-run"),
     ],
 )
-def test_bad_input_is_one_message_with_a_remedy_and_changes_nothing(
+def test_bad_input_gives_one_message_with_a_remedy_and_changes_nothing(
     arguments: list[str], words: str, place: tuple[Filmed, list[list[str]]], answered: Answered
 ) -> None:
     filmed, _ = place
@@ -100,7 +100,7 @@ def test_bad_input_is_one_message_with_a_remedy_and_changes_nothing(
     assert read_policy(filmed.store).rules == read_policy(filmed.store).holds == ()
 
 
-def test_a_hold_over_what_is_being_removed_says_so_and_stays(
+def test_a_hold_on_data_being_removed_says_so_and_stays(
     place: tuple[Filmed, list[list[str]]], answered: Answered
 ) -> None:
     filmed, days = place
@@ -121,7 +121,7 @@ def test_a_hold_over_what_is_being_removed_says_so_and_stays(
     assert filmed.frames() == sorted(days[0] + days[2])
 
 
-def test_a_hold_reads_times_in_the_zone_in_which_an_erasure_reads_them(
+def test_a_hold_reads_times_in_the_same_time_zone_as_an_erasure(
     place: tuple[Filmed, list[list[str]]], answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Europe/Berlin")
@@ -131,7 +131,7 @@ def test_a_hold_reads_times_in_the_zone_in_which_an_erasure_reads_them(
     assert "2024-03-30 11:30:00Z to 2024-03-31 10:00:00Z" in late
 
 
-def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
+def test_up_applies_retention_automatically(place: tuple[Filmed, list[list[str]]]) -> None:
     filmed, _ = place
     (part,) = members(filmed.settings, MemberOptions(interval_s=60))
     program = part.members[0].arguments
@@ -139,7 +139,7 @@ def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
     assert program[-2:] == ["--interval-of-counts", "60"]
 
 
-def test_rules_that_nobody_has_applied_for_two_hours_are_named_with_the_remedy(
+def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
     place: tuple[Filmed, list[list[str]]], answered: Answered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filmed, _ = place

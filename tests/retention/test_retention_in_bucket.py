@@ -15,7 +15,7 @@ from frametally_retention.policy import LegalHold, RetentionRule, put_hold, set_
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 
-def test_a_bucket_keeps_and_loses_the_frames_that_a_folder_does(tmp_path: Path) -> None:
+def test_a_bucket_keeps_and_loses_the_same_frames_as_a_folder(tmp_path: Path) -> None:
     access, url = root_access(), f"s3://{new_bucket_name()}"
     set_up_store(url, access)
     settings = {

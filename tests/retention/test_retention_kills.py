@@ -34,7 +34,7 @@ def set_policy(filmed: Filmed) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("packed", [False, True])
-def test_killed_at_any_moment_nothing_that_stays_is_lost_and_nothing_that_goes_is_left(
+def test_a_round_killed_at_any_moment_loses_nothing_else_and_leaves_nothing_behind(
     tmp_path: Path, packed: bool
 ) -> None:
     print("seed", SEED)

@@ -76,7 +76,7 @@ def make_older(monkeypatch: pytest.MonkeyPatch, filmed: Filmed, newest: str) -> 
 
 
 @needs("videos")
-def test_originals_and_derivatives_go_by_age_except_those_in_use_and_held(
+def test_originals_and_derivatives_are_deleted_by_age_unless_they_are_in_use_or_held(
     filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, held, unfinished, newest = (put_video(filmed, n, complete=n != 3) for n in (1, 2, 3, 4))
@@ -120,7 +120,7 @@ def test_the_newest_original_stays_whatever_its_size(filmed: Filmed) -> None:
 
 
 @needs("videos")
-def test_a_hold_that_comes_before_an_item_goes_keeps_it(
+def test_a_hold_set_before_an_item_is_deleted_keeps_it(
     filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video, newest = put_video(filmed, 1), put_video(filmed, 2)
@@ -138,7 +138,7 @@ def test_a_hold_that_comes_before_an_item_goes_keeps_it(
 
 
 @needs("videos")
-def test_a_rule_that_is_removed_during_a_round_removes_nothing_more(
+def test_a_rule_removed_during_a_round_deletes_nothing_more(
     filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video, newest = put_video(filmed, 1), put_video(filmed, 2)
@@ -156,7 +156,7 @@ def test_a_rule_that_is_removed_during_a_round_removes_nothing_more(
 
 
 @needs("alerts")
-def test_reports_and_sent_alerts_go_and_waiting_ones_stay(
+def test_reports_and_sent_alerts_are_deleted_and_waiting_ones_stay(
     filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.alerts.test_alerts_api import fill
@@ -188,7 +188,7 @@ def test_reports_and_sent_alerts_go_and_waiting_ones_stay(
     assert [info.key for info in filmed.store.list(keys.REPORTS)] == reports[1:]
 
 
-def test_old_dead_letters_are_settled_and_then_their_frames_go(filmed: Filmed) -> None:
+def test_old_dead_letters_are_settled_and_then_their_frames_are_deleted(filmed: Filmed) -> None:
     at_ms = START_MS - 30 * DAY_MS
     path = filmed.film("yard", at_ms, frames=1, analysed=False)[0]
     message = FrameAnnouncement(

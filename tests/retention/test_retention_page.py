@@ -65,7 +65,7 @@ def test_the_api_and_the_page_show_rules_holds_and_the_last_round(place: Place) 
     assert "Aufbewahrung" in german and "älter als 30 d oder" in german
 
 
-def test_the_page_says_that_nobody_applies_the_rules(place: Place) -> None:
+def test_the_page_says_that_nothing_applies_the_rules(place: Place) -> None:
     hours_ago = 0.0
     place.store = MemoryStore(clock=lambda: time() - hours_ago * HOUR_S)
     client = place.app().test_client()
@@ -89,7 +89,7 @@ def test_a_damaged_policy_is_named_with_its_remedy(place: Place) -> None:
     assert client.get("/api/v1/retention").status_code >= 500
 
 
-def test_only_administrators_see_it(place: Place, serving: Serving) -> None:
+def test_only_administrators_see_the_page(place: Place, serving: Serving) -> None:
     give_accounts(place)
     url = serving(place.app(web_accounts=True))
     for name, status in (("lukas", 403), ("clara", 403), ("runa", 200)):
@@ -111,7 +111,7 @@ def planned(app: Flask, rule: dict[str, Any]) -> Any:
     return client.get("/api/v1/retention/plan").json
 
 
-def test_a_rule_is_tried_before_it_is_saved_and_the_next_round_removes_just_that(
+def test_a_rule_can_be_tried_before_it_is_saved_and_the_next_round_removes_exactly_that(
     place: Place, tmp_path: Path
 ) -> None:
     with filmed_days(tmp_path / "filmed") as (filmed, days):
@@ -158,7 +158,7 @@ def test_a_rule_is_tried_before_it_is_saved_and_the_next_round_removes_just_that
         ("holds/release", {"name": "b"}, 404, "no hold named"),
     ],
 )
-def test_a_policy_that_cannot_be_is_refused_with_its_remedy(
+def test_an_invalid_policy_is_refused_with_its_remedy(
     place: Place, path: str, body: dict[str, Any], status: int, words: str
 ) -> None:
     place.film({"car": 1})
@@ -167,7 +167,9 @@ def test_a_policy_that_cannot_be_is_refused_with_its_remedy(
     assert read_policy(place.store) == RetentionPolicy()
 
 
-def test_only_administrators_change_it_and_the_audit_log_says_what(place: Place, serving: Serving) -> None:
+def test_only_administrators_change_the_policy_and_the_audit_log_says_what(
+    place: Place, serving: Serving
+) -> None:
     give_accounts(place)
     url = serving(place.app(web_accounts=True))
     rule = {"kind": "frames", "after_ms": 30 * DAY_MS}
@@ -198,7 +200,7 @@ def client(place: Place) -> Callable[[str], Any]:
     return lambda path: app.test_client().get(path).json
 
 
-def test_a_bar_whose_pictures_are_gone_says_so_and_keeps_its_count(
+def test_a_bar_whose_pictures_are_deleted_says_so_and_keeps_its_count(
     place: Place, client: Callable[[str], Any]
 ) -> None:
     before, evidence = client("/api/v1/counts"), client("/api/v1/evidence")
@@ -211,7 +213,7 @@ def test_a_bar_whose_pictures_are_gone_says_so_and_keeps_its_count(
     assert client("/api/v1/counts") == before
 
 
-def test_a_bar_whose_segments_are_gone_says_so_on_the_page_and_at_the_command_and_keeps_its_count(
+def test_a_bar_whose_segments_are_deleted_says_so_in_page_and_command_and_keeps_its_count(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with filmed_days(tmp_path / "filmed") as (filmed, _):

@@ -74,7 +74,7 @@ def counts_of(filmed: Filmed) -> list[Any]:
     return [read_run(filmed.store, run) for run in current_runs(filmed.store)]
 
 
-def test_frames_older_than_the_rule_go_and_counts_stay(place: tuple[Filmed, Days]) -> None:
+def test_frames_older_than_the_rule_are_deleted_and_counts_stay(place: tuple[Filmed, Days]) -> None:
     filmed, days = place
     counts = counts_of(filmed)
     set_rule(filmed.store, after(15))
@@ -84,7 +84,7 @@ def test_frames_older_than_the_rule_go_and_counts_stay(place: tuple[Filmed, Days
     assert counts_of(filmed) == counts
 
 
-def test_frames_go_from_packs_too(place: tuple[Filmed, Days]) -> None:
+def test_frames_in_packs_are_also_deleted(place: tuple[Filmed, Days]) -> None:
     filmed, days = place
     filmed.pack("images/gate", START_MS + 10**12)
     packs = [info.key for info in filmed.plain.list("images")]
@@ -94,7 +94,7 @@ def test_frames_go_from_packs_too(place: tuple[Filmed, Days]) -> None:
     assert filmed.frames() == sorted(days[1] + days[2])
 
 
-def test_a_dry_run_says_what_goes_and_removes_nothing(place: tuple[Filmed, Days]) -> None:
+def test_a_dry_run_shows_what_would_be_deleted_and_removes_nothing(place: tuple[Filmed, Days]) -> None:
     filmed, _ = place
     set_rule(filmed.store, after(15))
     before = filmed.objects()
@@ -124,11 +124,11 @@ def test_the_newest_bytes_of_a_source_stay(place: tuple[Filmed, Days]) -> None:
         ([(0, 5), (3 * HOUR_MS, 5), (4 * HOUR_MS, 5)], 12, HOUR_MS),
     ],
 )
-def test_the_size_of_whole_hours_decides(sizes: list[tuple[int, int]], most: int, cutoff: int) -> None:
+def test_the_size_limit_applies_to_whole_hours(sizes: list[tuple[int, int]], most: int, cutoff: int) -> None:
     assert size_cutoff_ms(sizes, most) == cutoff
 
 
-def test_a_rule_of_a_source_takes_the_place_of_the_one_of_all(place: tuple[Filmed, Days]) -> None:
+def test_a_rule_of_a_source_replaces_the_one_for_all(place: tuple[Filmed, Days]) -> None:
     filmed, days = place
     yard = filmed.film("yard", START_MS - 30 * DAY_MS)
     set_rule(filmed.store, after(5))
@@ -170,7 +170,7 @@ def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval
 
 
 @needs("traffic")
-def test_thinning_keeps_the_crossings_after_midnight_of_footage_that_begins_then(tmp_path: Path) -> None:
+def test_thinning_keeps_crossings_after_midnight_in_footage_that_begins_then(tmp_path: Path) -> None:
     with filmed_days(tmp_path, draw_line) as (filmed, _):
         midnight_ms = START_MS - START_MS % DAY_MS - 20 * DAY_MS  # the day before has no footage
         night = filmed.film("gate", midnight_ms)
@@ -183,7 +183,7 @@ def test_thinning_keeps_the_crossings_after_midnight_of_footage_that_begins_then
 
 
 @pytest.mark.parametrize("what", ["retime", "rename-source"])
-def test_thinned_footage_is_not_corrected_because_its_counts_would_go(
+def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(
     place: tuple[Filmed, Days], what: str
 ) -> None:
     filmed, _ = place
@@ -239,7 +239,7 @@ def test_a_hold_keeps_its_range_until_it_is_released(place: tuple[Filmed, Days])
     assert filmed.frames() == sorted(days[2])
 
 
-def test_a_hold_that_comes_during_a_round_stops_what_has_not_begun(
+def test_a_hold_set_during_a_round_stops_deletions_that_have_not_begun(
     place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed, days = place
@@ -260,7 +260,7 @@ def test_a_hold_that_comes_during_a_round_stops_what_has_not_begun(
     assert any("policy was changed" in line for line in report.lines)
 
 
-def test_a_hold_that_comes_hours_into_a_round_still_hears_what_was_being_removed(
+def test_a_hold_set_hours_into_a_round_still_learns_what_was_being_removed(
     place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed, _ = place
@@ -330,7 +330,7 @@ def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
 
 
 @needs("accuracy")
-def test_a_check_that_begins_during_a_round_keeps_its_frames(
+def test_a_check_that_starts_during_a_round_keeps_its_frames(
     place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed, days = place
@@ -374,7 +374,7 @@ def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, D
     assert hold.name.startswith("case (")
 
 
-def test_rules_and_holds_of_a_renamed_source_are_at_its_new_name_before_its_footage_is(
+def test_rules_and_holds_of_a_renamed_source_reach_its_new_name_before_its_footage(
     place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed, _ = place
@@ -407,7 +407,7 @@ def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filme
 
 
 @needs("accuracy")
-def test_an_unreadable_catalogue_is_not_one_without_accuracy_checks(
+def test_an_unreadable_catalogue_is_not_mistaken_for_one_without_accuracy_checks(
     place: tuple[Filmed, Days],
 ) -> None:
     from frametally_accuracy.backup_tables import removable
@@ -422,7 +422,7 @@ def test_an_unreadable_catalogue_is_not_one_without_accuracy_checks(
 
 
 @pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])
-def test_a_wrong_clock_removes_nothing_that_the_newest_footage_keeps(
+def test_a_wrong_clock_deletes_nothing_that_the_newest_footage_protects(
     place: tuple[Filmed, Days], shift_ms: int
 ) -> None:
     filmed, days = place
@@ -433,7 +433,7 @@ def test_a_wrong_clock_removes_nothing_that_the_newest_footage_keeps(
     assert ["clock" in line for line in report.lines] == [True]
 
 
-def test_objects_of_a_rule_that_nobody_set_stay(place: tuple[Filmed, Days]) -> None:
+def test_nothing_is_deleted_without_a_rule(place: tuple[Filmed, Days]) -> None:
     filmed, _ = place
     before = filmed.objects()
     assert filmed.round().kinds == []
@@ -454,7 +454,7 @@ def test_objects_of_a_rule_that_nobody_set_stay(place: tuple[Filmed, Days]) -> N
         (RetentionRule(kind="thinning", after_ms=DAY_MS, interval_s=60, frames=-1), "divide an hour"),
     ],
 )
-def test_a_rule_that_keeps_nothing_or_says_no_time_is_refused(
+def test_a_rule_that_keeps_nothing_or_has_no_time_is_refused(
     rule: RetentionRule, words: str, store: Any
 ) -> None:
     with pytest.raises(Misconfigured, match=words):
@@ -469,7 +469,7 @@ def test_missing_pictures_are_named(place: tuple[Filmed, Days]) -> None:
     assert missing_images(filmed.store, [days[0][0], days[1][0]]) == {days[0][0]}
 
 
-def test_missing_pictures_of_neighbours_cost_one_listing_whatever_is_gone(
+def test_missing_neighbouring_pictures_cost_one_listing_whatever_is_missing(
     place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filmed, days = place
@@ -497,12 +497,12 @@ def test_the_first_frame_after_a_crossing_stays() -> None:
     assert at_crossings([], [5]) == set()
 
 
-def test_frames_of_an_interval_are_spread() -> None:
+def test_kept_frames_of_an_interval_are_spread_evenly() -> None:
     assert spread_evenly([0, 100, 29_000, 31_000, 59_999, 60_000], 60, 2) == {0, 31_000, 60_000}
     assert spread_evenly([0, 100], 60, 0) == set()
 
 
-def test_two_policies_changed_at_once_both_stay(place: tuple[Filmed, Days]) -> None:
+def test_two_policies_changed_at_the_same_time_both_stay(place: tuple[Filmed, Days]) -> None:
     filmed, _ = place
     set_rule(filmed.store, after(5))
     change_policy(filmed.store, lambda policy: policy)

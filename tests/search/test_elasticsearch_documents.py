@@ -92,7 +92,7 @@ def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
 
 @pytest.mark.thorough
 @given(records())
-def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount], list[Coverage]]) -> None:
+def test_each_step_contains_the_whole_run_once(made: tuple[int, list[IntervalCount], list[Coverage]]) -> None:
     interval_s, counts, coverage = made
     found = fields_by_id(interval_s, counts, coverage)
     rows = [fields for fields in found.values() if fields["kind"] in ("count", "coverage")]
@@ -110,7 +110,7 @@ def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount]
 
 @pytest.mark.thorough
 @given(records(), st.randoms())
-def test_the_same_run_has_the_same_documents_in_any_order(
+def test_the_same_run_gives_the_same_documents_in_any_order(
     made: tuple[int, list[IntervalCount], list[Coverage]], chance: random.Random
 ) -> None:
     interval_s, counts, coverage = made
@@ -133,14 +133,14 @@ def test_a_comparison_has_each_row_under_the_run_that_wrote_it() -> None:
     assert [(row["run"], row["source"]) for row in rows] == [("older", "a"), ("mine", "b")]
 
 
-def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:
+def test_changed_or_missing_packed_cells_are_ignored() -> None:
     [fields] = fields_by_id(86_400, [], []).values()
     assert packed_in(fields)
     for damaged in (None, {}, {"packed": "no"}, {"packed": fields["packed"][:-4]}):
         assert packed_in(damaged) is None
 
 
-def test_what_comes_twice_is_poison() -> None:
+def test_a_record_given_twice_is_an_error() -> None:
     record = make_coverage(DAY_MS, source="a")
     with pytest.raises(Poison, match="counts something twice"):
         fields_by_id(60, [], [record, record])
@@ -158,14 +158,14 @@ def test_what_comes_twice_is_poison() -> None:
         ("elasticsearch+http://host/?shards=0", r"\?shards=3 for an index with as many shards \(1 to 999\)"),
     ],
 )
-def test_a_url_that_names_no_index_is_refused_without_its_password(url: str, says: str) -> None:
+def test_a_url_without_an_index_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(Misconfigured, match=says) as raised:
         ElasticsearchCluster(url, ServerAccess())
     assert "word@" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
+def test_a_custom_alias_follows_the_last_slash_of_the_url() -> None:
     assert ElasticsearchCluster("elasticsearch+https://host/mine", None).alias == "mine"
     of_three = ElasticsearchCluster("elasticsearch+https://host?shards=3", None)
     assert (of_three.alias, of_three.shards) == (DEFAULT_ALIAS, 3)
@@ -186,13 +186,13 @@ def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
         (400, "document_parsing_exception", type(None)),
     ],
 )
-def test_a_refusal_is_told_by_who_can_mend_it(status: int, reason: str, error: type) -> None:
+def test_the_error_for_a_refusal_depends_on_who_can_fix_it(status: int, reason: str, error: type) -> None:
     failure = ElasticsearchCluster("elasticsearch+http://host", None).failure_of(status, reason)
     assert type(failure) is error
 
 
 @pytest.mark.timeout(45)  # without the limit the test would wait for a minute
-def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None:
+def test_a_silent_server_is_awaited_no_longer_than_requested() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         cluster = ElasticsearchCluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
         with closing(cluster), pytest.raises(TookTooLong), time_limit(0.3), cluster.asked() as client:
@@ -200,7 +200,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None
 
 
 @pytest.mark.parametrize("lost", ["run", "record", "params"])
-def test_an_entry_that_lost_a_field_is_damaged(lost: str) -> None:
+def test_an_entry_with_a_missing_field_is_damaged(lost: str) -> None:
     entry = current_document(run(60), run_mark(run(60), {}))
     assert current_run(entry) == run(60)
     del entry[lost]
@@ -297,14 +297,14 @@ def url(server: Server) -> str:
 
 
 @pytest.mark.parametrize("server", [(1, EXPIRED)], indirect=True)
-def test_a_point_in_time_that_has_expired_is_opened_anew(server: Server) -> None:
+def test_an_expired_point_in_time_is_opened_again(server: Server) -> None:
     with closing(open_count_index(url(server))) as index:
         assert index.current_runs() == []
     assert server.opened == 2
 
 
 @pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
-def test_readers_share_a_point_in_time_which_is_closed_with_the_index(server: Server) -> None:
+def test_readers_share_a_point_in_time_that_is_closed_with_the_index(server: Server) -> None:
     with closing(open_count_index(url(server))) as index:
         assert index.series() == index.current_runs() == []
         before = server.searched
@@ -316,7 +316,7 @@ def test_readers_share_a_point_in_time_which_is_closed_with_the_index(server: Se
 
 
 @pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
-def test_a_point_in_time_that_the_server_may_give_up_soon_is_replaced_and_closed(
+def test_a_point_in_time_about_to_expire_is_replaced_and_closed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_search.index.queries._KEPT_ALIVE_S", 0)
@@ -330,7 +330,7 @@ def test_a_point_in_time_that_the_server_may_give_up_soon_is_replaced_and_closed
 
 
 @pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
-def test_no_reader_joins_a_point_in_time_in_which_a_search_failed(server: Server) -> None:
+def test_no_reader_joins_a_point_in_time_with_a_failed_search(server: Server) -> None:
     with closing(open_count_index(url(server))) as index:
         index.version()
         server.failed_shards = 1
@@ -342,35 +342,35 @@ def test_no_reader_joins_a_point_in_time_in_which_a_search_failed(server: Server
 
 
 @pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
-def test_a_search_that_takes_long_holds_up_no_other_reader(server: Server) -> None:
+def test_a_slow_search_delays_no_other_reader(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, ThreadPoolExecutor(2) as readers:
         server.meeting = threading.Barrier(2)  # neither is answered before both have arrived
         assert [*readers.map(lambda _: index.version(), range(2))] == ["0", "0"]
 
 
 @pytest.mark.parametrize("server", [(99, EXPIRED)], indirect=True)
-def test_points_in_time_that_expire_at_once_may_be_tried_again_later(server: Server) -> None:
+def test_points_in_time_that_expire_at_once_can_be_tried_again_later(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, pytest.raises(Retryable, match="point in time"):
         index.version()
     assert server.opened == 2
 
 
 @pytest.mark.parametrize("server", [(99, NO_INDEX)], indirect=True)
-def test_an_index_that_is_gone_needs_a_person(server: Server) -> None:
+def test_a_missing_index_needs_a_person(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, pytest.raises(Misconfigured, match="setup"):
         index.series()
     assert server.opened == 0
 
 
 @pytest.mark.parametrize("do", [open_count_index, lambda url: set_up(ElasticsearchCluster(url, None))])
-def test_an_index_of_a_version_before_the_first_release_is_named_in_one_line_and_not_changed(do: Any) -> None:
+def test_an_index_older_than_the_first_release_gives_one_line_and_is_not_changed(do: Any) -> None:
     says = rf"{ALIAS} \({ALIAS}-v1\) {BEFORE_FIRST_RELEASE}; set another alias in FRAMETALLY_INDEX_URL"
     with Server(0, NO_INDEX, older=True) as older, answered(older), pytest.raises(TooOld, match=says):
         do(url(older))
     assert [body for _, body in older.sent if body] == []
 
 
-def test_an_alias_of_the_former_name_shows_the_same_rows() -> None:
+def test_an_alias_with_the_former_name_shows_the_same_rows() -> None:
     cluster = ElasticsearchCluster("elasticsearch+http://host", None)
     aliases = template(cluster)["template"]["aliases"]
     assert [*aliases] == ["hadoop-object-counts", "hadoop-object-counts-v1"]
@@ -386,7 +386,7 @@ def test_an_alias_of_the_former_name_shows_the_same_rows() -> None:
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"
 
 
-def test_the_roles_that_ship_grant_what_the_stages_need_and_no_more() -> None:
+def test_the_shipped_roles_grant_only_what_the_stages_need() -> None:
     stage_of = {
         "frametally_setup": "admin",
         "frametally_indexer": "search",
@@ -402,7 +402,7 @@ def test_the_roles_that_ship_grant_what_the_stages_need_and_no_more() -> None:
         assert granted[role].keys() <= {"cluster", "indices"}
 
 
-def test_an_index_whose_hosts_name_is_not_known_is_away() -> None:
+def test_an_index_with_an_unknown_host_name_is_unavailable() -> None:
     cluster = ElasticsearchCluster("elasticsearch+http://elasticsearch.invalid", None)
     with (
         pytest.raises(Retryable, match="down, or its name is wrong; start it, or check FRAMETALLY_INDEX_URL"),

@@ -24,7 +24,7 @@ PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 
 @pytest.mark.timeout(300)
-def test_runs_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+def test_index_publishes_new_runs_by_itself_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> None:

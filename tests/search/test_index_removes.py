@@ -16,7 +16,7 @@ pytestmark = pytest.mark.thorough
 HOUR_S = 3600
 
 
-def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_path: Path) -> None:
+def test_repeated_counting_leaves_two_runs_of_a_day_and_settled_books(tmp_path: Path) -> None:
     env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> str:

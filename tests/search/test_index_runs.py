@@ -110,7 +110,7 @@ def test_a_newer_run_replaces_its_day_only(store: MemoryStore, index: CountIndex
     assert seen(index) == [1, 7]
 
 
-def test_runs_of_other_settings_do_not_take_turns(store: MemoryStore, index: CountIndex) -> None:
+def test_runs_with_other_settings_do_not_alternate(store: MemoryStore, index: CountIndex) -> None:
     put_run(store, sequence=1, detections=1, params="a" * 8)
     put_run(store, sequence=2, detections=2, params="0" * 8)
     for published in (1, 0, 0):
@@ -126,7 +126,7 @@ def test_runs_of_other_settings_do_not_take_turns(store: MemoryStore, index: Cou
         (lambda store, run: store.delete(f"{run.prefix}/part-00000.gz"), "part-00000.gz is missing"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_that_day(
+def test_an_unreadable_run_is_named_and_the_index_keeps_its_earlier_counts_of_that_day(
     store: MemoryStore, index: CountIndex, spoil: Callable[..., Any], says: str
 ) -> None:
     old = put_run(store, "2026-01-01", detections=1)
@@ -145,9 +145,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_t
         assert seen(index) == [1, 2]
 
 
-def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(
-    store: MemoryStore, index: CountIndex
-) -> None:
+def test_an_unreadable_pointer_is_named_and_the_rest_continues(store: MemoryStore, index: CountIndex) -> None:
     bad = put_run(store, "2026-01-01")
     put_run(store, "2026-01-02", detections=2)
     pointer = keys.run_pointer_key("m", bad.params, 60, bad.day, 1)
@@ -157,7 +155,7 @@ def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(
     assert seen(index) == [2]
 
 
-def test_a_count_that_comes_twice_is_not_published(store: MemoryStore, index: CountIndex) -> None:
+def test_a_count_given_twice_is_not_published(store: MemoryStore, index: CountIndex) -> None:
     run = put_run(store)
     (_, line), (_, covered) = read_parts(store, run)
     put_lines(store, run, [line * 2, covered.replace(b'"detections":3', b'"detections":6')])
@@ -166,7 +164,7 @@ def test_a_count_that_comes_twice_is_not_published(store: MemoryStore, index: Co
     assert index.current_runs() == []
 
 
-def test_stopped_between_two_runs_the_next_time_goes_on(
+def test_indexing_interrupted_between_two_runs_continues_the_next_time(
     store: MemoryStore, index: CountIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_run(store, "2026-01-01", detections=1)
@@ -187,12 +185,12 @@ def test_stopped_between_two_runs_the_next_time_goes_on(
     assert seen(index) == [1, 2]
 
 
-def test_an_empty_store_is_no_error(store: MemoryStore, index: CountIndex) -> None:
+def test_an_empty_store_is_not_an_error(store: MemoryStore, index: CountIndex) -> None:
     report = index_all(store, index)
     assert (report.published, report.unchanged, report.skipped) == ([], 0, [])
 
 
-def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index: CountIndex, tmp_path: Path) -> None:
+def test_a_rebuilt_index_does_not_bring_back_forgotten_footage(index: CountIndex, tmp_path: Path) -> None:
     store = MemoryStore(clock=itertools.count(1_767_400_000).__next__)
     counted = [put_run(store, interval_s=3600, frames=100)]
     index_all(store, index)
@@ -204,7 +202,7 @@ def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index: CountInde
             assert up_to_date(one, "m", [60, 3600], None, None) == [60]
 
 
-def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_published_last(
+def test_the_interval_with_the_most_frames_is_published_last_if_several_were_counted_at_once(
     index: CountIndex,
 ) -> None:
     store = MemoryStore(clock=lambda: 1_767_400_000)
@@ -216,7 +214,7 @@ def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_publi
     assert [(one.base_interval_s, one.frames) for one in last.values()] == [(5, 3), (60, 9)]
 
 
-def test_a_day_that_is_repaired_does_not_make_its_older_interval_the_newest(index: CountIndex) -> None:
+def test_repairing_a_day_does_not_make_its_older_interval_the_newest(index: CountIndex) -> None:
     store = MemoryStore(clock=itertools.count(1_000.0).__next__)
     older = put_run(store, interval_s=60, footage="a" * 64)
     newer = put_run(store, interval_s=900, footage="b" * 64)

@@ -109,7 +109,7 @@ def assert_it_is_as_from_nothing(store: MemoryStore, index: CountIndex) -> None:
     assert check_index(store, index, NoProgress()).differences == []
 
 
-def test_of_a_late_segment_the_hour_files_that_are_new_are_read_and_nothing_else(
+def test_a_late_segment_reads_only_the_new_hour_files(
     index: CountIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = MemoryStore()
@@ -123,7 +123,7 @@ def test_of_a_late_segment_the_hour_files_that_are_new_are_read_and_nothing_else
     assert_it_is_as_from_nothing(store, index)
 
 
-def test_where_most_hours_are_new_the_part_files_are_read_as_they_are_smaller(
+def test_where_most_hours_are_new_the_smaller_part_files_are_read(
     index: CountIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = MemoryStore()
@@ -136,7 +136,7 @@ def test_where_most_hours_are_new_the_part_files_are_read_as_they_are_smaller(
     assert_it_is_as_from_nothing(store, index)
 
 
-def test_a_run_without_a_list_keeps_the_hours_whose_lines_are_the_same(index: CountIndex) -> None:
+def test_a_run_without_a_list_keeps_the_hours_with_the_same_lines(index: CountIndex) -> None:
     store = MemoryStore()
     for sequence, day in enumerate((BUSY, BUSY | {LATE: 99}), start=1):
         counts, coverage = records_of(day, 3600)
@@ -149,7 +149,7 @@ def test_a_run_without_a_list_keeps_the_hours_whose_lines_are_the_same(index: Co
     assert_it_is_as_from_nothing(store, index)
 
 
-def test_a_damaged_hour_file_is_named_and_the_day_stays_as_it_was(index: CountIndex) -> None:
+def test_a_damaged_hour_file_is_named_and_the_day_stays_unchanged(index: CountIndex) -> None:
     store = MemoryStore()
     old = put_listed(store, 1, BUSY)
     index_all(store, index)
@@ -167,7 +167,7 @@ def test_a_damaged_hour_file_is_named_and_the_day_stays_as_it_was(index: CountIn
     assert_it_is_as_from_nothing(store, index)
 
 
-def test_hours_that_the_index_has_otherwise_than_their_run_are_read_again(index: CountIndex) -> None:
+def test_hours_in_the_index_that_contradict_their_run_are_read_again(index: CountIndex) -> None:
     """A name promises its records; if the promise is broken, the sum of frames shows it."""
     store = MemoryStore()
     run = put_listed(store, 1, BUSY)
@@ -205,9 +205,7 @@ def test_hours_that_the_index_has_otherwise_than_their_run_are_read_again(index:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_after_any_rounds_the_index_is_that_of_the_last_from_nothing(
-    interval_s: int, rounds: list[Day]
-) -> None:
+def test_after_any_rounds_the_index_equals_one_built_from_nothing(interval_s: int, rounds: list[Day]) -> None:
     store = MemoryStore()
     with opened(sqlite) as make:
         index = make()

@@ -55,9 +55,7 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str
 
 
 @pytest.mark.parametrize("asked", sorted(set(expressions())))
-def test_every_metric_that_is_asked_for_exists_with_the_labels_that_are_named(
-    asked: str, labels: dict[str, set[str]]
-) -> None:
+def test_every_queried_metric_exists_with_its_labels(asked: str, labels: dict[str, set[str]]) -> None:
     names = re.findall(r"\b(?:frametally|process)[_:][\w:]+|\bup\b", asked)
     assert names
     assert set(names) <= labels.keys()
@@ -77,7 +75,7 @@ def test_each_metric_of_ours_is_on_the_board_or_in_an_alert(labels: dict[str, se
     assert unused == {"frametally_build_info", "frametally_newest_footage_timestamp_seconds"}
 
 
-def test_a_panel_says_what_it_shows_and_lies_on_no_other() -> None:
+def test_a_panel_says_what_it_shows_and_overlaps_no_other() -> None:
     places = set()
     for panel in panels():
         assert panel["title"]
@@ -96,7 +94,7 @@ def test_each_alert_says_what_is_wrong_and_what_to_do() -> None:
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 
-def test_each_alert_leads_to_its_runbook_and_each_runbook_is_of_an_alert() -> None:
+def test_each_alert_links_to_its_runbook_and_each_runbook_has_an_alert() -> None:
     sections = re.split(r"^## ", RUNBOOKS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     assert sorted(section.partition("\n")[0] for section in sections) == sorted(
         rule["alert"] for rule in alerts()
@@ -131,7 +129,7 @@ def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_each_alert_is_tried_to_come_and_not_to_come() -> None:
+def test_each_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() -> None:
     tests = yaml.safe_load(RULES.with_name("alerts.test.yml").read_text())["tests"]
     come = {
         one["alertname"] for test in tests for one in test.get("alert_rule_test", ()) if one["exp_alerts"]

@@ -91,7 +91,7 @@ def shown(tmp_path: Path) -> Shown:
     return Shown(tmp_path)
 
 
-def test_what_is_shown_is_what_the_books_have(shown: Shown) -> None:
+def test_metrics_match_the_books(shown: Shown) -> None:
     found = shown.of(books(line("gate", 10, footage_until_ms=NOW_MS), line("yard", 5), dead={"size": 2}))
     for name in ("announced", "detected", "counted", "indexed"):
         assert found[f"frametally_frames_{name}_total", "gate"] == 10
@@ -108,7 +108,7 @@ def test_what_is_shown_is_what_the_books_have(shown: Shown) -> None:
     assert found["frametally_books_age_seconds",] == 5
 
 
-def test_counters_only_grow_over_what_is_forgotten_and_over_restarts(shown: Shown) -> None:
+def test_counters_only_grow_across_forgotten_footage_and_restarts(shown: Shown) -> None:
     seen = []
     for frames, restart in [(10, False), (4, True), (4, False), (9, True), (9, True), (30, False), (0, True)]:
         seen.append(shown.of(books(line("gate", frames)))["frametally_frames_counted_total", "gate"])
@@ -117,7 +117,7 @@ def test_counters_only_grow_over_what_is_forgotten_and_over_restarts(shown: Show
     assert seen == [10, 10, 10, 15, 15, 36, 36]
 
 
-def test_dead_letters_that_were_mended_stay_counted_and_new_ones_are_added(shown: Shown) -> None:
+def test_repaired_dead_letters_stay_counted_and_new_ones_are_added(shown: Shown) -> None:
     seen = [
         shown.of(books(dead=dead))["frametally_frames_dead_total", "size"]
         for dead in ({"size": 3}, {}, {"size": 1}, {"size": 2, "missing": 1})
@@ -125,14 +125,14 @@ def test_dead_letters_that_were_mended_stay_counted_and_new_ones_are_added(shown
     assert seen == [3, 3, 4, 5]
 
 
-def test_a_second_model_is_added_to_what_the_first_has_detected(shown: Shown) -> None:
+def test_a_second_models_detections_are_added_to_the_first_ones(shown: Shown) -> None:
     shown.of(books(line("gate", 10)))
     found = shown.of(books(line("gate", 10), model="another"))
     assert found["frametally_frames_announced_total", "gate"] == 10
     assert found["frametally_frames_detected_total", "gate"] == 20
 
 
-def test_two_that_show_the_same_books_show_the_same(shown: Shown) -> None:
+def test_two_processes_that_show_the_same_books_agree(shown: Shown) -> None:
     other = Shown(shown.folder)
     shown.of(books(line("gate", 10)))
     other.at_ms = shown.at_ms
@@ -143,14 +143,14 @@ def test_two_that_show_the_same_books_show_the_same(shown: Shown) -> None:
     assert other.of(books(line("gate", 12)))["frametally_frames_counted_total", "gate"] == 15
 
 
-def test_a_clock_that_is_set_back_holds_no_counter(shown: Shown) -> None:
+def test_a_clock_that_is_set_back_does_not_stop_a_counter(shown: Shown) -> None:
     shown.of(books(line("gate", 10)))
     shown.at_ms -= 86_400_000
     assert shown.of(books(line("gate", 11)))["frametally_frames_counted_total", "gate"] == 11
     assert shown.of(books(line("gate", 12)))["frametally_frames_counted_total", "gate"] == 12
 
 
-def test_labels_are_bounded_and_none_is_lost(shown: Shown) -> None:
+def test_labels_are_limited_and_no_value_is_lost(shown: Shown) -> None:
     lines = [line(f"camera-{number:04}", 2, footage_until_ms=NOW_MS) for number in range(MOST_SOURCES + 50)]
     found = shown.of(books(*lines))
     counted = {key: value for key, value in found.items() if key[0] == "frametally_frames_counted_total"}
@@ -164,7 +164,7 @@ def test_labels_are_bounded_and_none_is_lost(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00\xff", b"[]", b'{"as_of_ms": "x"}'])
-def test_a_damaged_file_is_one_line_and_begins_anew(
+def test_a_damaged_file_gives_one_line_and_counting_starts_again(
     shown: Shown, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     shown.of(books(line("gate", 10)))
@@ -177,7 +177,7 @@ def test_a_damaged_file_is_one_line_and_begins_anew(
     assert "\n" not in caplog.records[0].getMessage()
 
 
-def test_what_can_never_be_kept_is_said_once_and_counters_go_on(
+def test_a_file_that_can_never_be_written_is_reported_once_and_counters_continue(
     shown: Shown, caplog: pytest.LogCaptureFixture
 ) -> None:
     (shown.folder / FILE).mkdir()
@@ -194,7 +194,7 @@ def test_without_a_folder_counters_are_those_of_the_process(shown: Shown, tmp_pa
     assert nowhere.of(books(line("gate", 2)))["frametally_frames_counted_total", "gate"] == 4
 
 
-def test_books_that_cannot_be_read_are_said_not_to_be_up_and_never_0(shown: Shown) -> None:
+def test_unreadable_books_are_shown_as_down_and_never_as_0(shown: Shown) -> None:
     shown.of(books(line("gate", 10)))
     found = shown.of(Retryable("the store is away"))
     assert found == {("frametally_books_up",): 0}

@@ -77,7 +77,7 @@ def counted(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((folder / "data/store").rglob("part-*")))
 
 
-def test_each_run_is_told_from_its_start_to_its_end_with_what_it_read_and_made(
+def test_each_run_is_reported_from_start_to_end_with_its_inputs_and_outputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiving() as receiver:
@@ -107,7 +107,7 @@ def test_each_run_is_told_from_its_start_to_its_end_with_what_it_read_and_made(
     assert told[3]["outputs"][0]["name"].startswith(str(tmp_path / "a/data/index.sqlite"))
 
 
-def test_a_run_that_fails_is_told_with_its_reason() -> None:
+def test_a_failed_run_is_reported_with_its_reason() -> None:
     with receiving() as receiver:
         with pytest.raises(Retryable), lineage_run("aggregate", receiver.url) as run:
             run.reads([dataset("s3://bucket/prefix", "metadata/model=m")])
@@ -118,12 +118,12 @@ def test_a_run_that_fails_is_told_with_its_reason() -> None:
     assert fail["inputs"] == [{"namespace": "s3://bucket", "name": "prefix/metadata/model=m"}]
 
 
-def test_no_log_in_of_a_store_or_database_is_told() -> None:
+def test_no_login_of_a_store_or_database_is_sent() -> None:
     found = dataset("postgresql://user:password@host:5432/counts", "m")
     assert found == ("postgresql://host:5432", "counts/m")
 
 
-def test_by_default_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(self: Poster, url: str, headers: object) -> None:
         raise AssertionError("nobody asked for it")
 
@@ -133,7 +133,7 @@ def test_by_default_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("manner", ["away", "refuses", "redirects", "endless", "silent", "drips"])
-def test_a_receiver_that_behaves_badly_costs_no_count_and_is_one_line(
+def test_a_misbehaving_receiver_costs_no_count_and_gives_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, manner: Manner | str
 ) -> None:
     monkeypatch.setattr(sending, "_WITHIN_S", 0.3)
@@ -157,7 +157,7 @@ def test_a_receiver_that_behaves_badly_costs_no_count_and_is_one_line(
         assert receiver.sent_bytes < 100_000_000  # of the 10 GB
 
 
-def test_more_than_may_wait_is_left_out_and_nobody_waits_for_it(
+def test_messages_beyond_the_limit_are_dropped_and_nobody_waits_for_them(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sending, "_WITHIN_S", 0.3)
@@ -174,7 +174,7 @@ def test_more_than_may_wait_is_left_out_and_nobody_waits_for_it(
 @pytest.mark.parametrize(
     "url", ["zz", "ftp://host/x", "host:5000", "http://", "http://host:99999/", "file:///etc/passwd"]
 )
-def test_what_is_no_address_is_one_line_that_names_the_setting(
+def test_an_invalid_address_gives_one_line_that_names_the_setting(
     monkeypatch: pytest.MonkeyPatch, setting: str, url: str
 ) -> None:
     monkeypatch.setenv(setting, url)

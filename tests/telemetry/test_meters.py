@@ -67,7 +67,7 @@ def started() -> subprocess.Popen[bytes]:
     return child
 
 
-def test_what_is_away_is_one_outage_however_often_it_is_tried(
+def test_an_outage_counts_once_however_often_it_is_retried(
     fresh: Meters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 0.02)
@@ -96,7 +96,7 @@ def fails(part: str) -> Callable[[], None]:
     return action
 
 
-def test_a_part_is_back_only_after_what_failed_at_it_has_succeeded(fresh: Meters, tmp_path: Path) -> None:
+def test_a_part_is_back_only_after_the_failed_action_has_succeeded(fresh: Meters, tmp_path: Path) -> None:
     def is_away() -> dict[str, float]:
         found = values(Scraped(tmp_path).answer("").body)
         return {key[1]: number for key, number in found.items() if key[0] == "frametally_part_away"}
@@ -125,7 +125,7 @@ def test_a_part_is_back_only_after_what_failed_at_it_has_succeeded(fresh: Meters
     assert fresh.figures().outages == {"frame store": 2, "frame log": 1}
 
 
-def test_a_part_has_its_own_name_whatever_asks_it(fresh: Meters) -> None:
+def test_a_part_has_its_own_name_whatever_uses_it(fresh: Meters) -> None:
     patience = Patience(lambda line: None, lambda: False)
     for topic in ("the servers", "fetch"):
         patience.tell(topic, Retryable("away", part="frame store"))
@@ -134,7 +134,7 @@ def test_a_part_has_its_own_name_whatever_asks_it(fresh: Meters) -> None:
     assert fresh.figures().outages == {"frame store": 1}
 
 
-def test_rounds_tell_the_meters_which_part_is_away(fresh: Meters) -> None:
+def test_rounds_report_to_the_meters_which_part_is_unavailable(fresh: Meters) -> None:
     failures = [fails("count index")]
     away: list[float] = []
 
@@ -154,13 +154,13 @@ def test_rounds_tell_the_meters_which_part_is_away(fresh: Meters) -> None:
     assert (away, fresh.figures().away) == ([-1, 1], {"count index": 0})
 
 
-def test_what_fails_for_good_is_no_duration_of_its_stage(fresh: Meters) -> None:
+def test_a_permanent_failure_adds_no_duration_to_its_stage(fresh: Meters) -> None:
     with pytest.raises(ValueError, match="bad"), fresh.timed("fetch"):
         raise ValueError("bad")
     assert fresh.figures().seconds == {}
 
 
-def test_names_are_bounded_whatever_they_come_from(fresh: Meters) -> None:
+def test_the_number_of_names_is_limited_whatever_their_origin(fresh: Meters) -> None:
     for number in range(10 * MOST_NAMES):
         fresh.took(f"stage {number}", 0.1, frames=1)
         fresh.set_aside(f"reason {number}")
@@ -172,7 +172,7 @@ def test_names_are_bounded_whatever_they_come_from(fresh: Meters) -> None:
     assert sum(found.frames.values()) == 10 * MOST_NAMES
 
 
-def test_buckets_are_those_that_prometheus_adds_up(fresh: Meters, tmp_path: Path) -> None:
+def test_buckets_are_cumulative_as_prometheus_expects(fresh: Meters, tmp_path: Path) -> None:
     for seconds in (0.0005, 0.001, 0.3, 5000.0):
         fresh.took("write", seconds, frames=2)
     found = values(Scraped(tmp_path).answer("").body)
@@ -186,7 +186,7 @@ def test_buckets_are_those_that_prometheus_adds_up(fresh: Meters, tmp_path: Path
     assert found["frametally_stage_frames_total", "write"] == 8
 
 
-def test_what_children_have_done_is_added_and_stays_when_they_are_killed(fresh: Meters) -> None:
+def test_work_of_child_processes_is_added_and_stays_when_they_are_killed(fresh: Meters) -> None:
     fresh.took("detect", 0.2, frames=4)
     with family() as is_first:
         assert is_first
@@ -212,7 +212,7 @@ def test_what_children_have_done_is_added_and_stays_when_they_are_killed(fresh: 
     assert FOLDER_VARIABLE not in os.environ
 
 
-def test_who_dies_while_the_dead_are_added_adds_none_twice(
+def test_a_death_while_dead_children_are_added_adds_none_twice(
     fresh: Meters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with family():
@@ -245,7 +245,7 @@ def test_who_dies_while_the_dead_are_added_adds_none_twice(
         b"[" * 90_000,
     ],
 )
-def test_a_child_that_was_taken_over_can_spoil_no_sum(fresh: Meters, data: bytes) -> None:
+def test_a_compromised_child_process_cannot_spoil_a_sum(fresh: Meters, data: bytes) -> None:
     fresh.took("detect", 0.2, frames=4)
     with family():
         Path(os.environ[FOLDER_VARIABLE], f"{os.getpid()}-1.json").write_bytes(data)
@@ -253,14 +253,14 @@ def test_a_child_that_was_taken_over_can_spoil_no_sum(fresh: Meters, data: bytes
         assert family_figures().frames == {"detect": 4}
 
 
-def test_figures_are_read_as_they_were_written() -> None:
+def test_figures_are_read_back_as_they_were_written() -> None:
     figures = Figures()
     figures.observe("put", 0.3)
     figures.dead["size"] = 7
     assert vars(meters.figures_of(figures.as_json())) == vars(figures)
 
 
-def test_a_listener_answers_metrics_and_health_and_nothing_else(fresh: Meters, tmp_path: Path) -> None:
+def test_a_listener_answers_only_metrics_and_health(fresh: Meters, tmp_path: Path) -> None:
     with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -283,7 +283,7 @@ def test_a_listener_answers_metrics_and_health_and_nothing_else(fresh: Meters, t
 
 
 @pytest.mark.thorough
-def test_those_who_ask_and_take_nothing_keep_nobody_from_stopping(fresh: Meters, tmp_path: Path) -> None:
+def test_silent_clients_do_not_prevent_the_listener_from_stopping(fresh: Meters, tmp_path: Path) -> None:
     with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
         deadline_s = time.monotonic() + 60
@@ -302,7 +302,7 @@ def test_those_who_ask_and_take_nothing_keep_nobody_from_stopping(fresh: Meters,
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_a_port_that_is_taken_is_one_line_with_the_settings(tmp_path: Path) -> None:
+def test_a_port_in_use_gives_one_line_with_the_settings(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
@@ -326,7 +326,7 @@ def test_by_default_nothing_listens_and_nothing_is_written(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "address", ["9464", "127.0.0.1", "127.0.0.1:0", ":9464", "127.0.0.1:99999", "[::1]:x"]
 )
-def test_an_address_without_host_or_port_is_one_line(address: str) -> None:
+def test_an_address_without_host_or_port_gives_one_line(address: str) -> None:
     with pytest.raises(Misconfigured, match="write an address with a port, such as") as refused:
         load_settings(metrics_address=address)
     assert "\n" not in str(refused.value)

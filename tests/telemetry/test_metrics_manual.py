@@ -52,7 +52,7 @@ def test_the_table_has_each_metric_with_its_type_and_labels(
     assert rows == {name: (kind, labels[name]) for name, kind in types.items()}
 
 
-def test_units_are_those_of_the_names() -> None:
+def test_units_match_the_names() -> None:
     for name, kind, unit, _ in ROW.findall(PAGE):
         base = name.removesuffix("_total")
         assert name.endswith("_total") == (kind == "counter"), name

@@ -63,7 +63,7 @@ def spans(receiver: Receiver) -> list[Any]:
     return found
 
 
-def test_a_frames_way_is_one_trace_and_what_is_stored_is_the_same_bytes(
+def test_a_frames_journey_is_one_trace_and_the_stored_bytes_stay_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = counted(tmp_path / "a")
@@ -95,7 +95,9 @@ def test_a_frames_way_is_one_trace_and_what_is_stored_is_the_same_bytes(
     assert frames == {name for name in without if name.startswith("images/")}
 
 
-def test_only_so_many_are_told_of_and_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_share_of_frames_is_traced_and_each_trace_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with receiving() as receiver:
         monkeypatch.setenv("FRAMETALLY_TRACES_URL", f"{receiver.url}/v1/traces")
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
@@ -106,7 +108,7 @@ def test_only_so_many_are_told_of_and_they_are_whole(tmp_path: Path, monkeypatch
     assert len(told) == 6 * len(traces)
 
 
-def test_what_a_stage_has_told_is_sent_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spans_of_a_stage_are_sent_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = make_video(tmp_path / "gate.mp4", frames=FRAMES)
     there = ["--data-dir", str(tmp_path / "data")]
     with receiving() as receiver:
@@ -119,7 +121,7 @@ def test_what_a_stage_has_told_is_sent_when_it_ends(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.thorough
-def test_by_default_opentelemetry_is_not_loaded(tmp_path: Path) -> None:
+def test_opentelemetry_is_not_loaded_by_default(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.telemetry.test_traces import counted; "
         f"counted(Path({str(tmp_path / 'a')!r})); "
@@ -131,7 +133,7 @@ def test_by_default_opentelemetry_is_not_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("manner", ["refuses", "redirects", "endless", "silent"])
-def test_a_receiver_that_behaves_badly_costs_no_frame_and_is_one_line(
+def test_a_misbehaving_receiver_costs_no_frame_and_gives_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, manner: Manner
 ) -> None:
     monkeypatch.setattr(sending, "_WITHIN_S", 0.3)
@@ -145,7 +147,7 @@ def test_a_receiver_that_behaves_badly_costs_no_frame_and_is_one_line(
     assert len(lines) == (0 if manner == "endless" else 1), lines
 
 
-def test_without_the_extra_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_gives_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(Misconfigured, match=r"frametally\[traces\]") as refused:
         TRACES.begin("http://127.0.0.1:4318/v1/traces")
@@ -153,7 +155,7 @@ def test_without_the_extra_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("share", ["some", "-0.1", "1.1", "nan"])
-def test_a_share_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+def test_an_invalid_share_gives_one_line(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
     with pytest.raises(Misconfigured, match=f"OTEL_TRACES_SAMPLER_ARG={share}: the share of frames"):
         TRACES.begin("http://127.0.0.1:4318/v1/traces")
