@@ -91,7 +91,12 @@ def consume_many(folder: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to tell the memory taken")
 def test_memory_stays_flat_over_thousands_of_frames(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, __file__, str(tmp_path)], capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-m", "tests.faults.test_flat_memory", str(tmp_path)],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     after_500, at_the_end = map(int, ended.stdout.split())
