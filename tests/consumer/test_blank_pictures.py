@@ -1,7 +1,4 @@
-"""A picture that shows nothing is named after every codec; a night with a lamp, fog and snow are pictures.
-
-`python tests/consumer/test_blank_pictures.py` prints the measured margins.
-"""
+"""A picture that shows nothing is named after every codec; a night with a lamp, fog and snow are pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 from tests.kit.scripts import script
 
-from frametally.files.blank_pictures import MOST_SPOT, MOST_SPREAD, blank_reason
+from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels, cv2, decode_pixels
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, encode
 from frametally.rules.blank_stretches import blank_stretches
@@ -263,21 +260,3 @@ def test_a_black_frame_says_so_in_its_line_and_an_ordinary_line_keeps_its_bytes(
     assert json.loads(lines[0])["shows"] == "black"
     ordinary = make_frame(200, 1, model="nothing-1")
     assert lines[1] == encode(ordinary)
-
-
-def margins(picture: Pixels) -> tuple[int, float]:
-    """The two measures of a picture that are compared with the limits."""
-    thumbnail = cv2.resize(picture, (160, 90), interpolation=cv2.INTER_NEAREST)
-    parts = cv2.resize(thumbnail, (16, 9), interpolation=cv2.INTER_AREA)[1:-1].astype(int)
-    spots = cv2.blur(picture, (5, 5))[HEIGHT_PX // 9 : -(HEIGHT_PX // 9)].reshape(-1, 3)
-    mean = parts.reshape(-1, 3).mean(axis=0)
-    spot = max(np.max(spots.max(axis=0) - mean), np.max(mean - spots.min(axis=0)))
-    return int(np.ptp(parts.reshape(-1, 3), axis=0).max()), float(spot)
-
-
-if __name__ == "__main__":
-    print(f"limits: spread {MOST_SPREAD}, spot {MOST_SPOT}")
-    for title, drawing in {**{name: draw for name, (draw, _) in BLANK.items()}, **SHOWING}.items():
-        measured = [margins(picture) for codec in CODECS for picture in coded(drawing, codec)]
-        spreads, spots = zip(*measured, strict=True)
-        print(f"{title}: spread {min(spreads)} to {max(spreads)}, spot {min(spots):.0f} to {max(spots):.0f}")
