@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,8 @@ def write_clip(
     metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write pictures as a video whose ending tells the container, with tags; return its path."""
+    import av  # the environments of Spark and Airflow have none, and draw pictures
+
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
         # Noise takes the encoder four times as long by its usual preset, and is as large.
