@@ -35,25 +35,25 @@ def failing(*errors: FrametallyError) -> Any:
     return action
 
 
-def test_a_call_that_works_in_the_end_is_all_the_caller_sees(pauses: list[float]) -> None:
+def test_the_caller_sees_only_the_call_that_works_in_the_end(pauses: list[float]) -> None:
     assert a_few_times(failing(*[Retryable("away")] * 7)) == "done"
     assert len(pauses) == 7
     assert sum(pauses) < 6
 
 
-def test_a_call_that_never_works_fails_as_it_did_the_last_time(pauses: list[float]) -> None:
+def test_a_call_that_never_works_fails_with_its_last_error(pauses: list[float]) -> None:
     errors = [Retryable(str(n)) for n in range(9)]
     with pytest.raises(Retryable, match="7"):
         a_few_times(failing(*errors))
 
 
-def test_what_trying_again_cannot_mend_is_not_tried_again(pauses: list[float]) -> None:
+def test_an_error_that_a_retry_cannot_mend_is_not_retried(pauses: list[float]) -> None:
     with pytest.raises(Misconfigured):
         a_few_times(failing(Misconfigured("wrong secret"), Retryable("away")))
     assert pauses == []
 
 
-def test_a_server_that_is_silent_until_the_end_of_a_call_is_asked_once(
+def test_a_server_that_is_silent_for_the_whole_time_limit_is_called_only_once(
     pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally.process.retrying._SEVERAL_TRIES_S", 0.0)  # as after a long call
@@ -62,7 +62,7 @@ def test_a_server_that_is_silent_until_the_end_of_a_call_is_asked_once(
     assert pauses == []
 
 
-def test_nothing_is_tried_again_after_the_time_limit_of_whoever_asks(pauses: list[float]) -> None:
+def test_nothing_is_retried_after_the_callers_time_limit(pauses: list[float]) -> None:
     with time_limit(0.0), pytest.raises(Retryable, match="refused"):
         a_few_times(failing(Retryable("refused")))
     with time_limit(60.0):

@@ -52,13 +52,13 @@ def install(site: Path, *, module: str) -> None:
     (site / "pigeons.py").write_text(module)
 
 
-def test_another_log_is_a_package_and_no_edit(tmp_path: Path) -> None:
+def test_another_log_needs_only_a_package_and_no_edit(tmp_path: Path) -> None:
     log = "class PigeonLog:\n    def __init__(self, url, access=None, *, lease_s):\n        self.url = url\n"
     install(tmp_path, module=log)
     assert opened("frame_log", "pigeon://loft", path=tmp_path) == "PigeonLog pigeon://loft"
 
 
-def test_what_another_package_lacks_is_named_with_its_own_extra(tmp_path: Path) -> None:
+def test_a_module_missing_from_another_package_is_named_with_that_packages_extra(tmp_path: Path) -> None:
     install(tmp_path, module="import corn")
     assert opened("frame_log", "pigeon://loft", path=tmp_path) == (
         "Misconfigured: FRAMETALLY_LOG_URL='pigeon://loft': corn is not installed; "
@@ -97,7 +97,7 @@ LACKING = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("package", LACKING)
-def test_a_missing_extra_is_one_line_with_what_to_install(package: str) -> None:
+def test_a_missing_extra_is_one_line_that_says_what_to_install(package: str) -> None:
     port, url, line = LACKING[package]
     lacking = (package, "elastic_transport") if package == "elasticsearch" else (package,)
     assert opened(port, url, *lacking) == f"Misconfigured: {line}"
@@ -132,7 +132,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("opening", "line"), UNKNOWN, ids=[opening.__name__ for opening, _ in UNKNOWN])
-def test_an_unknown_kind_is_named_with_those_that_there_are(opening: Any, line: str) -> None:
+def test_an_unknown_kind_is_refused_with_the_list_of_known_kinds(opening: Any, line: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         opening("carrier-pigeon://x")
     assert str(caught.value) == line

@@ -61,7 +61,7 @@ def started(data_dir: Path, arguments: tuple[str, ...], **settings: str) -> subp
         (("serve", "--alone", "--port", "0"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
     ],
 )
-def test_what_goes_on_waits_for_a_server_that_is_away_when_it_starts(
+def test_continuous_commands_wait_for_a_server_that_is_down_at_their_start(
     tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str]
 ) -> None:
     with started(tmp_path, arguments, **settings) as command:
@@ -82,7 +82,7 @@ def test_what_goes_on_waits_for_a_server_that_is_away_when_it_starts(
         assert "Traceback" not in command.stdout.read()
 
 
-def test_counting_goes_on_while_the_index_is_away(tmp_path: Path) -> None:
+def test_counting_goes_on_while_the_index_is_down(tmp_path: Path) -> None:
     with started(tmp_path, ("aggregate", "--every", "10s"), FRAMETALLY_INDEX_URL=NO_NAME) as command:
         assert command.stdout is not None
         lines = []
@@ -112,7 +112,7 @@ def test_counting_once_does_not_need_the_index(tmp_path: Path) -> None:
         ("aggregate", "FRAMETALLY_LEDGER_URL", REFUSED),
     ],
 )
-def test_what_is_run_once_names_the_server_that_is_away_in_a_line(
+def test_a_command_that_runs_once_names_the_unavailable_server_in_one_line(
     tmp_path: Path, stage: str, setting: str, url: str
 ) -> None:
     with started(tmp_path, (stage,), **{setting: url}) as command:

@@ -25,7 +25,7 @@ HALF = Standing(
 )
 
 
-def test_rate_and_time_left_come_from_what_this_call_worked_through() -> None:
+def test_rate_and_time_left_come_from_the_work_of_this_call() -> None:
     clock = ManualClock()
     pace = display.BackfillPace(clock)
     assert pace.left_s is None
@@ -40,7 +40,7 @@ def test_rate_and_time_left_come_from_what_this_call_worked_through() -> None:
     )
 
 
-def test_a_watched_folder_never_ends_so_no_time_is_left_and_rests_are_no_pace() -> None:
+def test_a_watched_folder_shows_no_time_left_and_pauses_do_not_lower_the_rate() -> None:
     clock = ManualClock()
     pace = display.BackfillPace(clock, endless=True)
     pace.note(HALF)
@@ -50,7 +50,7 @@ def test_a_watched_folder_never_ends_so_no_time_is_left_and_rests_are_no_pace() 
     assert pace.line() == "5 of 10 files done (1 already known, 1 skipped), 600 frames"
 
 
-def test_where_there_is_no_terminal_a_line_comes_now_and_then() -> None:
+def test_without_a_terminal_a_line_is_printed_now_and_then() -> None:
     clock, out = ManualClock(), io.StringIO()
     shown = display.BackfillDisplay(Console(file=out, width=300), None, clock=clock)
     for _ in range(100):
@@ -61,7 +61,7 @@ def test_where_there_is_no_terminal_a_line_comes_now_and_then() -> None:
     assert out.getvalue().count("5 of 10 files done") == 3
 
 
-def test_a_terminal_shows_bars_with_the_file_at_hand() -> None:
+def test_a_terminal_shows_bars_with_the_current_file() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=200)
     with display.backfill_display(console) as shown:
@@ -73,7 +73,7 @@ def test_a_terminal_shows_bars_with_the_file_at_hand() -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_what_was_skipped_is_listed_with_the_reason(terminal: bool) -> None:
+def test_skipped_files_are_listed_with_the_reason(terminal: bool) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200, soft_wrap=True)
     display.print_skipped_files(console, [])
@@ -84,7 +84,7 @@ def test_what_was_skipped_is_listed_with_the_reason(terminal: bool) -> None:
     assert "1 skipped in all" in out.getvalue()
 
 
-def test_lengths_of_time_and_sizes_are_rounded_for_people() -> None:
+def test_durations_and_sizes_are_rounded_for_people() -> None:
     lengths = {0.4: "0 s", 59: "59 s", 61: "1 min 1 s", 3661: "1 h 1 min", 90_000: "1 day 1 h"}
     assert {seconds: display.duration(seconds) for seconds in lengths} == lengths
     sizes = {0: "0 bytes", 1500: "2 kB", 2_500_000: "2.5 MB", 7e12: "7.0 TB"}

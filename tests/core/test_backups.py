@@ -92,7 +92,7 @@ def with_header(data: bytes, changes: Mapping[str, Any], *, is_sealed: bool = Tr
     return msgspec.json.encode(header) + b"\n" + body
 
 
-def test_a_backup_is_its_owners_alone_in_the_store_and_in_a_folder(said: Said, settings: Settings) -> None:
+def test_only_its_owner_can_read_a_backup_in_the_store_or_in_a_folder(said: Said, settings: Settings) -> None:
     said("backup")
     said("backup", "--to", "elsewhere/nas")
     places = [settings.data_dir / "store" / "backups", Path("elsewhere/nas")]
@@ -130,7 +130,7 @@ def test_a_backup_is_restored_from_the_store_a_folder_or_a_file(
     assert found.password_hash == HASH
 
 
-def test_with_a_key_nothing_can_be_read_without_it(
+def test_a_backup_with_a_key_is_unreadable_without_it(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
@@ -152,7 +152,9 @@ def test_with_a_key_nothing_can_be_read_without_it(
 
 
 @pytest.mark.thorough
-def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, settings: Settings) -> None:
+def test_a_backup_that_cannot_be_restored_is_one_line_and_changes_nothing(
+    said: Said, settings: Settings
+) -> None:
     assert "no backup in" in said("restore", "--from", str(settings.data_dir), code=2)
     assert "no store at" in said("restore", code=2)
     assert "No such file" in said("restore", "--from", "gone.backup", code=2)
@@ -188,13 +190,13 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
     assert "restore" in said("audit", "list", "--limit", "1")
 
 
-def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path: Path) -> None:
+def test_a_misspelt_folder_is_not_backed_up_as_an_empty_one(said: Said, tmp_path: Path) -> None:
     other = tmp_path / "dta"
     assert "no catalogue at" in said("backup", "--data-dir", str(other), code=2)
     assert not other.exists()
 
 
-def test_the_store_keeps_thirty_days_and_a_folder_all(
+def test_the_store_keeps_thirty_days_of_backups_and_a_folder_keeps_all(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.data_dir / "store" / "backups"
@@ -223,7 +225,7 @@ def backups_in(settings: Settings) -> list[contents.StoredBackup]:
 
 @pytest.mark.parametrize("ahead_ms", [3650 * DAY_MS, 3 * DAY_MS, -2 * DAY_MS, -NOW_MS])
 @pytest.mark.parametrize("adapter", PARAMS)
-def test_a_backup_of_a_wrong_clock_hides_and_removes_no_other(adapter: str, ahead_ms: int) -> None:
+def test_a_backup_dated_by_a_wrong_clock_hides_and_removes_no_other(adapter: str, ahead_ms: int) -> None:
     with ExitStack() as stack:
         store = ADAPTERS[adapter](stack)
         made_ms = [NOW_MS - day * DAY_MS for day in range(DAYS_KEPT - 2, 0, -1)]
@@ -236,7 +238,7 @@ def test_a_backup_of_a_wrong_clock_hides_and_removes_no_other(adapter: str, ahea
         assert {*made_ms, NOW_MS} <= {one.made_at_ms for one in stored_backups(store)}
 
 
-def test_of_many_a_day_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
+def test_of_many_backups_a_day_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
     with closing(open_object_store(tmp_path.as_uri())) as store:
         first_ms = NOW_MS // DAY_MS * DAY_MS
         for hour in range(72):
@@ -246,7 +248,7 @@ def test_of_many_a_day_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["store", "folder"])
-def test_restore_takes_what_was_made_last_and_names_what_is_dated_later(
+def test_restore_uses_the_latest_backup_made_and_names_those_dated_later(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     to, source = (("--to", "nas"), ("--from", "nas")) if place == "folder" else ((), ())
@@ -271,7 +273,7 @@ def backup_folder(settings: Settings, place: str) -> Path:
     return Path("nas") if place == "folder" else settings.data_dir / "store" / "backups"
 
 
-def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> None:
+def test_up_makes_one_backup_a_day_however_often_it_starts(settings: Settings) -> None:
     made = [
         nightly.back_up_if_due(settings, NOW_MS + hour * HOUR_MS) is not None
         for hour in (0, 1, 23, 24, 25, -1, 0, 22)
@@ -283,7 +285,7 @@ def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> N
         assert is_due(store, NOW_MS + DAY_MS)
 
 
-def test_a_service_saves_one_a_day_until_it_is_stopped(
+def test_a_service_makes_one_backup_a_day_until_it_is_stopped(
     settings: Settings, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.data_dir / "store" / "backups"
@@ -303,7 +305,7 @@ def test_a_service_saves_one_a_day_until_it_is_stopped(
     assert "is not a period" in said("backup", "--every", "often", code=2)
 
 
-def test_up_makes_none_where_there_is_nothing_to_lose(tmp_path: Path) -> None:
+def test_up_makes_no_backup_where_there_is_nothing_to_lose(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     assert nightly.back_up_if_due(settings, NOW_MS) is None
     assert not list(tmp_path.iterdir())
@@ -325,7 +327,7 @@ def test_up_backs_up_while_it_runs(settings: Settings, said: Said, monkeypatch: 
     assert " INFO    saved the backup backups/" in said("up", "--port", "0")
 
 
-def test_doctor_says_how_old_the_last_backup_is(
+def test_doctor_shows_the_age_of_the_last_backup(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_ms = round(time.time() * 1000)

@@ -30,19 +30,19 @@ def still(seconds: int, key_frame_s: int, name: str = "s") -> list[str]:
     return [f"{name}{number // (5 * key_frame_s)}" for number in range(5 * seconds)]
 
 
-def test_no_frames_and_moving_footage_show_nothing_blank() -> None:
+def test_neither_no_frames_nor_moving_footage_makes_a_blank_stretch() -> None:
     assert blank_stretches([]) == []
     assert blank_stretches(frames_of(moving(3000))) == []
 
 
-def test_a_frame_that_nobody_measured_leaves_its_hour_unknown() -> None:
+def test_a_frame_that_was_not_measured_leaves_its_hour_unknown() -> None:
     frames = frames_of(["same"] * 1000)
     assert blank_stretches(frames) is not None
     assert blank_stretches([*frames, Frame(200_000, "")]) is None
 
 
 @pytest.mark.parametrize("reason", ["black", "one_colour"])
-def test_blank_frames_are_a_stretch_from_the_first_to_the_last(reason: str) -> None:
+def test_blank_frames_form_a_stretch_from_the_first_to_the_last(reason: str) -> None:
     frames = frames_of(moving(200))
     frames[20:80] = [frame._replace(shows=reason) for frame in frames[20:80]]
     frames[100:150] = [frame._replace(shows=reason) for frame in frames[100:150]]  # a pause of 9.8 s
@@ -67,24 +67,24 @@ def test_a_still_scene_without_noise_between_its_key_frames_is_not_frozen(key_fr
     assert blank_stretches(frames_of(still(600, key_frame_s))) == []
 
 
-def test_footage_in_a_loop_is_not_frozen() -> None:
+def test_looped_footage_is_not_frozen() -> None:
     loop = moving(5 * AGAIN_MS // 1000 + 1)
     assert blank_stretches(frames_of(loop * 20)) == []
 
 
-def test_black_and_frozen_is_black() -> None:
+def test_footage_that_is_black_and_frozen_counts_as_black() -> None:
     frames = [Frame(number * 200, "a", "black" if number >= 200 else "") for number in range(400)]
     assert blank_stretches(frames) == [(0, 199 * 200, "frozen"), (200 * 200, 399 * 200, "black")]
 
 
-def test_single_pictures_that_came_a_few_times_are_not_frozen() -> None:
+def test_single_pictures_that_repeat_a_few_times_are_not_frozen() -> None:
     minute_ms = 60_000
     few, more = ["a"] * LEAST_STEPS, ["a"] * (LEAST_STEPS + 1)
     assert blank_stretches(frames_of([*few, "b", "c"], minute_ms)) == []
     assert blank_stretches(frames_of([*more, "b"], minute_ms)) == [(0, LEAST_STEPS * minute_ms, "frozen")]
 
 
-def test_an_hour_with_a_minute_around_it_decides_as_the_whole_does() -> None:
+def test_an_hour_judged_with_a_minute_around_it_gives_the_same_as_the_whole() -> None:
     rng, border_ms = random.Random(3), 150_000  # noqa: S311
     for _ in range(200):
         digests: list[str] = []

@@ -42,7 +42,7 @@ def test_a_worker_that_loses_the_race_adopts_the_winners_segment() -> None:
     assert len(list(list_segments(store))) == 1
 
 
-def test_a_worker_goes_on_behind_what_a_dead_one_wrote_and_never_committed() -> None:
+def test_a_worker_continues_after_an_uncommitted_segment_of_a_dead_one() -> None:
     store = MemoryStore()
     for first, nxt in ((0, 3), (3, 4), (4, 9)):
         put(chain(store), first, nxt)
@@ -50,7 +50,7 @@ def test_a_worker_goes_on_behind_what_a_dead_one_wrote_and_never_committed() -> 
         assert chain(store).resume(committed) == ChainEnd(9, None)
 
 
-def test_a_commit_in_the_middle_of_a_segment_goes_on_at_its_end() -> None:
+def test_a_commit_in_the_middle_of_a_segment_continues_at_its_end() -> None:
     store = MemoryStore()
     put(chain(store), 0, 10)
     assert chain(store).resume(4) == ChainEnd(10, None)
@@ -63,7 +63,7 @@ def test_a_commit_above_the_chain_goes_back_to_its_end() -> None:
     assert chain(store).resume(12) == ChainEnd(10, None)
 
 
-def test_a_chain_that_lacks_its_beginning_is_completed_and_no_further_than_to_what_is_there() -> None:
+def test_a_chain_without_its_beginning_is_completed_only_up_to_what_exists() -> None:
     store = MemoryStore()
     for first, nxt in ((0, 4), (4, 8), (8, 9)):
         put(chain(store), first, nxt)
@@ -73,7 +73,7 @@ def test_a_chain_that_lacks_its_beginning_is_completed_and_no_further_than_to_wh
     assert chain(store).resume(4) == ChainEnd(9, None)
 
 
-def test_logs_are_listed_whatever_their_names() -> None:
+def test_logs_are_listed_whatever_their_names_are() -> None:
     store = MemoryStore()
     for log_id in ("a", "a-b", "b"):
         for first in (0, 3):
@@ -82,7 +82,7 @@ def test_logs_are_listed_whatever_their_names() -> None:
     assert logs_with_segments(store, "another-model", TOPIC) == []
 
 
-def test_a_log_of_another_topic_is_not_an_earlier_one_of_this() -> None:
+def test_a_log_of_another_topic_is_not_an_earlier_log_of_this_one() -> None:
     store = MemoryStore()
     put(chain(store), 0, 3)
     assert logs_with_segments(store, MODEL, f"redetect-{MODEL}") == []
@@ -96,7 +96,7 @@ def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -
     assert put(chain(store, log_id="log-2"), 0, 4) == (4, False)
 
 
-def test_a_batch_without_one_good_frame_still_becomes_a_segment() -> None:
+def test_a_batch_without_a_good_frame_still_becomes_a_segment() -> None:
     store = MemoryStore()
     letters = [DeadLetter(offset=0, message=b"?", stage="parse", reason="not JSON")]
     result = chain(store).put(
@@ -106,14 +106,14 @@ def test_a_batch_without_one_good_frame_still_becomes_a_segment() -> None:
     assert read_segment(store, next(list_segments(store))).dead_letters() == letters
 
 
-def test_a_dead_letter_of_the_winner_accounts_for_a_frame_of_the_loser() -> None:
+def test_the_winners_dead_letter_accounts_for_the_losers_frame() -> None:
     store = MemoryStore()
     letters = [DeadLetter(offset=0, message=b"?", stage="fetch", reason="the object was not there")]
     chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, image_paths={0: path(0)})
     assert put(chain(store), 0, 1) == (1, True)
 
 
-def test_a_winner_that_lacks_a_message_is_never_adopted() -> None:
+def test_a_winning_segment_that_lacks_a_message_is_never_adopted() -> None:
     store = MemoryStore()
     other = [frame(100), frame(101)]
     data = encode_segment(
@@ -142,7 +142,7 @@ def test_a_segment_that_does_not_parse_stops_the_partition_with_a_remedy(cut: in
 
 
 @pytest.mark.parametrize("short_reads", [2, 3])
-def test_a_segment_that_comes_short_is_read_three_times_before_it_is_believed(short_reads: int) -> None:
+def test_a_truncated_segment_is_read_three_times_before_it_is_believed(short_reads: int) -> None:
     class Hasty(MemoryStore):
         reads = 0
 
@@ -162,7 +162,7 @@ def test_a_segment_that_comes_short_is_read_three_times_before_it_is_believed(sh
     assert store.reads == 3
 
 
-def test_a_segment_of_another_log_under_this_ones_key_is_never_adopted() -> None:
+def test_another_logs_segment_under_this_logs_key_is_never_adopted() -> None:
     store = MemoryStore()
     put(chain(store, log_id="log-2"), 0, 3)
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), store.get(next(list_segments(store))))

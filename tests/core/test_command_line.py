@@ -38,7 +38,7 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(
     assert says in line
 
 
-def test_lines_of_a_command_that_goes_on_have_time_and_level_in_a_file(
+def test_log_lines_of_a_continuous_command_have_time_and_level_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STORE_URL", "nonsense://x")
@@ -56,19 +56,19 @@ def test_lines_of_a_command_that_goes_on_have_time_and_level_in_a_file(
     assert said.out.partition(" ")[2] == "INFO    part of a line\na result\n"
 
 
-def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bare_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "Commands:" in capsys.readouterr().err
 
 
-def test_the_list_of_commands_imports_no_command_and_no_large_package() -> None:
+def test_listing_the_commands_imports_no_command_and_no_large_package() -> None:
     code = "import sys; from frametally_cli.main import main; main(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"numpy", "sqlalchemy", "rich", "flask", "frametally.settings.loading"}
 
 
-def test_the_help_of_no_command_imports_what_only_its_work_needs() -> None:
+def test_showing_a_commands_help_does_not_import_what_only_its_work_needs() -> None:
     code = """
 import click, sys
 from frametally_cli.main import cli
@@ -88,6 +88,6 @@ print(*sys.modules)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_listed_command_is_there_under_its_name(name: str) -> None:
+def test_every_listed_command_exists_under_its_name(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command.name == name

@@ -42,7 +42,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", COMMANDS)
-def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
     *variables, command = command.split(" ", 1) if command.startswith("PYTHON") else [command]
     done = run(f"{' '.join(variables)} $FT {command} >/dev/full", tmp_path)
     assert done.returncode == 2
@@ -57,7 +57,7 @@ def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp
 @pytest.mark.parametrize(
     ("command", "closed"), [("status", ">&-"), ("export", "2>&-"), ("status", "<&- >&- 2>&-")]
 )
-def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(
+def test_a_closed_stream_works_like_one_that_discards_its_output(
     command: str, closed: str, tmp_path: Path
 ) -> None:
     usual = run(f"$FT {command}", tmp_path)
@@ -68,19 +68,19 @@ def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(
 
 
 @pytest.mark.thorough
-def test_errors_that_find_no_room_change_no_exit_code(tmp_path: Path) -> None:
+def test_errors_that_cannot_be_written_change_no_exit_code(tmp_path: Path) -> None:
     assert run("$FT export --timezone Mars/Olympus 2>/dev/full", tmp_path).returncode == 2
 
 
 @pytest.mark.thorough
-def test_a_pipe_that_nobody_reads_ends_a_command_quietly(tmp_path: Path) -> None:
+def test_a_command_ends_quietly_when_nobody_reads_its_pipe(tmp_path: Path) -> None:
     done = run("$FT status | true; exit ${PIPESTATUS[0]}", tmp_path)
     assert done.returncode == 1
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("output", ["missing/x.csv", "a-file/x.csv"])
-def test_an_export_into_no_folder_is_one_line(
+def test_an_export_to_an_impossible_path_is_one_line(
     output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -96,7 +96,7 @@ def test_an_export_into_no_folder_is_one_line(
 
 
 @pytest.mark.parametrize("ending", [".doc", ".xls", ".gz"])
-def test_an_export_never_writes_another_format_than_the_name_of_its_file_says(
+def test_an_export_never_writes_another_format_than_the_file_name_says(
     ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
@@ -116,7 +116,7 @@ def test_an_export_never_writes_another_format_than_the_name_of_its_file_says(
     assert format_of(None, None, FORMATS, "csv") == "csv"
 
 
-def test_a_file_that_finds_no_room_leaves_the_former_one(tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_on_the_disk_leaves_the_former_one_intact(tmp_path: Path) -> None:
     path = tmp_path / "counts.csv"
     replace_file(path, b"before")
     path.chmod(0o640)
@@ -133,7 +133,7 @@ def test_a_file_that_finds_no_room_leaves_the_former_one(tmp_path: Path) -> None
     assert [one.name for one in tmp_path.iterdir()] == ["counts.csv"]
 
 
-def test_what_is_no_file_is_written_to_and_a_link_is_followed(tmp_path: Path) -> None:
+def test_an_export_writes_to_a_device_or_pipe_and_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "link.csv"
     link.symlink_to(tmp_path / "elsewhere" / "counts.csv")

@@ -68,7 +68,7 @@ def call_on_empty_store(command: tuple[str, ...], folder: Path, monkeypatch: pyt
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", [*ranged()], ids=" ".join)
-def test_no_end_of_a_range_makes_a_command_fail(
+def test_no_range_bound_however_extreme_makes_a_command_fail(
     command: tuple[str, ...],
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
@@ -112,13 +112,11 @@ def test_every_command_refuses_a_range_that_ends_before_it_begins(
         assert capfd.readouterr().err.startswith(f"error: {refused}")
 
 
-def test_some_commands_have_ranges() -> None:
+def test_some_commands_take_a_range() -> None:
     assert {("export",), ("forget",), ("aggregate",)} <= set(ranged())
 
 
-def test_a_range_that_has_to_be_named_may_be_all_of_time(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_required_range_may_span_all_of_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     call = ["embed", "--site", "https://a.example", "--data-dir", str(tmp_path)]
     assert main([*call, "--from", EXTREMES[0], "--to", EXTREMES[1]]) == 0
     capfd.readouterr()

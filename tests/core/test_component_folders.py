@@ -32,7 +32,7 @@ OPENED = {
 
 
 @pytest.mark.parametrize("folder", READ_BY)
-def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(folder: str) -> None:
+def test_the_readme_and_the_example_give_each_setting_as_the_code_does(folder: str) -> None:
     texts = [path.read_text(encoding="utf-8") for glob in READ_BY[folder] for path in ROOT.glob(glob)]
     read = {name for text in texts for name in re.findall(r"settings\.([a-z_]+)", text)}
     names = {f"{ENV_PREFIX}{name.upper()}" for name in read & set(Settings.model_fields) | OPENED[folder]}
@@ -45,7 +45,7 @@ def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(fol
 
 
 @pytest.mark.parametrize("folder", READ_BY)
-def test_the_example_is_what_is_so_without_it(
+def test_the_example_settings_are_the_defaults(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in list(os.environ):

@@ -60,7 +60,7 @@ def index(new_index: Callable[[], CountIndex]) -> CountIndex:
     return new_index()
 
 
-def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanwhile(
+def test_all_answers_of_one_moment_show_one_state_whatever_is_published_meanwhile(
     new_index: Callable[[], CountIndex],
 ) -> None:
     index, other = new_index(), new_index()
@@ -76,7 +76,7 @@ def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanw
     assert everything(index) == everything(other) != seen
 
 
-def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) -> None:
+def test_places_are_counted_like_sources_but_are_not_listed_as_models(index: CountIndex) -> None:
     """Names of lines have the maximum length, and need all the room of an escaped one."""
     name = quote("\U0001f6a6" * 100, safe="")
     place = f"gate/movement/{name}/{name}"
@@ -123,7 +123,7 @@ def test_a_crossing_in_an_interval_without_a_frame_is_kept(index: CountIndex) ->
     assert [(bar.start_ms, bar.frames, bar.covered_ms) for bar in found.coverage] == [(DAY_MS, 0, 0)]
 
 
-def test_what_shows_nothing_is_no_coverage_and_has_its_reason_by_every_step(index: CountIndex) -> None:
+def test_blank_footage_is_not_coverage_and_has_its_reason_at_every_step(index: CountIndex) -> None:
     filmed = [
         coverage(DAY_MS, 5, blank=[]),
         coverage(DAY_MS + MINUTE_MS, 0, blank=[("black", 4, 48_000), ("frozen", 1, 12_000)], covered_ms=0),
@@ -161,13 +161,15 @@ def total(index: CountIndex, **options: Any) -> int:
     return sum(bucket.detections for bucket in histogram.buckets)
 
 
-def test_an_index_without_a_run_is_empty_and_answers(index: CountIndex) -> None:
+def test_an_index_without_a_run_gives_empty_answers(index: CountIndex) -> None:
     assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
     assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [], [], ())
     assert index.evidence(CountQuery(model="m", base_interval_s=60)) == []
 
 
-def test_a_published_run_is_what_is_read(index: CountIndex, new_index: Callable[[], CountIndex]) -> None:
+def test_a_published_run_is_read_back_unchanged(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
     published = run()
     counts = [count(detections=2), count(label="bus"), count(DAY_MS + MINUTE_MS, source="yard")]
     assert index.publish(published, counts, [coverage(frames=5), coverage(DAY_MS + MINUTE_MS, source="yard")])
@@ -197,7 +199,7 @@ def test_a_published_run_is_what_is_read(index: CountIndex, new_index: Callable[
     [run(2), run(1), run(1, params="f" * 8), run(2, params="0" * 7 + "1")],
     ids=["the same", "an older one", "an older one of other params", "the lesser params of a tie"],
 )
-def test_publishing_what_is_current_or_older_changes_nothing(index: CountIndex, older: Any) -> None:
+def test_publishing_a_current_or_older_run_changes_nothing(index: CountIndex, older: Any) -> None:
     current = run(2, params="8" * 8) if "1" in older.params else run(2)
     assert index.publish(current, [count(detections=2)], [coverage(frames=2, detections=2)])
     before = everything(index)
@@ -220,13 +222,13 @@ def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index: CountIndex,
     }
 
 
-def test_a_day_that_has_nothing_left_is_empty(index: CountIndex) -> None:
+def test_a_day_with_nothing_left_is_empty(index: CountIndex) -> None:
     index.publish(run(1), [count()], [coverage()])
     assert index.publish(run(2), [], [])
     assert (index.current_runs(), index.labels("m"), index.sources("m")) == ([run(2)], [], [])
 
 
-def test_a_run_that_is_removed_is_not_seen_by_any_reader_and_may_come_again(
+def test_no_reader_sees_a_removed_run_and_it_can_be_published_again(
     index: CountIndex, new_index: Callable[[], CountIndex]
 ) -> None:
     other, day = run(day="2026-01-02"), run(2)
@@ -246,7 +248,7 @@ def test_a_run_that_is_removed_is_not_seen_by_any_reader_and_may_come_again(
         assert reader.current_runs() == [run(1), other]
 
 
-def test_removing_what_was_published_last_is_no_version_that_was_there_before(index: CountIndex) -> None:
+def test_removing_the_latest_run_does_not_bring_back_an_earlier_version_number(index: CountIndex) -> None:
     versions = [index.version()]
     for day in ("2026-01-01", "2026-01-02"):
         index.publish(run(day=day), [], [])
@@ -277,7 +279,7 @@ COVERAGE = [coverage(frames=2), coverage(source="yard"), coverage(DAY_MS + MINUT
     ],
     ids=["the same", "boxes", "objects", "evidence", "a bar less", "a bar more", "rate", "frames", "nothing"],
 )
-def test_what_an_index_holds_otherwise_than_it_should_is_told_by_source(
+def test_a_difference_between_index_and_run_is_reported_by_source(
     index: CountIndex, counts: list[IntervalCount], covered: list[Coverage], differing: list[str]
 ) -> None:
     assert index.publish(run(), COUNTS, COVERAGE)
@@ -285,7 +287,7 @@ def test_what_an_index_holds_otherwise_than_it_should_is_told_by_source(
     assert index.remove_damaged() == []
 
 
-def test_what_comes_twice_is_no_comparison(index: CountIndex) -> None:
+def test_a_count_given_twice_is_not_compared(index: CountIndex) -> None:
     index.publish(run(), COUNTS, COVERAGE)
     with pytest.raises(Poison, match="twice"):
         index.differing_sources(run(), [*COUNTS, COUNTS[0]], COVERAGE)
@@ -312,7 +314,7 @@ def test_an_index_follows_its_store_back_to_an_older_backup(index: CountIndex) -
     assert check_index(backup, index, NoProgress()) == (1, [], [])
 
 
-def test_an_interval_counted_before_the_footage_changed_is_not_read_on_that_day(index: CountIndex) -> None:
+def test_an_interval_counted_before_the_footage_changed_is_not_read_for_that_day(index: CountIndex) -> None:
     next_day_ms = DAY_MS + 86_400_000
     other = run(day="2026-01-02", footage="1" * 64)
     index.publish(other, [count(next_day_ms)], [coverage(next_day_ms, 3)])
@@ -353,7 +355,7 @@ def test_models_and_base_intervals_are_never_summed(index: CountIndex) -> None:
         assert len(index.evidence(CountQuery(model="m", base_interval_s=base_interval_s))) == 1
 
 
-def test_the_model_published_last_comes_first_and_its_coarsest_interval(index: CountIndex) -> None:
+def test_the_latest_published_model_comes_first_and_its_coarsest_interval(index: CountIndex) -> None:
     index.publish(run(model="a", interval_s=3600), [], [])
     index.publish(run(model="b"), [], [])
     index.publish(run(model="b", interval_s=5), [], [])
@@ -370,7 +372,7 @@ def test_the_model_published_last_comes_first_and_its_coarsest_interval(index: C
     assert index.series()[0] == Series("a", 3600)
 
 
-def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(index: CountIndex) -> None:
+def test_texts_are_ordered_by_code_points_in_every_index(index: CountIndex) -> None:
     models = ["a", "B", "ä", "A", "b-1", "b1", "_"]
     for model in models:
         index.publish(run(model=model), [count(model=model, label=m) for m in models], [])
@@ -419,7 +421,7 @@ def test_objects_from_the_start_of_footage_are_summed_unless_some_are_unknown(
     assert sum(bar.objects or 0 for bar in hour.buckets) == 14
 
 
-def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index: CountIndex) -> None:
+def test_an_objects_sum_is_unknown_if_any_part_is_unmeasured(index: CountIndex) -> None:
     index.publish(
         run(),
         [
@@ -440,14 +442,14 @@ def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(
 
 
 @pytest.mark.parametrize("interval_s", [30, 90, 61, 0, -60])
-def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_are(
+def test_an_interval_that_is_not_a_multiple_of_the_base_is_refused_with_those_that_are(
     index: CountIndex, interval_s: int
 ) -> None:
     with pytest.raises(Misconfigured, match="use 60, 120, 180 or another multiple"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=interval_s))
 
 
-def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index: CountIndex) -> None:
+def test_frames_with_equal_counts_and_times_are_ordered_by_path(index: CountIndex) -> None:
     def level(source: str, path: str) -> IntervalCount:
         shown = [Evidence(image_path=path, captured_at_ms=DAY_MS, count=1)]
         return count(source=source, evidence=shown)
@@ -477,7 +479,7 @@ class Failing(list):
     ],
     ids=lambda value: "",
 )
-def test_a_publication_that_fails_leaves_everything_as_it_was(
+def test_a_failed_publication_leaves_everything_as_it_was(
     index: CountIndex, counts: Any, covered: Any, error: Any
 ) -> None:
     index.publish(run(1), [count(detections=5)], [coverage(frames=5)])
@@ -488,7 +490,7 @@ def test_a_publication_that_fails_leaves_everything_as_it_was(
     assert index.publish(run(2), [count(detections=6)], [coverage()])
 
 
-def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(
+def test_readers_see_either_the_old_or_the_new_sums_while_a_run_is_published(
     index: CountIndex, new_index: Callable[[], CountIndex]
 ) -> None:
     def documents(size: int) -> tuple[list[IntervalCount], list[Coverage]]:
@@ -517,7 +519,7 @@ def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(
     assert seen <= {(400 * size, 400 * size) for size in range(1, 12)}
 
 
-def test_what_another_publishes_is_in_every_answer_at_once(
+def test_another_processs_publication_appears_in_every_answer_at_once(
     index: CountIndex, new_index: Callable[[], CountIndex]
 ) -> None:
     writer = new_index()
@@ -531,7 +533,7 @@ def test_what_another_publishes_is_in_every_answer_at_once(
         assert total(index) == sequence
 
 
-def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index: Callable[[], CountIndex]) -> None:
+def test_exactly_one_of_two_writers_publishes_a_run(new_index: Callable[[], CountIndex]) -> None:
     writers = [new_index() for _ in range(4)]
     published = at_once(*(partial(one.publish, run(), [count()], [coverage()]) for one in writers))
     assert sorted(published) == [False, False, False, True]
@@ -542,7 +544,7 @@ HOSTILE = ["a'b", 'a"; DROP TABLE x; --', "100%", "größer 日本", "a_b", "NUL
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_only_names(index: CountIndex, name: Any) -> None:
+def test_names_are_matched_literally_whatever_characters_they_have(index: CountIndex, name: Any) -> None:
     index.publish(run(), [count(label=name, source=name), count(label="other")], [coverage(source=name)])
     assert total(index, labels=[name]) == 1
     assert total(index, sources=[name]) == 1
@@ -552,7 +554,7 @@ def test_names_are_only_names(index: CountIndex, name: Any) -> None:
 
 
 @pytest.mark.parametrize("interval_s", [60, 3600, 86_400, 7 * 86_400])
-def test_of_what_was_measured_in_part_that_part_can_be_read_whatever_the_bars(
+def test_partly_measured_objects_can_be_read_for_the_measured_part_with_any_bars(
     index: CountIndex, interval_s: int
 ) -> None:
     """Each hour of each source is measured or not; in the yard, only the second."""
@@ -593,12 +595,12 @@ def test_of_what_was_measured_in_part_that_part_can_be_read_whatever_the_bars(
         assert sum(one.objects or 0 for one in together.buckets) == objects * (1 if "labels" in asked else 2)
 
 
-def test_no_sources_and_no_labels_mean_all_of_them(index: CountIndex) -> None:
+def test_naming_no_source_or_label_selects_all_of_them(index: CountIndex) -> None:
     index.publish(run(), [count(), count(label="bus", source="yard")], [])
     assert total(index, labels=[], sources=[]) == total(index) == 2
 
 
-def test_every_publication_that_changes_something_changes_the_version(
+def test_every_publication_that_changes_anything_changes_the_version(
     index: CountIndex, new_index: Callable[[], CountIndex]
 ) -> None:
     seen = [index.version()]
@@ -613,7 +615,7 @@ def test_every_publication_that_changes_something_changes_the_version(
     assert len(set(seen)) == 4
 
 
-def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index: CountIndex) -> None:
+def test_the_rate_of_analysis_is_the_slowest_or_unknown_if_one_is_unknown(index: CountIndex) -> None:
     index.publish(
         run(),
         [],
@@ -647,7 +649,7 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index: C
     ]
 
 
-def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(index: CountIndex) -> None:
+def test_tracked_and_covered_time_is_summed_and_unknown_if_a_part_is_unknown(index: CountIndex) -> None:
     index.publish(
         run(),
         [
@@ -677,7 +679,7 @@ def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(inde
     assert [(one.objects, one.covered_ms) for one in day.coverage] == [(None, None)]
 
 
-def test_counted_days_tell_which_run_of_a_day_was_published_last(
+def test_counted_days_show_which_run_of_a_day_was_published_last(
     index: CountIndex, new_index: Callable[[], CountIndex]
 ) -> None:
     def frames_in_order() -> list[tuple[int, int, int]]:
@@ -696,7 +698,7 @@ def test_counted_days_tell_which_run_of_a_day_was_published_last(
     assert frames_in_order() == [(5, DAY_MS, 1), (60, DAY_MS, 1), (60, DAY_MS + 86_400_000, 1)]
 
 
-def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index: CountIndex) -> None:
+def test_each_source_has_its_own_bars_on_request(index: CountIndex) -> None:
     index.publish(
         run(),
         [count(detections=2), count(source="yard", detections=3), count(label="bus", source="yard")],
@@ -714,7 +716,7 @@ def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index: CountIn
         assert [(one.source, one.frames) for one in found.coverage] == [("gate", 4), ("yard", 5)]
 
 
-def test_only_the_chosen_parts_of_the_week_are_counted_and_filmed(index: CountIndex) -> None:
+def test_only_the_chosen_parts_of_the_week_count_and_are_covered(index: CountIndex) -> None:
     for number, day in enumerate(("2026-01-01", "2026-01-02")):  # a Thursday and a Friday
         hours_ms = [DAY_MS + number * 86_400_000 + hour * 3600_000 for hour in range(24)]
         index.publish(
@@ -735,7 +737,7 @@ def test_only_the_chosen_parts_of_the_week_are_counted_and_filmed(index: CountIn
     assert total(index, week_parts=parts_of_week(None, [5])) == total(index) / 2
 
 
-def test_a_part_of_the_week_that_is_no_whole_base_interval_is_refused(index: CountIndex) -> None:
+def test_a_part_of_the_week_that_does_not_fit_the_base_interval_is_refused(index: CountIndex) -> None:
     query = CountQuery(model="m", base_interval_s=3600, week_parts=parts_of_week((495, 540), []))
     for ask in (index.histogram, index.week_hours, index.evidence):
         with pytest.raises(Misconfigured, match="not a multiple of the stored 3600 s"):
@@ -743,7 +745,7 @@ def test_a_part_of_the_week_that_is_no_whole_base_interval_is_refused(index: Cou
 
 
 @pytest.mark.parametrize("offset_s", [1, 61, -59])
-def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index: CountIndex, offset_s: int) -> None:
+def test_an_offset_that_is_not_a_multiple_of_the_base_is_refused(index: CountIndex, offset_s: int) -> None:
     with pytest.raises(Misconfigured, match="is not a multiple of the stored 60 s"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000))
     with pytest.raises(Misconfigured, match="is not a multiple of the stored 60 s"):
@@ -755,7 +757,7 @@ def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index: CountInd
         index.week_hours(CountQuery(model="m", base_interval_s=86_400))
 
 
-def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(index: CountIndex) -> None:
+def test_a_query_that_exceeds_its_time_limit_is_ended_and_the_next_one_works(index: CountIndex) -> None:
     index.publish(run(), [count()], [coverage()])
     with pytest.raises(TookTooLong), time_limit(0.0):
         index.labels("m")
@@ -764,7 +766,7 @@ def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(i
     assert index.labels("m") == [("car", 1)]
 
 
-def test_any_whole_number_may_be_asked_for_as_a_time(index: CountIndex) -> None:
+def test_any_whole_number_is_a_valid_query_time(index: CountIndex) -> None:
     index.publish(run(), [count()], [coverage()])
     assert total(index, from_ms=-(10**30), to_ms=10**30) == 1
     assert total(index, from_ms=10**30) == total(index, to_ms=-(10**30)) == 0
@@ -775,7 +777,7 @@ def test_too_many_names_in_one_query_are_refused(index: CountIndex) -> None:
         total(index, labels=[str(number) for number in range(100_000)])
 
 
-def test_closing_twice_is_no_error(new_index: Callable[[], CountIndex]) -> None:
+def test_closing_twice_is_not_an_error(new_index: Callable[[], CountIndex]) -> None:
     index = new_index()
     index.close()
     index.close()
@@ -843,7 +845,7 @@ def covered(start_ms: int, source: str) -> Coverage:
     hours=st.none() | st.tuples(*2 * [st.sampled_from([0, 7, 60, 480, 495, 720, 1320, 1440])]),
     weekdays=st.sets(st.integers(1, 7)),
 )
-def test_answers_are_those_of_a_plain_count(
+def test_answers_match_a_plain_count(
     tmp_path_factory: pytest.TempPathFactory,
     counts: Any,
     minutes: Any,

@@ -54,7 +54,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 @pytest.mark.parametrize("folder", ["missing", "."])
-def test_what_only_reads_makes_nothing_where_there_is_nothing(
+def test_commands_that_only_read_create_nothing_where_nothing_exists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], folder: str
 ) -> None:
     assert cli.main([*command, "--data-dir", folder]) == 2
@@ -65,7 +65,7 @@ def test_what_only_reads_makes_nothing_where_there_is_nothing(
 
 
 @pytest.mark.parametrize("command", [["produce", "a.mp4"], *READING], ids=" ".join)
-def test_an_empty_name_is_no_folder(
+def test_an_empty_name_is_not_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     assert cli.main([*command, "--data-dir", ""]) == 2
@@ -76,7 +76,7 @@ def test_an_empty_name_is_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_named_wins_over_an_empty_variable(
+def test_a_named_folder_wins_over_an_empty_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", "")
@@ -84,7 +84,7 @@ def test_a_folder_that_is_named_wins_over_an_empty_variable(
     assert "no data in" in capsys.readouterr().err
 
 
-def test_a_folder_whose_name_is_no_text_is_refused(
+def test_a_folder_whose_name_is_not_text_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It becomes part of URLs: the store would be elsewhere than the rest."""
@@ -93,13 +93,13 @@ def test_a_folder_whose_name_is_no_text_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_value_that_is_no_text_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_that_is_not_text_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "frametally-data/store").mkdir(parents=True)
     assert cli.main(["status", "--model", os.fsdecode(b"caf\xe9")]) == 2
     assert "is not valid" in capsys.readouterr().err
 
 
-def test_a_dashboard_makes_nothing_where_nothing_is_and_finds_what_is_made_later(
+def test_a_dashboard_creates_nothing_and_finds_data_that_is_created_later(
     tmp_path: Path,
 ) -> None:
     settings = load_settings("web", data_dir=tmp_path / "data")
@@ -117,7 +117,7 @@ def test_a_dashboard_makes_nothing_where_nothing_is_and_finds_what_is_made_later
         assert {one.name for one in (tmp_path / "data").iterdir()} >= {"store", "log.sqlite", "index.sqlite"}
 
 
-def test_a_dashboard_goes_on_by_itself_when_an_index_that_was_unavailable_answers(
+def test_a_dashboard_recovers_by_itself_when_an_unavailable_index_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load_settings(
@@ -139,7 +139,7 @@ def test_a_dashboard_goes_on_by_itself_when_an_index_that_was_unavailable_answer
         assert ports.index.series() == []
 
 
-def test_what_is_first_put_by_a_dashboard_makes_the_store(tmp_path: Path) -> None:
+def test_a_dashboards_first_write_creates_the_store(tmp_path: Path) -> None:
     settings = load_settings("web", data_dir=tmp_path / "data")
     with open_to_look(settings) as (ports, _):
         assert ports.store.head("uploads/a.json") is None
@@ -150,7 +150,7 @@ def test_what_is_first_put_by_a_dashboard_makes_the_store(tmp_path: Path) -> Non
         assert store.get("uploads/a.json") == b"{}"
 
 
-def test_the_demos_folder_beside_is_found_if_there_are_counts_in_it(tmp_path: Path) -> None:
+def test_the_demos_neighbouring_folder_is_found_if_it_holds_counts(tmp_path: Path) -> None:
     folder = embedded_folder(load_settings("web", data_dir=tmp_path / "frametally-data"))
     assert folder == tmp_path / "frametally-data"
     assert demo_beside(folder) is None
@@ -182,7 +182,7 @@ STARTING = [command for command in STARTING if command[0] in cli.COMMANDS]
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", [*STARTING, *READING], ids=" ".join)
 @pytest.mark.parametrize("folder", ["file", "file/below", "circle"])
-def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(
+def test_an_impossible_data_folder_is_one_line_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], folder: str
 ) -> None:
     (tmp_path / "file").write_text("no folder")
@@ -198,7 +198,7 @@ def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder that not even root may write is Linux's /proc")
 @pytest.mark.parametrize("command", ["up", "serve", "status"])
-def test_a_data_folder_in_which_nothing_can_be_made_is_one_line_and_not_a_dashboard(
+def test_an_unwritable_data_folder_is_one_line_and_starts_no_dashboard(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     (tmp_path / "link").symlink_to("/proc/self/fdinfo")
@@ -209,13 +209,13 @@ def test_a_data_folder_in_which_nothing_can_be_made_is_one_line_and_not_a_dashbo
         assert (len(said.err.splitlines()), said.out) == (1, "")
 
 
-def test_whether_data_can_lie_in_a_folder_is_found_out_without_a_trace(tmp_path: Path) -> None:
+def test_checking_whether_a_folder_can_hold_data_leaves_no_trace(tmp_path: Path) -> None:
     must_be_writable(tmp_path / "not" / "yet")
     must_be_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
+def test_a_data_folder_that_no_part_uses_need_not_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = load_settings(data_dir=tmp_path / "file")
     on_servers = {"store_url": "s3://bucket", "index_url": "postgresql://host/database"}
@@ -232,7 +232,7 @@ def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
         "LEDGER",
     ],
 )
-def test_up_ends_with_one_line_where_a_part_can_never_be_opened(
+def test_up_ends_with_one_line_if_a_part_can_never_be_opened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.setenv(f"FRAMETALLY_{name}_URL", "nonsense://x")
@@ -245,7 +245,7 @@ def test_up_ends_with_one_line_where_a_part_can_never_be_opened(
 
 @needs("gold")
 @pytest.mark.parametrize("command", ["serve", "work"])
-def test_gold_tables_that_can_never_be_opened_end_what_loads_them_with_one_line(
+def test_gold_tables_that_can_never_be_opened_end_their_loader_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_GOLD_URL", "sqlite:////proc/none/gold.sqlite")
@@ -269,7 +269,7 @@ def test_gold_tables_that_can_never_be_opened_end_what_loads_them_with_one_line(
         pytest.param("work", "file:///proc/none", "FRAMETALLY_STORE_URL", marks=needs("videos")),
     ],
 )
-def test_a_store_that_can_never_be_opened_ends_what_goes_on_with_one_line(
+def test_a_store_that_can_never_be_opened_ends_a_continuous_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, url: str, says: str
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STORE_URL", url)

@@ -80,7 +80,7 @@ SPOIL = {
 
 
 @pytest.mark.parametrize("cause", list(SPOIL))
-def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
+def test_a_replay_after_the_cause_is_mended_leaves_no_difference(
     settings: Settings, store: MemoryStore, log: MemoryLog, cause: str
 ) -> None:
     frames = [announce(store, log, number) for number in range(6)]
@@ -111,7 +111,7 @@ def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
     assert log.end_offsets(TOPIC) == messages, "what is settled is not announced again"
 
 
-def test_an_oversized_picture_is_replayed_once_the_bound_allows_it(
+def test_an_oversized_picture_can_be_replayed_once_the_limit_allows_it(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     big = np.zeros((1100, 1000, 3), np.uint8)
@@ -135,7 +135,7 @@ def test_an_oversized_picture_is_replayed_once_the_bound_allows_it(
     assert replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS).announced == [entry]
 
 
-def test_a_malformed_message_cannot_be_replayed_and_says_so(
+def test_a_malformed_message_cannot_be_replayed_and_the_command_says_so(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     log.publish(TOPIC, [(b"", b"\xff")])
@@ -146,7 +146,7 @@ def test_a_malformed_message_cannot_be_replayed_and_says_so(
     assert "drop" in result.skipped[0].reason
 
 
-def test_dropped_is_settled_and_dropping_again_changes_nothing(
+def test_a_dropped_letter_is_settled_and_dropping_it_again_changes_nothing(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     log.publish(TOPIC, [(b"", b"\xff"), (b"", b"")])
@@ -159,7 +159,7 @@ def test_dropped_is_settled_and_dropping_again_changes_nothing(
     assert first.id != second.id
 
 
-def test_an_id_may_be_cut_short_as_long_as_it_is_the_only_one(
+def test_an_id_may_be_shortened_as_long_as_it_is_unique(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     log.publish(TOPIC, [(b"", b"\xff")] * 40)
@@ -173,7 +173,7 @@ def test_an_id_may_be_cut_short_as_long_as_it_is_the_only_one(
     assert len(choose(entries, cause="malformed")) == 40
 
 
-def test_the_commands_list_show_replay_and_drop(
+def test_the_commands_list_show_replay_and_drop_dead_letters(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(tmp_path)

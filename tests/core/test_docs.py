@@ -58,7 +58,7 @@ def anchors_of(page: str) -> set[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("package", code_map.PACKAGES)
-def test_each_packages_readme_names_each_module_in_one_line_and_none_that_is_not_there(package: str) -> None:
+def test_each_packages_readme_names_exactly_its_modules_one_line_each(package: str) -> None:
     readme = code_map.readme_of(ROOT / package).read_text(encoding="utf-8")
     assert readme == code_map.with_map(readme, ROOT / package), "run: python docs/code_map.py"
 
@@ -74,7 +74,7 @@ def test_each_module_says_what_it_is_for(package: str) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
+def test_everything_that_a_page_links_to_or_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     missing = []
     if name_of(page) != OF_ANOTHER_LAYOUT:
@@ -97,7 +97,7 @@ def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
     assert not missing
 
 
-def test_each_glob_of_a_page_matches_files_and_each_path_that_it_removes_is_there() -> None:
+def test_each_glob_on_a_page_matches_files_and_each_path_it_removes_exists() -> None:
     named = {path: path.read_text(encoding="utf-8") for path in PAGES}
     removed = {path for text in named.values() for paths in REMOVED.findall(text) for path in paths.split()}
     assert removed
@@ -112,7 +112,7 @@ def test_each_glob_of_a_page_matches_files_and_each_path_that_it_removes_is_ther
     assert missing == []
 
 
-def test_each_target_of_make_and_each_setting_that_a_page_names_is_there() -> None:
+def test_each_make_target_and_setting_that_a_page_names_exists() -> None:
     targets = {*re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)}
     sources = [
         path for name in FILES if not name.endswith(".md") and (path := ROOT / name).suffix and path.is_file()
@@ -138,7 +138,7 @@ def test_each_target_of_make_and_each_setting_that_a_page_names_is_there() -> No
     assert missing == []
 
 
-def test_the_page_of_languages_names_every_catalogue_and_every_list_of_problems() -> None:
+def test_the_languages_page_names_every_catalogue_and_every_list_of_problems() -> None:
     page = (ROOT / "docs/languages.md").read_text(encoding="utf-8")
     for name in ("languages/en.json", "languages/problems/de.json"):
         files = {ROOT / file for file in FILES if file.endswith(f"/{name}") and (ROOT / file).is_file()}
@@ -159,7 +159,7 @@ def test_each_page_that_names_a_benchmark_says_what_benchmarks_need() -> None:
 
 
 @pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/guarantees.md", "docs/decisions.md"])
-def test_what_grows_by_every_change_tells_each_thing_once(page: str) -> None:
+def test_pages_that_grow_with_every_change_say_each_thing_once(page: str) -> None:
     text = re.sub(r"<!--.*?-->", "", (ROOT / page).read_text(encoding="utf-8"))
     lines = Counter(line for line in text.splitlines() if len(line) > 60)
     assert [line for line, times in lines.items() if times > 1] == []
@@ -171,19 +171,19 @@ def test_decisions_are_at_most_40_records_of_less_than_15_lines() -> None:
     assert all(len(record.partition("\n## ")[0].strip().splitlines()) < 15 for record in records)
 
 
-def test_the_index_leads_to_every_page() -> None:
+def test_the_index_links_to_every_page() -> None:
     linked = {target for target, _ in LINK.findall((ROOT / "docs/index.md").read_text(encoding="utf-8"))}
     assert {path.name for path in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
 
 
-def test_the_architecture_shows_the_floors_as_they_are_held() -> None:
+def test_the_architecture_page_shows_the_floors_that_the_tests_enforce() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`frametally[^|]+) \|", page, re.MULTILINE)
     floors = list(test_house.FLOORS)[1:]  # the first is that of the capabilities
     assert [tuple(re.findall(r"`([\w.]+)`", row)) for row in rows] == floors
 
 
-def test_the_architecture_names_each_capability_and_what_it_builds_on() -> None:
+def test_the_architecture_page_names_each_capability_and_its_dependencies() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[(\w+)/\]\(\.\./[\w/]+/README\.md\) \| .+ \| (.*)\|$", page, re.MULTILINE)
     needs = {name: tuple(re.findall(r"\w+", names)) for name, names in rows}
@@ -191,7 +191,7 @@ def test_the_architecture_names_each_capability_and_what_it_builds_on() -> None:
     assert {name: needs[name] for name in test_house.NEEDS} == test_house.NEEDS
 
 
-def test_the_way_of_a_frame_names_a_file_at_each_step() -> None:
+def test_the_path_of_a_frame_names_a_file_at_each_step() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     way = page.partition("## The way of one frame")[2].partition("\n## ")[0]
     steps = re.split(r"^\d+\. ", way, flags=re.MULTILINE)[1:]
@@ -199,7 +199,7 @@ def test_the_way_of_a_frame_names_a_file_at_each_step() -> None:
     assert all(NAMED_PATH.search(step) for step in steps)
 
 
-def test_each_word_of_the_glossary_names_the_module_that_makes_it_true() -> None:
+def test_each_glossary_entry_names_the_module_that_implements_it() -> None:
     page = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| .+ \|$", page, re.MULTILINE)[2:]
     assert len(rows) >= 12

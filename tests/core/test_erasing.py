@@ -63,9 +63,7 @@ def test_nothing_is_left_of_a_source_that_was_renamed_and_then_forgotten(
     assert images(world) == others
 
 
-def test_nothing_is_left_of_media_that_were_put_to_another_time_and_then_forgotten(
-    world: World, tmp_path: Path
-) -> None:
+def test_nothing_is_left_of_media_that_were_retimed_and_then_forgotten(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.produce_pictures("cam", [START_MS, START_MS + 1_000])
     world.retime("cam.mp4", START_MS + 7_000)
@@ -74,7 +72,9 @@ def test_nothing_is_left_of_media_that_were_put_to_another_time_and_then_forgott
     assert images(world) == set()
 
 
-def test_of_a_range_the_pictures_that_lie_where_they_were_before_go_too(world: World, tmp_path: Path) -> None:
+def test_forgetting_a_range_also_deletes_its_pictures_at_their_former_times(
+    world: World, tmp_path: Path
+) -> None:
     made = world.produce_video("cam.mp4", "cam")
     world.rename("cam", "gate")
     world.retime("cam.mp4", START_MS + 60_000)
@@ -84,7 +84,7 @@ def test_of_a_range_the_pictures_that_lie_where_they_were_before_go_too(world: W
     assert all(made.sha256[:12] in key for key in images(world))
 
 
-def test_a_picture_that_another_medium_has_too_stays(world: World, tmp_path: Path) -> None:
+def test_a_picture_that_another_medium_shares_stays(world: World, tmp_path: Path) -> None:
     world.produce_pictures("yard", [START_MS])
     world.rename("yard", "gate")
     world.produce_pictures("yard", [START_MS])  # the same file, given again
@@ -93,14 +93,14 @@ def test_a_picture_that_another_medium_has_too_stays(world: World, tmp_path: Pat
     assert images(world) == kept
 
 
-def test_asked_for_the_former_name_it_says_what_deletes_what_is_left(world: World, tmp_path: Path) -> None:
+def test_forgetting_a_former_name_says_what_deletes_the_remains(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "Gate")
     world.rename("gate", "yard")
     with pytest.raises(Misconfigured, match=r"no footage from source 'Gate'.*forget --unnamed-images"):
         lookup.media_of_source(world.store, "Gate")
 
 
-def test_pictures_that_no_medium_names_are_found(world: World, tmp_path: Path) -> None:
+def test_pictures_without_a_medium_are_found(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.produce_pictures("cam", [START_MS, START_MS + 1_000])
     assert unnamed(world) == set()
@@ -114,7 +114,7 @@ def test_pictures_that_no_medium_names_are_found(world: World, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["video", "pictures"])
-def test_pictures_of_a_medium_that_is_being_produced_are_never_unnamed(world: World, kind: str) -> None:
+def test_pictures_of_a_medium_in_production_never_count_as_unnamed(world: World, kind: str) -> None:
     """Stored before the announcement and the note: the manifest does not have them yet."""
     if kind == "video":
         made = world.produce_video("cam.mp4", "cam", state="producing")
@@ -126,7 +126,7 @@ def test_pictures_of_a_medium_that_is_being_produced_are_never_unnamed(world: Wo
     assert unnamed(world) == set()
 
 
-def test_while_a_medium_is_put_right_nothing_is_called_unnamed(world: World) -> None:
+def test_pictures_never_count_as_unnamed_while_a_medium_is_corrected(world: World) -> None:
     made = world.produce_video("cam.mp4", "cam")
     corrections.retime(world.store, made, start_ms=START_MS + 1)
     with pytest.raises(Misconfigured, match="run that command again"):
@@ -220,7 +220,7 @@ STEPS = st.tuples(
 @pytest.mark.thorough
 @settings(max_examples=examples(400))
 @given(st.lists(STEPS, min_size=1, max_size=12))
-def test_whatever_was_done_before_the_forgotten_are_gone_and_the_others_are_there(
+def test_after_any_sequence_of_actions_only_the_forgotten_pictures_are_gone(
     steps: list[tuple[str, str, int]],
 ) -> None:
     play = _Play()

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COUNT_DAG = REPOSITORY / "cloud-services/airflow/dags/frametally_count.py"
 
 
-def test_an_uncaught_error_ends_with_the_code_of_nothing_else() -> None:
+def test_an_uncaught_error_has_an_exit_code_of_its_own() -> None:
     code = "import frametally_cli.main as cli; cli._run = None; cli.main([])"
     crash = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode
     assert crash not in {0, NOTHING_DONE, PART_DONE}
@@ -32,7 +32,7 @@ def test_an_uncaught_error_ends_with_the_code_of_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("done", "skipped", "code"), [(3, [], 0), (3, ["a"], PART_DONE), (0, ["a"], NOTHING_DONE)]
 )
-def test_skipped_work_has_a_code_of_its_own(done: int, skipped: list[str], code: int) -> None:
+def test_skipped_work_has_an_exit_code_of_its_own(done: int, skipped: list[str], code: int) -> None:
     assert exit_code(done_count=done, skipped=skipped) == code
 
 
@@ -62,7 +62,7 @@ def test_skipped_work_hides_no_failure_of_another_step(codes: tuple[int, ...], c
     assert worst(*codes) == worst(*reversed(codes)) == code
 
 
-def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_consumer_process_does_not_count_as_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
     report = ConsumeReport("model", frames=1, dead_letters=[Skipped("a frame", "it is broken")])
     monkeypatch.setattr(prepare, "prepare_model", lambda *_: None)
     monkeypatch.setattr(supervisor, "consume_with_workers", lambda *_, **__: (report, ["worker 1 was lost"]))
@@ -71,7 +71,7 @@ def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("indexed", "code"), [(0, PART_DONE), (NOTHING_DONE, NOTHING_DONE)])
-def test_a_plug_in_that_took_nothing_over_is_skipped_work_and_hides_no_failure(
+def test_a_failed_plug_in_counts_as_skipped_work_and_hides_no_failure(
     indexed: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_round, "index_new_runs", lambda _: indexed)
@@ -81,7 +81,7 @@ def test_a_plug_in_that_took_nothing_over_is_skipped_work_and_hides_no_failure(
     assert index_round.publish_counts(None) == code  # type: ignore[arg-type]
 
 
-def test_no_manual_says_that_a_command_ends_with_the_code_of_a_crash() -> None:
+def test_no_manual_says_that_a_command_ends_with_the_exit_code_of_a_crash() -> None:
     manuals = (
         "*.md",
         ":!CHANGELOG.md",

@@ -92,7 +92,7 @@ def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **op
     )
 
 
-def test_only_boxes_that_count_are_listed_by_time(ledger: Ledger) -> None:
+def test_only_boxes_that_count_are_listed_in_order_of_time(ledger: Ledger) -> None:
     store = MemoryStore()
     yes, weak, small, other = box("car", 0.25, 5), box("car", 0.2499, 9), box("car", 1, 4.9), box("bus", 1, 9)
     frames = [
@@ -112,7 +112,7 @@ def test_only_boxes_that_count_are_listed_by_time(ledger: Ledger) -> None:
     ]
 
 
-def test_a_page_goes_on_behind_the_frame_that_was_shown_last(ledger: Ledger) -> None:
+def test_a_page_starts_after_the_last_frame_shown(ledger: Ledger) -> None:
     store = MemoryStore()
     put_segments(store, [[frame(ms, [box("car", 1, 9)]) for ms in range(0, 3 * 600_000, 100_000)]])
     ledger.refresh(store, NoProgress())
@@ -123,7 +123,7 @@ def test_a_page_goes_on_behind_the_frame_that_was_shown_last(ledger: Ledger) -> 
         assert explained(store, ledger, 0, 10**9, after=after) == everything[at + 1 :]
 
 
-def test_the_proof_of_a_bar_leaves_out_what_that_of_the_whole_does(ledger: Ledger) -> None:
+def test_a_bars_proof_leaves_out_the_same_frames_as_the_proof_of_the_whole(ledger: Ledger) -> None:
     rng, store, frames = random.Random(5), MemoryStore(), []  # noqa: S311
     while len(frames) < 600:
         shows = rng.choice(["black", msgspec.UNSET])
@@ -145,7 +145,7 @@ def test_the_proof_of_a_bar_leaves_out_what_that_of_the_whole_does(ledger: Ledge
         assert explained(store, ledger, from_ms, to_ms, empty=True) == of_bar, (from_ms, to_ms)
 
 
-def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger: Ledger) -> None:
+def test_no_segment_is_read_whole_or_without_frames_of_the_bar(ledger: Ledger) -> None:
     store = Reading()
     put_segments(store, [[frame(minute * MINUTE_MS + 30_000, [box("car", 1, 9)])] for minute in range(30)])
     ledger.refresh(store, NoProgress())
@@ -165,7 +165,7 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
 
 
-def test_the_frames_of_a_medium_are_its_own_and_none_of_another_at_the_same_times(ledger: Ledger) -> None:
+def test_a_mediums_proof_shows_only_its_own_frames_at_shared_times(ledger: Ledger) -> None:
     store, other = MemoryStore(), "cd" * 32
     frames = [frame(n * MINUTE_MS, []) for n in (1, 2)]
     frames += [
@@ -181,7 +181,7 @@ def test_the_frames_of_a_medium_are_its_own_and_none_of_another_at_the_same_time
     assert [(one.media, one.captured_at_ms) for one in yielded] == [(other, MINUTE_MS)]
 
 
-def test_lines_that_a_disk_has_changed_prove_nothing(ledger: Ledger) -> None:
+def test_lines_damaged_on_disk_prove_nothing(ledger: Ledger) -> None:
     store = MemoryStore()
     put_segments(store, [[frame(MINUTE_MS, [box("car", 0.9643, 20.0)])]])
     ledger.refresh(store, NoProgress())
@@ -217,7 +217,7 @@ stones = st.lists(
 @pytest.mark.thorough
 @settings(max_examples=examples(30))
 @given(st.lists(st.lists(frames, min_size=1, max_size=8), max_size=6), stones)
-def test_whatever_is_in_the_segments_the_total_is_that_of_counting_them_all(
+def test_the_proofs_total_equals_a_full_count_for_any_segments(
     tmp_path_factory: pytest.TempPathFactory,
     segments: list[list[FrameDetections]],
     tombstones: list[tuple[str, int | None, int | None]],
@@ -294,7 +294,7 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
         ({"start_ms": 0, "model": "x"}, Misconfigured, "choose from: pixels-1"),
     ],
 )
-def test_a_bar_that_does_not_exist_says_so(
+def test_a_bar_that_does_not_exist_is_reported(
     index: CountIndex, asked: dict[str, object], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -302,7 +302,7 @@ def test_a_bar_that_does_not_exist_says_so(
 
 
 @pytest.mark.parametrize(("label", "remedy"), [("cra", "did you mean car?"), ("zebra", "choose from: car")])
-def test_a_label_that_was_never_counted_is_answered_with_the_nearest_or_with_all(
+def test_a_label_that_was_never_counted_is_answered_with_the_nearest_label_or_all(
     index: CountIndex, label: str, remedy: str
 ) -> None:
     with pytest.raises(NoSuchBar) as caught:
@@ -310,7 +310,7 @@ def test_a_label_that_was_never_counted_is_answered_with_the_nearest_or_with_all
     assert str(caught.value) == f"no bar: there is no label named '{label}'; {remedy}"
 
 
-def test_labels_that_are_not_counted_prove_no_bar_of_all_labels(ledger: Ledger) -> None:
+def test_labels_that_do_not_count_are_left_out_of_the_proof_of_all_labels(ledger: Ledger) -> None:
     store = MemoryStore()
     put_segments(store, [[frame(60_000, [box("car", 1, 9), box("bus", 1, 9)])]])
     ledger.refresh(store, NoProgress())
@@ -319,7 +319,7 @@ def test_labels_that_are_not_counted_prove_no_bar_of_all_labels(ledger: Ledger) 
     assert [one.label for one in found.boxes] == ["bus"]
 
 
-def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
+def test_there_is_no_bar_before_anything_is_counted(tmp_path: Path) -> None:
     with (
         closing(open_count_index(f"sqlite:///{tmp_path / 'empty.sqlite'}")) as index,
         pytest.raises(NoSuchBar, match="frametally aggregate"),
@@ -327,7 +327,7 @@ def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
         find_bar(index, source="cam", label="car", start_ms=0)
 
 
-def test_where_nothing_is_counted_the_command_says_what_became_of_the_footage(
+def test_where_nothing_is_counted_the_command_says_what_happened_to_the_footage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outage = Outage(DAY_MS + 59_000, DAY_MS + 200_000, "connection refused")
@@ -350,7 +350,7 @@ def test_where_nothing_is_counted_the_command_says_what_became_of_the_footage(
     assert "See `frametally status`." in told
 
 
-def test_the_limits_are_those_of_the_settings() -> None:
+def test_the_limits_come_from_the_settings() -> None:
     assert load_settings(
         count_min_confidence=0.07, count_min_side_px=2.5, count_labels="b, a"
     ).counted_boxes() == (700, 25, ("a", "b"))
@@ -368,9 +368,9 @@ def test_the_limits_are_those_of_the_settings() -> None:
         ({"tracking": None}, "tracking off"),
     ],
 )
-def test_an_empty_list_of_settings_says_what_it_means(settings: dict[str, Any], words: str) -> None:
+def test_an_empty_list_of_settings_has_an_explanation(settings: dict[str, Any], words: str) -> None:
     assert CountedWith("ab", settings).words == words
 
 
-def test_settings_that_name_only_the_rules_do_not_tell_which_boxes_count() -> None:
+def test_settings_that_name_only_the_rules_do_not_say_which_boxes_count() -> None:
     assert CountedWith("0a1b2c3d", {"flows_version": 2}).counted_boxes() is None

@@ -35,11 +35,11 @@ def run(failpoint: str) -> tuple[int, int]:
     return done.returncode, done.stdout.count("passed")
 
 
-def test_unset_nothing_happens() -> None:
+def test_an_unset_failpoint_does_nothing() -> None:
     assert run("") == (0, 3)
 
 
-def test_the_process_dies_at_the_nth_passing() -> None:
+def test_the_process_dies_at_the_nth_passage() -> None:
     assert run("chain.put") == (-signal.SIGKILL, 0)
     assert run("chain.put:3") == (-signal.SIGKILL, 2)
     assert run("chain.put:4") == (0, 3)
@@ -48,14 +48,14 @@ def test_the_process_dies_at_the_nth_passing() -> None:
 @pytest.mark.parametrize(
     "text", ["nowhere", "chain.put:", "chain.put:0", "chain.put:x", ":1", "chain.put:-1"]
 )
-def test_one_that_does_not_exist_is_refused_at_the_start(text: str) -> None:
+def test_an_unknown_failpoint_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(Misconfigured, match=failpoints.VARIABLE):
         failpoints.arm({failpoints.VARIABLE: text})
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("stage", [["consume", "--until-caught-up"], ["produce", "."]])
-def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> None:
+def test_a_stage_refuses_an_unknown_failpoint_in_one_line(stage: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "frametally", *stage],
         cwd=tmp_path,
@@ -69,7 +69,7 @@ def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> Non
     assert "unknown failpoint" in line
 
 
-def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
+def test_the_code_passes_exactly_the_named_failpoints() -> None:
     sources = [path.read_text(encoding="utf-8") for package in PACKAGES for path in package.rglob("*.py")]
     passed = {name for text in sources for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', text)} | {
         f"{topic}.{moment}"  # of both outboxes, in their shared code

@@ -44,7 +44,7 @@ print(*[n for n in range(30) if store.put(f"metadata/{n}.jsonl", name, if_absent
 
 
 @pytest.mark.thorough
-def test_of_8_processes_that_race_to_create_an_object_exactly_one_wins(root: Path) -> None:
+def test_exactly_one_of_8_processes_that_race_to_create_an_object_wins(root: Path) -> None:
     racers = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", _RACE, f"file://{root}", str(n)],
@@ -67,12 +67,12 @@ def test_of_8_processes_that_race_to_create_an_object_exactly_one_wins(root: Pat
     assert len(files_below(root)) == 30  # no staging file remains
 
 
-def test_reopening_the_folder_finds_what_was_put(root: Path) -> None:
+def test_a_reopened_folder_still_has_its_objects(root: Path) -> None:
     FileStore(f"file://{root}").put("a/b.txt", b"1")
     assert FileStore(root.as_uri()).get("a/b.txt") == b"1"
 
 
-def test_any_folder_name_can_be_given_percent_escaped(tmp_path: Path) -> None:
+def test_any_folder_name_can_be_given_percent_encoded(tmp_path: Path) -> None:
     folder = tmp_path / "a b#c?d%41é"
     store = FileStore(folder.as_uri())
     for durable in (True, False):
@@ -91,7 +91,7 @@ store.put("metadata/a.jsonl", b"half a segment", if_absent=True)
 """
 
 
-def test_a_writer_that_dies_before_the_name_leaves_no_object_and_no_obstacle(root: Path) -> None:
+def test_a_writer_that_dies_before_naming_leaves_no_object_and_no_obstacle(root: Path) -> None:
     died = subprocess.run([sys.executable, "-c", _DIE_BEFORE_THE_NAME, f"file://{root}"])
     assert died.returncode == 9
     assert len(files_below(root)) == 1
@@ -102,7 +102,7 @@ def test_a_writer_that_dies_before_the_name_leaves_no_object_and_no_obstacle(roo
     assert [info.key for info in store.list("")] == ["metadata/a.jsonl"]
 
 
-def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) -> None:
+def test_staging_files_are_not_listed_and_no_key_has_such_a_name(root: Path) -> None:
     store = FileStore(f"file://{root}")
     store.put("a/1.jpg", b"x")
     for name in ("put#123", "1.jpg#1"):  # ours and obstore's, as left by a crash
@@ -119,7 +119,7 @@ def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) 
     [FileStore.list, lambda store, prefix: store.list_unless(prefix, KeyRanges())],
     ids=["all", "unknown"],
 )
-def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be_live_stays(
+def test_leftovers_of_dead_writers_are_removed_after_a_day_and_possibly_live_ones_stay(
     root: Path, listed: Callable[[FileStore, str], Iterator[ObjectInfo]]
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -140,7 +140,7 @@ def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be
     ]
 
 
-def test_the_folders_of_a_video_and_of_pictures_go_with_their_last_object(root: Path) -> None:
+def test_the_folders_of_a_video_and_of_pictures_are_removed_with_their_last_object(root: Path) -> None:
     store = FileStore(f"file://{root}")
     video = f"videos/{uuid.uuid4()}"
     objects = [
@@ -159,7 +159,7 @@ def test_the_folders_of_a_video_and_of_pictures_go_with_their_last_object(root: 
     assert store.put(objects[0], b"y", if_absent=True)
 
 
-def test_an_empty_folder_of_a_video_that_a_kill_left_goes_after_a_day(
+def test_a_videos_empty_folder_left_by_a_kill_is_removed_after_a_day(
     root: Path,
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -172,7 +172,7 @@ def test_an_empty_folder_of_a_video_that_a_kill_left_goes_after_a_day(
     assert folders_below(root) == sorted(["videos", "videos/contents", fresh])
 
 
-def test_a_writer_that_slept_until_its_staging_file_was_removed_is_told_to_try_again(
+def test_a_writer_whose_staging_file_was_removed_while_it_slept_is_told_to_try_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -211,7 +211,7 @@ def test_a_durable_put_is_on_disk_bytes_first_then_the_name_then_every_new_folde
     assert steps == [(root / "a/b/2.txt").stat().st_ino, "name", folders[0]]
 
 
-def test_who_loses_the_race_still_sees_the_winner_on_disk_before_building_on_it(
+def test_the_loser_of_a_race_sees_the_winner_on_disk_before_building_on_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FileStore(f"file://{root}").put("a/1.txt", b"x", durable=False)
@@ -223,7 +223,7 @@ def test_who_loses_the_race_still_sees_the_winner_on_disk_before_building_on_it(
     assert synced[-2:] == [(root / "a").stat().st_ino, root.stat().st_ino]
 
 
-def test_what_was_deleted_is_off_the_disk_and_many_deletions_are_when_they_are_synced(
+def test_a_deletion_is_durable_at_once_and_many_deletions_once_they_are_synced(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -243,7 +243,7 @@ def test_what_was_deleted_is_off_the_disk_and_many_deletions_are_when_they_are_s
     assert synced == [root.stat().st_ino]
 
 
-def test_a_folder_removed_behind_the_stores_back_is_made_again_and_is_on_disk(
+def test_a_folder_removed_behind_the_stores_back_is_made_again_durably(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -268,7 +268,7 @@ def test_a_folder_removed_behind_the_stores_back_is_made_again_and_is_on_disk(
         (errno.EROFS, Misconfigured, "give this user permission"),
     ],
 )
-def test_a_disk_that_refuses_a_put_is_told_by_kind_with_folder_and_remedy_and_leaves_nothing(
+def test_a_refused_put_reports_its_kind_folder_and_remedy_and_leaves_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[FrametallyError], words: str
 ) -> None:
     store = FileStore(f"file://{root}")
@@ -300,7 +300,7 @@ for durable in (True, False):
 """
 
 
-def test_a_write_that_the_system_cuts_short_leaves_no_object(root: Path) -> None:
+def test_a_write_that_the_system_truncates_leaves_no_object(root: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-c", _FULL, f"file://{root}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -311,7 +311,9 @@ def test_a_write_that_the_system_cuts_short_leaves_no_object(root: Path) -> None
 
 @pytest.mark.parametrize("durable", [True, False])
 @pytest.mark.parametrize("if_absent", [True, False])
-def test_a_name_cannot_be_both_an_object_and_a_folder(root: Path, durable: bool, if_absent: bool) -> None:
+def test_a_name_cannot_belong_to_both_an_object_and_a_folder(
+    root: Path, durable: bool, if_absent: bool
+) -> None:
     store = FileStore(f"file://{root}")
     store.put("a/b", b"x")
     for key in ("a", "a/b/c", "a/b/c/d", "a/" + "n" * 256):
@@ -336,13 +338,13 @@ def test_a_folder_that_cannot_be_made_is_one_line_with_the_remedy(tmp_path: Path
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_one_line_with_the_remedy(root: Path) -> None:
+def test_an_unwritable_folder_is_one_line_with_the_remedy(root: Path) -> None:
     root.mkdir(mode=0o500)
     with pytest.raises(Misconfigured, match="give this user permission"):
         FileStore(f"file://{root}")
 
 
-def test_a_file_whose_name_is_no_key_is_named_when_it_is_listed(root: Path) -> None:
+def test_listing_names_a_file_whose_name_is_not_a_key(root: Path) -> None:
     store = FileStore(f"file://{root}")
     (root / "not\nours").write_text("x")
     with pytest.raises(Misconfigured, match="frametally did not write") as caught:

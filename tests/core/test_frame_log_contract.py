@@ -239,7 +239,7 @@ def test_a_topic_is_made_once_and_stays_as_it_is(log: FrameLog) -> None:
     assert sum(log.end_offsets(TOPIC).values()) == 10
 
 
-def test_every_topic_and_every_log_has_an_identity_of_its_own(
+def test_every_topic_and_every_log_has_its_own_identity(
     adapter: str, stack: ExitStack, clock: ManualClock
 ) -> None:
     identities = set()
@@ -251,7 +251,7 @@ def test_every_topic_and_every_log_has_an_identity_of_its_own(
     assert len(identities) == 2 * 2
 
 
-def test_a_topic_that_is_not_there_is_named_with_the_remedy(log: FrameLog) -> None:
+def test_a_missing_topic_is_named_with_the_remedy(log: FrameLog) -> None:
     calls: list[Callable[[], object]] = [
         lambda: log.partitions("nothing"),
         lambda: log.log_id("nothing"),
@@ -269,7 +269,7 @@ def test_a_topic_that_is_not_there_is_named_with_the_remedy(log: FrameLog) -> No
         log.create_topic("nothing", 0)
 
 
-def test_a_topic_made_by_someone_else_is_seen(stack: ExitStack, log: FrameLog) -> None:
+def test_a_topic_created_by_another_client_is_found(stack: ExitStack, log: FrameLog) -> None:
     with pytest.raises(Misconfigured):
         log.partitions("later")
     log.create_topic("later", 3)
@@ -318,13 +318,13 @@ def check_offsets_and_order(adapter: str, calls: list[list[tuple[bytes, bytes]]]
         assert log.end_offsets(TOPIC) == {p: len(expected[p]) for p in range(partitions)}
 
 
-def test_a_publish_of_many_messages_is_in_the_log_in_order(log: FrameLog, stack: ExitStack) -> None:
+def test_many_messages_published_at_once_keep_their_order_in_the_log(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, ((b"one key", b"%d" % n) for n in range(3456)))
     assert [record.value for record in Member(stack, log).drain(3456)] == [b"%d" % n for n in range(3456)]
 
 
 @embedded
-def test_a_topic_that_keeps_messages_for_a_time_loses_older_ones_though_nobody_has_read_them(
+def test_a_topic_with_a_retention_time_loses_older_messages_even_unread_ones(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     log.create_topic("results", 2, keep_s=60)
@@ -344,14 +344,14 @@ def test_a_topic_that_keeps_messages_for_a_time_loses_older_ones_though_nobody_h
 # Reading.
 
 
-def test_a_poll_without_messages_ends_empty(log: FrameLog, stack: ExitStack) -> None:
+def test_a_poll_without_messages_returns_nothing(log: FrameLog, stack: ExitStack) -> None:
     member = Member(stack, log)
     until(lambda: bool(member.assignment()), member)
     assert member.consumer.poll(timeout_s=0.02) == []
     assert member.assignment() == set(range(PARTITIONS))
 
 
-def test_a_poll_that_waits_gets_what_is_published_meanwhile(log: FrameLog, stack: ExitStack) -> None:
+def test_a_waiting_poll_gets_messages_published_meanwhile(log: FrameLog, stack: ExitStack) -> None:
     member = Member(stack, log)
     member.poll()
     publisher = threading.Timer(0.05, log.publish, (TOPIC, messages(1)))
@@ -377,9 +377,7 @@ def test_no_partition_starves_behind_a_long_one(log: FrameLog, stack: ExitStack)
     assert seen == set(range(PARTITIONS))
 
 
-def test_seek_sets_what_the_next_poll_returns_also_while_being_assigned(
-    log: FrameLog, stack: ExitStack
-) -> None:
+def test_seek_sets_the_next_polls_position_even_during_assignment(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, [(b"key", b"%d" % n) for n in range(10)])
     (partition,) = (p for p, end in log.end_offsets(TOPIC).items() if end)
     consumer = log.subscribe(
@@ -393,7 +391,7 @@ def test_seek_sets_what_the_next_poll_returns_also_while_being_assigned(
     assert [record.offset for record in consumer.poll(timeout_s=within_s)] == [5, 6, 7, 8, 9]
 
 
-def test_a_group_goes_on_where_it_committed_and_other_groups_and_topics_do_not_notice(
+def test_a_group_resumes_at_its_commit_independently_of_other_groups_and_topics(
     log: FrameLog, stack: ExitStack
 ) -> None:
     log.create_topic("others", 2)
@@ -414,7 +412,7 @@ def test_a_group_goes_on_where_it_committed_and_other_groups_and_topics_do_not_n
     assert log.committed(TOPIC, "another") == log.committed("others", GROUP) == {}
 
 
-def test_a_commit_sets_what_it_is_given_forwards_or_back(log: FrameLog, stack: ExitStack) -> None:
+def test_a_commit_moves_the_offset_forwards_or_back(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, messages(60))
     member = Member(stack, log)
     member.drain(60)
@@ -426,7 +424,7 @@ def test_a_commit_sets_what_it_is_given_forwards_or_back(log: FrameLog, stack: E
 # The group.
 
 
-def test_two_members_share_evenly_and_the_newcomer_starts_where_the_other_committed(
+def test_two_members_share_evenly_and_the_newcomer_starts_at_the_others_commit(
     log: FrameLog, stack: ExitStack
 ) -> None:
     log.publish(TOPIC, messages(120))
@@ -482,7 +480,7 @@ def test_a_member_that_leaves_is_replaced_at_once(log: FrameLog, stack: ExitStac
     assert second.assignment() == set(range(PARTITIONS))
 
 
-def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
+def test_an_expired_lease_hands_over_and_the_late_commit_is_refused(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     log.publish(TOPIC, messages(60))
@@ -518,9 +516,7 @@ def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
 
 
 @embedded
-def test_a_lease_that_runs_out_hands_over_at_once(
-    log: FrameLog, stack: ExitStack, clock: ManualClock
-) -> None:
+def test_an_expired_lease_hands_over_at_once(log: FrameLog, stack: ExitStack, clock: ManualClock) -> None:
     dead, heir = Member(stack, log), Member(stack, log)
     settle(dead, heir)
     clock.advance(LEASE_S * 0.9)
@@ -531,7 +527,7 @@ def test_a_lease_that_runs_out_hands_over_at_once(
     assert heir.assignment() == set(range(PARTITIONS))
 
 
-def test_a_partition_that_came_back_is_still_another_assignment(
+def test_a_partition_that_comes_back_counts_as_a_new_assignment(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     log.publish(TOPIC, messages(60))
@@ -561,7 +557,7 @@ def test_a_partition_that_came_back_is_still_another_assignment(
 
 
 @embedded
-def test_a_late_member_whom_nobody_replaced_goes_on(
+def test_a_late_member_that_was_not_replaced_goes_on(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     log.publish(TOPIC, messages(60))
@@ -573,7 +569,7 @@ def test_a_late_member_whom_nobody_replaced_goes_on(
     assert member.told == [("assigned", list(range(PARTITIONS)))]
 
 
-def test_polling_keeps_the_lease(log: FrameLog, stack: ExitStack, clock: ManualClock) -> None:
+def test_polling_renews_the_lease(log: FrameLog, stack: ExitStack, clock: ManualClock) -> None:
     member, waiting = Member(stack, log), Member(stack, log, group=GROUP)
     settle(member)
     settle(member, waiting)
@@ -585,7 +581,7 @@ def test_polling_keeps_the_lease(log: FrameLog, stack: ExitStack, clock: ManualC
     assert len(member.assignment()) == len(waiting.assignment()) == PARTITIONS // 2
 
 
-def test_a_poll_for_no_message_keeps_the_lease_and_takes_none(
+def test_a_poll_for_no_messages_renews_the_lease_and_takes_none(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     member, waiting = Member(stack, log), Member(stack, log)
@@ -608,7 +604,7 @@ def test_a_poll_for_no_message_keeps_the_lease_and_takes_none(
     assert sum(expected) == 20
 
 
-def test_what_was_never_assigned_can_neither_be_committed_nor_sought(log: FrameLog, stack: ExitStack) -> None:
+def test_an_unassigned_partition_allows_no_commit_and_no_seek(log: FrameLog, stack: ExitStack) -> None:
     member, other = Member(stack, log), Member(stack, log)
     settle(other)
     for partition in (0, PARTITIONS):
@@ -618,7 +614,7 @@ def test_what_was_never_assigned_can_neither_be_committed_nor_sought(log: FrameL
             member.consumer.seek(partition, 1)
 
 
-def test_a_callback_that_fails_leaves_nothing_unowned(log: FrameLog, stack: ExitStack) -> None:
+def test_a_failing_callback_leaves_no_partition_unowned(log: FrameLog, stack: ExitStack) -> None:
     first, second = Member(stack, log), Member(stack, log)
     settle(first)
     second.poll()
@@ -635,7 +631,7 @@ def test_a_callback_that_fails_leaves_nothing_unowned(log: FrameLog, stack: Exit
     assert second.assignment() == set(range(PARTITIONS))
 
 
-def test_a_callback_that_failed_is_called_again_at_the_next_poll(
+def test_a_failed_callback_is_called_again_at_the_next_poll(
     log: FrameLog, stack: ExitStack, clock: ManualClock
 ) -> None:
     log.publish(TOPIC, messages(60))
@@ -657,7 +653,7 @@ def test_a_callback_that_failed_is_called_again_at_the_next_poll(
     assert sleeper.told[-1] == ("assigned", list(range(PARTITIONS)))
 
 
-def test_an_assignment_whose_callback_failed_is_made_again_before_anything_is_read(
+def test_an_assignment_whose_callback_failed_is_repeated_before_anything_is_read(
     log: FrameLog, stack: ExitStack
 ) -> None:
     log.publish(TOPIC, messages(60))
@@ -694,7 +690,7 @@ members_and_deeds = st.lists(
 @embedded  # on a server: tests/services/test_kafka_log.py, test_kafka_chaos.py
 @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
 @given(deeds=members_and_deeds)
-def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(
+def test_a_partitions_commits_form_one_chain_whoever_polls_sleeps_or_leaves(
     adapter: str, deeds: list[tuple[int, str]]
 ) -> None:
     """A commit that succeeds covers exactly the messages after the one before: no gap, no repetition."""
@@ -794,7 +790,7 @@ def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_ord
 # Trimming.
 
 
-def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLog, stack: ExitStack) -> None:
+def test_trim_removes_what_every_committing_group_has_committed(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, messages(120))
     ends = log.end_offsets(TOPIC)
     assert log.trim(TOPIC) == 0  # no offset is committed

@@ -54,7 +54,7 @@ if "videos" in HERE:
 
 
 @pytest.mark.parametrize("name", READ)
-def test_on_a_full_disk_a_database_is_read_and_written_again_once_there_is_space(
+def test_a_database_can_be_read_on_a_full_disk_and_written_once_there_is_space(
     tiny_disk: Path, name: str
 ) -> None:
     opening, read, write = READ[name]
@@ -78,7 +78,7 @@ def test_on_a_full_disk_a_database_is_read_and_written_again_once_there_is_space
 
 
 @pytest.mark.parametrize("name", sorted(READ.keys() - {"log"}))
-def test_a_database_that_is_not_there_yet_reads_as_empty_on_a_full_disk_and_refuses_writers(
+def test_on_a_full_disk_a_missing_database_reads_as_empty_and_refuses_writers(
     tiny_disk: Path, name: str
 ) -> None:
     opening, read, write = READ[name]
@@ -94,13 +94,13 @@ def test_a_database_that_is_not_there_yet_reads_as_empty_on_a_full_disk_and_refu
         assert read(opened) if name == "index" else not read(opened)
 
 
-def test_a_log_that_is_not_there_yet_cannot_be_made_on_a_full_disk(tiny_disk: Path) -> None:
+def test_a_log_cannot_be_created_on_a_full_disk(tiny_disk: Path) -> None:
     fill(tiny_disk)
     with pytest.raises(DiskFull, match=r"no space left for .*base\.sqlite: free some space"):
         open_frame_log(f"sqlite:///{tiny_disk / 'base.sqlite'}")
 
 
-def test_a_ledger_on_a_full_disk_sees_what_is_new_in_the_store_and_moves_back_to_its_file(
+def test_a_ledger_on_a_full_disk_sees_new_objects_and_moves_back_to_its_file(
     tiny_disk: Path, tmp_path: Path
 ) -> None:
     file, medium, another = tiny_disk / "base.sqlite", make_manifest(3), make_manifest(3, media="b" * 64)
@@ -149,7 +149,7 @@ def test_a_file_system_without_hard_links_is_named_with_what_to_do(
         assert list(tmp_path.rglob("*#*")) == []
 
 
-def test_a_link_that_one_folder_refuses_is_a_matter_of_rights(
+def test_a_refused_link_in_one_folder_is_reported_as_a_missing_permission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linked = os.link

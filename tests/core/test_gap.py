@@ -48,14 +48,14 @@ def kinds(found: list[Reason]) -> list[tuple[str, int]]:
     return [(reason.kind, reason.frames) for reason in found]
 
 
-def test_where_no_footage_was_produced_that_is_said(books: Books) -> None:
+def test_a_gap_without_produced_footage_is_reported_as_such(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(60))
     assert kinds(reasons(books, 60, 1000)) == [("nothing_produced", 0)]
     assert kinds(reasons(books, 60, 1000, model=None)) == [("nothing_produced", 0)]
 
 
-def test_what_is_announced_and_not_detected_is_behind(books: Books) -> None:
+def test_announced_frames_that_are_not_detected_are_behind(books: Books) -> None:
     books.medium(100, 159)
     assert kinds(reasons(books, 100, 160, model=None)) == [("behind", 60)]
     books.detect(range(100, 120))
@@ -63,7 +63,7 @@ def test_what_is_announced_and_not_detected_is_behind(books: Books) -> None:
     assert kinds(reasons(books, 200, 260)) == [("nothing_produced", 0)]
 
 
-def test_pictures_wait_at_their_own_times(books: Books) -> None:
+def test_pictures_are_pending_at_their_own_times(books: Books) -> None:
     times = [100, 200, 5000]
     names = [f"{DAY_MS + second * S}-0123456789ab" for second in times]
     books.medium(100, 5000, kind="pictures", frames_announced=3, announced_pictures=names)
@@ -73,7 +73,7 @@ def test_pictures_wait_at_their_own_times(books: Books) -> None:
     assert kinds(reasons(books, 101, 210)) == [("behind", 1)]
 
 
-def test_dead_letters_are_told_with_the_reason_of_the_first(books: Books) -> None:
+def test_dead_letters_are_reported_with_the_first_ones_reason(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(50), dead=range(50, 60))
     found = reasons(books, 50, 60)
@@ -82,13 +82,13 @@ def test_dead_letters_are_told_with_the_reason_of_the_first(books: Books) -> Non
     assert kinds(reasons(books, 59, 60)) == [("dead_letters", 1)]
 
 
-def test_what_is_detected_and_not_counted_is_told(books: Books) -> None:
+def test_frames_that_are_detected_but_not_counted_are_reported(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(60))
     assert kinds(reasons(books, 30, 60)) == [("not_counted", 30)]
 
 
-def test_what_a_person_has_forgotten_is_told_and_neither_behind_nor_dead(books: Books) -> None:
+def test_forgotten_footage_is_reported_and_is_neither_behind_nor_dead(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(50), dead=range(50, 60))
     stone = Tombstone(
@@ -104,7 +104,7 @@ def test_what_a_person_has_forgotten_is_told_and_neither_behind_nor_dead(books: 
     assert kinds(reasons(books, 20, 60)) == [("forgotten", 30), ("not_counted", 10)]
 
 
-def test_what_is_lost_to_other_footage_of_the_source_is_told(books: Books) -> None:
+def test_footage_that_lost_to_other_footage_of_the_source_is_reported(books: Books) -> None:
     books.medium(0, 59)
     books.medium(30, 89, media=OTHER)
     books.detect(range(30, 90), media=OTHER)
@@ -119,7 +119,7 @@ def minute(first_s: int, *outages: tuple[int, int | None, str]) -> LiveMinute:
     return LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS + first_s * S, outages=told)
 
 
-def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Books) -> None:
+def test_a_gap_while_the_camera_was_away_shows_the_reason_and_duration(books: Books) -> None:
     outage = (59, 200, "connection refused")
     books.medium(0, 59, kind="video", live=minute(0, outage))
     books.medium(200, 219, media=OTHER, kind="video", live=minute(180, outage))
@@ -129,7 +129,7 @@ def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Bo
     assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its footage begins in it
 
 
-def test_a_hole_of_damaged_pictures_says_so(books: Books) -> None:
+def test_a_gap_of_damaged_pictures_is_reported_as_such(books: Books) -> None:
     loss = NamedLoss(DAY_MS + 20_001, DAY_MS + 29_999, 9, "the camera's stream was damaged on its way")
     live = LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS, losses=[loss])
     books.medium(0, 59, kind="video", live=live, frames_announced=51)
@@ -138,7 +138,7 @@ def test_a_hole_of_damaged_pictures_says_so(books: Books) -> None:
     assert reason == ("camera_away", 9, "9 frames were lost: the camera's stream was damaged on its way.")
 
 
-def test_an_outage_that_nobody_ended_goes_on_until_there_is_footage_again(books: Books) -> None:
+def test_an_open_outage_lasts_until_there_is_footage_again(books: Books) -> None:
     lost = (59, None, "said nothing for 5 s")
     books.medium(0, 59, kind="video", live=minute(0, lost))
     books.detect(range(60))
@@ -152,7 +152,7 @@ def test_an_outage_that_nobody_ended_goes_on_until_there_is_footage_again(books:
     assert found[1].words == "The camera was disconnected for 240.0 s of this time: said nothing for 5 s."
 
 
-def test_several_outages_of_a_hole_are_added_up_and_the_longest_says_why(books: Books) -> None:
+def test_several_outages_in_a_gap_are_summed_and_the_longest_gives_the_reason(books: Books) -> None:
     outages = [
         (10, 30, "connection refused"),
         (20, 40, "who captured it was ended"),
@@ -180,7 +180,7 @@ _OUTAGES = some.lists(
 @example([(0, 60, "refused"), (0, 60, "lost"), (100, 160, "away")], Random(1))  # noqa: S311
 @example([(30, 40, "within"), (0, 60, "long"), (390, 480, "beyond")], Random(1))  # noqa: S311
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
+def test_the_order_and_overlap_of_outages_do_not_matter(
     books: Books, outages: list[tuple[int, int, str]], shuffled: Random
 ) -> None:
     away = {second for first_s, end_s, _ in outages for second in range(first_s, end_s) if second < 400}
@@ -202,12 +202,12 @@ def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
     assert len(said) == 1
 
 
-def test_a_hole_of_which_only_a_part_was_filmed_says_both(books: Books) -> None:
+def test_a_partly_filmed_gap_reports_both_parts(books: Books) -> None:
     books.medium(0, 59)
     assert kinds(reasons(books, 0, 1000)) == [("behind", 60), ("nothing_produced", 0)]
     assert reasons(books, 0, 1000)[1].words.startswith("For the rest of this time, nothing was produced")
 
 
-def test_the_footage_of_another_source_explains_nothing(books: Books) -> None:
+def test_another_sources_footage_explains_nothing(books: Books) -> None:
     books.medium(0, 59, source="yard")
     assert kinds(reasons(books, 0, 60)) == [("nothing_produced", 0)]

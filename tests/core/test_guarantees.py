@@ -30,7 +30,7 @@ def test_every_promise_names_a_test() -> None:
 @pytest.mark.parametrize(
     "word", ["Event time", "Once", "Nothing vanishes", "Atomic results", "Same result anywhere"]
 )
-def test_the_promises_of_the_design_are_there(word: str) -> None:
+def test_every_promise_of_the_design_is_on_the_page(word: str) -> None:
     assert any(promise.startswith(f"**{word}.**") for promise in PROMISES)
 
 
@@ -63,7 +63,7 @@ def test_every_test_that_holds_a_promise_exists() -> None:
 
 
 @pytest.mark.thorough
-def test_every_promise_that_needs_no_server_has_a_test_that_make_test_runs() -> None:
+def test_every_promise_that_needs_no_server_has_a_test_in_make_test() -> None:
     slow = []
     for promise, tests in PROMISES.items():
         names = [name.split("::") for name in tests if not is_gone(name)]

@@ -202,18 +202,18 @@ def test_elasticsearch_is_the_official_client_from_the_root_of_the_checkout() ->
     assert "site-packages" in where
 
 
-def test_every_package_of_ours_stands_here() -> None:
+def test_every_package_of_ours_is_listed_here() -> None:
     assert {path.name for path in PACKAGES} == set(TOP_FOLDERS)
 
 
-def test_no_file_is_so_large_that_it_came_by_mistake() -> None:
+def test_no_file_is_large_enough_to_be_a_mistake() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
     assert len(names) > 1000
     assert [name for name in names if (ROOT / name).stat().st_size > 1_000_000] == []
 
 
-def test_a_module_stays_small_enough_to_read_at_once() -> None:
+def test_a_module_stays_short_enough_to_read_in_one_go() -> None:
     lines = {name_of(path): path.read_bytes().count(b"\n") for path in MODULES.values()}
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 
@@ -230,7 +230,7 @@ def test_the_code_grows_by_five_percent_between_releases_at_most() -> None:
     ] == []
 
 
-def test_growth_has_room_for_a_mend_and_says_what_to_do_beyond_it() -> None:
+def test_growth_leaves_room_for_a_fix_and_says_what_to_do_beyond_it() -> None:
     assert growth_line("the mission", 105, 100) == ""
     assert growth_line("settings", 12, 10) == ""
     assert "the mission: 107, 2 more than 5 % above the last release (100)" in growth_line(
@@ -258,7 +258,7 @@ def test_a_public_class_name_means_one_thing() -> None:
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
-def test_every_module_stands_on_a_floor() -> None:
+def test_every_module_is_on_a_floor() -> None:
     assert [
         m for m in MODULES if floor_of(m) is None and m not in {"frametally", "frametally.__main__"}
     ] == []
@@ -314,7 +314,7 @@ def test_only_the_command_line_imports_itself_not_even_for_types_or_inside_a_fun
 
 
 @pytest.mark.thorough
-def test_the_rooms_import_each_other_in_no_circle() -> None:
+def test_the_rooms_do_not_import_each_other_in_a_circle() -> None:
     below: dict[str, set[str]] = defaultdict(set)
     for module, target in crossings():
         here, there = room_of(module), room_of(target)
@@ -336,7 +336,7 @@ def strangers(here: str, there: str) -> bool:
     )
 
 
-def test_the_mission_imports_no_plug_in_and_a_plug_in_those_alone_that_it_needs() -> None:
+def test_the_mission_imports_no_plug_in_and_a_plug_in_imports_only_those_it_needs() -> None:
     arrows = {
         f"{module} imports {target}"
         for module, target in crossings()
@@ -345,7 +345,7 @@ def test_the_mission_imports_no_plug_in_and_a_plug_in_those_alone_that_it_needs(
     assert arrows == set()
 
 
-def test_a_plug_ins_registration_imports_nothing_of_its_package() -> None:
+def test_a_plug_ins_registration_imports_nothing_from_its_package() -> None:
     for package in PLUGINS:
         assert {name.split(".")[0] for name in imports_of(MODULES[f"{package}.plugin"])} <= {
             "__future__",
@@ -369,7 +369,7 @@ def scripts_of(path: Path, *, by_types: bool = False) -> frozenset[Path]:
     return frozenset(places)
 
 
-def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() -> None:
+def test_the_pages_scripts_and_their_folders_do_not_import_each_other_in_a_circle() -> None:
     by_file: dict[str, set[str]] = defaultdict(set)
     by_folder: dict[str, set[str]] = defaultdict(set)
     for path in SCRIPTS:
@@ -385,7 +385,7 @@ def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() ->
             pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-def test_the_missions_scripts_import_none_of_a_plug_in_and_a_plug_ins_those_alone_that_it_needs() -> None:
+def test_the_missions_scripts_import_no_plug_in_and_a_plug_ins_only_those_it_needs() -> None:
     assert [
         f"{name_of(path)} imports {name_of(target)}"
         for path, package in SCRIPTS.items()
@@ -394,7 +394,7 @@ def test_the_missions_scripts_import_none_of_a_plug_in_and_a_plug_ins_those_alon
     ] == []
 
 
-def test_few_module_names_stand_more_than_twice() -> None:
+def test_few_module_names_appear_more_than_twice() -> None:
     places: dict[str, set[str]] = defaultdict(set)
     for module, path in MODULES.items():
         if path.stem not in {"__init__", "__main__", *ALIKE}:
@@ -403,11 +403,11 @@ def test_few_module_names_stand_more_than_twice() -> None:
     assert len(often) <= MOST_NAMES_OFTEN, often
 
 
-def test_no_module_of_airflows_is_called_as_a_package() -> None:
+def test_no_airflow_module_has_the_name_of_a_package() -> None:
     assert not {path.stem for path in (ROOT / "cloud-services/airflow").rglob("*.py")} & TOP_FOLDERS.keys()
 
 
-def test_the_ports_know_no_adapter() -> None:
+def test_the_ports_import_no_adapter() -> None:
     for module, path in MODULES.items():
         if is_in(module, "frametally.ports") or module == "frametally.adapters_by_url":
             text = path.read_text(encoding="utf-8")
@@ -509,7 +509,7 @@ def functions_of(module: str, path: Path) -> Iterator[tuple[str, ast.AST]]:
 
 
 @pytest.mark.thorough
-def test_what_an_error_means_is_told_by_its_type_and_never_by_its_words() -> None:
+def test_code_tells_errors_apart_by_type_and_never_by_message() -> None:
     found = {
         name: lines
         for module, path in MODULES.items()
@@ -531,7 +531,7 @@ def test_what_an_error_means_is_told_by_its_type_and_never_by_its_words() -> Non
         "return error.args[0]",
     ],
 )
-def test_a_decision_by_words_is_seen(decision: str) -> None:
+def test_a_decision_based_on_a_message_is_detected(decision: str) -> None:
     assert [*decisions_by_words(ast.parse(f"def decide(error: Exception) -> object:\n    {decision}"))] == [2]
     handler = f"def decide():\n    try: pass\n    except OSError as error:\n        {decision}"
     assert [*decisions_by_words(ast.parse(handler))] == [4]
@@ -554,7 +554,7 @@ def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
     assert not {module.split(".")[0] for module in loaded} & components
 
 
-def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
+def test_the_jobs_zip_needs_only_python() -> None:
     for module, path in MODULES.items():
         if any(is_in(module, place) for place in ZIPPED):
             packages = {name.split(".")[0] for name in imports_of(path)}
@@ -564,7 +564,7 @@ def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
 
 
 @pytest.mark.thorough
-def test_days_and_hours_stand_in_one_module() -> None:
+def test_days_and_hours_are_computed_in_one_module() -> None:
     names = {f"{prefix}{unit}_{of}" for prefix in ("", "_") for unit in ("DAY", "HOUR") for of in ("MS", "S")}
     lengths = {3600, 3_600_000, 86_400, 86_400_000}
     elsewhere = [
@@ -578,7 +578,7 @@ def test_days_and_hours_stand_in_one_module() -> None:
     assert elsewhere == []
 
 
-def test_no_module_hides_one_of_the_standard_library_from_a_script_beside_it() -> None:
+def test_no_module_shadows_the_standard_library_for_a_script_next_to_it() -> None:
     for module, path in MODULES.items():
         if path.parent.name in {"job", "frametally_hadoop"}:
             assert path.stem not in sys.stdlib_module_names or path.stem == "__main__", module
@@ -594,7 +594,7 @@ def test_no_module_hides_one_of_the_standard_library_from_a_script_beside_it() -
         "locks/airflow.lock",
     ],
 )
-def test_a_lock_carries_names_versions_and_hashes_but_no_address(lock: str) -> None:
+def test_a_lock_holds_names_versions_and_hashes_but_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "--hash=sha256:" in text
     assert "://" not in text

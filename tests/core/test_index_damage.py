@@ -72,7 +72,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
-def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
+def test_one_flipped_bit_in_any_column_changes_no_answer_silently(
     whole: Path, tmp_path: Path, table: str, column: str
 ) -> None:
     before = answers(whole)
@@ -102,7 +102,7 @@ def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
     assert told  # not because it happens to have no query
 
 
-def test_a_day_whose_part_file_is_gone_is_named_and_not_said_to_be_compared(whole: Path) -> None:
+def test_a_day_without_its_part_file_is_named_and_not_reported_as_compared(whole: Path) -> None:
     store = MemoryStore()
     put_run(store, RUN, COUNTS, COVERAGE)
     store.delete(f"{RUN.prefix}/{RUN.parts[0]}")
@@ -113,7 +113,7 @@ def test_a_day_whose_part_file_is_gone_is_named_and_not_said_to_be_compared(whol
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
-def test_what_is_damaged_is_told_by_a_comparison_and_mended_from_the_store(
+def test_a_comparison_finds_damage_and_the_store_mends_it(
     whole: Path, tmp_path: Path, table: str, column: str
 ) -> None:
     path = tmp_path / "index.sqlite"
@@ -192,7 +192,7 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
 
 
 @pytest.mark.parametrize("open_it", [open_count_index, AccessBook])
-def test_damage_that_sqlite_itself_cannot_spell_is_one_line(
+def test_damage_in_text_that_sqlite_cannot_decode_is_one_line(
     tmp_path: Path, open_it: Callable[[str], Any]
 ) -> None:
     path = tmp_path / "book.sqlite"

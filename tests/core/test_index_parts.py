@@ -116,7 +116,7 @@ CHANGES: dict[str, tuple[Day, set[DayPart]]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("params", ["0" * 8, "f" * 8])
-def test_a_round_writes_the_hours_that_changed_and_keeps_the_others(
+def test_a_round_writes_the_changed_hours_and_keeps_the_others(
     new_index: Opener, change: str, params: str
 ) -> None:
     index, (day, written) = new_index(), CHANGES[change]
@@ -131,7 +131,7 @@ def test_a_round_writes_the_hours_that_changed_and_keeps_the_others(
     assert_it_is_as_written_at_once(index, run(2, day, params), day)
 
 
-def test_what_was_filmed_alone_can_change_an_hour(new_index: Opener) -> None:
+def test_a_change_of_coverage_alone_rewrites_its_hour(new_index: Opener) -> None:
     index = new_index()
     publish(index, 1, WHOLE)
     before = {*rows_by_writer(index)}
@@ -143,7 +143,7 @@ def test_what_was_filmed_alone_can_change_an_hour(new_index: Opener) -> None:
     assert index.differing_sources(newer, counts_of(WHOLE), coverage_of(WHOLE)) == ["gate"]
 
 
-def test_hours_stay_where_they_are_from_round_to_round(new_index: Opener) -> None:
+def test_hours_stay_unchanged_from_round_to_round(new_index: Opener) -> None:
     index = new_index()
     day: Day = {}
     for sequence, hour in enumerate((0, 1, 2, 23), start=1):
@@ -173,7 +173,7 @@ steps = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_any_sequence_of_rounds_gives_what_its_last_gives_alone(
+def test_any_sequence_of_rounds_gives_the_result_of_its_last_round(
     new_index: Opener, steps: list[tuple[str, Day, str]], day: Day
 ) -> None:
     index = new_index()
@@ -230,7 +230,7 @@ def drop_row(index: Any, row: IndexRow) -> None:
         client.delete(index=hit["_index"], id=hit["_id"], refresh=True)
 
 
-def test_over_damaged_cells_a_round_writes_all_and_leaves_nothing_behind(new_index: Opener) -> None:
+def test_over_damaged_cells_a_round_rewrites_everything_and_leaves_nothing_behind(new_index: Opener) -> None:
     index = new_index()
     day = WHOLE | {LATE: 2}
     publish(index, 1, WHOLE)
@@ -253,7 +253,7 @@ DAMAGE: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_repair_heals_kept_hours_like_new_ones(new_index: Opener, damage: str) -> None:
+def test_a_repair_heals_kept_hours_as_well_as_new_ones(new_index: Opener, damage: str) -> None:
     index, store = new_index(), MemoryStore()
     for sequence, day in enumerate((WHOLE, WHOLE | {LATE: 2}), start=1):
         put_run(store, run(sequence, day), counts_of(day), coverage_of(day))
@@ -270,7 +270,7 @@ def test_a_repair_heals_kept_hours_like_new_ones(new_index: Opener, damage: str)
     assert check_index(store, index, NoProgress()).differences == []
 
 
-def test_two_days_and_two_models_keep_their_hours_apart(new_index: Opener) -> None:
+def test_two_days_or_two_models_keep_their_hours_apart(new_index: Opener) -> None:
     """SQL rows contain neither day nor model, so deleting one day or model must spare the others."""
     index = new_index()
     for sequence, model in itertools.product((1, 2), ("m", "other")):

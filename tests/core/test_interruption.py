@@ -34,7 +34,7 @@ def close_a_connection() -> None:
 
 
 @pytest.mark.parametrize("work", [close_a_connection, Forgotten, lambda: signal.raise_signal(signal.SIGTERM)])
-def test_sigterm_ends_a_command_without_a_traceback_whatever_it_does(
+def test_sigterm_ends_a_command_without_a_traceback_at_any_point(
     work: Callable[[], object], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)

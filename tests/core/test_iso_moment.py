@@ -30,11 +30,11 @@ def test_a_moment_with_an_offset_is_the_same_time_in_every_zone(time_ms: int, of
         ("2026-03-29T02:30:00", "2026-03-29T01:30:00Z"),
     ],
 )
-def test_without_an_offset_it_is_of_the_zone(text: str, utc: str) -> None:
+def test_a_moment_without_an_offset_is_in_the_given_zone(text: str, utc: str) -> None:
     assert iso_moment_ms(text, BERLIN) == iso_moment_ms(utc, BERLIN)
 
 
 @pytest.mark.parametrize("text", ["", "noon", "2026-13-01", "10000-01-01T00:00:00Z"])
-def test_what_names_no_moment_is_refused(text: str) -> None:
+def test_text_that_is_not_a_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         iso_moment_ms(text, BERLIN)

@@ -39,7 +39,7 @@ def with_scans(scans: int, size_px: tuple[int, int] = (64, 48)) -> bytes:
     return data + last * (scans - data.count(START_OF_SCAN)) + END
 
 
-def test_a_picture_may_have_100_scans_and_no_more() -> None:
+def test_a_picture_may_have_at_most_100_scans() -> None:
     assert decode_pixels(with_scans(100)).shape == (48, 64, 3)
     with pytest.raises(Poison, match=r"^it has more than 100 scans"):
         decode_pixels(with_scans(101))
@@ -48,7 +48,7 @@ def test_a_picture_may_have_100_scans_and_no_more() -> None:
 
 
 @pytest.mark.thorough
-def test_the_more_pixels_the_fewer_scans_but_never_fewer_than_cameras_make(
+def test_larger_pictures_may_have_fewer_scans_but_never_fewer_than_cameras_make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     check_scans(with_scans(40, (7000, 7000)))
@@ -60,7 +60,7 @@ def test_the_more_pixels_the_fewer_scans_but_never_fewer_than_cameras_make(
         check_scans(with_scans(21))
 
 
-def test_what_only_looks_like_a_scan_is_none() -> None:
+def test_bytes_that_only_look_like_a_scan_are_not_counted() -> None:
     plain = jpeg(Image.new("RGB", (64, 48)))
     comment = b"\xff\xfe" + struct.pack(">H", 2 + 2000) + START_OF_SCAN * 1000
     check_scans(plain[:2] + comment + plain[2:] + START_OF_SCAN * 1000)
@@ -70,7 +70,7 @@ def test_what_only_looks_like_a_scan_is_none() -> None:
 
 
 @pytest.mark.parametrize("filler", [b"\xff\xfe\0\2", b"\xff", b"\xff\x01"])
-def test_a_picture_of_nothing_but_markers_is_refused(filler: bytes) -> None:
+def test_a_picture_made_only_of_markers_is_refused(filler: bytes) -> None:
     plain = jpeg(Image.new("RGB", (64, 48)))
     hostile = plain[:2] + filler * 1_000_000 + plain[2:]
     for read in (jpeg_size_px, check_scans, decode_pixels):
@@ -79,7 +79,7 @@ def test_a_picture_of_nothing_but_markers_is_refused(filler: bytes) -> None:
 
 
 @pytest.mark.parametrize("progressive", [True, False])
-def test_fewer_bytes_than_any_picture_of_that_size_has_are_refused(progressive: bool) -> None:
+def test_fewer_bytes_than_any_picture_of_that_size_needs_are_refused(progressive: bool) -> None:
     data = jpeg(Image.new("RGB", (64, 48)), progressive=progressive)
     at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     claims = data[: at + 5] + struct.pack(">HH", 7000, 7000) + data[at + 9 :]
@@ -99,7 +99,7 @@ def test_fewer_bytes_than_any_picture_of_that_size_has_are_refused(progressive: 
     st.booleans(),
     st.integers(1, 100),
 )
-def test_no_whole_picture_is_refused_however_little_is_in_it(
+def test_an_intact_picture_is_never_refused_however_plain_it_is(
     width_px: int,
     height_px: int,
     mode: str,

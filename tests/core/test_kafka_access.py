@@ -45,7 +45,7 @@ def test_a_url_that_names_no_server_is_refused(url: str) -> None:
         open_frame_log(url)
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+def test_a_password_in_the_url_is_refused_without_being_repeated() -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_LOG_PASSWORD") as caught:
         open_frame_log("kafka://me:hush@one:9092")
     assert "hush" not in str(caught.value)
@@ -61,11 +61,11 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
         (LogAccess(**ME, security="SASL_SSL"), "SASL_SSL"),
     ],
 )
-def test_the_kind_of_connection_follows_from_what_is_set(access: LogAccess, security: str) -> None:
+def test_the_settings_determine_the_kind_of_connection(access: LogAccess, security: str) -> None:
     assert read_kafka_access("kafka://one", access).security == security
 
 
-def test_settings_win_over_the_file_and_the_url_over_its_servers(
+def test_settings_win_over_the_file_and_the_url_over_the_files_servers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     properties = tmp_path / "client.properties"
@@ -108,7 +108,7 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
         ("sasl.username=me", "requires a user name and a password"),
     ],
 )
-def test_what_the_file_must_not_say_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_forbidden_entries_of_the_file_are_named(tmp_path: Path, line: str, said: str) -> None:
     properties = tmp_path / "client.properties"
     properties.write_text(line)
     with pytest.raises(Misconfigured, match=said):
@@ -172,14 +172,14 @@ def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes 
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not seem to be Kafka"),
     ],
 )
-def test_a_server_that_is_no_kafka_is_told_from_one_that_is_away(
+def test_a_server_that_is_not_kafka_is_told_apart_from_one_that_is_down(
     strange_server: Callable[[bytes | None], str], answer: bytes | None, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         check_reachable(read_kafka_access(strange_server(answer)))
 
 
-def test_one_server_that_may_come_back_is_reason_enough_to_wait(
+def test_one_server_that_may_come_back_is_enough_to_wait_for(
     strange_server: Callable[[bytes | None], str],
 ) -> None:
     url = f"kafka://nowhere.invalid:9092,{strange_server(b'').removeprefix('kafka://')}"
@@ -187,7 +187,7 @@ def test_one_server_that_may_come_back_is_reason_enough_to_wait(
         check_reachable(read_kafka_access(url))
 
 
-def test_a_host_whose_name_is_not_known_is_away_as_a_container_that_is_stopped_is() -> None:
+def test_an_unknown_host_name_counts_as_down_like_a_stopped_container() -> None:
     with pytest.raises(Retryable, match=r"kafka\.invalid:9092: unknown host .* or check FRAMETALLY_LOG_URL"):
         check_reachable(read_kafka_access("kafka://kafka.invalid:9092"))
 
@@ -202,7 +202,7 @@ def test_a_host_whose_name_is_not_known_is_away_as_a_container_that_is_stopped_i
         errors.StaleMetadata(),
     ],
 )
-def test_a_kafka_that_is_stopped_is_called_so_and_not_a_broken_one(error: Exception) -> None:
+def test_a_stopped_kafka_is_reported_as_stopped_and_not_as_broken(error: Exception) -> None:
     away = explain(error, KafkaAccess(servers=(("gate", 9092),)), "kafka://gate:9092", "frames", "read")
     assert isinstance(away, Retryable)
     assert str(away).startswith("kafka://gate:9092 is not responding (")

@@ -11,7 +11,7 @@ from frametally.errors import Poison
 
 
 @given(st.text())
-def test_any_name_becomes_a_slug_that_is_safe_in_keys_and_stays_itself(name: str) -> None:
+def test_any_name_becomes_a_slug_that_is_safe_in_keys_and_stable(name: str) -> None:
     slug = keys.slug(name)
     assert slug
     assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -33,7 +33,7 @@ def test_any_name_becomes_a_slug_that_is_safe_in_keys_and_stays_itself(name: str
         ("北門", "source-d8d65577"),
     ],
 )
-def test_a_slug_reads_like_its_name_and_ends_in_a_hash_where_it_cannot_hold_it(name: str, slug: str) -> None:
+def test_a_slug_reads_like_its_name_and_ends_in_a_hash_where_it_loses_letters(name: str, slug: str) -> None:
     assert keys.slug(name) == slug
 
 
@@ -48,7 +48,7 @@ LONG = st.tuples(st.sampled_from(["x" * 60, "カメラ玄関前の道路" * 8]),
 
 @pytest.mark.thorough
 @given(st.lists(ALIKE | LONG | st.text(), min_size=2, max_size=40))
-def test_no_two_names_share_a_slug_but_by_case_and_hyphens_for_spaces(names: list[str]) -> None:
+def test_two_names_share_a_slug_only_if_they_differ_by_case_or_hyphens_for_spaces(names: list[str]) -> None:
     slugs: dict[str, set[str]] = {}
     for name in names:
         slugs.setdefault(keys.slug(name), set()).add(meant(name))
@@ -66,7 +66,7 @@ def test_no_two_names_share_a_slug_but_by_case_and_hyphens_for_spaces(names: lis
         ("ВХОД 7", "вход-7"),
     ],
 )
-def test_a_name_typed_otherwise_is_the_same_source(one: str, other: str) -> None:
+def test_a_name_typed_differently_is_the_same_source(one: str, other: str) -> None:
     assert keys.slug(one) == keys.slug(other)
 
 
@@ -81,12 +81,12 @@ def test_a_name_typed_otherwise_is_the_same_source(one: str, other: str) -> None
         ("C+", "C-"),
     ],
 )
-def test_names_of_which_a_slug_would_lose_letters_stay_apart(one: str, other: str) -> None:
+def test_names_whose_slugs_would_lose_letters_stay_apart(one: str, other: str) -> None:
     assert keys.slug(one) != keys.slug(other)
 
 
 @given(st.integers(min_value=-10_000_000_000, max_value=4_102_444_800_000), st.integers(0, 10**9))
-def test_an_image_key_of_any_time_passes_its_own_check(captured_at_ms: int, index: int) -> None:
+def test_an_image_key_of_any_time_is_valid(captured_at_ms: int, index: int) -> None:
     key = keys.image_key("cam", captured_at_ms, "0123456789ab" * 5 + "0000", index)
     assert keys.check_image_key(key) == key
 
@@ -103,7 +103,7 @@ def test_an_image_key_of_any_time_passes_its_own_check(captured_at_ms: int, inde
         "images/Cam/2026-01-01/1-0123456789ab-0.jpg",
     ],
 )
-def test_anything_else_is_no_image_key(key: str) -> None:
+def test_no_other_text_is_an_image_key(key: str) -> None:
     with pytest.raises(Poison):
         keys.check_image_key(key)
 

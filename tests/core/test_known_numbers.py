@@ -229,15 +229,15 @@ class Totals(msgspec.Struct):
 ANSWERS = [endpoint.answer for endpoint in ALL_ENDPOINTS if endpoint.answer is not None]
 
 
-def test_each_number_of_an_answer_has_a_promise() -> None:
+def test_each_number_in_an_answer_has_a_promise() -> None:
     assert without_a_promise(ANSWERS) == set()
 
 
-def test_a_number_of_a_new_answer_needs_a_promise() -> None:
+def test_a_number_in_a_new_answer_needs_a_promise() -> None:
     assert without_a_promise([*ANSWERS, Totals]) == {"Bicycles.detections", "Totals.parked"}
 
 
-def test_each_answer_that_is_listed_has_these_numbers() -> None:
+def test_each_listed_answer_has_these_numbers() -> None:
     numbers: dict[str, set[str]] = {}
     for answer in ANSWERS:
         collect(inspect.type_info(answer), numbers)
@@ -247,7 +247,7 @@ def test_each_answer_that_is_listed_has_these_numbers() -> None:
         pytest.skip(f"needs the capabilities of {', '.join(sorted(without))}")
 
 
-def test_each_number_of_an_export_has_a_promise() -> None:
+def test_each_number_in_an_export_has_a_promise() -> None:
     from frametally_web.exports import rows
 
     columns = [part for part in vars(rows).values() if isinstance(part, (list, tuple))]

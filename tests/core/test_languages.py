@@ -115,12 +115,12 @@ def placeholders(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+\}|<[^>]*>", text))
 
 
-def test_every_text_that_is_used_exists_in_english() -> None:
+def test_every_text_in_use_exists_in_english() -> None:
     english = {FORM.sub("", key) for key in texts("en")} | texts("en").keys()
     assert sorted(used(".js", ".html").keys() - english) == []
 
 
-def test_every_english_text_is_used() -> None:
+def test_every_english_text_is_in_use() -> None:
     assert [key for key in texts("en") if not used()[key] and not used()[FORM.sub("", key)]] == []
 
 
@@ -133,7 +133,7 @@ def test_a_folder_has_its_own_keys_in_order(folder: Path) -> None:
         assert [key for key in keys if not key.startswith(f"{name}.")] == [], path
 
 
-def test_no_key_ends_with_a_number_which_would_say_nothing_about_its_text() -> None:
+def test_no_key_ends_with_a_number_since_that_says_nothing_about_its_text() -> None:
     assert [key for key in texts("en") if re.search(r"_\d+(?:_html)?$", FORM.sub("", key))] == []
 
 
@@ -146,7 +146,7 @@ def test_another_language_has_every_text(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_another_language_has_no_text_that_english_lacks(language: str) -> None:
+def test_no_other_language_has_a_text_that_english_lacks(language: str) -> None:
     assert [key for key in texts(language) if key not in texts("en") and not FORM.search(key)] == []
 
 
@@ -162,7 +162,7 @@ def test_a_text_has_the_same_names_and_markup_in_each_language(language: str) ->
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_texts_of_the_page_are_in_its_catalogue(folder: str) -> None:
+def test_the_pages_texts_are_in_its_catalogue(folder: str) -> None:
     left = texts_in(folder)
     assert len(left) <= AT_MOST.get(folder, 0), "give each a key in languages/en.json:\n" + "\n".join(left)
 
@@ -174,7 +174,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("language", sorted(OF_THE_DATA))
-def test_pages_have_the_readers_words_and_not_those_of_the_data(language: str) -> None:
+def test_pages_use_the_readers_words_and_not_those_of_the_data_model(language: str) -> None:
     shown = {key: re.sub(r"\{\w+\}", "", text) for key, text in texts(language).items()}
     if language == "en":
         shown |= {

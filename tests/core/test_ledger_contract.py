@@ -170,7 +170,7 @@ def test_an_empty_store_makes_an_empty_ledger(make: Callable[..., Ledger], store
     assert not any(value for name, value in books(ledger).items() if name != "extent")
 
 
-def test_frames_are_tallied_once_however_often_they_stand_in_segments(
+def test_frames_are_tallied_once_however_often_segments_repeat_them(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     fill(store)
@@ -191,7 +191,7 @@ def test_frames_are_tallied_once_however_often_they_stand_in_segments(
     assert {(letter.segment, letter.offset) for letter in dead} == letters
 
 
-def test_a_refresh_costs_what_is_new(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_a_refresh_reads_only_what_is_new(make: Callable[..., Ledger], store: MemoryStore) -> None:
     class CountingStore(MemoryStore):
         gets = 0
 
@@ -224,7 +224,7 @@ def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(
     assert {tally.media for tally in ledger.tallies(MODEL)} == {*media}
 
 
-def test_what_is_removed_costs_what_lies_at_its_times_whatever_else_is_kept(
+def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(
     make: Callable[..., Ledger],
 ) -> None:
     class CountingStore(MemoryStore):
@@ -256,7 +256,7 @@ def test_what_is_removed_costs_what_lies_at_its_times_whatever_else_is_kept(
     assert books(ledger) == books(anew)
 
 
-def test_a_segment_over_midnight_that_went_leaves_no_frame_of_either_day(
+def test_a_removed_segment_over_midnight_leaves_no_frame_on_either_day(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     key = put_segment(store, 0, [frame(86_399), frame(86_400)])
@@ -267,7 +267,7 @@ def test_a_segment_over_midnight_that_went_leaves_no_frame_of_either_day(
     assert ledger.tallies(MODEL) == []
 
 
-def test_a_segment_that_went_takes_no_dead_letter_of_another_along(
+def test_a_removed_segment_takes_no_other_segments_dead_letter_along(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     went = put_segment(store, 0, [frame(0), frame(9)])
@@ -279,7 +279,7 @@ def test_a_segment_that_went_takes_no_dead_letter_of_another_along(
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(1, 1)]
 
 
-def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
+def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     first = put_segment(store, 0, [frame(0), frame(9)])
@@ -314,7 +314,7 @@ PLACES = st.tuples(st.integers(0, 3), st.integers(0, 5))  # a day, and the next 
     ),
     st.lists(st.tuples(st.integers(0, 5), st.none() | st.lists(PLACES, max_size=3)), max_size=5),
 )
-def test_what_went_or_was_put_again_leaves_the_books_of_a_ledger_from_nothing(
+def test_a_ledger_after_removals_and_rewrites_equals_one_from_scratch(
     content: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]],
     changes: list[tuple[int, list[tuple[int, int]] | None]],
 ) -> None:
@@ -344,7 +344,9 @@ def test_what_went_or_was_put_again_leaves_the_books_of_a_ledger_from_nothing(
         assert books(ledger) == books(anew)
 
 
-def test_a_deleted_ledger_gives_the_same_books_again(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_a_deleted_ledger_is_rebuilt_with_the_same_books(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
     ledger = make()
     refresh(ledger, store)
     fill(store)
@@ -361,7 +363,7 @@ def test_a_deleted_ledger_gives_the_same_books_again(make: Callable[..., Ledger]
     assert books(ledger) == books(anew)
 
 
-def test_a_dead_letter_replayed_with_success_is_open_no_longer(
+def test_a_successfully_replayed_dead_letter_is_no_longer_open(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     fill(store)
@@ -373,7 +375,7 @@ def test_a_dead_letter_replayed_with_success_is_open_no_longer(
     assert ledger.tallies(MODEL)[0][2:] == (4, 0)
 
 
-def test_a_dropped_dead_letter_is_open_no_longer_and_still_in_the_equation(
+def test_a_dropped_dead_letter_is_no_longer_open_but_still_in_the_equation(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     fill(store)
@@ -386,7 +388,7 @@ def test_a_dropped_dead_letter_is_open_no_longer_and_still_in_the_equation(
     assert ledger.tallies(MODEL)[0].dead_lettered == 1
 
 
-def test_a_record_that_is_damaged_in_the_ledger_itself_is_read_again(
+def test_a_record_damaged_in_the_ledger_itself_is_read_again(
     make: Callable[..., Any], store: MemoryStore
 ) -> None:
     put_manifest(store, 6)
@@ -402,7 +404,7 @@ def test_a_record_that_is_damaged_in_the_ledger_itself_is_read_again(
     assert [manifest.frames_announced for manifest in ledger.manifests()] == [6]
 
 
-def test_what_changes_or_goes_in_the_store_does_so_in_the_ledger(
+def test_changes_and_removals_in_the_store_reach_the_ledger(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     fill(store)
@@ -427,7 +429,7 @@ def test_what_changes_or_goes_in_the_store_does_so_in_the_ledger(
             assert connection.execute(query).fetchall() == []
 
 
-def test_the_newest_pointer_of_a_day_is_its_run(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_the_newest_pointer_of_a_day_names_its_run(make: Callable[..., Ledger], store: MemoryStore) -> None:
     pointers = [put_run(store, sequence, sequence) for sequence in (1, 2, 3)]
     ledger = make()
     refresh(ledger, store)
@@ -437,7 +439,7 @@ def test_the_newest_pointer_of_a_day_is_its_run(make: Callable[..., Ledger], sto
     assert [counted.run.sequence for counted in ledger.runs()] == [2]
 
 
-def test_bytes_of_a_source_in_a_segment_are_its_lines(
+def test_a_sources_bytes_in_a_segment_are_exactly_its_lines(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     lines = [frame(0, source="gate"), frame(1), frame(2)]
@@ -461,7 +463,7 @@ def test_bytes_of_a_source_in_a_segment_are_its_lines(
         (lambda data: with_checksums(data.replace(b'"frame_index":1', b'"frame_index":x')), "line 3"),
     ],
 )
-def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(
+def test_an_unreadable_object_is_named_and_healed_once_it_is_mended(
     make: Callable[..., Ledger], store: MemoryStore, break_it: Callable[[bytes], bytes], says: str
 ) -> None:
     key = put_segment(store, 0, [frame(0), frame(1)])
@@ -482,7 +484,7 @@ def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(3, 0)]
 
 
-def test_a_model_whose_only_segment_cannot_be_read_is_a_model(
+def test_a_model_whose_only_segment_is_unreadable_is_still_listed(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     key = put_segment(store, 0, [frame(0)])
@@ -493,7 +495,7 @@ def test_a_model_whose_only_segment_cannot_be_read_is_a_model(
     assert key in ledger.problems(MODEL)[0]
 
 
-def test_a_body_cut_short_on_its_way_is_read_again_the_next_time(make: Callable[..., Ledger]) -> None:
+def test_an_interrupted_download_is_read_again_the_next_time(make: Callable[..., Ledger]) -> None:
     class Cutting(MemoryStore):
         cuts = 1
 
@@ -510,7 +512,7 @@ def test_a_body_cut_short_on_its_way_is_read_again_the_next_time(make: Callable[
     assert (ledger.problems(MODEL), ledger.tallies(MODEL)[0].detected) == ([], 2)
 
 
-def test_a_manifest_that_does_not_parse_is_named_whatever_the_model(
+def test_a_manifest_that_does_not_parse_is_named_for_every_model(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     store.put(keys.media_key(MEDIUM), b"{")
@@ -532,7 +534,7 @@ def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledge
     assert [ledger.tallies(model)[0].detected for model in ledger.models()] == [2, 1]
 
 
-def test_the_newest_frame_is_that_of_each_source_and_of_the_model(
+def test_the_newest_frame_is_known_for_each_source_and_for_the_model(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     put_segment(store, 0, [frame(at, source=source) for source, at in (("a", 7), ("b", 3), ("a", 5))])
@@ -545,7 +547,7 @@ def test_the_newest_frame_is_that_of_each_source_and_of_the_model(
     assert ledger.newest_frames("unknown") == {}
 
 
-def test_the_pace_is_that_of_the_newest_segments_however_many_a_minute_has(
+def test_the_pace_comes_from_the_newest_segments_however_many_there_are_a_minute(
     make: Callable[..., Ledger], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MOST_PUTS", 2)
@@ -558,7 +560,7 @@ def test_the_pace_is_that_of_the_newest_segments_however_many_a_minute_has(
     assert [messages for _, messages in ledger.recent_puts(MODEL, 60_000)] == [3, 3, 3]
 
 
-def test_two_that_refresh_at_once_keep_one_set_of_books(
+def test_two_simultaneous_refreshes_keep_one_set_of_books(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     for first in range(0, 400, 4):
@@ -582,7 +584,7 @@ def test_two_that_refresh_at_once_keep_one_set_of_books(
     ),
     st.data(),
 )
-def test_the_order_in_which_segments_come_changes_nothing(
+def test_the_order_of_segments_changes_nothing(
     content: list[tuple[list[int], list[int]]], data: st.DataObject
 ) -> None:
     whole, parts = MemoryStore(), MemoryStore()
@@ -609,7 +611,7 @@ def test_the_order_in_which_segments_come_changes_nothing(
         assert sum(tally.dead_lettered for tally in at_once.tallies(MODEL)) == buried
 
 
-def test_segments_that_follow_each_other_without_a_loss_are_one_link(
+def test_consecutive_segments_without_a_gap_are_one_link(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     for first in (0, 2, 4, 8, 10):  # of which 6 is missing
@@ -628,7 +630,7 @@ def test_segments_that_follow_each_other_without_a_loss_are_one_link(
 
 
 @pytest.mark.parametrize("passed_s", [86_400, -1])
-def test_of_many_segments_those_that_went_are_noticed_once_a_day_and_after_a_clock_was_set_back(
+def test_removed_segments_among_many_are_noticed_daily_and_after_a_clock_was_set_back(
     make: Callable[..., Ledger], store: MemoryStore, passed_s: int
 ) -> None:
     key = put_segment(store, 0, [frame(0)])
@@ -645,7 +647,7 @@ def test_of_many_segments_those_that_went_are_noticed_once_a_day_and_after_a_clo
     assert ledger.tallies(MODEL)[0].detected == 2
 
 
-def test_headers_that_are_read_before_their_lines_leave_the_same_books(
+def test_reading_headers_before_lines_gives_the_same_books(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     fill(store)
@@ -663,7 +665,7 @@ def hours_of(ledger: Ledger) -> list[list[CountedHour]]:
     return [[*ledger.counted_hours(with_margin=with_margin)] for with_margin in (True, False)]
 
 
-def test_lines_that_are_damaged_are_named_though_their_header_was_read_before(
+def test_damaged_lines_are_named_even_if_their_header_was_read_before(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     key = put_segment(store, 0, [frame(0), frame(1)])
@@ -691,7 +693,9 @@ HOUR_MS = 3_600_000
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=examples(20))
-def test_an_hour_is_known_by_its_segments_in_any_order(spans: list[tuple[int, int]], order: Any) -> None:
+def test_an_hours_digest_depends_on_its_segments_and_not_on_their_order(
+    spans: list[tuple[int, int]], order: Any
+) -> None:
     """In any order, with repetitions, the digests equal those of a fresh ledger, and differ between sets."""
     with ExitStack() as stack:
         make, store = Sqlite(stack), MemoryStore()
@@ -727,7 +731,7 @@ def test_an_hour_is_known_by_its_segments_in_any_order(spans: list[tuple[int, in
             assert rows and any(row.is_own for row in rows) == one.is_own
 
 
-def test_pictures_far_apart_are_counted_in_their_own_hours_alone(
+def test_pictures_far_apart_count_only_in_their_own_hours(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:
     day_s = 86_400
@@ -752,7 +756,7 @@ def test_a_url_that_names_no_ledger_is_refused_with_one_that_does(url: str) -> N
         open_ledger(url)
 
 
-def test_a_ledger_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_named_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"no database at all, but long enough to be looked at " * 99)
     with pytest.raises(Misconfigured, match="frametally ledger rebuild"):

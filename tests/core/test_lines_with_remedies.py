@@ -29,7 +29,7 @@ from frametally_models.files import read_class_names
     ],
     ids=["cfg", "weights", "names", "certificates", "medium"],
 )
-def test_a_file_that_cannot_be_read_is_one_line_with_a_remedy(
+def test_an_unreadable_file_is_one_line_with_a_remedy(
     tmp_path: Path, read: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "given"
@@ -44,6 +44,6 @@ def test_a_file_that_cannot_be_read_is_one_line_with_a_remedy(
         read(path)
 
 
-def test_a_pattern_that_is_none_is_told_with_one_that_is() -> None:
+def test_an_invalid_pattern_is_refused_with_a_valid_example() -> None:
     with pytest.raises(Misconfigured, match=r"FRAMETALLY_TIME_PATTERN=cam_%H: .*; use one like cam_%Y%m%d"):
         load_settings(time_pattern="cam_%H")

@@ -32,7 +32,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_names_of_others_set_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_programs_variable_names_configure_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, **SEEDS)
     settings = load_settings()
     assert settings.smtp_url == "smtps://mail.example.org:465"
@@ -41,17 +41,17 @@ def test_names_of_others_set_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.mail_sender == "one@example.org"
 
 
-def test_without_a_port_mail_is_submitted_where_it_usually_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_port_mail_uses_the_usual_submission_port(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, SMTP_SERVER="mail.example.org")
     assert load_settings().smtp_url == "smtp://mail.example.org:587"
 
 
-def test_names_of_others_are_read_from_the_env_file_too(tmp_path: Path) -> None:
+def test_other_programs_variable_names_are_also_read_from_the_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SMTP_SERVER=mail.example.org\nEMAIL_RECEIVER=a@b.example\n")
     assert load_settings().mail_receivers == ["a@b.example"]
 
 
-def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
+def test_our_settings_win_and_a_password_goes_only_to_the_server_it_was_set_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_all(monkeypatch, **SEEDS)
@@ -88,7 +88,7 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
     ],
     ids=str,
 )
-def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
+def test_a_wrong_value_is_one_line_that_names_the_variable_in_use(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, str], says: str
 ) -> None:
     set_all(monkeypatch, **values)
@@ -100,7 +100,7 @@ def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
     assert len(line.splitlines()) == 1
 
 
-def test_doctor_shows_where_a_setting_comes_from_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_shows_the_origin_of_a_setting_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, **SEEDS)
     rows = {row.name: (row.value, row.note) for row in setting_rows()}
     assert rows["FRAMETALLY_SMTP_URL"] == ("smtps://mail.example.org:465", "SMTP_SERVER")

@@ -73,7 +73,7 @@ def covered_up(found: Sequence[CoverageBucket]) -> list[CoverageBucket]:
 
 
 @given(moments, cuts, st.integers(1, 12))
-def test_bars_are_the_same_wherever_their_range_is_cut(
+def test_bars_are_the_same_wherever_their_range_is_split(
     found: list[tuple[int, str, str | None, int, int | None]], cut: list[int], length: int
 ) -> None:
     bars = [
@@ -87,7 +87,7 @@ def test_bars_are_the_same_wherever_their_range_is_cut(
 
 
 @given(moments, cuts, st.integers(1, 12))
-def test_coverage_is_the_same_wherever_its_range_is_cut(
+def test_coverage_is_the_same_wherever_its_range_is_split(
     found: list[tuple[int, str, str | None, int, int | None]], cut: list[int], length: int
 ) -> None:
     covered = [
@@ -100,13 +100,13 @@ def test_coverage_is_the_same_wherever_its_range_is_cut(
     assert join([([], part) for part in parts])[1] == covered_up([one for _, one in covered])
 
 
-def test_a_sum_is_of_all_or_of_nothing() -> None:
+def test_a_sum_is_unknown_if_any_part_is_unknown() -> None:
     assert sum_all_or_unknown([3, 4, 5]) == 12
     assert sum_all_or_unknown([]) == 0
     assert sum_all_or_unknown([3, None, 5]) is None
 
 
-def test_hours_of_the_week_add_up_and_what_is_unknown_of_one_is_unknown() -> None:
+def test_hours_of_the_week_add_up_and_one_unknown_part_makes_the_sum_unknown() -> None:
     one, other = WeekHour(8, 10, 7, 3, 2, 5.0, 6, 1000), WeekHour(8, 20, 4, 5, None, 2.0, 1, 500)
     assert add_week_hours(one, other) == WeekHour(8, 30, 11, 5, None, 2.0, 7, 1500)
 

@@ -11,7 +11,7 @@ from tests import mutants
 
 
 @pytest.mark.thorough
-def test_every_rule_has_a_mutant_and_what_is_called_equivalent_is_one() -> None:
+def test_every_rule_has_a_mutant_and_every_mutant_called_equivalent_exists() -> None:
     places = [*mutants.RULES, *mutants.MONEY_PATHS]
     # A capability's folder may be missing, but not single modules of it.
     assert [place for place in places if not is_gone(place) and not (mutants.ROOT / place).exists()] == []

@@ -122,7 +122,7 @@ def test_names_say_what_they_hold(folder: str) -> None:
         pytest.fail("\n".join([f"{len(names) - most} too many:", *names_of_change(names)]), pytrace=False)
 
 
-def test_of_a_change_only_its_own_lines_are_named() -> None:
+def test_only_a_changes_own_lines_are_named() -> None:
     diff = "--- a/core/a.py\n+++ b/core/a.py\n@@ -3 +3,2 @@ def f():\n@@ -9,2 +10,0 @@\n@@ -20,0 +19 @@\n"
     assert changed_lines(diff) == {"core/a.py:3", "core/a.py:4", "core/a.py:19"}
 
@@ -139,7 +139,7 @@ def test_of_a_change_only_its_own_lines_are_named() -> None:
         "with open_file() as given: ...",
     ],
 )
-def test_a_name_that_says_nothing_is_seen(line: str) -> None:
+def test_a_vague_name_is_detected(line: str) -> None:
     assert empty_names_in(line)
 
 

@@ -34,7 +34,7 @@ def family(number):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
-def test_only_sockets_within_the_machines_own_files_can_be_opened() -> None:
+def test_only_sockets_within_the_machine_can_be_opened() -> None:
     said = run(
         TRY
         + "before = family(socket.AF_INET)\n"
@@ -46,7 +46,7 @@ def test_only_sockets_within_the_machines_own_files_can_be_opened() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
-def test_no_turn_before_all_other_processes_is_taken() -> None:
+def test_no_process_can_take_priority_over_all_others() -> None:
     said = run(
         """
         import os
@@ -67,7 +67,7 @@ def test_no_turn_before_all_other_processes_is_taken() -> None:
     assert said == "True EPERM EPERM 0"
 
 
-def test_a_server_that_listens_is_not_reached() -> None:
+def test_a_listening_server_cannot_be_reached() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
         said = run(
@@ -85,7 +85,7 @@ def test_a_server_that_listens_is_not_reached() -> None:
             server.accept()
 
 
-def test_what_is_started_and_each_thread_has_none_either() -> None:
+def test_child_processes_and_all_threads_lose_the_network_too() -> None:
     said = run(
         TRY
         + textwrap.dedent(
@@ -107,7 +107,7 @@ def test_what_is_started_and_each_thread_has_none_either() -> None:
     assert said == "EACCES 1"
 
 
-def test_a_connection_that_was_handed_before_stays() -> None:
+def test_an_already_open_connection_stays_open() -> None:
     said = run(
         """
         ours, theirs = socket.socketpair()
@@ -120,6 +120,6 @@ def test_a_connection_that_was_handed_before_stays() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
-def test_it_needs_no_right() -> None:
+def test_giving_up_the_network_needs_no_privilege() -> None:
     drop = f"import os\nif os.getuid() == 0: os.setuid({NOBODY})\n"
     assert run(drop + "print(os.getuid() != 0, without_network(may_keep=False))") == "True None"

@@ -26,14 +26,14 @@ def named() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version, _ in lines}
 
 
-def test_notice_names_each_package_of_the_locks_in_its_version_and_none_that_is_gone() -> None:
+def test_notice_names_each_locked_package_in_its_version_and_no_removed_one() -> None:
     page = {canonicalize_name(name) for name in CALLED["of_page"]()}
     told = {(name, version) for name, version in named().items() if name not in page}
     assert told == CALLED["locked"](), "a lock has changed: run `make notice`"
     assert len(told) > 50
 
 
-def test_notice_names_the_libraries_of_the_page_in_their_versions() -> None:
+def test_notice_names_the_pages_libraries_in_their_versions() -> None:
     package = json.loads((ROOT / "simple_frontend/package.json").read_text(encoding="utf-8"))
     of_page = CALLED["of_page"]()
     assert set(of_page) >= set(package["dependencies"]) - {"esbuild"}
@@ -44,12 +44,12 @@ def test_notice_names_the_libraries_of_the_page_in_their_versions() -> None:
 @pytest.mark.parametrize(
     "program", ["x264", "x265", "FFmpeg", "psycopg", "yolov4-tiny.weights", "traffic.mp4"]
 )
-def test_what_binds_who_gives_an_image_on_is_said(program: str) -> None:
+def test_the_notice_says_what_binds_those_who_redistribute_an_image(program: str) -> None:
     assert program in (ROOT / "NOTICE").read_text(encoding="utf-8").partition("IN THE PACKAGES")[0]
 
 
 @pytest.mark.thorough
-def test_the_list_of_parts_is_valid_and_has_all_that_notice_names(tmp_path: Path) -> None:
+def test_the_parts_list_is_valid_and_has_everything_that_the_notice_names(tmp_path: Path) -> None:
     pytest.importorskip("cyclonedx_py", reason="needs cyclonedx-bom, a tool (make .venv/dev)")
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator

@@ -99,7 +99,9 @@ def test_an_object_reads_back_as_it_was_put(store: ObjectStore, size_bytes: int,
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_an_object_put_anew_has_another_version_and_a_time(store: ObjectStore, durable: bool) -> None:
+def test_an_object_that_is_put_again_has_another_version_and_a_time(
+    store: ObjectStore, durable: bool
+) -> None:
     versions = []
     for data in (b"one", b"two", b"one"):
         store.delete("media/a.json")
@@ -114,7 +116,9 @@ def test_an_object_put_anew_has_another_version_and_a_time(store: ObjectStore, d
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_put_replaces_unless_it_is_told_to_leave_what_is_there(store: ObjectStore, durable: bool) -> None:
+def test_a_put_replaces_an_object_unless_it_must_keep_the_existing_one(
+    store: ObjectStore, durable: bool
+) -> None:
     assert store.put("media/a.json", b"first", if_absent=True, durable=durable)
     assert not store.put("media/a.json", b"second", if_absent=True, durable=durable)
     assert store.get("media/a.json") == b"first"
@@ -123,7 +127,7 @@ def test_a_put_replaces_unless_it_is_told_to_leave_what_is_there(store: ObjectSt
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_of_8_threads_that_race_to_create_an_object_exactly_one_wins(
+def test_exactly_one_of_8_threads_that_race_to_create_an_object_wins(
     store: ObjectStore, durable: bool
 ) -> None:
     keys = [f"metadata/{n}.jsonl" for n in range(20)]
@@ -137,7 +141,7 @@ def test_of_8_threads_that_race_to_create_an_object_exactly_one_wins(
     assert all(store.get(key) == name for key, name in won)
 
 
-def test_what_is_not_there_is_missing_and_removing_it_is_no_error(store: ObjectStore) -> None:
+def test_an_absent_object_is_missing_and_removing_it_is_not_an_error(store: ObjectStore) -> None:
     store.put("a/b.txt", b"1")
     for key in ("nothing", "a", "a/b.txt/c", "a/c.txt"):
         with pytest.raises(ObjectMissing, match=key):
@@ -159,14 +163,14 @@ def test_a_removed_object_is_gone_and_can_be_created_again(store: ObjectStore) -
     assert store.put("a/b.txt", b"2", if_absent=True)
 
 
-def test_a_range_is_the_slice_of_the_object_cut_at_its_end(store: ObjectStore) -> None:
+def test_a_range_is_the_slice_of_the_object_up_to_its_end(store: ObjectStore) -> None:
     data = b"0123456789"
     store.put("a/b.txt", data)
     for first, end in itertools.product(range(13), repeat=2):
         assert store.get_range("a/b.txt", first, end) == data[first:end]
 
 
-def test_a_folder_holds_what_is_below_it_and_nothing_that_only_begins_alike(store: ObjectStore) -> None:
+def test_a_folder_lists_only_what_is_below_it_and_no_name_with_the_same_prefix(store: ObjectStore) -> None:
     for key in ("a/1.txt", "a/b/2.txt", "ab/3.txt", "a.txt"):
         store.put(key, b"x")
     assert [info.key for info in store.list("a")] == ["a/1.txt", "a/b/2.txt"]
@@ -205,7 +209,7 @@ def test_a_listing_is_sorted_by_key_and_starts_above_after(
 @every_adapter
 @settings(max_examples=examples(30))
 @given(keys=st.sets(object_keys, max_size=12), known=st.sets(object_keys), prefix=folder_names)
-def test_a_listing_leaves_out_what_is_known(
+def test_a_listing_leaves_out_known_objects(
     adapter: str, keys: set[str], known: set[str], prefix: str
 ) -> None:
     with ExitStack() as stack:
@@ -217,7 +221,7 @@ def test_a_listing_leaves_out_what_is_known(
         assert list(store.list_unless(folder, KeyRanges((key, key) for key in sorted(known)))) == expected
 
 
-def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp_path: Path) -> None:
+def test_a_listing_of_unknown_objects_returns_every_valid_name(tmp_path: Path) -> None:
     store = FileStore(tmp_path.as_uri())
     for name in ("a\xa0b", "c\u3000", "e\u2028", "\x85", "x%20y", "dot."):
         store.put(f"f/{name}", b"x", durable=False)
@@ -226,7 +230,7 @@ def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp
     assert list(store.list_unless("f", KeyRanges([(infos[0].key,) * 2]))) == infos[1:]
 
 
-def test_a_bucket_skips_what_is_known_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_skips_known_objects_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_store, "_PAGE_KEYS", 3)
     bucket = object.__new__(bucket_store.S3Store)
     bucket._patient = obstore.store.MemoryStore()  # type: ignore[assignment]
@@ -245,7 +249,7 @@ def add_one(data: bytes | None) -> bytes:
     return b"%d" % (int(data or b"0") + 1)
 
 
-def test_a_change_makes_replaces_leaves_and_removes_an_object(store: ObjectStore) -> None:
+def test_a_change_can_create_replace_keep_or_remove_an_object(store: ObjectStore) -> None:
     assert store.change("media/a.json", lambda data: None) is None
     assert store.head("media/a.json") is None
     assert store.change("media/a.json", add_one) == b"1"
@@ -259,7 +263,7 @@ def test_a_change_makes_replaces_leaves_and_removes_an_object(store: ObjectStore
     assert store.change("media/a.json", add_one) == b"1"
 
 
-def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
+def test_no_change_is_lost_among_many_at_once(store: ObjectStore) -> None:
     def slowly(data: bytes | None) -> bytes:
         time.sleep(0.001)  # so that another writer can intervene
         return add_one(data)
@@ -272,7 +276,7 @@ def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
     assert store.get("media/a.json") == b"%d" % (10 * RACERS)
 
 
-def test_a_change_that_removes_never_removes_what_another_has_just_put(store: ObjectStore) -> None:
+def test_a_change_never_removes_what_another_has_just_put(store: ObjectStore) -> None:
     """Each remover takes out what it read, so each addition is taken out once or still there."""
     taken: list[int] = []
 

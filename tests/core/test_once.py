@@ -16,7 +16,7 @@ from frametally.rules.once import one_line_per_frame
 lines = st.lists(st.tuples(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]), st.binary(max_size=3)), max_size=12)
 
 
-def test_of_several_lines_the_smallest_bytes_win() -> None:
+def test_the_smallest_bytes_among_several_lines_win() -> None:
     assert one_line_per_frame([("a.jpg", b"2"), ("b.jpg", b"9"), ("a.jpg", b"10"), ("a.jpg", b"2")]) == {
         "a.jpg": b"10",
         "b.jpg": b"9",
@@ -30,7 +30,7 @@ def test_order_and_repeats_change_nothing(lines: Any, repeats: int, data: Any) -
 
 
 @given(lines=lines, cut=st.integers(0, 12))
-def test_it_may_be_applied_in_parts(lines: Any, cut: int) -> None:
+def test_the_rule_can_be_applied_in_parts(lines: Any, cut: int) -> None:
     first, second = one_line_per_frame(lines[:cut]), one_line_per_frame(lines[cut:])
     assert one_line_per_frame([*first.items(), *second.items()]) == one_line_per_frame(lines)
 

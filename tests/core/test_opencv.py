@@ -96,19 +96,19 @@ def test_a_frame_with_too_many_pixels_is_refused_before_decoding(monkeypatch: py
         (jpeg()[: len(jpeg()) // 2], "cut short|header"),
     ],
 )
-def test_what_is_no_good_frame_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_an_invalid_frame_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(Poison, match=reason):
         decode_image(data, 10_000)
 
 
 @given(st.binary(max_size=200), st.integers(0, 600))
-def test_no_bytes_whatever_raise_anything_but_poison(junk: bytes, at: int) -> None:
+def test_any_bytes_either_decode_or_raise_poison(junk: bytes, at: int) -> None:
     for data in (junk, b"\xff\xd8" + junk, jpeg()[:at] + junk):
         with contextlib.suppress(Poison):
             assert decode_image(data, 64 * 48).size <= 64 * 48 * 3
 
 
-def test_pixels_of_any_format_can_be_decoded_by_whoever_checked_the_size() -> None:
+def test_pixels_of_any_format_decode_once_the_size_was_checked() -> None:
     for suffix in (".png", ".webp", ".bmp", ".tif"):
         assert decode_pixels(cv2.imencode(suffix, PICTURE)[1].tobytes()).shape == (48, 64, 3)
     for bad in (b"", b"buy milk"):
@@ -116,7 +116,7 @@ def test_pixels_of_any_format_can_be_decoded_by_whoever_checked_the_size() -> No
             decode_pixels(bad)
 
 
-def test_opencv_itself_is_bounded_where_the_setting_ends_and_keeps_quiet() -> None:
+def test_opencvs_own_limit_is_that_of_the_setting_and_it_prints_nothing() -> None:
     bound = Settings.model_fields["max_image_megapixels"].bounds["le"]
     code = """
 import os
@@ -132,7 +132,7 @@ decode_pixels(b"BM")
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
-def test_no_module_imports_opencv_but_through_its_bounds(package: Path) -> None:
+def test_no_module_imports_opencv_around_its_limits(package: Path) -> None:
     for path in package.rglob("*.py"):
         if path != ROOT / "core/frametally/files/opencv.py":
             assert not re.search(r"^\s*(import|from) cv2", path.read_text(encoding="utf-8"), re.MULTILINE), (
@@ -154,7 +154,7 @@ def test_a_reduction_is_the_largest_that_leaves_both_sides_large_enough(
 
 @pytest.mark.parametrize("reduction", [1, 2, 4, 8])
 @pytest.mark.parametrize("size_px", [(64, 48), (65, 49), (1, 1), (203, 117)])
-def test_a_reduced_picture_is_the_same_one_smaller(reduction: int, size_px: tuple[int, int]) -> None:
+def test_a_reduced_picture_is_the_same_picture_smaller(reduction: int, size_px: tuple[int, int]) -> None:
     columns, rows = np.meshgrid(np.arange(size_px[0]), np.arange(size_px[1]))
     smooth = np.stack([columns % 256, rows % 256, (columns + rows) // 2 % 256], axis=2).astype(np.uint8)
     pixels = decode_pixels(jpeg(smooth), reduction)  # type: ignore[arg-type]

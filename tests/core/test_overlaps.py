@@ -97,7 +97,7 @@ def test_runs_are_the_same_however_frames_are_split_repeated_and_shuffled(
     assert all(later[0] - run[1] > HOLE_MS for run, later in pairwise(whole))
 
 
-def test_a_list_of_runs_stays_short_and_keeps_the_longest_holes() -> None:
+def test_a_list_of_runs_stays_short_and_keeps_the_longest_gaps() -> None:
     times = [number * 2 * HOLE_MS for number in range(500)] + [CENTURY_MS]
     runs = joined_runs((ms, ms + 10) for ms in times)
     assert len(runs) == 100
@@ -106,19 +106,19 @@ def test_a_list_of_runs_stays_short_and_keeps_the_longest_holes() -> None:
     assert runs[-2][1] == times[-2] + 10
 
 
-def test_of_a_file_cut_short_and_whole_the_whole_one_counts() -> None:
+def test_of_a_truncated_and_a_whole_copy_of_a_file_the_whole_one_counts() -> None:
     cut, whole = MediumTime("aa", "gate", [(0, 5_000)]), MediumTime("bb", "gate", [(0, 10_000)])
     [overlap] = find_overlaps([cut, whole], {}, wins="first")
     assert (overlap.loser, overlap.winner) == ("aa", "bb")
     assert (overlap.from_ms, overlap.to_ms) == (0, 5_003)
 
 
-def test_files_that_follow_one_another_lose_nothing() -> None:
+def test_consecutive_files_lose_nothing() -> None:
     following = [MediumTime(f"{n}", "gate", [(n * 1000, n * 1000 + 960)]) for n in range(5)]
     assert find_overlaps(following, {}, wins="first") == []
 
 
-def test_a_copy_of_the_last_frame_may_be_late_by_what_containers_round_and_no_more() -> None:
+def test_a_copy_of_the_last_frame_may_be_late_only_by_container_rounding() -> None:
     early = MediumTime("aa", "gate", [(0, 20_000)])
     late = [MediumTime("bb", "gate", [(20_000 + late_ms, 40_000)]) for late_ms in (2, 3)]
     assert find_overlaps([early, late[0]], {}, wins="first") == [Overlap("gate", 20_002, 20_003, "bb", "aa")]
@@ -143,14 +143,12 @@ def test_recorder_files_hand_over_where_the_setting_says(wins: str, loser: str |
         ((19_900, 23_000), False),  # more than a tenth of the later one
     ],
 )
-def test_videos_that_follow_each_other_hand_over_and_longer_overlaps_are_none(
-    late: tuple[int, int], is_one: bool
-) -> None:
+def test_consecutive_videos_hand_over_but_longer_overlaps_do_not(late: tuple[int, int], is_one: bool) -> None:
     early = [(0, 20_400)]
     assert is_hand_over(early, [late]) is is_hand_over([late], early) is is_one
 
 
-def test_where_clips_only_follow_each_other_nothing_is_reported_but_a_line(
+def test_consecutive_clips_are_not_reported_but_add_one_line(
     clips: list[MediaManifest],
 ) -> None:
     overlaps = overlaps_of(clips, [], "first")
@@ -177,7 +175,7 @@ def clips() -> list[MediaManifest]:
 
 
 @pytest.mark.parametrize(("loser_frames", "winner_frames", "wins"), [(100, 1000, None), (1000, 100, 500)])
-def test_a_remedy_is_offered_only_where_it_wins_frames(
+def test_a_remedy_is_offered_only_if_it_wins_frames(
     loser_frames: int, winner_frames: int, wins: int | None
 ) -> None:
     media = [
@@ -191,7 +189,7 @@ def test_a_remedy_is_offered_only_where_it_wins_frames(
     assert ("forget" in report.reason) is (said in report.reason) is (wins is not None)
 
 
-def test_a_short_overlap_is_not_told_as_an_empty_range() -> None:
+def test_a_short_overlap_is_not_shown_as_an_empty_range() -> None:
     media = [manifest(LONG, 0, 5_200), manifest(SHORT, 5_000, 5_900)]
     [[report]] = overlap_reports(overlaps_of(media, [], "first"), media).values()
     assert "from 1970-01-01 00:00:05.000Z to 1970-01-01 00:00:05.203Z" in report.reason
@@ -204,7 +202,7 @@ def test_media_of_other_sources_do_not_matter() -> None:
     )
 
 
-def test_pictures_lose_to_a_video_and_take_nothing() -> None:
+def test_pictures_lose_to_a_video_and_take_nothing_from_it() -> None:
     video = MediumTime("aa", "gate", [(1_000, 2_000)])
     pictures = [MediumTime(f"p{n}", "gate", [(0, 5_000)], covers=False) for n in range(2)]
     found = find_overlaps([*pictures, video], {}, wins="first")
@@ -231,7 +229,7 @@ def manifest(sha256: str, first_ms: int | None, last_ms: int | None, **changes: 
 
 
 @given(st.permutations(range(4)))
-def test_earlier_versions_of_a_file_that_grew_need_no_person_in_any_order(order: list[int]) -> None:
+def test_earlier_versions_of_a_growing_file_need_no_person_in_any_order(order: list[int]) -> None:
     ends_ms = (4_000, 9_000, 9_500, 20_000)
     grown = [manifest(f"{n}{n}" * 32, n, ends_ms[n], name="cam.ts") for n in range(4)]  # dates vary a little
     media = [grown[n] for n in order]
@@ -261,14 +259,14 @@ def test_other_footage_that_overlaps_is_still_reported(change: dict[str, object]
     assert superseded_versions(overlaps_of(media, [], "first"), media) == []
 
 
-def test_a_clip_whose_clock_jumps_a_century_silences_none_of_it() -> None:
+def test_a_clip_whose_clock_jumps_a_century_is_still_reported_whole() -> None:
     clip = manifest(LONG, 0, CENTURY_MS, runs=[(0, 1_000), (CENTURY_MS, CENTURY_MS)])
     between = manifest(SHORT, 5_000_000, 5_600_000)
     assert overlaps_of([clip, between], [], "first") == []
     assert runs_of(manifest(LONG, None, None)) == []
 
 
-def test_what_is_forgotten_of_the_winner_counts_of_the_loser_again() -> None:
+def test_where_the_winner_is_forgotten_the_loser_counts_again() -> None:
     media = [manifest(LONG, 0, 100_000), manifest(SHORT, 50_000, 150_000)]
     assert not_counted(media, [], "first") == {SHORT: [(50_000, 100_003)]}
     stone = Tombstone(media=LONG, source="gate", name="n", from_ms=60_000, to_ms=70_000, why="forget")

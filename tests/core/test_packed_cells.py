@@ -80,7 +80,7 @@ borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n 
 
 
 @pytest.mark.parametrize("blank", [None, b"", b"\0" * 56], ids=["not looked at", "nothing blank", "blank"])
-def test_cells_without_a_track_keep_whether_their_pictures_were_looked_at(blank: bytes | None) -> None:
+def test_cells_without_a_track_keep_whether_their_pictures_were_checked(blank: bytes | None) -> None:
     packed = storage.Packed(["car"], ["gate"], b"", "<i4", b"", blank=blank)
     assert storage.decode_packed(storage.encoded(packed)) == packed
 
@@ -98,7 +98,7 @@ def test_cells_without_a_track_keep_whether_their_pictures_were_looked_at(blank:
     st.booleans(),
 )
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
+def test_every_step_gives_the_same_answer_cached_or_not_and_in_any_batches(
     tmp_path_factory: pytest.TempPathFactory,
     of_cells: dict[Any, Any],
     of_coverage: dict[Any, Any],
@@ -178,7 +178,7 @@ def whole(index: SqlIndex) -> list[Any]:
     ]
 
 
-def test_what_another_process_publishes_is_seen_at_once(opened: list[SqlIndex]) -> None:
+def test_another_processs_publication_is_seen_at_once(opened: list[SqlIndex]) -> None:
     reader, writer = opened
     assert whole(reader) == [[], [], [], []]
     for sequence, number in ((1, 7), (2, 9)):  # a new day, and the day counted again
@@ -194,7 +194,7 @@ def test_what_another_process_publishes_is_seen_at_once(opened: list[SqlIndex]) 
     assert len({key[:2] for key in reader._kept_cells._cells}) == 1
 
 
-def test_a_database_made_anew_with_the_same_numbers_is_not_taken_for_the_one_before(
+def test_a_new_database_with_the_same_numbers_is_not_mistaken_for_the_old_one(
     opened: list[SqlIndex], tmp_path: Path
 ) -> None:
     reader, _ = opened
@@ -208,7 +208,7 @@ def test_a_database_made_anew_with_the_same_numbers_is_not_taken_for_the_one_bef
         writer.close()
 
 
-def test_what_is_answered_may_be_changed_by_who_asked(opened: list[SqlIndex]) -> None:
+def test_a_caller_may_change_the_answer_it_received(opened: list[SqlIndex]) -> None:
     index, _ = opened
     index.publish(run_of(FIRST_MS), [count(FIRST_MS, "car", "gate")], [cover(FIRST_MS, "gate")])
     before = copy.deepcopy(whole(index))
@@ -217,7 +217,7 @@ def test_what_is_answered_may_be_changed_by_who_asked(opened: list[SqlIndex]) ->
     assert whole(index) == before
 
 
-def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first(
+def test_the_cache_stays_within_its_limit_and_drops_the_least_recently_used_first(
     opened: list[SqlIndex],
 ) -> None:
     index, _ = opened
@@ -243,7 +243,7 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
     assert sorted(number for number, *_ in kept._cells) == [1, 3]
 
 
-def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
+def test_a_read_that_ran_out_of_time_resumes_where_it_was_at_the_next_call(
     opened: list[SqlIndex], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, _ = opened
@@ -269,7 +269,7 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
     assert len(loaded) == 4
 
 
-def test_who_waits_for_another_readers_hours_waits_no_longer_than_its_limit() -> None:
+def test_waiting_for_another_readers_hours_ends_at_ones_own_time_limit() -> None:
     kept = KeptCells(unpack_late)
     run = CurrentRun(1, 2, FIRST_MS)
     with kept._loading[60], pytest.raises(TookTooLong), time_limit(0.05):

@@ -113,7 +113,7 @@ def every_part(store: MemoryStore) -> dict[str, bytes]:
     return {info.key: store.get(info.key) for info in store.list("images") if is_part_key(info.key)}
 
 
-def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture_reads_as_before() -> None:
+def test_packing_leaves_one_object_per_source_and_minute_and_every_picture_reads_as_before() -> None:
     store = filled_store()
     before = [(info.key, info.size_bytes) for info in PackedStore(store).list("images")]
     assert [key for key, _ in before] == sorted((*EVERY_KEY, OLD_KEY))
@@ -128,7 +128,7 @@ def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture
         assert packed.get_range(key, 5, 15) == picture(key)[5:15]
 
 
-def test_a_store_that_is_opened_lists_what_is_new_without_a_look_at_what_is_known(
+def test_a_reopened_store_lists_new_objects_without_reading_known_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_object_store(tmp_path.as_uri())
@@ -139,7 +139,7 @@ def test_a_store_that_is_opened_lists_what_is_new_without_a_look_at_what_is_know
     assert [info.key for info in store.list_unless("metadata", KeyRanges([(known, known)]))] == [new]
 
 
-def test_frames_in_packs_that_are_known_are_left_out_of_what_is_new() -> None:
+def test_frames_in_known_packs_are_not_listed_as_new() -> None:
     store = filled_store()
     pack_all(store)
     known = EVERY_KEY[1]
@@ -154,7 +154,7 @@ def test_a_minute_that_grew_within_the_last_hour_is_left_alone() -> None:
     assert every_part(store) == before
 
 
-def test_frames_that_are_read_in_turn_come_by_few_reads_and_one_that_is_deleted_meanwhile_is_soon_gone(
+def test_frames_read_in_order_take_few_reads_and_a_frame_deleted_meanwhile_is_soon_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = filled_store()
@@ -183,7 +183,7 @@ actions = st.lists(
 
 @settings(max_examples=examples(100), deadline=None)
 @given(actions=actions, small=st.booleans())
-def test_whatever_is_put_packed_and_deleted_by_two_processes_the_store_has_what_a_store_without_packs_has(
+def test_two_processes_that_put_pack_and_delete_leave_what_a_store_without_packs_has(
     actions: list[tuple[str, int, list[str]]], small: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patches:
@@ -241,7 +241,7 @@ def every_moment() -> range:
     return range(next(store.calls))
 
 
-def test_killed_anywhere_in_packing_no_picture_is_away_and_a_later_call_gives_the_same_packs() -> None:
+def test_packing_killed_anywhere_loses_no_picture_and_a_later_call_gives_the_same_packs() -> None:
     quiet = filled_store()
     pack_all(quiet)
     for fatal in every_moment():
@@ -264,7 +264,7 @@ def test_killed_anywhere_in_packing_no_picture_is_away_and_a_later_call_gives_th
 
 
 @pytest.mark.parametrize("began", ["at that moment", "before the other"])
-def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_simultaneous_packings_lose_no_picture(began: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for moment in every_moment():
         store = filled_store()
         listed = list(store.list("images"))
@@ -289,7 +289,7 @@ def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("key", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
-def test_a_picture_that_is_packed_while_it_is_read_is_never_missing(key: str) -> None:
+def test_a_picture_that_is_packed_during_a_read_is_never_missing(key: str) -> None:
     for moment in range(8):
         store = filled_store()
 
@@ -303,7 +303,7 @@ def test_a_picture_that_is_packed_while_it_is_read_is_never_missing(key: str) ->
 
 
 @pytest.mark.parametrize("victim", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
-def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are_not(victim: str) -> None:
+def test_a_picture_deleted_while_it_is_packed_is_gone_and_the_others_stay(victim: str) -> None:
     for moment in every_moment():
         store = filled_store()
 
@@ -321,7 +321,7 @@ def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are
 
 
 @pytest.mark.parametrize("is_packing_first", first_quick([True, False]))
-def test_packing_and_deleting_in_any_turns_leave_no_byte_of_what_is_deleted(is_packing_first: bool) -> None:
+def test_packing_and_deleting_in_any_order_leave_no_byte_of_a_deleted_picture(is_packing_first: bool) -> None:
     """One begins, the other goes as far as some call, the first one ends, and so does the other."""
     victims, kept = [EVERY_KEY[1], EVERY_KEY[7]], [EVERY_KEY[0], EVERY_KEY[6]]
     calls = (39, 6) if is_packing_first else (6, 39)  # a call more than each makes
@@ -389,7 +389,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_of_a_pack_that_was_cut_short_or_changed_the_rest_reads_and_every_other_frame_says_so(
+def test_the_rest_of_a_truncated_or_changed_pack_is_readable_and_every_other_frame_reports_the_damage(
     damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil, readable, reason = DAMAGE[damage]
@@ -438,7 +438,7 @@ def test_of_a_pack_that_was_cut_short_or_changed_the_rest_reads_and_every_other_
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_camera_pack_that_was_cut_short_or_changed_stays_and_the_rest_of_its_minute_is_packed(
+def test_a_truncated_or_changed_camera_pack_stays_and_the_rest_of_its_minute_is_packed(
     damage: str,
 ) -> None:
     spoil, _, reason = DAMAGE[damage]
@@ -481,7 +481,7 @@ class CountingStore(WatchedStore):
 
 
 @pytest.mark.parametrize("span_ms", [MINUTE_MS, CAMERA_PACK_MS])
-def test_pictures_in_packs_are_deleted_by_one_write_of_each_pack_and_their_bytes_are_gone(
+def test_deleting_packed_pictures_rewrites_each_pack_once_and_removes_their_bytes(
     span_ms: int,
 ) -> None:
     store = CountingStore(ManualClock())
@@ -499,7 +499,7 @@ def test_pictures_in_packs_are_deleted_by_one_write_of_each_pack_and_their_bytes
     assert [info.key for info in PackedStore(store).list("images")] == image_keys[:10]
 
 
-def test_killed_anywhere_in_a_deletion_the_same_call_deletes_the_rest_and_no_byte_is_left() -> None:
+def test_a_deletion_killed_anywhere_is_completed_by_the_same_call_and_leaves_no_byte() -> None:
     forgotten = [key for key in EVERY_KEY if not key.endswith("-2.jpg")]
     kept = [key for key in EVERY_KEY if key not in forgotten]
     for fatal in range(100):

@@ -54,7 +54,7 @@ def same(one: PathColumns, other: PathColumns) -> bool:
     )
 
 
-def test_the_bytes_are_those_that_the_page_on_formats_says() -> None:
+def test_the_bytes_match_the_page_on_formats() -> None:
     head, _, body = encode_paths(ONE).partition(b"\n")
     assert head == (
         b'{"v":1,"model":"tiny-1","source":"gate","day_start_ms":1767225600000,"labels":["car"],"columns":['
@@ -93,7 +93,7 @@ def test_numpy_takes_a_column_without_copying_it() -> None:
         max_size=4,
     )
 )
-def test_whatever_is_written_is_read_again(tracks: list[list[tuple[int, ...]]]) -> None:
+def test_any_written_paths_are_read_back(tracks: list[list[tuple[int, ...]]]) -> None:
     points = [point for track in tracks for point in track]
     columns = {name: [point[at] for point in points] for at, name in enumerate(POINT_COLUMNS)}
     columns |= {name: list(range(len(tracks))) for name in TRACK_COLUMNS}
@@ -117,7 +117,9 @@ def test_whatever_is_written_is_read_again(tracks: list[list[tuple[int, ...]]]) 
         (0, 2**32, "q"),
     ],
 )
-def test_a_column_has_the_smallest_type_that_holds_all_of_it(least: int, most: int, typecode: str) -> None:
+def test_a_column_has_the_smallest_type_that_holds_all_its_values(
+    least: int, most: int, typecode: str
+) -> None:
     columns = {**ONE.columns, "x": [least, most]}
     read = decode_paths(encode_paths(ONE._replace(columns=columns))).columns["x"]
     assert isinstance(read, array)
@@ -141,12 +143,12 @@ def test_a_column_has_the_smallest_type_that_holds_all_of_it(least: int, most: i
         lambda data: b"\xff\n",
     ],
 )
-def test_what_is_no_such_file_is_refused(spoil: Any) -> None:
+def test_a_file_of_another_kind_is_refused(spoil: Any) -> None:
     with pytest.raises(Poison):
         decode_paths(spoil(encode_paths(ONE)))
 
 
-def test_lone_boxes_of_hours_come_together_and_are_scaled_as_paths_are() -> None:
+def test_lone_boxes_of_several_hours_are_joined_and_scaled_like_paths() -> None:
     def hour(number: int, label: str, x: int, size: tuple[int, int]) -> PathColumns:
         lone = dict(zip(LONE_COLUMNS, ([number], [0], [0], [5], [x], [100], [40]), strict=True))
         return PathColumns("m", "gate", DAY_MS, (label,), {**NO_PATHS, **lone}, (size,))

@@ -146,7 +146,7 @@ def test_texts_are_in_plain_english(folder: str) -> None:
     assert phrases_in(folder) == []
 
 
-def test_comments_of_scripts_are_read_as_sentences() -> None:
+def test_script_comments_are_checked_as_sentences() -> None:
     script = """// The page
 // is told
 f("a /* b"); // Who has it? @returns {name is Said}
@@ -181,7 +181,7 @@ const url = "http://a b";
         "give this user the right to write there",
     ],
 )
-def test_a_phrase_is_seen(text: str) -> None:
+def test_a_forbidden_phrase_is_detected(text: str) -> None:
     assert any(phrase.search(text) for phrase, _ in PHRASES)
 
 
@@ -196,7 +196,7 @@ def test_a_phrase_is_seen(text: str) -> None:
         "stop it by Ctrl-C",
     ],
 )
-def test_a_phrase_of_a_page_is_seen(text: str) -> None:
+def test_a_forbidden_phrase_on_a_page_is_detected(text: str) -> None:
     assert any(phrase.search(text) for phrase, _ in PAGE_PHRASES)
 
 
@@ -213,7 +213,7 @@ def test_a_phrase_of_a_page_is_seen(text: str) -> None:
         "two people stand by the gate",
     ],
 )
-def test_plain_english_is_not_a_phrase(text: str) -> None:
+def test_plain_english_is_not_reported(text: str) -> None:
     assert not any(phrase.search(text) for phrase, _ in [*PHRASES, *PAGE_PHRASES])
 
 

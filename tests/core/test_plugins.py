@@ -42,7 +42,7 @@ assert not [name for name in zipfile.ZipFile(write_bundle(Path(sys.argv[1]))).na
 """
 
 
-def test_without_traffic_whole_pictures_are_counted_and_no_chart_is_narrowed(
+def test_without_traffic_whole_pictures_are_counted_and_no_chart_is_filtered(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     bundle = tmp_path_factory.mktemp("without") / "job.zip"
@@ -59,11 +59,13 @@ assert "numpy" not in sys.modules
 """
 
 
-def test_whether_pictures_have_places_is_known_without_their_geometry() -> None:
+def test_the_code_knows_whether_pictures_have_places_without_loading_their_geometry() -> None:
     subprocess.run([sys.executable, "-c", PLACES], check=True)
 
 
-def test_groups_of_one_name_are_one_group_with_the_commands_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_with_the_same_name_become_one_with_all_their_commands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     alerts, traffic = (
         Plugin(name=name, commands={"report": CommandEntry(f"{name}:report", name, {command: ("name",)})})
         for name, command in (("alerts", "add"), ("traffic", "draw"))
@@ -112,11 +114,11 @@ assert not {path for path, status in seen.items() if status == 404 or status >= 
     [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")],
     ids="-".join,
 )
-def test_no_page_links_to_one_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+def test_no_page_links_to_a_page_of_a_missing_folder(gone: tuple[str, ...], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WITHOUT + PAGES, str(tmp_path / "data"), *gone], check=True)
 
 
-def test_a_folder_with_compiled_modules_alone_is_gone(
+def test_a_folder_with_only_compiled_modules_counts_as_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "frametally_removed/__pycache__").mkdir(parents=True)
@@ -130,7 +132,7 @@ def test_a_folder_with_compiled_modules_alone_is_gone(
 @pytest.mark.parametrize(
     "gone", [("alerts", "gold"), ("alerts", "gold", "live", "traffic", "videos")], ids="-".join
 )
-def test_commands_say_nothing_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+def test_commands_do_not_mention_a_missing_folder(gone: tuple[str, ...], tmp_path: Path) -> None:
     ask = (
         "from frametally_cli.main import main\n"
         "for command in (['--help'], ['doctor'], ['setup']):\n"

@@ -15,5 +15,5 @@ def test_a_noun_and_its_verb_agree_with_their_number(number: int, told: str) -> 
     assert plural(number, "day") == told.rpartition(" ")[0]
 
 
-def test_numbers_of_pages_have_groups_of_three_digits() -> None:
+def test_numbers_on_pages_are_grouped_by_three_digits() -> None:
     assert plural(1200, "frame", form=",") == "1,200 frames"

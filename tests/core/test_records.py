@@ -36,7 +36,7 @@ def test_unknown_fields_are_ignored() -> None:
         (b"[]", "not a Coverage"),
     ],
 )
-def test_what_is_no_record_is_poison_and_says_why(data: bytes, says: str) -> None:
+def test_an_invalid_record_is_poison_with_a_reason(data: bytes, says: str) -> None:
     with pytest.raises(Poison, match=says):
         decode(data, Coverage)
 
@@ -76,6 +76,6 @@ for thread in threads: thread.join()
 
 
 @pytest.mark.thorough
-def test_threads_that_meet_a_record_for_the_first_time_at_once_can_read_it() -> None:
+def test_threads_that_read_a_kind_of_record_for_the_first_time_at_once_all_succeed() -> None:
     ends = [subprocess.run([sys.executable, "-c", MET_AT_ONCE]).returncode for _ in range(20)]
     assert ends == [0] * len(ends), "msgspec crashes where two threads make decoders at once"

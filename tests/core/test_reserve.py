@@ -11,7 +11,7 @@ from frametally.files.reserve import RESERVE_BYTES, keep_reserve, reserve_releas
 from frametally_cli.main import main
 
 
-def test_a_reserve_is_made_once_completed_if_it_is_short_and_left_alone_while_there_is_space(
+def test_a_reserve_is_made_once_completed_if_short_and_otherwise_left_alone(
     tmp_path: Path,
 ) -> None:
     reserve = tmp_path / "reserve"
@@ -29,7 +29,7 @@ def test_a_reserve_is_made_once_completed_if_it_is_short_and_left_alone_while_th
     assert not (tmp_path / "missing").exists()
 
 
-def test_commands_that_read_make_no_reserve(
+def test_commands_that_only_read_make_no_reserve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

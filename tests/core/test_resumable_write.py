@@ -42,9 +42,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("size_bytes", [1, 60_000, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 21_000_000])
-def test_a_write_in_many_pieces_is_the_object_once_it_is_finished(
-    store: ObjectStore, size_bytes: int
-) -> None:
+def test_a_write_in_many_pieces_becomes_the_object_when_finished(store: ObjectStore, size_bytes: int) -> None:
     data = some_bytes(size_bytes)
     write = store.resumable(KEY, PART)
     step = 1_234_567
@@ -57,7 +55,7 @@ def test_a_write_in_many_pieces_is_the_object_once_it_is_finished(
 
 
 @pytest.mark.thorough
-def test_an_upload_that_was_cut_goes_on_where_it_was(store: ObjectStore) -> None:
+def test_an_interrupted_upload_resumes_where_it_was(store: ObjectStore) -> None:
     data = some_bytes(3 * PIECE_BYTES + HALF)
     sent = at = 0
     for cut in (HALF, PIECE_BYTES + HALF, 2 * PIECE_BYTES + 7, len(data)):
@@ -74,7 +72,7 @@ def test_an_upload_that_was_cut_goes_on_where_it_was(store: ObjectStore) -> None
 
 
 @pytest.mark.thorough
-def test_each_whole_piece_is_kept_without_being_asked_for_and_a_flush_keeps_the_rest(
+def test_each_whole_piece_is_saved_automatically_and_a_flush_saves_the_rest(
     store: ObjectStore,
 ) -> None:
     data = some_bytes(2 * PIECE_BYTES + 5)
@@ -91,7 +89,7 @@ def test_each_whole_piece_is_kept_without_being_asked_for_and_a_flush_keeps_the_
     assert store.get(KEY) == data + b"more"
 
 
-def test_a_rest_that_was_kept_is_gone_on_with_to_a_whole_piece_and_over_it(store: ObjectStore) -> None:
+def test_a_saved_partial_piece_continues_to_a_whole_piece_and_beyond(store: ObjectStore) -> None:
     data = some_bytes(PIECE_BYTES + HALF)
     for first, end in ((0, 5), (5, HALF), (HALF, PIECE_BYTES - 1), (PIECE_BYTES - 1, len(data))):
         write = store.resumable(KEY, PART)
@@ -103,9 +101,7 @@ def test_a_rest_that_was_kept_is_gone_on_with_to_a_whole_piece_and_over_it(store
 
 
 @pytest.mark.parametrize("at_byte", [0, 4, 6, 5 * PIECE_BYTES])
-def test_bytes_that_do_not_follow_are_refused_and_those_that_came_stay(
-    store: ObjectStore, at_byte: int
-) -> None:
+def test_bytes_out_of_sequence_are_refused_and_earlier_ones_stay(store: ObjectStore, at_byte: int) -> None:
     write = store.resumable(KEY, PART)
     write.append(b"01234", at_byte=0)
     write.flush()
@@ -117,7 +113,7 @@ def test_bytes_that_do_not_follow_are_refused_and_those_that_came_stay(
     assert store.get(KEY) == b"0123456789"
 
 
-def test_two_that_go_on_with_one_write_are_told_apart(store: ObjectStore) -> None:
+def test_two_writers_continuing_one_write_are_told_apart(store: ObjectStore) -> None:
     first = store.resumable(KEY, PART)
     first.append(b"01234", at_byte=0)
     first.flush()
@@ -130,7 +126,7 @@ def test_two_that_go_on_with_one_write_are_told_apart(store: ObjectStore) -> Non
     assert store.resumable(KEY, PART).durable_bytes == 7
 
 
-def test_an_object_that_is_there_stays_and_the_write_is_removed(store: ObjectStore) -> None:
+def test_an_existing_object_stays_and_the_write_is_removed(store: ObjectStore) -> None:
     for size_bytes in (10, PIECE_BYTES + 10):
         store.put(KEY, b"first")
         write = store.resumable(KEY, PART)
@@ -140,7 +136,7 @@ def test_an_object_that_is_there_stays_and_the_write_is_removed(store: ObjectSto
         assert [info.key for info in store.list("")] == [KEY]
 
 
-def test_finishing_again_in_this_process_or_another_makes_no_second_object(store: ObjectStore) -> None:
+def test_finishing_again_in_this_or_another_process_makes_no_second_object(store: ObjectStore) -> None:
     for size_bytes in (10, PIECE_BYTES + 10):
         data = some_bytes(size_bytes)
         write = store.resumable(KEY, PART)
@@ -153,7 +149,7 @@ def test_finishing_again_in_this_process_or_another_makes_no_second_object(store
         store.delete(KEY)
 
 
-def test_what_nobody_sent_becomes_no_object(store: ObjectStore) -> None:
+def test_bytes_that_nobody_sent_never_become_an_object(store: ObjectStore) -> None:
     write = store.resumable(KEY, PART)
     write.append(b"", at_byte=0)
     assert write.flush() == 0
@@ -163,7 +159,9 @@ def test_what_nobody_sent_becomes_no_object(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [10, PIECE_BYTES + 10])
-def test_an_aborted_write_leaves_nothing_and_takes_nothing_more(store: ObjectStore, size_bytes: int) -> None:
+def test_an_aborted_write_leaves_nothing_and_accepts_nothing_more(
+    store: ObjectStore, size_bytes: int
+) -> None:
     write = store.resumable(KEY, PART)
     write.append(some_bytes(size_bytes), at_byte=0)
     write.flush()
@@ -187,7 +185,7 @@ def test_an_aborted_write_leaves_nothing_and_takes_nothing_more(store: ObjectSto
 
 
 @pytest.mark.parametrize("size_bytes", [10, PIECE_BYTES + 10])
-def test_nothing_is_added_to_an_object_by_one_who_did_not_see_it_finished(
+def test_a_writer_unaware_of_the_finish_adds_nothing_to_the_object(
     store: ObjectStore, size_bytes: int
 ) -> None:
     data = some_bytes(size_bytes)
@@ -202,7 +200,7 @@ def test_nothing_is_added_to_an_object_by_one_who_did_not_see_it_finished(
     assert store.get(KEY) == data
 
 
-def test_of_8_that_finish_one_write_at_once_one_makes_the_object(
+def test_one_of_8_that_finish_a_write_at_once_makes_the_object(
     store: ObjectStore, request: pytest.FixtureRequest
 ) -> None:
     # A server that is asked 8 times at once loses answers: then more than one may have made it.
@@ -236,7 +234,7 @@ def test_a_key_that_escapes_the_store_takes_no_write(store: ObjectStore, key: st
         st.sampled_from(["go on", "flush", "killed", "flushed and killed"]), min_size=5, max_size=5
     ),
 )
-def test_whatever_is_flushed_and_killed_the_end_is_what_was_sent(
+def test_after_any_flushes_and_kills_the_object_holds_exactly_what_was_sent(
     adapter: str, sizes: list[int], acts: list[str]
 ) -> None:
     data = some_bytes(sum(sizes))
@@ -279,7 +277,7 @@ def file_store(tmp_path: Path) -> FileStore:
 
 
 @pytest.mark.thorough
-def test_a_killed_process_has_lost_nothing_that_it_had_taken_in(tmp_path: Path) -> None:
+def test_a_killed_process_loses_nothing_that_it_had_accepted(tmp_path: Path) -> None:
     told = 0
     for _ in range(3):
         writer = subprocess.Popen(
@@ -303,7 +301,9 @@ def test_a_killed_process_has_lost_nothing_that_it_had_taken_in(tmp_path: Path) 
     assert data == bytes(range(256)) * (size_bytes // 256)
 
 
-def test_a_full_disk_keeps_what_it_took_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_what_it_accepted_and_reports_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = file_store(tmp_path).resumable(KEY, PART)
     write.append(b"01234", at_byte=0)
     whole = os.pwrite
@@ -323,7 +323,7 @@ def test_a_full_disk_keeps_what_it_took_and_says_so(tmp_path: Path, monkeypatch:
     assert file_store(tmp_path).get(KEY) == b"0123456789"
 
 
-def test_each_piece_and_each_new_name_is_on_the_disk_before_it_is_told(
+def test_each_piece_and_each_new_name_is_on_disk_before_it_is_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
@@ -351,7 +351,7 @@ def test_each_piece_and_each_new_name_is_on_the_disk_before_it_is_told(
     assert "/videos" in synced
 
 
-def test_an_append_that_waits_while_the_write_is_finished_adds_nothing(
+def test_an_append_that_waits_while_the_write_finishes_adds_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = file_store(tmp_path)
@@ -386,7 +386,7 @@ def test_folders_on_two_file_systems_are_refused_with_the_remedy(
     assert write.finish()
 
 
-def test_a_folder_that_may_not_be_written_is_named_with_the_remedy(
+def test_an_unwritable_folder_is_named_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(handle: int, data: bytes, at_byte: int) -> int:

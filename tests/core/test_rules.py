@@ -57,11 +57,11 @@ def box(confidence: float = 0.3, width: float = 9.0, height: float = 5.0, label:
         (CountedBoxes(3000, 0, ("bus",)), box(label="car"), False),
     ],
 )
-def test_a_box_counts_from_its_limits_on(limits: CountedBoxes, detection: Detection, counts: bool) -> None:
+def test_a_box_at_its_limits_counts(limits: CountedBoxes, detection: Detection, counts: bool) -> None:
     assert limits.rule()(detection) is counts
 
 
-def test_limits_are_whole_units_not_below_what_people_write_and_each_label_once() -> None:
+def test_limits_round_up_to_whole_units_and_each_label_appears_once() -> None:
     boxes = CountedBoxes.from_limits(min_confidence=0.07, min_side_px=1.51, labels=" car, bus,,car")
     assert boxes == CountedBoxes(700, 16, ("bus", "car"))
 
@@ -90,7 +90,7 @@ class Numbered(NamedTuple):
         (Numbered(1, "a"), Numbered(1, "a"), False),
     ],
 )
-def test_the_higher_sequence_is_current_and_of_one_sequence_the_greater_params(
+def test_the_higher_sequence_is_current_and_between_equal_ones_the_greater_params(
     run: Numbered, other: Numbered | None, newer: bool
 ) -> None:
     assert is_newer(run, other) is newer
@@ -108,7 +108,7 @@ def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path() ->
     ]
 
 
-def test_a_bitmap_holds_index_i_as_bit_i_modulo_8_of_byte_i_by_8() -> None:
+def test_bit_i_modulo_8_of_byte_i_div_8_of_a_bitmap_stands_for_index_i() -> None:
     bitmap = FrameBitmap(b"\x01\x80")
     assert [index for index in range(24) if index in bitmap] == [0, 15]
     bitmap.add(17)
@@ -128,19 +128,19 @@ def test_a_bitmap_holds_index_i_as_bit_i_modulo_8_of_byte_i_by_8() -> None:
         (None, DAY_MS, False),
     ],
 )
-def test_a_day_is_in_a_range_that_has_a_millisecond_of_it(
+def test_a_day_is_in_a_range_if_they_share_a_millisecond(
     from_ms: int | None, to_ms: int | None, has: bool
 ) -> None:
     assert is_day_in_range(DAY_MS, from_ms, to_ms) is has
 
 
-def test_a_range_has_its_first_moment_and_not_its_end() -> None:
+def test_a_range_includes_its_start_and_excludes_its_end() -> None:
     assert [ms for ms in range(5) if in_range(ms, 1, 3)] == [1, 2]
     assert in_range(-1, None, 0)
     assert in_range(9, 9, None)
 
 
-def test_what_is_forgotten_is_its_range_of_its_medium_and_cut_out_of_others() -> None:
+def test_a_tombstone_forgets_its_range_of_its_medium_and_is_cut_out_of_others() -> None:
     forgotten = forgotten_ranges([("aa", 2, 4), ("aa", 6, 8)])
     assert [ms for ms in range(10) if is_forgotten("aa", ms, forgotten)] == [2, 3, 6, 7]
     assert not is_forgotten("bb", 2, forgotten)
@@ -148,7 +148,7 @@ def test_what_is_forgotten_is_its_range_of_its_medium_and_cut_out_of_others() ->
     assert without((2, 8), [(2, 4), (4, 8)]) == []
 
 
-def test_the_end_of_a_range_is_moved_into_the_event_times_and_beyond_the_years_1_to_9999_refused() -> None:
+def test_a_range_end_is_clamped_to_event_times_and_refused_outside_the_years_1_to_9999() -> None:
     year_1_ms = -62_135_596_800_000
     assert event_bound_ms(year_1_ms) == FIRST_MS
     assert event_bound_ms(NEXT_MS + DAY_MS) == NEXT_MS
@@ -157,12 +157,12 @@ def test_the_end_of_a_range_is_moved_into_the_event_times_and_beyond_the_years_1
             event_bound_ms(ms)
 
 
-def test_footage_a_tenth_below_the_rate_is_fast_enough_and_single_pictures_never() -> None:
+def test_footage_up_to_a_tenth_below_the_rate_is_fast_enough_but_single_pictures_never_are() -> None:
     assert [fps for fps in (449, 450, 500) if is_fast_enough(fps, 500)] == [450, 500]
     assert not is_fast_enough(0, 0)
 
 
-def test_objects_are_known_once_half_of_the_boxes_are_in_tracks() -> None:
+def test_objects_are_known_once_tracks_hold_half_of_the_boxes() -> None:
     assert why_unknown("objects", Basis(3, 20, 10, 5.0)) is None
     assert why_unknown("objects", Basis(3, 20, 9, 5.0)) == "too_weak"
     assert why_unknown("objects", Basis(3, 20, None, 5.0)) is None
@@ -170,7 +170,7 @@ def test_objects_are_known_once_half_of_the_boxes_are_in_tracks() -> None:
     assert why_unknown("objects", Basis(None, 20, None, None)) == "not_tracked"
 
 
-def test_objects_are_at_least_those_followed_where_a_tenth_as_many_were_too_fast() -> None:
+def test_where_a_tenth_as_many_objects_were_too_fast_the_followed_ones_are_a_lower_bound() -> None:
     assert objects_of(Basis(20, 100, 100, fast_objects=2)) == Number(20)
     assert objects_of(Basis(20, 100, 100, fast_objects=3)) == Number(None, "too_fast", 20)
     assert objects_of(Basis(0, 0, 0, fast_objects=0)) == Number(0)
@@ -178,7 +178,7 @@ def test_objects_are_at_least_those_followed_where_a_tenth_as_many_were_too_fast
     assert why_unknown("passages", Basis(20, 100, 100, fast_objects=3)) is None
 
 
-def test_a_number_of_passages_is_unknown_wherever_objects_are_and_where_most_paths_are_cut() -> None:
+def test_passages_are_unknown_where_objects_are_or_where_most_paths_are_interrupted() -> None:
     for basis in (Basis(3, 20, 9, 5.0), Basis(None, 20, None, 5.0), Basis(None, 20, None, None)):
         assert why_unknown("passages", basis) == why_unknown("objects", basis)
         assert why_unknown("boxes", basis) is None
@@ -188,7 +188,7 @@ def test_a_number_of_passages_is_unknown_wherever_objects_are_and_where_most_pat
     assert why_unknown("objects", Basis(3, 20, 10, is_other_size=True, cut_passages=3)) is None
 
 
-def test_no_number_is_known_without_footage_that_shows_something() -> None:
+def test_without_footage_that_shows_something_no_number_is_known() -> None:
     for made_of in get_args(MadeOf):
         assert why_unknown(made_of, Basis(frames=0)) == "no_footage"
         assert why_unknown(made_of, Basis(frames=0, is_waiting=True)) == "not_analysed"
@@ -196,7 +196,7 @@ def test_no_number_is_known_without_footage_that_shows_something() -> None:
         assert why_unknown(made_of, Basis()) is None
 
 
-def test_a_sum_with_an_unknown_part_is_at_least_its_known_parts() -> None:
+def test_a_sum_with_an_unknown_part_is_at_least_the_sum_of_its_known_parts() -> None:
     assert add_up([]) == Number(0)
     assert add_up([Number(2), Number(3)]) == Number(5)
     assert add_up([Number(2), Number(None, "too_weak"), Number(3)]) == Number(None, "too_weak", 5)
@@ -204,12 +204,12 @@ def test_a_sum_with_an_unknown_part_is_at_least_its_known_parts() -> None:
     assert add_up([Number(None, "too_slow")]) == Number(None, "too_slow", None)
 
 
-def test_the_days_of_a_span_are_those_of_its_first_and_last_moment_too() -> None:
+def test_a_spans_days_include_those_of_its_first_and_last_moment() -> None:
     assert [*days_of_span(-1, DAY_MS)] == [-1, 0, 1]
     assert [*days_of_span(DAY_MS, 2 * DAY_MS - 1)] == [1]
 
 
-def test_days_hours_and_the_range_of_event_times_are_those_of_the_calendar() -> None:
+def test_days_hours_and_the_range_of_event_times_follow_the_calendar() -> None:
     def moment(ms: int) -> datetime.datetime:
         return datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)  # noqa: DTZ001
 
@@ -222,5 +222,5 @@ def test_days_hours_and_the_range_of_event_times_are_those_of_the_calendar() -> 
     assert (DAY_S, HOUR_S, WEEK_S) == (DAY_MS // 1000, HOUR_MS // 1000, WEEK_MS // 1000)
 
 
-def test_what_is_stored_says_version_1_and_times_up_to_a_million_billion_milliseconds() -> None:
+def test_stored_data_says_version_1_and_times_up_to_a_million_billion_milliseconds() -> None:
     assert (RECORD_VERSION, MOST_TIME_MS) == (1, 1_000_000_000_000_000)

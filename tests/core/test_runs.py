@@ -76,13 +76,13 @@ def put_run(
 GOOD = part_line(count()) + part_line(coverage())
 
 
-def test_what_was_counted_is_read_back_from_all_parts(store: MemoryStore) -> None:
+def test_counts_are_read_back_from_all_parts(store: MemoryStore) -> None:
     later = coverage(interval_start_ms=DAY_MS + 60_000, frames=2, detections=0)
     run = put_run(store, [GOOD, part_line(later)], frames=5)
     assert read_run(store, run) == ([count()], [coverage(), later])
 
 
-def test_the_highest_sequence_is_current_over_all_params(store: MemoryStore) -> None:
+def test_the_highest_sequence_is_current_across_all_params(store: MemoryStore) -> None:
     put_run(store, [GOOD], sequence=1)
     newest = put_run(store, [GOOD], sequence=10, params="0" * 8)
     put_run(store, [GOOD], sequence=9, params="f" * 8)
@@ -102,14 +102,14 @@ def test_each_model_interval_and_day_has_its_own_run_in_this_order(store: Memory
     ]
 
 
-def test_part_files_without_a_pointer_are_no_run(store: MemoryStore) -> None:
+def test_part_files_without_a_pointer_are_not_a_run(store: MemoryStore) -> None:
     run = put_run(store, [GOOD])
     store.delete(keys.run_pointer_key("m", run.params, 60, DAY, 1))
     assert current_runs(store) == []
 
 
 @pytest.mark.parametrize("what", ["not JSON", "of another day", "of another version"])
-def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store: MemoryStore, what: str) -> None:
+def test_an_untrustworthy_pointer_is_named_with_the_remedy(store: MemoryStore, what: str) -> None:
     run = put_run(store, [GOOD])
     pointer = keys.run_pointer_key("m", run.params, 60, DAY, 1)
     data = {

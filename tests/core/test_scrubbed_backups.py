@@ -15,7 +15,7 @@ from frametally_cli import main as cli
 
 
 @pytest.mark.parametrize("key", ["", "k" * 32])
-def test_a_flipped_bit_of_a_backup_is_found_before_it_is_needed(
+def test_a_flipped_bit_in_a_backup_is_found_before_the_backup_is_needed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
     def bad_rows() -> list[dict[str, str]]:

@@ -157,7 +157,7 @@ def named(record: Record) -> str:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("record", RECORDS, ids=named)
-def test_no_bit_of_a_stored_record_can_turn_over_unseen(record: SealedRecord) -> None:
+def test_no_flipped_bit_of_a_stored_record_goes_unnoticed(record: SealedRecord) -> None:
     data = encode(record)
     assert decode_at(record.key, data, type(record)) == record
     for damaged in every_flip(data):
@@ -173,7 +173,7 @@ def test_a_record_without_a_checksum_is_refused(record: SealedRecord) -> None:
         decode_at(record.key, unsealed(encode(record)), type(record))
 
 
-def test_a_whole_record_that_lacks_a_field_is_of_a_version_before_the_first_release() -> None:
+def test_an_intact_record_that_lacks_a_field_is_from_before_the_first_release() -> None:
     fields = msgspec.json.decode(unsealed(encode(make_run())))
     del fields["hours"]
     with pytest.raises(TooOld, match=rf"^mapreduce-output/\S+ {BEFORE_FIRST_RELEASE}; set FRAM"):
@@ -187,7 +187,7 @@ def test_a_field_that_a_newer_release_added_and_sealed_is_ignored(record: Sealed
 
 
 @pytest.mark.parametrize("record", [*RECORDS, STONE], ids=named)
-def test_a_record_that_lies_under_another_key_is_refused(record: SealedRecord) -> None:
+def test_a_record_stored_under_another_key_is_refused(record: SealedRecord) -> None:
     with pytest.raises(Poison, match=r"elsewhere\.json: it gives its own name as"):
         decode_at("elsewhere.json", encode(record), type(record))
 
@@ -216,7 +216,7 @@ READERS: list[Callable[[bytes], Any]] = [read_whole, read_by_the_job, read_by_ra
 
 
 @pytest.mark.parametrize("read", first_quick(READERS))
-def test_no_bit_of_a_segment_can_turn_over_unseen(read: Callable[[bytes], Any]) -> None:
+def test_no_flipped_bit_of_a_segment_goes_unnoticed(read: Callable[[bytes], Any]) -> None:
     data = segment()
     read(data)
     dead_letters = data.rindex(b"\n", 0, -1) + 1
@@ -232,12 +232,12 @@ def test_a_segment_without_checksums_is_refused(read: Callable[[bytes], Any]) ->
         read(unsealed(head) + newline + lines)
 
 
-def test_the_same_messages_are_the_same_bytes() -> None:
+def test_the_same_messages_give_the_same_bytes() -> None:
     assert segment() == segment()
     assert unsealed(segment().partition(b"\n")[0]) is not None
 
 
-def test_no_bit_of_a_part_file_can_turn_over_and_change_its_lines() -> None:
+def test_no_flipped_bit_of_a_part_file_changes_its_lines() -> None:
     store = MemoryStore()
     run = put_run(store, make_run(), [], [make_coverage(frames=1, detections=0)])
     [(key, _)] = read_parts(store, run)
@@ -255,7 +255,7 @@ def test_no_bit_of_a_part_file_can_turn_over_and_change_its_lines() -> None:
 
 @pytest.mark.parametrize("read", [read_tracks, read_paths])
 @pytest.mark.parametrize("top", [keys.HOURS, keys.OUTPUT])
-def test_no_bit_of_an_hour_file_or_of_their_list_can_turn_over_unseen(
+def test_no_flipped_bit_of_an_hour_file_or_their_list_goes_unnoticed(
     top: str, read: Callable[[MemoryStore, Run], Iterator[object]]
 ) -> None:
     store, run = MemoryStore(), make_run()
@@ -275,7 +275,7 @@ def test_no_bit_of_an_hour_file_or_of_their_list_can_turn_over_unseen(
             list(read(store, run))
 
 
-def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
+def test_a_foreign_file_in_a_folder_of_records_is_ignored() -> None:
     store = MemoryStore()
     manifest = make_manifest(1)
     store.put(manifest.key, encode(manifest))
@@ -286,7 +286,7 @@ def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
     assert list_tombstones(store) == [STONE]
 
 
-def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(tmp_path: Path) -> None:
+def test_doctor_checks_each_record_as_its_kind_and_names_each_damaged_one(tmp_path: Path) -> None:
     with open_ports(load_settings(data_dir=tmp_path)) as ports:
         small = [record for record in RECORDS if not isinstance(record, OWN_CHECKS)]
         for record in small:
@@ -302,6 +302,6 @@ def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(t
             assert "folder" not in type(record).remedy, "an original may lie in it"
 
 
-def test_every_record_that_lies_alone_in_the_store_is_sealed() -> None:
+def test_every_standalone_record_in_the_store_is_sealed() -> None:
     sealed_types = {type(record) for record in RECORDS} | {SegmentHeader}
     assert {*SealedRecord.__subclasses__()} == sealed_types

@@ -24,14 +24,14 @@ SECTIONS = {
 }
 
 
-def test_every_requirement_of_level_2_has_a_row_and_no_other_has() -> None:
+def test_exactly_the_requirements_of_level_2_have_a_row() -> None:
     wanted = [f"{section}.{at}" for section, number in SECTIONS.items() for at in range(1, number + 1)]
     assert [number for number, *_ in ROWS] == wanted
     assert {state for _, state, *_ in ROWS} <= STATES
     assert all(how.strip() for _, _, how, _ in ROWS)
 
 
-def test_what_is_met_is_shown_by_a_test_and_what_is_not_is_said_again_below() -> None:
+def test_a_test_shows_each_requirement_that_is_met_and_those_not_met_are_listed_below() -> None:
     missing = re.findall(r"\d+\.\d+\.\d+", PAGE.partition("## What is missing")[2])
     for number, state, _, named in ROWS:
         assert bool(named) or state in ("n/a", "not met"), number

@@ -58,7 +58,7 @@ FRAMES = [frame(source, t) for source in ("b-cam", "a-cam") for t in (5_000, 1_0
 
 
 @given(st.randoms(use_true_random=False))
-def test_the_order_in_which_frames_were_detected_leaves_no_trace(rng: random.Random) -> None:
+def test_the_order_of_detection_leaves_no_trace(rng: random.Random) -> None:
     frames, letters = [*FRAMES, FRAMES[0]], [letter(8), letter(7)]
     shuffled, shuffled_letters = list(frames), list(letters)
     rng.shuffle(shuffled)
@@ -66,14 +66,14 @@ def test_the_order_in_which_frames_were_detected_leaves_no_trace(rng: random.Ran
     assert segment(shuffled, shuffled_letters) == segment(frames, letters)
 
 
-def test_what_was_written_is_what_is_read() -> None:
+def test_a_segment_is_read_back_as_written() -> None:
     read = decode_segment(segment(FRAMES, [letter(6)]), "key")
     assert sorted(read.frames(), key=lambda f: f.image_path) == sorted(FRAMES, key=lambda f: f.image_path)
     assert read.dead_letters() == [letter(6)]
     assert (read.header.frames, read.header.dead_letters, read.header.next_offset) == (6, 1, 7)
 
 
-def test_the_header_has_the_pictures_digests_of_a_source_whose_frames_were_all_measured() -> None:
+def test_the_header_has_picture_digests_only_for_sources_with_all_frames_measured() -> None:
     measured = [replace(line, picture_digest=f"d{line.captured_at_ms // 1000:03d}") for line in FRAMES]
     data = segment([*measured[:3], *FRAMES[3:5], measured[5]], [])
     partly, whole = decode_segment(data, "key").header.sources
@@ -82,7 +82,7 @@ def test_the_header_has_the_pictures_digests_of_a_source_whose_frames_were_all_m
     assert data.partition(b"\n")[2] == segment(FRAMES, []).partition(b"\n")[2]
 
 
-def test_the_header_tells_each_sources_time_and_bytes() -> None:
+def test_the_header_gives_each_sources_times_and_bytes() -> None:
     data = segment(FRAMES, [letter(6)])
     header = decode_segment(data, "key").header
     body = data.partition(b"\n")[2]
@@ -95,19 +95,19 @@ def test_the_header_tells_each_sources_time_and_bytes() -> None:
 
 
 @given(st.integers(min_value=0))
-def test_a_segment_cut_short_anywhere_is_never_taken_for_whole(cut: int) -> None:
+def test_a_segment_truncated_anywhere_is_never_taken_for_whole(cut: int) -> None:
     data = segment(FRAMES, [letter(6)])
     with pytest.raises(CutShort):
         decode_segment(data[: cut % len(data)], "key")
 
 
-def test_a_segment_with_lines_added_is_not_taken_for_whole() -> None:
+def test_a_segment_with_added_lines_is_not_taken_for_whole() -> None:
     with pytest.raises(CutShort):
         decode_segment(segment(FRAMES, []) + encode(FRAMES[0]) + b"\n", "key")
 
 
 @pytest.mark.parametrize("head", [b"", b"{}", b"hello", b'{"v":99,"model":"m"}', b"\xff\xfe"])
-def test_what_is_no_header_is_poison_and_named(head: bytes) -> None:
+def test_an_invalid_header_is_poison_and_is_named(head: bytes) -> None:
     with pytest.raises(Poison, match=r"metadata/x\.jsonl"):
         decode_segment(head + b"\n", "metadata/x.jsonl")
 
@@ -121,7 +121,7 @@ def test_a_header_is_read_without_reading_the_segment() -> None:
     assert store.get_range("metadata/many.jsonl", body_start, body_start + 5) == b'{"v":'
 
 
-def test_an_object_without_a_line_is_no_segment() -> None:
+def test_an_object_without_a_line_is_not_a_segment() -> None:
     store = MemoryStore()
     store.put("metadata/x", b"no line end")
     with pytest.raises(Poison, match="move it out"):
@@ -130,7 +130,7 @@ def test_an_object_without_a_line_is_no_segment() -> None:
         read_segment(store, "metadata/none")
 
 
-def test_a_forgotten_frame_is_found_no_longer(ledger: Ledger) -> None:
+def test_a_forgotten_frame_is_no_longer_found(ledger: Ledger) -> None:
     store = MemoryStore()
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
     wanted, other = FRAMES[0], FRAMES[1]
@@ -162,14 +162,14 @@ def test_a_forgotten_frame_is_found_no_longer(ledger: Ledger) -> None:
     assert find(other) == other
 
 
-def test_a_segment_under_a_foreign_key_is_told() -> None:
+def test_a_segment_under_a_foreign_key_is_reported() -> None:
     header = decode_segment(segment(FRAMES, []), "key").header
     check_belongs(header, keys.segment_key(MODEL, LOG, TOPIC, 0, 0))
     with pytest.raises(Misconfigured, match="put it back"):
         check_belongs(header, keys.segment_key(MODEL, "other-log", TOPIC, 0, 0))
 
 
-def test_a_frame_is_found_with_its_boxes_and_of_two_versions_the_one_that_counts(ledger: Ledger) -> None:
+def test_a_frame_is_found_with_its_boxes_and_in_the_version_that_counts(ledger: Ledger) -> None:
     store = MemoryStore()
     wanted = FRAMES[0]
     other = frame(wanted.source, wanted.captured_at_ms, label="bus")  # the same frame, another CPU's answer

@@ -41,7 +41,7 @@ def unit_in(folder: Path, place: ServicePlace, settings: Settings) -> Path:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
-def test_systemd_takes_the_unit_and_finds_it_hardened(
+def test_systemd_accepts_the_unit_and_rates_it_as_hardened(
     place: ServicePlace, settings: Settings, tmp_path: Path
 ) -> None:
     unit = unit_in(tmp_path, place, settings)
@@ -67,7 +67,7 @@ def test_a_job_of_the_service_can_give_up_the_network(place: ServicePlace, setti
     assert {"prctl", "seccomp"} <= allowed
 
 
-def test_systemd_finds_the_program_in_a_folder_of_any_name_that_it_takes(
+def test_systemd_finds_the_program_in_a_folder_with_any_name_that_it_accepts(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "my $HOME 50%" / "python"
@@ -103,7 +103,7 @@ def test_the_service_starts_at_boot(place: ServicePlace, settings: Settings, tmp
     assert (link.name, link.parent.name) == (NAME, f"{target}.target.wants")
 
 
-def test_a_users_service_writes_to_its_folders_alone_whatever_they_are_called(settings: Settings) -> None:
+def test_a_users_service_writes_only_to_its_folders_whatever_their_names_are(settings: Settings) -> None:
     lines = unit_text(PLACES[0], settings).splitlines()
     folder = str(settings.data_dir).replace("%", "%%")
     quoted = folder.replace('"', '\\"')
@@ -115,7 +115,7 @@ def test_a_users_service_writes_to_its_folders_alone_whatever_they_are_called(se
         unit_text(PLACES[0], broken)
 
 
-def test_a_program_that_only_its_owner_reads_is_no_service_of_the_machine(tmp_path: Path) -> None:
+def test_a_program_that_only_its_owner_can_read_cannot_be_a_system_service(tmp_path: Path) -> None:
     program = tmp_path / "home" / "python"
     program.parent.mkdir(mode=0o700)
     program.touch(0o755)
@@ -125,7 +125,7 @@ def test_a_program_that_only_its_owner_reads_is_no_service_of_the_machine(tmp_pa
 
 @pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs this machine")
 @pytest.mark.parametrize("command", ["install", "status", "remove"])
-def test_without_systemd_it_says_so_and_writes_nothing(command: str, tmp_path: Path) -> None:
+def test_without_systemd_the_command_says_so_and_writes_nothing(command: str, tmp_path: Path) -> None:
     done = run_frametally("service", command, cwd=tmp_path, XDG_CONFIG_HOME=str(tmp_path))
     assert (done.code, done.out) == (2, "")
     assert "systemd does not run this machine" in done.err

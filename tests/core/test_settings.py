@@ -40,14 +40,14 @@ def test_every_setting_has_a_sentence() -> None:
         assert field.description.endswith("."), name
 
 
-def test_the_embedded_parts_lie_under_the_data_folder(tmp_path: Path) -> None:
+def test_the_embedded_parts_are_stored_in_the_data_folder(tmp_path: Path) -> None:
     settings = load_settings()
     assert settings.data_dir == tmp_path / "frametally-data"
     assert settings.store_url == f"file://{tmp_path}/frametally-data/store"
     assert settings.log_url == f"sqlite:///{tmp_path}/frametally-data/log.sqlite"
 
 
-def test_everywhere_in_a_checkout_the_data_is_in_one_folder(
+def test_all_folders_of_a_checkout_share_one_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "core/frametally/settings").mkdir(parents=True)
@@ -60,7 +60,7 @@ def test_everywhere_in_a_checkout_the_data_is_in_one_folder(
     assert load_settings("producer").data_dir == tmp_path / "producer/helpers/elsewhere"
 
 
-def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
+def test_the_environment_wins_over_the_components_file_which_wins_over_the_roots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text(
@@ -75,7 +75,7 @@ def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
     assert (settings.jpeg_quality, settings.interval_s, settings.web_port) == (1, 20, 300)
 
 
-def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_wins_over_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMETALLY_WEB_PORT", "300")
     assert load_settings(web_port=7).web_port == 7
     assert load_settings(web_port=None).web_port == 300
@@ -103,7 +103,7 @@ def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ("store_url", 7, "must be text"),
     ],
 )
-def test_a_value_that_cannot_be_is_told_with_its_name(name: str, value: object, says: str) -> None:
+def test_an_invalid_value_is_reported_with_its_setting(name: str, value: object, says: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         load_settings(**{name: value})
     assert f"FRAMETALLY_{name.upper()}={value}" in str(caught.value)
@@ -111,7 +111,7 @@ def test_a_value_that_cannot_be_is_told_with_its_name(name: str, value: object, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_value_is_named_by_the_option_that_gave_it_and_else_by_the_variable(
+def test_a_wrong_value_is_named_by_its_option_or_else_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*command: str) -> str:
@@ -136,7 +136,7 @@ def test_a_wrong_value_is_named_by_the_option_that_gave_it_and_else_by_the_varia
         ("log_password", "hunter2", SecretStr("hunter2")),
     ],
 )
-def test_a_text_becomes_the_value_that_it_means(name: str, text: str, value: object) -> None:
+def test_a_text_is_converted_to_the_value_it_means(name: str, text: str, value: object) -> None:
     read = getattr(load_settings(**{name: text}), name)
     assert (read, type(read)) == (value, type(value))
     assert "hunter2" not in f"{read} {read!r}"
@@ -151,7 +151,7 @@ def test_each_component_finds_its_own_folder() -> None:
     assert component_folder("search") == ROOT / "elasticsearch"
 
 
-def test_a_misspelt_setting_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_setting_is_named_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("FRAMETALLY_INTERVALS_S=60\n")
     monkeypatch.setenv("FRAMETALLY_SAMPLE_FSP", "all")
     monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "80")
@@ -168,7 +168,9 @@ def test_settings_grow_by_five_percent_between_releases_at_most() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path, encoding: str) -> None:
+def test_an_env_file_can_have_any_encoding_that_editors_and_powershell_write(
+    tmp_path: Path, encoding: str
+) -> None:
     text = "FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y%m%d\r\nFRAMETALLY_WEB_PORT=8080\r\n"
     mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
     (tmp_path / ".env").write_bytes((mark + text).encode(encoding))
@@ -176,7 +178,7 @@ def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path
     assert unknown_settings() == {}
 
 
-def test_a_bad_line_of_an_env_file_is_said_once_with_its_place_and_the_rest_holds(
+def test_a_bad_line_of_an_env_file_is_reported_once_with_its_place_and_the_rest_applies(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".env").write_text("\nFRAMETALLY_WEB_PORT=8080\n\nnot a setting\nFRAMETALLY_TOPIC=cars\n")
@@ -189,7 +191,7 @@ def test_a_bad_line_of_an_env_file_is_said_once_with_its_place_and_the_rest_hold
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
 @pytest.mark.parametrize("command", [["status"], ["doctor"], ["export"], ["produce", "clip.mp4"], ["serve"]])
-def test_an_env_file_that_is_no_text_is_one_line_with_its_name(
+def test_an_env_file_that_is_not_text_is_one_line_with_its_name(
     tmp_path: Path, encoding: str, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / ".env").write_bytes("FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y\n".encode(encoding))
@@ -200,7 +202,7 @@ def test_an_env_file_that_is_no_text_is_one_line_with_its_name(
 
 
 @pytest.mark.parametrize("name", RUN_PROGRAMS)
-def test_what_runs_programs_is_not_taken_from_a_folder_that_may_be_anybodys(
+def test_settings_that_run_programs_are_not_read_from_a_folder_anybody_may_own(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variable = f"FRAMETALLY_{name.upper()}"
@@ -218,14 +220,14 @@ def test_what_runs_programs_is_not_taken_from_a_folder_that_may_be_anybodys(
     assert getattr(load_settings("hadoop"), name) == "./evil=1"
 
 
-def test_every_setting_that_names_a_program_is_known_as_such() -> None:
+def test_every_setting_that_names_a_program_is_known_as_one() -> None:
     commands = {
         name for name, field in Settings.model_fields.items() if "ommand " in (field.description or "")
     }
     assert {"hadoop_python"} <= commands <= set(RUN_PROGRAMS)
 
 
-def test_a_current_folder_that_is_gone_stops_nobody_who_names_a_data_folder(
+def test_a_deleted_current_folder_does_not_matter_if_a_data_folder_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
@@ -235,7 +237,7 @@ def test_a_current_folder_that_is_gone_stops_nobody_who_names_a_data_folder(
     assert load_settings(data_dir=tmp_path).data_dir == tmp_path
 
 
-def test_a_secret_that_is_refused_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = set()
     for name, field in Settings.model_fields.items():
         if field.annotation is not SecretStr:
@@ -285,7 +287,7 @@ def test_a_secrets_own_variable_takes_precedence_over_its_file(
         (b"x" * 64_001, "at most 64000"),
     ],
 )
-def test_a_file_without_a_secret_is_named_and_its_content_is_not(
+def test_a_file_without_a_secret_is_named_but_its_content_is_not(
     content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "secret"
@@ -298,14 +300,14 @@ def test_a_file_without_a_secret_is_named_and_its_content_is_not(
     assert "xxx" not in str(caught.value)
 
 
-def test_the_folder_that_a_command_runs_in_cannot_have_another_file_sent_as_a_secret(tmp_path: Path) -> None:
+def test_the_current_folder_cannot_make_a_command_send_another_file_as_a_secret(tmp_path: Path) -> None:
     (tmp_path / "private").write_text("a key of mine")
     (tmp_path / ".env").write_text(f"FRAMETALLY_LOG_PASSWORD_FILE={tmp_path / 'private'}\n")
     assert load_settings().log_password.get_secret_value() == ""
     assert "cannot name a secret's file" in unknown_settings()["FRAMETALLY_LOG_PASSWORD_FILE"]
 
 
-def test_a_process_that_must_not_log_in_gets_no_secret_and_no_name_of_its_file() -> None:
+def test_a_process_that_must_not_log_in_gets_no_secret_and_no_secret_files_name() -> None:
     given = {f"FRAMETALLY_{name.upper()}{end}": "x" for name in SECRETS for end in ("", "_FILE")}
     others = {"AWS_SECRET_ACCESS_KEY": "x", "SMTP_PASSWORD": "x", "FRAMETALLY_TIMEZONE": "UTC"}
     assert without_secrets(given | others) == {"FRAMETALLY_TIMEZONE": "UTC"}

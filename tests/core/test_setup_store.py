@@ -27,7 +27,7 @@ def test_the_shipped_policies_grant_what_the_stages_need_and_no_more(tmp_path: P
     assert sorted(shipped) == sorted(f"{stage}.json" for stage in STAGES)
 
 
-def test_a_policy_for_a_folder_in_a_bucket_grants_nothing_outside_of_it() -> None:
+def test_a_policy_for_a_folder_in_a_bucket_grants_nothing_outside_it() -> None:
     written = policy("shared", "producer", prefix="site-1")
     resources = [one for statement in written["Statement"] for one in statement["Resource"]]
     assert resources[0] == "arn:aws:s3:::shared"
@@ -35,7 +35,7 @@ def test_a_policy_for_a_folder_in_a_bucket_grants_nothing_outside_of_it() -> Non
     assert "DeleteObject" not in json.dumps(written)
 
 
-def test_a_store_of_files_needs_no_setting_up(
+def test_a_file_store_needs_no_setup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = (tmp_path / "store").as_uri()
@@ -44,7 +44,7 @@ def test_a_store_of_files_needs_no_setting_up(
     assert "needs no setup" in capsys.readouterr().out
 
 
-def test_without_boto3_setting_up_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_boto3_the_setup_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     monkeypatch.delitem(sys.modules, "frametally.adapters.s3.service", raising=False)
     with pytest.raises(Misconfigured, match=r"pip install 'frametally\[s3\]'"):
@@ -55,7 +55,7 @@ def test_without_boto3_setting_up_says_what_to_install(monkeypatch: pytest.Monke
         open_object_store("s3://frames", StoreAccess())
 
 
-def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word() -> None:
+def test_a_full_store_is_waited_for_and_another_refusal_keeps_its_message() -> None:
     def said(code: str) -> FrametallyError:
         error = PermissionDeniedError(f"status code: 403 Forbidden: <Code>{code}</Code>")
         return failure(
@@ -78,7 +78,7 @@ def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word()
     ("status", "kind"),
     [(429, Retryable), (408, Retryable), (503, Retryable), (403, Misconfigured), (400, Misconfigured)],
 )
-def test_an_answer_that_may_pass_is_told_from_one_that_cannot(
+def test_temporary_errors_are_told_apart_from_permanent_ones(
     status: int, kind: type[FrametallyError]
 ) -> None:
     answer: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}

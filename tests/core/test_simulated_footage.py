@@ -32,7 +32,7 @@ def manifest(source: str, simulated_by: str | msgspec.UnsetType = msgspec.UNSET)
     )
 
 
-def test_a_model_detects_what_was_filmed_and_the_simulated_one_its_own_footage_alone() -> None:
+def test_a_real_model_detects_filmed_footage_and_the_simulated_one_only_its_own() -> None:
     filmed, simulated = manifest("gate"), manifest("town", simulated_by=SIMULATED_MODEL)
     assert footage_of([filmed, simulated], "tiny") == [filmed]
     assert footage_of([filmed, simulated], None) == [filmed]

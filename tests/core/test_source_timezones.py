@@ -42,12 +42,12 @@ def given(**timezones: str) -> ObjectStore:
         ([], None),
     ],
 )
-def test_sources_share_a_time_zone_only_if_each_has_it(sources: list[str], zone: str | None) -> None:
+def test_sources_share_a_time_zone_only_if_all_of_them_have_it(sources: list[str], zone: str | None) -> None:
     timezones = {"gate": "Europe/Berlin", "yard": "Europe/Berlin", "roof": "Asia/Tokyo"}
     assert shared_timezone(timezones, sources) == zone
 
 
-def test_a_renamed_source_keeps_its_time_zone_and_one_that_joins_another_takes_that_ones() -> None:
+def test_a_renamed_source_keeps_its_time_zone_and_a_merged_one_takes_the_other_sources() -> None:
     store = given(gate="Europe/Berlin", roof="Asia/Tokyo")
     move_timezone(store, "gate", "front", is_new=True)
     move_timezone(store, "gate", "front", is_new=True)  # again, after a kill
@@ -56,7 +56,7 @@ def test_a_renamed_source_keeps_its_time_zone_and_one_that_joins_another_takes_t
     assert read_timezones(store) == {"roof": "Asia/Tokyo"}
 
 
-def test_damaged_time_zones_are_shown_as_none_and_never_written_over() -> None:
+def test_damaged_time_zones_are_shown_as_none_and_never_overwritten() -> None:
     store = given(gate="Europe/Berlin")
     damaged = store.get(keys.TIMEZONES).replace(b"Berlin", b"Bexlin")
     store.put(keys.TIMEZONES, damaged)
@@ -66,7 +66,7 @@ def test_damaged_time_zones_are_shown_as_none_and_never_written_over() -> None:
     assert store.get(keys.TIMEZONES) == damaged
 
 
-def test_a_plan_says_the_first_frame_by_both_clocks_and_nothing_where_nothing_changes() -> None:
+def test_a_plan_gives_the_first_frame_by_both_clocks_and_nothing_if_nothing_changes() -> None:
     store = given()
     manifest = make_manifest(1, source="gate")
     media = [msgspec.structs.replace(manifest, first_captured_at_ms=0, last_captured_at_ms=0)]
@@ -78,7 +78,7 @@ def test_a_plan_says_the_first_frame_by_both_clocks_and_nothing_where_nothing_ch
     assert not read_timezones(store)
 
 
-def test_the_command_shows_what_changes_asks_and_refuses_in_one_line(
+def test_the_command_shows_the_changes_asks_and_refuses_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from frametally.adapters_by_url import open_object_store

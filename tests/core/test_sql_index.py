@@ -51,7 +51,7 @@ def opened() -> Iterator[Callable[..., SqlIndex]]:
         index.close()
 
 
-def test_the_file_and_its_folder_are_made(tmp_path: Path) -> None:
+def test_the_file_and_its_folder_are_created(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b c%20?#" / "index.sqlite"
     index = open_count_index(f"sqlite:///{path}")
     assert index.publish(RUN, [], [COVERAGE])
@@ -68,7 +68,7 @@ def test_a_url_that_names_no_file_is_refused_with_one_that_does(url: str) -> Non
 @pytest.mark.parametrize(
     "data", [b"not a database, but a long text " * 99, b"SQLite format 3\0" + b"\xff" * 4096]
 )
-def test_a_file_that_is_no_database_is_named_and_left_as_it_is(
+def test_a_file_that_is_not_a_database_is_named_and_left_alone(
     path: Path, data: bytes, opened: Callable[..., SqlIndex]
 ) -> None:
     path.write_bytes(data)
@@ -79,7 +79,7 @@ def test_a_file_that_is_no_database_is_named_and_left_as_it_is(
     assert path.read_bytes() == data
 
 
-def test_another_programs_database_is_named_and_left_as_it_is(
+def test_another_programs_database_is_named_and_left_alone(
     path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
     with sqlite3.connect(path) as connection:
@@ -91,9 +91,7 @@ def test_another_programs_database_is_named_and_left_as_it_is(
     assert path.read_bytes() == before
 
 
-def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_an_index_damaged_while_in_use_is_one_line(path: Path, opened: Callable[..., SqlIndex]) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     index.close()
@@ -105,7 +103,7 @@ def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(
 
 
 @pytest.mark.parametrize("others", [("",), ("", "-wal", "-shm")])
-def test_an_index_that_is_removed_and_built_again_is_followed(
+def test_readers_follow_an_index_that_is_removed_and_rebuilt(
     path: Path, opened: Callable[..., SqlIndex], others: Any
 ) -> None:
     index = opened(path)
@@ -119,7 +117,9 @@ def test_an_index_that_is_removed_and_built_again_is_followed(
     assert not index.publish(RUN, [], [COVERAGE])
 
 
-def test_an_index_that_another_file_replaces_is_followed(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_readers_follow_an_index_that_another_file_replaces(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     built = opened(path.with_name("built.sqlite"))
@@ -128,7 +128,7 @@ def test_an_index_that_another_file_replaces_is_followed(path: Path, opened: Cal
     assert index.current_runs() == []
 
 
-def test_an_index_that_is_gone_is_made_anew_and_empty(
+def test_a_missing_index_is_created_again_and_is_empty(
     tmp_path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
     path = tmp_path / "folder" / "index.sqlite"
@@ -156,7 +156,7 @@ def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
     assert index.series() == []
 
 
-def test_an_index_of_another_layout_is_refused(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_an_index_with_another_layout_is_refused(path: Path, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE frametally_index SET schema_version = 99")
@@ -165,7 +165,7 @@ def test_an_index_of_another_layout_is_refused(path: Path, opened: Callable[...,
         opened(path)
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_an_unwritable_place_is_one_line(tmp_path: Path, opened: Callable[..., SqlIndex]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="FRAMETALLY_INDEX_URL"):
         opened(tmp_path / "file" / "index.sqlite")
@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, opened: Call
         opened(tmp_path / "folder")
 
 
-def test_a_locked_index_can_be_read_and_is_retryable_for_writers(
+def test_readers_can_use_a_locked_index_and_writers_can_retry(
     path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
     index = opened(path, busy_timeout_s=0.05)
@@ -209,7 +209,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 
-def test_a_run_that_is_replaced_leaves_no_row_behind(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_a_replaced_run_leaves_no_row_behind(path: Path, opened: Callable[..., SqlIndex]) -> None:
     index = opened(path)
     bar = make_count(0)
     for sequence in (1, 2, 3):
@@ -234,7 +234,7 @@ def test_readers_and_the_writer_never_wait_for_each_other(
 
 
 @pytest.mark.parametrize("table", sql_tables.ALL.sorted_tables, ids=lambda table: table.name)
-def test_postgresql_would_take_the_same_table(table: Any) -> None:
+def test_postgresql_accepts_the_same_table(table: Any) -> None:
     assert "ROWID" not in str(CreateTable(table).compile(dialect=postgresql.dialect()))
 
 
@@ -252,7 +252,7 @@ def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[.
     assert "source=?" in plan
 
 
-def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(
+def test_a_query_ends_at_its_limit_and_its_connection_remains_usable(
     path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
 ) -> None:
     index = opened(path)
@@ -278,7 +278,7 @@ def limited_for(left_s: Any) -> Iterator[None]:
 
 
 @pytest.mark.timeout(60, method="thread")  # SQLite hears no signal while it waits: an hour, without the limit
-def test_a_locked_index_is_given_up_within_the_limit_of_who_asks(
+def test_waiting_for_a_locked_index_ends_within_the_callers_time_limit(
     path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
     index = opened(path, busy_timeout_s=3600.0)

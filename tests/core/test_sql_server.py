@@ -38,7 +38,9 @@ def index_server() -> SqlServer:
     ],
 )
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_password_in_the_url_is_refused_and_not_repeated(open_it: Callable[..., object], url: str) -> None:
+def test_a_password_in_the_url_is_refused_without_being_repeated(
+    open_it: Callable[..., object], url: str
+) -> None:
     with pytest.raises(Misconfigured, match=r"contains a password.*_PASSWORD") as raised:
         open_it(url, ServerAccess())
     assert SECRET not in "".join(traceback.format_exception(raised.value))
@@ -53,7 +55,7 @@ def test_a_url_that_names_no_database_is_refused_with_one_that_does(
         open_it(url, ServerAccess())
 
 
-def test_name_password_and_query_are_in_no_message() -> None:
+def test_no_message_contains_the_user_name_password_or_query() -> None:
     access = ServerAccess(user="me", password=SecretStr(SECRET))
     server = SqlServer(
         "postgresql://db.test:5433/x?sslmode=require",
@@ -70,7 +72,7 @@ def test_name_password_and_query_are_in_no_message() -> None:
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca"])
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_url_that_is_content_with_less_than_the_ca_file_asks_for_is_refused(
+def test_a_url_that_accepts_less_than_the_ca_file_requires_is_refused(
     open_it: Callable[..., object], mode: str
 ) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
@@ -81,7 +83,7 @@ def test_a_url_that_is_content_with_less_than_the_ca_file_asks_for_is_refused(
 
 
 @pytest.mark.parametrize("query", ["", "?sslmode=verify-full", "?sslrootcert=/other.pem"])
-def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_with_its_name(
+def test_with_a_ca_file_the_servers_certificate_must_be_from_that_authority_with_its_name(
     query: str,
 ) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
@@ -117,7 +119,7 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
         ("server closed the connection unexpectedly", Retryable, "try again"),
     ],
 )
-def test_what_a_person_must_mend_is_told_from_what_passes(
+def test_errors_that_a_person_must_mend_are_told_apart_from_temporary_ones(
     index_server: SqlServer, said: str, kind: type, remedy: str
 ) -> None:
     failure = index_server.failure(OperationalError("SELECT 1", {}, psycopg.OperationalError(said)))
@@ -126,7 +128,7 @@ def test_what_a_person_must_mend_is_told_from_what_passes(
     assert "\n" not in str(failure)
 
 
-def test_what_the_database_cannot_hold_is_poison_and_what_it_has_not_got_is_for_a_person(
+def test_data_that_the_database_cannot_hold_is_poison_and_a_missing_object_needs_a_person(
     index_server: SqlServer,
 ) -> None:
     held = DataError("INSERT", {}, psycopg.DataError("text fields cannot contain NUL (0x00) bytes"))
@@ -140,7 +142,7 @@ class Connecting(Exception):
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(None, 10), (300.0, 10), (5.5, 5), (0.5, 2)])
-def test_a_connection_is_waited_for_no_longer_than_whoever_asks_waits(
+def test_waiting_for_a_connection_ends_at_the_callers_time_limit(
     index_server: SqlServer, monkeypatch: pytest.MonkeyPatch, asked_s: float | None, waited_s: int
 ) -> None:
     def connect(*_: object, **options: object) -> NoReturn:

@@ -53,7 +53,7 @@ def messages(count: int) -> list[tuple[bytes, bytes]]:
     return [(b"camera %d" % (n % 60), b"frame %d" % n) for n in range(count)]
 
 
-def test_what_a_process_that_ended_has_published_goes_too_where_messages_are_kept_for_a_time(
+def test_with_a_retention_time_messages_of_an_ended_process_are_removed_too(
     stack: ExitStack, url: str
 ) -> None:
     clock = ManualClock()
@@ -69,7 +69,7 @@ def test_what_a_process_that_ended_has_published_goes_too_where_messages_are_kep
     assert second.end_offsets("results") == {0: 103}
 
 
-def test_who_waits_while_nobody_writes_asks_the_file_for_nothing_but_whether_somebody_has(
+def test_an_idle_wait_only_asks_the_file_whether_somebody_has_written(
     stack: ExitStack, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = open_log(stack, url)
@@ -166,7 +166,7 @@ def told(word: str, lines: list[str]) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_two_processes_share_what_three_others_publish_and_nothing_is_lost_or_done_twice(
+def test_two_processes_share_the_messages_of_three_others_without_loss_or_repetition(
     url: str, stack: ExitStack
 ) -> None:
     log = open_log(stack, url)
@@ -183,7 +183,7 @@ def test_two_processes_share_what_three_others_publish_and_nothing_is_lost_or_do
 
 
 @pytest.mark.thorough
-def test_a_killed_consumers_partitions_go_to_the_other_and_nothing_is_lost_or_done_twice(
+def test_a_killed_consumers_partitions_pass_to_the_other_without_loss_or_repetition(
     url: str, stack: ExitStack
 ) -> None:
     log = open_log(stack, url)
@@ -231,7 +231,7 @@ def test_8_processes_that_open_a_new_file_at_once_get_one_log(tmp_path: Path, st
     assert identities == {open_log(stack, url).log_id(TOPIC) + "\n"}
 
 
-def test_an_opener_that_was_overtaken_uses_the_log_that_the_other_made(
+def test_an_opener_that_lost_the_race_uses_the_log_that_the_other_created(
     url: str, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writing = sqlite_file._writing
@@ -289,7 +289,7 @@ def test_a_reopened_file_keeps_messages_offsets_and_identity_and_a_new_file_has_
         assert open_log(stack, url).log_id(TOPIC) != identity
 
 
-def test_trimming_gives_the_room_back(tmp_path: Path, url: str) -> None:
+def test_trimming_frees_disk_space(tmp_path: Path, url: str) -> None:
     with ExitStack() as stack:
         log = open_log(stack, url)
         log.publish(TOPIC, [(b"%d" % n, b"x" * 500) for n in range(2000)])
@@ -301,7 +301,7 @@ def test_trimming_gives_the_room_back(tmp_path: Path, url: str) -> None:
     assert (tmp_path / "log.sqlite").stat().st_size < 100_000
 
 
-def test_a_poll_without_news_writes_nothing(url: str, stack: ExitStack) -> None:
+def test_a_poll_without_new_messages_writes_nothing(url: str, stack: ExitStack) -> None:
     clock = ManualClock()
     log = open_log(stack, url, clock)
     consumer = join(stack, log)
@@ -321,9 +321,7 @@ def test_a_poll_without_news_writes_nothing(url: str, stack: ExitStack) -> None:
     assert changes() != before
 
 
-def test_a_clock_that_starts_again_does_not_keep_a_dead_members_partitions(
-    url: str, stack: ExitStack
-) -> None:
+def test_after_a_restart_of_the_clock_a_dead_member_keeps_no_partitions(url: str, stack: ExitStack) -> None:
     clock = ManualClock()
     clock.advance(1_000_000)
     log = open_log(stack, url, clock)
@@ -334,14 +332,14 @@ def test_a_clock_that_starts_again_does_not_keep_a_dead_members_partitions(
     assert consumer.assignment() == set(range(PARTITIONS))
 
 
-def test_one_log_object_may_be_used_by_several_threads(url: str, stack: ExitStack) -> None:
+def test_several_threads_may_use_one_log_object(url: str, stack: ExitStack) -> None:
     log = open_log(stack, url)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: log.publish(TOPIC, [(b"%d" % n, b"x")] * 30), range(40)))
     assert sum(log.end_offsets(TOPIC).values()) == 1200
 
 
-def test_a_full_disk_is_retryable_and_leaves_no_part_of_a_chunk(url: str, stack: ExitStack) -> None:
+def test_a_full_disk_is_retryable_and_leaves_no_partial_chunk(url: str, stack: ExitStack) -> None:
     log = open_log(stack, url)
     log.publish(TOPIC, messages(10))
     ends = log.end_offsets(TOPIC)
@@ -390,7 +388,7 @@ def test_a_url_without_an_absolute_file_is_refused(bad_url: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"these are notes, no database" * 100, b"SQLite format 3\0" + b"\xff" * 9000]
 )
-def test_a_file_that_is_no_sqlite_file_or_damaged_is_refused_and_left_alone(
+def test_a_damaged_file_or_one_that_is_not_sqlite_is_refused_and_left_alone(
     tmp_path: Path, url: str, content: bytes
 ) -> None:
     (tmp_path / "log.sqlite").write_bytes(content)
@@ -398,7 +396,7 @@ def test_a_file_that_is_no_sqlite_file_or_damaged_is_refused_and_left_alone(
     assert (tmp_path / "log.sqlite").read_bytes() == content
 
 
-def test_damage_that_shows_later_is_one_line_too(tmp_path: Path, url: str) -> None:
+def test_damage_found_later_is_one_line_too(tmp_path: Path, url: str) -> None:
     with ExitStack() as stack:
         open_log(stack, url).publish(TOPIC, messages(3000))
     path = tmp_path / "log.sqlite"
@@ -408,7 +406,7 @@ def test_damage_that_shows_later_is_one_line_too(tmp_path: Path, url: str) -> No
         join(stack, open_log(stack, url)).poll(timeout_s=0, max_records=5000)
 
 
-def test_a_sqlite_file_of_another_program_is_refused_and_left_alone(tmp_path: Path, url: str) -> None:
+def test_another_programs_sqlite_file_is_refused_and_left_alone(tmp_path: Path, url: str) -> None:
     with closing(sqlite3.connect(tmp_path / "log.sqlite")) as other:
         other.execute("CREATE TABLE counts (label TEXT)")
     content = (tmp_path / "log.sqlite").read_bytes()
@@ -416,7 +414,7 @@ def test_a_sqlite_file_of_another_program_is_refused_and_left_alone(tmp_path: Pa
     assert (tmp_path / "log.sqlite").read_bytes() == content
 
 
-def test_a_layout_from_the_future_is_refused(url: str, stack: ExitStack) -> None:
+def test_a_layout_from_a_later_version_is_refused(url: str, stack: ExitStack) -> None:
     open_log(stack, url)._file.read("PRAGMA user_version = 99")
     refused(url, "layout 99, but this version of frametally only knows 1; use the version that created it")
 
@@ -426,7 +424,7 @@ def test_an_empty_file_becomes_a_log(tmp_path: Path, url: str, stack: ExitStack)
     assert open_log(stack, url).partitions(TOPIC) == PARTITIONS
 
 
-def test_a_place_that_cannot_be_written_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+def test_an_unwritable_place_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused(f"sqlite:///{tmp_path}/file/log.sqlite", "give this user permission")
     refused(f"sqlite:///{tmp_path}", "give this user permission")
@@ -457,7 +455,7 @@ nas:/old /mnt/hidden nfs rw 0 0
         ("/mnt/hidden/x", None),
     ],
 )
-def test_the_innermost_and_latest_mount_says_whether_a_folder_is_on_the_network(
+def test_the_innermost_and_latest_mount_decides_whether_a_folder_is_on_the_network(
     folder: str, kind: str | None
 ) -> None:
     assert network_file_system(Path(folder), MOUNTS.strip()) == kind
@@ -472,7 +470,7 @@ OPENED: dict[str, tuple[Callable[[str], Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", OPENED)
-def test_a_network_file_system_is_refused_before_anything_is_made(
+def test_a_network_file_system_is_refused_before_anything_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     opening, setting = OPENED[kind]

@@ -12,7 +12,7 @@ from frametally.console import output
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_a_stage_that_works_shows_a_bar_on_a_terminal_alone(
+def test_a_working_stage_shows_a_bar_only_on_a_terminal(
     is_terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = io.StringIO()

@@ -120,12 +120,12 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.ledger.close()
 
 
-def test_an_empty_house_is_settled(house: House) -> None:
+def test_an_empty_installation_is_settled(house: House) -> None:
     status = house.status()
     assert (status.exit_code, status.model, status.sources) == (SETTLED, None, [])
 
 
-def test_all_frames_everywhere_is_settled(house: House) -> None:
+def test_books_with_all_frames_at_every_stage_are_settled(house: House) -> None:
     house.manifest(5, 5)
     house.announced(5, 5)
     house.segment(0, 3)
@@ -152,9 +152,7 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
         (lambda house: house.run(5, indexed=False), "5 frames to index"),
     ],
 )
-def test_what_is_not_done_yet_is_behind_with_its_number(
-    house: House, fill: Callable[..., Any], says: str
-) -> None:
+def test_unfinished_work_is_behind_with_its_number(house: House, fill: Callable[..., Any], says: str) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)
     fill(house)
@@ -176,7 +174,7 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(hous
     ]
 
 
-def test_a_frame_missing_with_the_log_drained_is_broken(house: House) -> None:
+def test_a_missing_frame_with_a_drained_log_is_broken(house: House) -> None:
     house.manifest(5, 5)
     house.announced(5, 5)
     house.segment(0, 4)
@@ -203,7 +201,7 @@ def test_more_counted_than_detected_is_broken(house: House) -> None:
 
 
 @pytest.mark.parametrize(("first", "what"), [(4, "gap"), (2, "overlap")])
-def test_a_chain_that_is_no_chain_is_broken(house: House, first: int, what: str) -> None:
+def test_a_chain_with_a_defect_is_broken(house: House, first: int, what: str) -> None:
     house.manifest(6, 6)
     house.segment(0, 3)
     house.segment(first, 6)
@@ -224,19 +222,19 @@ def test_a_frame_announced_twice_counts_once(house: House) -> None:
     assert house.status().exit_code == SETTLED
 
 
-def test_a_segment_that_cannot_be_read_is_broken_and_named(house: House) -> None:
+def test_an_unreadable_segment_is_broken_and_named(house: House) -> None:
     house.segment(0, 3)
     key = next(info.key for info in house.store.list(keys.METADATA))
     house.store.put(key, house.store.get(key)[:-5])
     assert any(key in line for line in house.status().broken)
 
 
-def test_a_source_timed_by_its_files_date_is_marked(house: House) -> None:
+def test_a_source_timed_by_file_dates_is_marked(house: House) -> None:
     house.manifest(0, 0, time_source="file_time")
     assert house.status().sources[0].file_time
 
 
-def test_the_second_look_reads_nothing_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_look_rereads_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.manifest(5, 5)
     house.announced(5, 5)
     house.segment(0, 5)
@@ -249,7 +247,7 @@ def test_the_second_look_reads_nothing_again(house: House, monkeypatch: pytest.M
     assert read == []
 
 
-def test_books_of_a_ledger_made_anew_are_the_same(house: House, tmp_path: Path) -> None:
+def test_a_rebuilt_ledger_gives_the_same_books(house: House, tmp_path: Path) -> None:
     house.manifest(5, 5)
     house.announced(5, 4)
     house.segment(0, 3, dead=(1,))
@@ -264,7 +262,7 @@ def test_books_of_a_ledger_made_anew_are_the_same(house: House, tmp_path: Path) 
     assert house.status() == before
 
 
-def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
+def test_an_apparent_defect_is_checked_once_more_before_it_is_reported(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.manifest(5, 5)
@@ -285,7 +283,7 @@ def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
     assert len(looks) == 2
 
 
-def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> None:
+def test_a_run_that_only_the_index_has_is_reported_with_its_remedy(house: House) -> None:
     house.manifest(3, 3)
     house.announced(3, 3)
     house.segment(0, 3)
@@ -303,7 +301,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
 
 
 @pytest.mark.parametrize("topic", [TOPIC, keys.redetect_topic(TOPIC, MODEL)])
-def test_a_topic_that_cannot_be_read_is_never_an_empty_one(
+def test_an_unreadable_topic_is_never_shown_as_an_empty_one(
     house: House, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.manifest(3, 3)
@@ -323,7 +321,7 @@ def test_a_topic_that_cannot_be_read_is_never_an_empty_one(
         house.status()
 
 
-def test_status_over_a_log_whose_host_no_name_server_knows_is_not_settled(
+def test_status_is_not_settled_if_no_name_server_knows_the_logs_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "store").mkdir()
@@ -334,7 +332,7 @@ def test_status_over_a_log_whose_host_no_name_server_knows_is_not_settled(
     assert "settled" not in said.out
 
 
-def test_a_log_that_grows_during_the_look_is_not_called_drained(
+def test_a_log_that_grows_during_the_check_is_not_called_drained(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.manifest(5, 5)
@@ -354,7 +352,7 @@ def test_a_log_that_grows_during_the_look_is_not_called_drained(
     assert "1 frame to detect" in status.behind[0]
 
 
-def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
+def test_each_stage_shows_how_far_it_is_behind(house: House) -> None:
     house.manifest(9, 7, state="producing")
     house.announced(7, 5)
     house.segment(0, 5)
@@ -367,7 +365,7 @@ def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
     ]
 
 
-def test_the_command_that_a_backlog_is_told_ends_when_it_has_caught_up(house: House) -> None:
+def test_the_command_that_status_suggests_for_a_backlog_ends_when_it_has_caught_up(house: House) -> None:
     house.manifest(5, 5)
     house.announced(5, 3)
     house.segment(0, 3)
@@ -376,7 +374,7 @@ def test_the_command_that_a_backlog_is_told_ends_when_it_has_caught_up(house: Ho
     assert f"run `{status.stages[1].command}`" in status.behind[0]
 
 
-def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> None:
+def test_dead_letters_are_reported_by_cause_until_they_are_mended(house: House) -> None:
     house.manifest(6, 6)
     house.announced(6, 6)
     house.segment(0, 6, dead=(2, 4))
@@ -385,7 +383,7 @@ def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> N
     assert house.status().sources[0][4:6] == (5, 2)
 
 
-def test_messages_that_the_log_had_lost_are_lost_and_said_where(house: House) -> None:
+def test_messages_that_the_log_lost_are_reported_as_lost_with_their_place(house: House) -> None:
     house.manifest(10, 10)
     house.announced(10, 10)
     house.segment(0, 2)
@@ -399,7 +397,7 @@ def test_messages_that_the_log_had_lost_are_lost_and_said_where(house: House) ->
     assert lost == [(0, 4, 0, 6), (0, 2, 8, 10)]
 
 
-def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) -> None:
+def test_pace_and_time_left_come_from_the_times_of_the_segments(tmp_path: Path) -> None:
     now_s = [1_000.0]
     house = House(tmp_path)
     house.store = MemoryStore(clock=lambda: now_s[0])
@@ -430,7 +428,7 @@ def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) ->
         (3650 * 86_400, "newest segment 3650 d old; if that is wrong, check this clock with `date`"),
     ],
 )
-def test_an_age_that_no_right_clock_gives_names_the_clock(
+def test_an_age_that_no_correct_clock_gives_blames_the_clock(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], age_s: int, words: str
 ) -> None:
     now_s = 1_800_000_000
@@ -441,7 +439,7 @@ def test_an_age_that_no_right_clock_gives_names_the_clock(
     assert words in " ".join(capsys.readouterr().out.split())
 
 
-def test_all_that_waits_for_a_person_is_named_once_and_nothing_else(
+def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.manifest(5, 5)
@@ -471,7 +469,7 @@ def test_all_that_waits_for_a_person_is_named_once_and_nothing_else(
     ]
 
 
-def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_names_a_full_disk(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.manifest(1, 1)
     with closing(open_object_store(house.settings.store_url)) as store:
         for info in house.store.list(""):
@@ -487,13 +485,13 @@ def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFi
     assert " MB free, 1000000000 MB needed; free some space there, or set FRAMETALLY_DATA_DIR" in said
 
 
-def test_the_newest_frame_of_each_source_is_told(house: House) -> None:
+def test_the_newest_frame_of_each_source_is_shown(house: House) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)
     assert house.status().sources[0].newest_captured_at_ms == 4_000
 
 
-def test_up_to_when_there_is_footage_and_up_to_when_it_is_counted_is_told(house: House) -> None:
+def test_status_shows_until_when_there_is_footage_and_until_when_it_is_counted(house: House) -> None:
     house.manifest(5, 5, first_captured_at_ms=0, last_captured_at_ms=400_000)
     house.segment(0, 5)
     books = house.status()
@@ -535,7 +533,7 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert "2 objects added" in capsys.readouterr().out
 
 
-def test_of_400_sources_status_shows_those_first_that_need_somebody(
+def test_of_400_sources_status_lists_first_those_that_need_attention(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     house.manifest(6, 6)
@@ -556,7 +554,7 @@ def test_of_400_sources_status_shows_those_first_that_need_somebody(
     assert "… and 2 more such lines" in said
 
 
-def test_status_names_what_is_away_and_shows_the_rest(
+def test_status_names_what_is_down_and_shows_the_rest(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (
@@ -593,7 +591,7 @@ def test_status_names_what_is_away_and_shows_the_rest(
     assert [line.split(":")[0] for line in others] == ["also not responding", "also not responding"]
 
 
-def test_watching_opens_each_part_once_and_again_only_what_was_away(
+def test_watching_opens_each_part_once_and_reopens_only_what_was_down(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
@@ -641,7 +639,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
 
 
 @pytest.mark.thorough
-def test_in_a_pipe_a_row_of_a_table_stays_on_its_line(tmp_path: Path) -> None:
+def test_in_a_pipe_each_table_row_stays_on_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "frametally", "doctor", "--data-dir", str(tmp_path / ("deep" * 40))],
         capture_output=True,

@@ -22,7 +22,7 @@ moments = st.none() | st.integers(-3 * DAY_MS, 3 * DAY_MS)
     moments,
     moments,
 )
-def test_a_range_is_cut_into_steps_that_fit_without_gap_or_overlap(
+def test_a_range_is_split_into_steps_that_fit_without_gap_or_overlap(
     base_s: int, at_least_s: int, quarters: int, from_ms: int | None, to_ms: int | None
 ) -> None:
     interval_s = math.lcm(base_s, at_least_s)

@@ -21,7 +21,7 @@ NOW_MS = 1_800_000_000_000
         (MOST_LISTED + 1, 0, True),  # never
     ],
 )
-def test_all_of_few_segments_are_listed_each_time_and_of_many_once_a_day(
+def test_a_few_segments_are_all_listed_each_time_and_many_once_a_day(
     segments: int, listed_at_ms: int, expected: bool
 ) -> None:
     assert MOST_LISTED == 20_000

@@ -106,7 +106,7 @@ def published(tmp_path: Path) -> Iterator[Publications]:
 
 
 @pytest.mark.thorough
-def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one_before(
+def test_a_day_counted_over_and_over_keeps_the_current_run_and_the_one_before(
     published: Publications,
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 31)]
@@ -120,13 +120,13 @@ def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one
     assert remove_superseded(published.store, [runs[-1]]) == (0, 0)
 
 
-def test_the_run_that_the_index_still_has_stays_with_its_tracks(published: Publications) -> None:
+def test_the_run_that_the_index_still_holds_keeps_its_tracks(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 7)]
     assert remove_superseded(published.store, [runs[1]]).runs == 3
     assert published.is_whole(runs[1])
 
 
-def test_who_began_to_read_a_run_before_the_next_was_there_has_an_hour(published: Publications) -> None:
+def test_a_reader_of_a_superseded_run_has_an_hour_to_finish(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * MINUTE_MS) for n in range(1, 7)]
     assert remove_superseded(published.store, [runs[-1]]).runs == 0
     published.publish(7, NOON_MS + KEPT_MS + 3 * MINUTE_MS)
@@ -134,7 +134,7 @@ def test_who_began_to_read_a_run_before_the_next_was_there_has_an_hour(published
     assert [published.is_gone(run) for run in runs] == [True, True, False, False, False, False]
 
 
-def test_a_day_that_is_counted_every_five_seconds_keeps_ten_superseded_runs(published: Publications) -> None:
+def test_a_day_counted_every_five_seconds_keeps_ten_superseded_runs(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 5_000) for n in range(1, 31)]
     assert remove_superseded(published.store, [runs[3], runs[-1]]).runs == 18
     kept = [run.sequence for run in runs if published.is_whole(run)]
@@ -142,7 +142,7 @@ def test_a_day_that_is_counted_every_five_seconds_keeps_ten_superseded_runs(publ
     assert all(published.is_gone(run) for run in runs if run.sequence not in kept)
 
 
-def test_who_reads_a_run_that_is_removed_is_told_to_try_again(published: Publications) -> None:
+def test_a_reader_of_a_removed_run_is_told_to_try_again(published: Publications) -> None:
     first = published.publish(1, NOON_MS)
     reading = read_parts(published.store, first)
     for number in range(2, 14):
@@ -156,7 +156,7 @@ def test_who_reads_a_run_that_is_removed_is_told_to_try_again(published: Publica
 
 
 @pytest.mark.parametrize("ahead_ms", [0, 3650 * DAY_MS])
-def test_a_pointer_or_a_clock_that_is_ahead_makes_no_run_older(
+def test_a_pointer_or_clock_from_the_future_makes_no_run_older(
     published: Publications, ahead_ms: int
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 5_000) for n in range(1, 6)]
@@ -165,13 +165,15 @@ def test_a_pointer_or_a_clock_that_is_ahead_makes_no_run_older(
     assert all(published.is_whole(run) for run in [*runs, other_day])
 
 
-def test_runs_counted_with_other_settings_are_of_the_same_day(published: Publications) -> None:
+def test_runs_counted_with_other_settings_belong_to_the_same_day(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS, params=f"{n % 2}" * 8) for n in range(1, 7)]
     remove_superseded(published.store, [runs[-1]])
     assert [published.is_gone(run) for run in runs] == [True, True, True, True, False, False]
 
 
-def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published: Publications) -> None:
+def test_remains_of_a_publication_that_died_before_its_pointer_are_removed_too(
+    published: Publications,
+) -> None:
     for number in (1, 3, 4, 5):
         published.publish(number, NOON_MS + number * 2 * KEPT_MS)
     orphan = make_run(2, digest="f" * 64)
@@ -184,7 +186,7 @@ def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published
     assert f"{ahead.prefix}/part-00000.gz" in published.stored()  # its pointer may follow in a moment
 
 
-def test_hour_files_of_the_last_hour_stay_for_a_round_may_be_about_to_list_them(
+def test_hour_files_of_the_last_hour_stay_since_a_round_may_be_about_to_list_them(
     published: Publications,
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
@@ -197,7 +199,7 @@ def test_hour_files_of_the_last_hour_stay_for_a_round_may_be_about_to_list_them(
 
 
 @pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: b"{}"])
-def test_where_a_list_is_damaged_no_hour_file_of_its_day_goes(
+def test_no_hour_file_of_a_day_is_removed_while_its_list_is_damaged(
     published: Publications, harm: Callable[[bytes], bytes]
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
@@ -207,7 +209,7 @@ def test_where_a_list_is_damaged_no_hour_file_of_its_day_goes(
     assert len([*published.store.list(keys.HOURS)]) == 5
 
 
-def test_hours_that_another_interval_lists_stay(published: Publications) -> None:
+def test_hours_listed_by_another_interval_stay(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
     other = make_run(1, interval_s=3600)
     listed = msgspec.structs.replace(hours_of(other), hours=hours_of(runs[0]).hours)
@@ -218,7 +220,7 @@ def test_hours_that_another_interval_lists_stay(published: Publications) -> None
 
 
 @pytest.mark.parametrize("deletes", range(0, 12))
-def test_a_removal_that_is_interrupted_anywhere_is_finished_by_the_next(
+def test_a_removal_interrupted_anywhere_is_completed_by_the_next(
     published: Publications, deletes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 6)]
@@ -247,7 +249,7 @@ def test_a_removal_that_is_interrupted_anywhere_is_finished_by_the_next(
     indexed=st.integers(0, 7),
     rounds=st.integers(1, 3),
 )
-def test_whatever_was_published_when_what_is_needed_stays(
+def test_in_any_order_of_publications_the_needed_runs_stay(
     tmp_path_factory: pytest.TempPathFactory, gaps: list[tuple[int, str]], indexed: int, rounds: int
 ) -> None:
     published = Publications(tmp_path_factory.mktemp("store") / "store")

@@ -86,7 +86,7 @@ def test_a_pattern_reads_the_names_that_recorders_give(
         ("*%s", "17061082971234.mp4"),
     ],
 )
-def test_a_name_that_does_not_match_whole_parts_says_nothing(pattern: str, path: str) -> None:
+def test_a_name_that_does_not_match_in_whole_parts_gives_no_time(pattern: str, path: str) -> None:
     assert named(pattern, path) is None
 
 
@@ -115,7 +115,7 @@ def test_a_name_that_does_not_match_whole_parts_says_nothing(pattern: str, path:
         ("*a*b*c*_%Y%m%d", "at most 3"),
     ],
 )
-def test_a_pattern_that_would_mislead_is_refused_with_the_remedy(pattern: str, reason: str) -> None:
+def test_a_misleading_pattern_is_refused_with_the_remedy(pattern: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         TimePattern(pattern)
 
@@ -137,7 +137,7 @@ _TEXT = st.text(string.ascii_letters + "[](){}^$.|+?\\-_ #&@!'\"" + "äé\u4e2d"
     after=_TEXT,
     folder=st.text(string.ascii_lowercase, min_size=1, max_size=5),
 )
-def test_what_a_pattern_writes_it_reads(
+def test_a_pattern_reads_what_it_writes(
     moment: datetime.datetime, form: str, before: str, after: str, folder: str
 ) -> None:
     text = moment.strftime(form)
@@ -152,7 +152,7 @@ def test_what_a_pattern_writes_it_reads(
 
 
 @given(pattern=st.text(string.printable + "%%%%YmdHMSfsz*{}/", max_size=30), name=st.text(max_size=30))
-def test_any_text_is_a_pattern_or_refused_in_words(pattern: str, name: str) -> None:
+def test_any_text_is_a_pattern_or_is_refused_in_words(pattern: str, name: str) -> None:
     try:
         parsed = TimePattern(pattern)
     except ValueError as error:

@@ -21,7 +21,7 @@ def content(store: ObjectStore) -> dict[str, bytes]:
     return {info.key: store.get(info.key) for folder in ("a", "c") for info in store.list(folder)}
 
 
-def test_it_answers_as_a_changed_store_and_the_store_behind_it_stays(tmp_path: Path) -> None:
+def test_a_trial_store_answers_as_a_changed_store_and_leaves_the_real_one_alone(tmp_path: Path) -> None:
     rng = random.Random(7)  # noqa: S311
     for number in range(30):
         base, changed = MemoryStore(), MemoryStore()
@@ -54,7 +54,7 @@ def test_it_answers_as_a_changed_store_and_the_store_behind_it_stays(tmp_path: P
         trial.close()
 
 
-def test_links_work_for_what_was_written_and_for_what_was_there(tmp_path: Path) -> None:
+def test_links_work_for_new_and_for_existing_objects(tmp_path: Path) -> None:
     base = FileStore((tmp_path / "base").as_uri())
     base.put("a/0", b"there before")
     base.put("a/2", b"to be deleted")

@@ -26,14 +26,14 @@ def books(tmp_path: Path) -> Iterator[Books]:
         yield made
 
 
-def test_what_is_counted_leaves_nothing_a_hole_in_it_neither(books: Books) -> None:
+def test_counted_footage_leaves_nothing_pending_not_even_in_a_gap(books: Books) -> None:
     books.medium(0, 119, frames_announced=60)
     books.detect([*range(30), *range(90, 120)])
     books.count(60)
     assert books.unanalysed() == []
 
 
-def test_a_medium_that_waits_to_be_detected_is_footage(books: Books) -> None:
+def test_a_medium_pending_detection_is_footage(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(60))
     books.count(60)
@@ -44,7 +44,7 @@ def test_a_medium_that_waits_to_be_detected_is_footage(books: Books) -> None:
     assert books.unanalysed() == [(100, 159.001)]
 
 
-def test_what_a_camera_did_not_film_within_a_minute_is_not_footage_that_waits(books: Books) -> None:
+def test_times_that_a_camera_missed_within_a_minute_are_not_pending_footage(books: Books) -> None:
     live = LiveMinute(
         session_ms=DAY_MS,
         minute_ms=DAY_MS,
@@ -59,9 +59,7 @@ def test_what_a_camera_did_not_film_within_a_minute_is_not_footage_that_waits(bo
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_what_was_detected_and_is_not_counted_or_not_in_the_index_is_footage(
-    books: Books, counted: bool
-) -> None:
+def test_footage_that_was_detected_but_not_counted_or_indexed_is_pending(books: Books, counted: bool) -> None:
     books.medium(0, 59)
     books.detect(range(60))
     books.count(60)
@@ -74,14 +72,14 @@ def test_what_was_detected_and_is_not_counted_or_not_in_the_index_is_footage(
     assert books.unanalysed() == []
 
 
-def test_dead_letters_are_footage_for_ever_at_their_very_times(books: Books) -> None:
+def test_dead_letters_stay_pending_at_their_exact_times(books: Books) -> None:
     books.medium(0, 59, frames_announced=56)
     books.detect([*range(20), *range(40, 50)], dead=[*range(20, 40), *range(50, 55), 59])
     books.count(30)
     assert books.unanalysed() == [(20, 39.001), (50, 54.001), (59, 59.001)]
 
 
-def test_a_dead_letter_that_was_dropped_is_footage_and_one_that_was_mended_is_counted(books: Books) -> None:
+def test_a_dropped_dead_letter_is_footage_and_a_mended_one_is_counted(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(59), dead=[59])
     books.count(59)
@@ -94,7 +92,7 @@ def test_a_dead_letter_that_was_dropped_is_footage_and_one_that_was_mended_is_co
     assert books.unanalysed() == []
 
 
-def test_what_is_forgotten_is_not_footage_that_waits(books: Books) -> None:
+def test_forgotten_footage_is_not_pending(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(40), dead=range(40, 50))
     stone = Tombstone(
@@ -112,7 +110,7 @@ def test_what_is_forgotten_is_not_footage_that_waits(books: Books) -> None:
     assert books.unanalysed() == [(45, 49.001)]
 
 
-def test_of_pictures_their_own_times_are_told(books: Books) -> None:
+def test_pictures_are_reported_at_their_own_times(books: Books) -> None:
     names = [f"{DAY_MS + s * S}-{MEDIUM[:12]}" for s in (0, 3600, 7200)]
     books.medium(0, 7200, kind="pictures", frames_announced=3, announced_pictures=names)
     books.detect([0])
@@ -120,7 +118,7 @@ def test_of_pictures_their_own_times_are_told(books: Books) -> None:
     assert books.unanalysed() == [(0, 0.001), (3600, 3600.001), (7200, 7200.001)]
 
 
-def test_footage_over_midnight_is_told_until_both_days_are_counted(books: Books) -> None:
+def test_footage_over_midnight_is_reported_until_both_days_are_counted(books: Books) -> None:
     books.medium(-60, 59)
     books.detect(range(-60, 60))
     books.count(60)
@@ -129,7 +127,7 @@ def test_footage_over_midnight_is_told_until_both_days_are_counted(books: Books)
     assert books.unanalysed() == []
 
 
-def test_of_two_media_that_overlap_the_one_that_does_not_count_is_not_waited_for(books: Books) -> None:
+def test_the_losing_one_of_two_overlapping_media_is_not_waited_for(books: Books) -> None:
     books.medium(0, 59)
     books.detect(range(60))
     books.count(60)

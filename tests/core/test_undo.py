@@ -323,7 +323,7 @@ def balanced(status: Status) -> bool:
     )
 
 
-def test_the_rule_drops_what_a_tombstone_names_and_nothing_else() -> None:
+def test_the_rule_drops_only_what_a_tombstone_names() -> None:
     forgotten = forgotten_ranges([("a", None, None), ("b", 10, 20), ("b", None, 5), ("c", 7, None)])
     assert is_forgotten("a", 0, forgotten)
     assert [ms for ms in range(25) if is_forgotten("b", ms, forgotten)] == [*range(5), *range(10, 20)]
@@ -353,7 +353,7 @@ def test_merged_ranges_hold_the_same_times_once(ranges: list[tuple[int | None, i
         ((None, None, DAY_MS - 1, DAY_MS), 1, True),
     ],
 )
-def test_a_tombstone_touches_the_days_on_which_its_frames_can_be(
+def test_a_tombstone_affects_the_days_that_can_hold_its_frames(
     bounds: tuple[int | None, ...], day: int, expected: bool
 ) -> None:
     names = ("from_ms", "to_ms", "first_captured_at_ms", "last_captured_at_ms")
@@ -379,7 +379,7 @@ def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, t
     assert status.sources[0][2:6] == (6, 6, 6, 0)
 
 
-def test_what_is_forgotten_before_it_is_detected_stays_forgotten(world: World, tmp_path: Path) -> None:
+def test_footage_forgotten_before_its_detection_stays_forgotten(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.forget(lookup.find_media(world.store, "cam.mp4"), tmp_path)
     world.detect()
@@ -409,7 +409,7 @@ def test_forgetting_a_revision_leaves_the_manifest_of_a_later_one(tmp_path: Path
     assert find_manifest(world.store, manifest.sha256) == later
 
 
-def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: Path) -> None:
+def test_a_range_is_forgotten_in_all_media_of_a_source(world: World, tmp_path: Path) -> None:
     world.produce_video("a.mp4", "Gate")
     world.produce_video("b.mp4", "Gate", start_ms=START_MS + 6_000)
     world.produce_video("c.mp4", "Yard")
@@ -431,7 +431,7 @@ def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: P
     ]
 
 
-def test_images_of_what_is_forgotten_go_only_when_asked(world: World, tmp_path: Path) -> None:
+def test_images_of_forgotten_footage_are_deleted_only_on_request(world: World, tmp_path: Path) -> None:
     [pictures] = world.produce_pictures("pics", [START_MS, START_MS + 1_000, START_MS + 2_000])
     video = world.produce_video("cam.mp4", "pics")
     every = {info.key for info in world.store.list(keys.IMAGES)}
@@ -447,7 +447,7 @@ def test_images_of_what_is_forgotten_go_only_when_asked(world: World, tmp_path: 
 @pytest.mark.thorough
 @pytest.mark.parametrize("delete_images", [False, True])
 @pytest.mark.parametrize("shift_ms", [500, 1_000, -3_000, DAY_MS, -40 * DAY_MS])
-def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
+def test_a_retimed_video_counts_as_if_it_had_been_right_from_the_start(
     world: World, tmp_path: Path, shift_ms: int, delete_images: bool
 ) -> None:
     other = world.produce_video("other.mp4", "cam")
@@ -470,7 +470,7 @@ def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
         }
 
 
-def test_a_video_can_be_put_to_another_time_again_and_back(world: World, tmp_path: Path) -> None:
+def test_a_video_can_be_retimed_again_and_back(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     first = {info.key for info in world.store.list(keys.IMAGES)}
     world.detect()
@@ -483,7 +483,7 @@ def test_a_video_can_be_put_to_another_time_again_and_back(world: World, tmp_pat
     assert list_manifests(world.store)[0].revision == 3
 
 
-def test_a_range_forgotten_of_a_video_stays_forgotten_at_its_new_time(world: World, tmp_path: Path) -> None:
+def test_a_forgotten_range_of_a_video_stays_forgotten_at_its_new_time(world: World, tmp_path: Path) -> None:
     manifest = world.produce_video("cam.mp4", "cam")
     world.detect()
     world.forget([manifest], tmp_path, from_ms=START_MS + 4_000)
@@ -496,7 +496,7 @@ def test_a_range_forgotten_of_a_video_stays_forgotten_at_its_new_time(world: Wor
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("shift_ms", [1_000, DAY_MS - 1_500, -DAY_MS])
-def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
+def test_retimed_pictures_move_to_the_days_where_they_belong(
     world: World, tmp_path: Path, shift_ms: int
 ) -> None:
     times = [START_MS, START_MS + 1_000, START_MS + 2_000]
@@ -516,7 +516,7 @@ def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
 
 
 @pytest.mark.parametrize("to_ms", [START_MS + 3_600_000, START_MS + DAY_MS, START_MS - DAY_MS])
-def test_a_picture_put_to_another_time_counts_there_and_the_rest_of_its_day_stays(
+def test_a_retimed_picture_counts_at_its_new_time_and_the_rest_of_its_day_stays(
     world: World, tmp_path: Path, to_ms: int
 ) -> None:
     times = [START_MS, START_MS + 1_000, START_MS + DAY_MS]
@@ -536,7 +536,7 @@ def test_a_picture_put_to_another_time_counts_there_and_the_rest_of_its_day_stay
     assert stored == {str(ms) for ms in moved}  # its former one was deleted, as asked
 
 
-def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World, tmp_path: Path) -> None:
+def test_a_renamed_source_is_merged_with_an_existing_one_of_that_name(world: World, tmp_path: Path) -> None:
     world.produce_video("a.mp4", "Gate", start_ms=START_MS + 10_000)
     world.produce_pictures("Gate", [START_MS, START_MS + DAY_MS])
     world.produce_pictures("Front door", [START_MS, START_MS + 3_000])
@@ -552,7 +552,7 @@ def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World,
     assert [books.source_name for books in status.sources] == ["Front door"]
 
 
-def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> None:
+def test_another_spelling_of_a_source_needs_no_new_revision(world: World) -> None:
     world.produce_video("a.mp4", "gate")
     world.rename("gate", "Gate")
     [manifest] = list_manifests(world.store)
@@ -560,7 +560,7 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
     assert list(world.store.list(keys.TOMBSTONES)) == []
 
 
-def test_a_new_name_of_a_source_is_written_as_its_media_have_it(world: World) -> None:
+def test_a_sources_new_name_is_written_as_its_media_spell_it(world: World) -> None:
     world.produce_video("a.mp4", "Gate 1")
     manifests = list_manifests(world.store)
     assert joined(manifests, "gate-1") == joined(manifests, "Gate 1") == ("gate-1", "Gate 1")
@@ -654,7 +654,7 @@ def another_name(world: World, media: list[MediaManifest]) -> FootageChange:
 
 
 @pytest.mark.parametrize("plan", [a_range, all_of_it, another_day, another_name])
-def test_what_a_change_would_do_to_each_day_is_what_it_does(
+def test_the_preview_of_a_change_matches_what_it_does_to_each_day(
     world: World, tmp_path: Path, plan: Callable[[World, list[MediaManifest]], FootageChange]
 ) -> None:
     world.settings = load_settings(data_dir=tmp_path)
@@ -681,7 +681,7 @@ def test_what_a_change_would_do_to_each_day_is_what_it_does(
 
 
 @pytest.mark.parametrize("shift_ms", [DAY_MS // 2, -DAY_MS // 2])
-def test_all_footage_of_a_source_moves_by_as_much_whichever_days_it_is_of(shift_ms: int) -> None:
+def test_all_footage_of_a_source_moves_by_the_same_amount_on_every_day(shift_ms: int) -> None:
     worlds = World(), World()
     for world, start_ms in zip(worlds, (START_MS, START_MS + shift_ms), strict=True):
         world.produce_video("cam.mp4", "cam", start_ms=start_ms)
@@ -700,7 +700,7 @@ def test_all_footage_of_a_source_moves_by_as_much_whichever_days_it_is_of(shift_
 
 @pytest.mark.parametrize("cut_after", [False, True])
 @pytest.mark.parametrize("name", first_quick(scenarios()))
-def test_interrupted_at_any_effect_the_same_command_finishes_it(
+def test_a_command_interrupted_at_any_effect_finishes_when_run_again(
     tmp_path: Path, name: str, cut_after: bool
 ) -> None:
     command = scenarios()[name]
@@ -721,7 +721,7 @@ def test_interrupted_at_any_effect_the_same_command_finishes_it(
             assert balanced(world.status(tmp_path / f"{cut_at}"))
 
 
-def test_a_correction_that_is_not_finished_is_behind_not_broken(world: World, tmp_path: Path) -> None:
+def test_an_unfinished_correction_is_behind_not_broken(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.detect()
     world.effects, world.cut_at = 0, 10  # all is announced again, and the manifest is still the old one
@@ -733,7 +733,7 @@ def test_a_correction_that_is_not_finished_is_behind_not_broken(world: World, tm
     assert any("run the same command again" in line for line in status.behind)
 
 
-def test_a_lost_picture_is_named_and_has_to_be_produced_again(world: World, tmp_path: Path) -> None:
+def test_a_lost_picture_is_named_and_must_be_produced_again(world: World, tmp_path: Path) -> None:
     manifest = world.produce_video("cam.mp4", "cam")
     world.detect()
     world.store.delete(keys.image_key("cam", START_MS + 2_000, manifest.sha256, 2))
@@ -750,7 +750,7 @@ def names_of_media(world: World) -> Iterator[str]:
     yield hashlib.sha256(b"videos/cam.mp4").hexdigest()[:8]
 
 
-def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: World, tmp_path: Path) -> None:
+def test_a_medium_is_found_by_path_folder_sha256_or_its_beginning(world: World, tmp_path: Path) -> None:
     made = world.produce_video("videos/cam.mp4", "cam")
     for name in names_of_media(world):
         assert lookup.find_media(world.store, name) == [made]
@@ -759,7 +759,7 @@ def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: W
     assert lookup.find_media(world.store, str(moved)) == [made]
 
 
-def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
+def test_a_name_that_matches_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
     world.produce_pictures("pics", [START_MS, START_MS + DAY_MS])
     with pytest.raises(Misconfigured, match=r"no footage named 'x\.mp4' has been produced"):
         lookup.find_media(world.store, "x.mp4")
@@ -769,7 +769,7 @@ def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) ->
         lookup.media_of_source(world.store, "gate")
 
 
-def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(world: World) -> None:
+def test_an_unknown_source_is_answered_with_the_names_that_people_gave(world: World) -> None:
     world.produce_video("a.mp4", "Straße Süd")
     world.produce_video("b.mp4", "Gate")
     with pytest.raises(Misconfigured, match=r"sources: Gate, Straße Süd$"):
@@ -788,12 +788,12 @@ def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(
         ("-1767225600000", -1_767_225_600_000),
     ],
 )
-def test_a_time_on_the_command_line_is_read_in_the_zone_that_is_asked_for(text: str, expected: int) -> None:
+def test_a_time_on_the_command_line_is_read_in_the_requested_zone(text: str, expected: int) -> None:
     assert parse_time_ms("--from", text, zoneinfo.ZoneInfo("Europe/Berlin")) == expected
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "20260501x", "2026-13-01", "0001-01-01T00:00:00+23:00"])
-def test_what_is_no_time_is_refused_with_an_example_of_one(text: str) -> None:
+def test_an_invalid_time_is_refused_with_a_valid_example(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"--from .* 2026-05-01T08:00:00\+02:00"):
         parse_time_ms("--from", text, zoneinfo.ZoneInfo("Europe/Berlin"))
 
@@ -810,7 +810,7 @@ steps = st.lists(
 @pytest.mark.thorough
 @given(steps)
 @hypothesis_settings(max_examples=examples(40))
-def test_whatever_is_produced_forgotten_and_retimed_ends_as_if_right_from_the_start(
+def test_any_sequence_of_produce_forget_and_retime_ends_as_if_right_from_the_start(
     done: list[tuple[str, int, int]],
 ) -> None:
     world, right = World(), World()

@@ -33,11 +33,11 @@ def chosen(
     return up_to_date(index, "m", bases, from_ms, to_ms)
 
 
-def test_of_one_interval_nothing_is_asked() -> None:
+def test_a_single_interval_is_chosen_without_reading_the_counts() -> None:
     assert chosen(None, [60]) == [60]
 
 
-def test_an_interval_that_lacks_footage_of_a_day_is_not_read_there() -> None:
+def test_an_interval_that_lacks_footage_of_a_day_is_not_read_for_that_day() -> None:
     index = Counted((60, 0, 5), (60, 1, 5), (1, 0, 5), (1, 1, 9), (1, 2, 4))
     assert chosen(index, [1, 60]) == [1]
     assert chosen(index, [1, 60], 0, 1) == [1, 60]
@@ -46,13 +46,13 @@ def test_an_interval_that_lacks_footage_of_a_day_is_not_read_there() -> None:
     assert chosen(index, [1, 60], 3) == [1, 60]
 
 
-def test_an_interval_that_still_has_what_was_forgotten_is_not_read() -> None:
+def test_an_interval_that_still_has_forgotten_footage_is_not_read() -> None:
     index = Counted((1, 0, 9), (1, 1, 9), (60, 0, 9), (60, 1, 9), (60, 0, 4), (60, 1, 0))
     index._runs = index._runs[:2] + index._runs[4:]
     assert chosen(index, [1, 60]) == [60]
 
 
-def test_where_none_has_all_it_is_the_one_that_has_most() -> None:
+def test_where_no_interval_has_everything_the_one_with_most_is_read() -> None:
     index = Counted((60, 0, 5), (1, 0, 7), (1, 1, 2), (60, 1, 9))
     assert chosen(index, [1, 60]) == [60]
     assert chosen(index, [1, 60], 0, 1) == [1]
@@ -63,7 +63,7 @@ def test_where_none_has_all_it_is_the_one_that_has_most() -> None:
     st.none() | st.integers(0, 5),
     st.none() | st.integers(0, 5),
 )
-def test_some_interval_is_always_read_and_one_that_has_every_days_last_run_is(
+def test_some_interval_is_always_read_and_one_with_every_days_last_run_always_is(
     runs: list[tuple[int, int, int]], from_day: int | None, to_day: int | None
 ) -> None:
     current = [*{run[:2]: run for run in runs}.values()]

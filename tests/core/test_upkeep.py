@@ -69,12 +69,14 @@ def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
     return said
 
 
-def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
+def test_without_a_failure_nothing_is_repeated(checkout: Path) -> None:
     assert run_tests(checkout, None) == ["made .venv/dev setup", "made test-all", "Run once more: 0"]
 
 
 @pytest.mark.thorough
-def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_failure(checkout: Path) -> None:
+def test_a_failing_part_does_not_stop_the_next_ones_and_a_part_without_a_time_is_a_failure(
+    checkout: Path,
+) -> None:
     executable(checkout / "bin" / "make", "#!/bin/sh\necho made $*\n[ $1 != --keep-going ]\n")
     done = run_ci(checkout, "checks", "tests")
     assert [line.split()[:2] for line in done.stdout.splitlines()[-2:]] == [
@@ -91,7 +93,7 @@ def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_fail
 
 
 @pytest.mark.thorough
-def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_a_row(checkout: Path) -> None:
+def test_repeated_tests_are_named_last_and_marked_if_they_repeat_twice_in_a_row(checkout: Path) -> None:
     failed = {"tests/b.py::test_late[a b]": True, "tests/a.py::test_early": True}
     again = ["made test-all TESTS=--last-failed --numprocesses=0", "Run once more: 2"]
     names = ["  tests/a.py::test_early", "  tests/b.py::test_late[a b]"]
@@ -125,7 +127,7 @@ RELEASED = "## 0.4.0 - 2026-12-01\n\n- Much.\n"
 
 
 @pytest.mark.parametrize("unreleased", ["", "## Unreleased\n\n"])
-def test_a_version_that_is_dated_and_free_can_be_released(unreleased: str) -> None:
+def test_a_version_that_is_dated_and_unused_can_be_released(unreleased: str) -> None:
     assert find_obstacles("0.4.0", NOTES + unreleased + RELEASED, ["v0.3.9"]) == []
 
 
@@ -141,20 +143,20 @@ def test_a_version_that_is_dated_and_free_can_be_released(unreleased: str) -> No
         (RELEASED, [], " M Makefile\n", "the checkout has changes"),
     ],
 )
-def test_what_stands_in_the_way_of_a_release_is_said(
+def test_obstacles_to_a_release_are_reported(
     changelog: str, tags: list[str], changes: str, says: str
 ) -> None:
     [obstacle] = find_obstacles("0.4.0", NOTES + changelog, tags, changes)
     assert obstacle.startswith(says)
 
 
-def test_a_version_between_releases_is_not_released() -> None:
+def test_a_version_between_releases_cannot_be_released() -> None:
     assert find_obstacles("0.4.0.dev0", NOTES + "## Unreleased\n") == [
         "0.4.0.dev0 is between releases: remove .dev0 in pyproject.toml and from the images' tags"
     ]
 
 
-def test_each_release_is_a_commit_that_could_be_released_and_stands_in_the_page_of_releases() -> None:
+def test_each_release_is_a_releasable_commit_and_is_on_the_releases_page() -> None:
     page = (ROOT / "docs/releases.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\d.]+) \| ([\d-]+) \| `([0-9a-f]{40})` \|$", page, re.MULTILINE)
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -179,13 +181,13 @@ def test_each_release_is_a_commit_that_could_be_released_and_stands_in_the_page_
 
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml"])
-def test_the_stacks_images_have_the_tag_of_the_version(name: str) -> None:
+def test_the_stacks_images_have_the_versions_tag(name: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     compose = (ROOT / "cloud-services" / name).read_text(encoding="utf-8")
     assert set(re.findall(r"image: frametally(?:-[\w-]+)?:(\S+)", compose)) == {version}
 
 
-def test_a_release_names_each_image_of_others_that_has_only_a_tag() -> None:
+def test_a_release_names_each_third_party_image_that_has_only_a_tag() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     unpinned = runpy.run_path(str(ROOT / ".ci" / "release.py"))["unpinned_images"]
     assert unpinned(f"FROM a:1@{digest} AS base\nFROM base AS x\nFROM b.org:80/c:2 AS y\n") == [
@@ -196,7 +198,7 @@ def test_a_release_names_each_image_of_others_that_has_only_a_tag() -> None:
     assert unpinned("FROM a:1@sha256:short AS base\n") == ["a:1"]
 
 
-def test_a_release_needs_a_digest_of_no_image_that_is_built_here() -> None:
+def test_a_release_needs_no_digest_for_an_image_built_here() -> None:
     script = runpy.run_path(str(ROOT / ".ci" / "release.py"))
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in script["IMAGE_FILES"]}
     services = yaml.safe_load(texts["cloud-services/docker-compose.yml"])["services"].values()
@@ -236,7 +238,7 @@ def pin_images(folder: Path, compose: str, answer: str) -> tuple[subprocess.Comp
     return done, file.read_text()
 
 
-def test_a_digest_is_written_beside_its_tag_and_one_that_is_there_stays(tmp_path: Path) -> None:
+def test_a_digest_is_written_next_to_its_tag_and_an_existing_one_stays(tmp_path: Path) -> None:
     pinned, digest = "sha256:" + "ab" * 32, "sha256:" + "12" * 32
     done, text = pin_images(tmp_path, f"    image: a:1@{pinned}\n    image: f:4\n", digest)
     assert (done.returncode, done.stderr) == (0, "")
@@ -244,14 +246,16 @@ def test_a_digest_is_written_beside_its_tag_and_one_that_is_there_stays(tmp_path
 
 
 @pytest.mark.parametrize(("image", "answer"), [("f:4", "<no value>"), ("g:5", "sha256:" + "12" * 32)])
-def test_what_is_no_answer_of_a_registry_is_never_written(tmp_path: Path, image: str, answer: str) -> None:
+def test_text_that_is_not_a_registrys_answer_is_never_written(
+    tmp_path: Path, image: str, answer: str
+) -> None:
     done, text = pin_images(tmp_path, f"    image: {image}\n", answer)
     assert done.returncode == 2
     assert image in done.stderr
     assert text == f"    image: {image}\n"
 
 
-def test_on_some_days_in_a_row_every_case_of_a_test_has_its_turn_and_on_each_day_one(
+def test_every_case_of_a_test_takes_its_turn_over_some_days_with_one_a_day(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tests.examples.THOROUGH", True)
