@@ -43,7 +43,7 @@ def read(data: bytes, **threads: Any) -> tuple[list[tuple[int, np.ndarray]], lis
 
 @pytest.mark.parametrize("threads", first_quick((2, 1, 8)))
 @pytest.mark.parametrize("name", first_quick(JUDGED))
-def test_bytes_turned_inside_a_picture_never_make_a_counted_picture_whatever_the_number_of_threads(
+def test_bytes_changed_inside_a_picture_never_give_a_counted_picture_with_any_number_of_threads(
     tmp_path: Path, name: str, threads: int
 ) -> None:
     path = make_film(tmp_path, FILMS[name])
@@ -60,7 +60,7 @@ def test_bytes_turned_inside_a_picture_never_make_a_counted_picture_whatever_the
 
 
 @pytest.mark.thorough
-def test_a_damaged_file_gives_the_same_pictures_each_time_though_another_film_is_read_in_between(
+def test_a_damaged_file_gives_the_same_pictures_each_time_even_if_another_film_is_read_in_between(
     tmp_path: Path,
 ) -> None:
     """Marks on packets tell which picture comes from which; two films in one process must not mix them up."""
@@ -95,7 +95,7 @@ def test_whole_pictures_keep_their_times_where_a_sector_of_the_film_is_lost(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("share", [0.002, 0.02])
-def test_a_transport_stream_that_lost_packets_gives_whole_pictures_only(tmp_path: Path, share: float) -> None:
+def test_a_transport_stream_that_lost_packets_gives_only_whole_pictures(tmp_path: Path, share: float) -> None:
     path = make_film(tmp_path, FILMS["H.264, TS"])
     data = path.read_bytes()
     rng = np.random.default_rng(5)

@@ -21,7 +21,7 @@ SEEDS = examples(450)
 
 
 @pytest.mark.parametrize("format_name", JPEGS)
-def test_a_damaged_jpeg_is_refused_unless_its_bytes_still_say_a_whole_picture(format_name: str) -> None:
+def test_a_damaged_jpeg_is_refused_unless_its_bytes_still_describe_a_whole_picture(format_name: str) -> None:
     outcomes = list(verdicts(SEEDS, format_name))
     assert [v for v in outcomes if v.shows_other and v.damage in INTERRUPTED] == []
     assert sum(v.shows_other for v in outcomes) <= 0.04 * SEEDS
@@ -32,7 +32,7 @@ def test_a_damaged_jpeg_is_refused_unless_its_bytes_still_say_a_whole_picture(fo
     )
 
 
-def test_no_damaged_png_is_taken() -> None:
+def test_no_damaged_png_is_accepted() -> None:
     assert [v for v in verdicts(SEEDS // 2, "PNG") if v.refused is None] == []
 
 
@@ -44,7 +44,7 @@ def test_a_lossy_webp_that_was_interrupted_or_overwritten_with_zeros_is_refused(
 
 @pytest.mark.parametrize("format_name", JPEGS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_whole_jpeg_has_the_pixels_that_opencv_decodes(format_name: str, mode: str) -> None:
+def test_a_whole_jpeg_decodes_to_the_same_pixels_as_in_opencv(format_name: str, mode: str) -> None:
     jpeg = encoded(scene(np.random.default_rng(3)).convert(mode), format_name)
     assert np.array_equal(read(jpeg), decode_pixels(jpeg))
 
@@ -61,14 +61,14 @@ def _two_pictures(_jpeg: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("change", [_trailing, _two_pictures])
-def test_a_whole_jpeg_with_more_behind_it_is_read(change: Callable[[bytes], bytes]) -> None:
+def test_a_whole_jpeg_with_more_bytes_after_it_is_read(change: Callable[[bytes], bytes]) -> None:
     jpeg = change(encoded(scene(np.random.default_rng(1)), "JPEG"))
     assert np.array_equal(read(jpeg), decode_pixels(jpeg))
 
 
 @pytest.mark.parametrize("plain", [(0, 0, 0), (255, 255, 255), (90, 90, 90)])
 @pytest.mark.parametrize("size_px", [(160, 120), (2400, 1600)])
-def test_a_plain_webp_is_whole(
+def test_a_plain_webp_counts_as_whole(
     monkeypatch: pytest.MonkeyPatch, plain: tuple[int, int, int], size_px: tuple[int, int]
 ) -> None:
     monkeypatch.setattr("tests.kit.picture_damage._MOST_PIXELS", 4_000_000)
@@ -76,7 +76,7 @@ def test_a_plain_webp_is_whole(
         assert read(encoded(Image.new("RGB", size_px, plain), format_name)).shape[:2] == size_px[::-1]
 
 
-def test_the_line_names_the_file_says_what_the_decoder_said_and_the_others_are_stored(
+def test_the_line_names_the_file_and_the_decoders_error_and_the_other_pictures_are_stored(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     whole = make_picture("pics/a.jpg", taken="2026:05:01 12:00:00", offset="+00:00", index=1)
@@ -91,6 +91,6 @@ def test_the_line_names_the_file_says_what_the_decoder_said_and_the_others_are_s
     assert "is damaged (Corrupt JPEG data" in str(line)
 
 
-def test_what_is_no_picture_is_no_damage() -> None:
+def test_a_file_that_is_not_a_picture_is_not_called_damaged() -> None:
     with pytest.raises(Poison, match="is not a picture"):
         read(b"GIF89a" + bytes(100))

@@ -62,7 +62,7 @@ NARROW = {
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("name", NARROW)
-def test_a_picture_that_8_bits_hardly_show_is_refused_with_the_range_that_shows_it(
+def test_a_picture_almost_invisible_in_8_bits_is_refused_with_the_range_that_shows_it(
     bench: Bench, name: str, suffix: str
 ) -> None:
     values, problem, value_range = NARROW[name]
@@ -82,7 +82,7 @@ def test_a_picture_that_8_bits_hardly_show_is_refused_with_the_range_that_shows_
     [scene(27.0, 37.0, np.float32), scene(-200, 900, np.int16), scene(27.0, 37.0, np.float32, channels=3)],
     ids=["float", "signed", "float colour"],
 )
-def test_a_tiff_of_other_numbers_is_refused_in_one_line_or_shown_with_its_range(
+def test_a_tiff_of_another_number_type_is_refused_in_one_line_or_shown_with_its_range(
     bench: Bench, values: NDArray[Any]
 ) -> None:
     path = write(bench.folder / "pics/a.tif", values)
@@ -100,7 +100,7 @@ def test_a_tiff_of_other_numbers_is_refused_in_one_line_or_shown_with_its_range(
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_that_fills_its_range_has_its_upper_8_bits(
+def test_a_picture_that_fills_its_range_keeps_its_upper_8_bits(
     bench: Bench, suffix: str, channels: int
 ) -> None:
     path = write(bench.folder / f"pics/a{suffix}", scene(1000, 65_000, channels=channels))
@@ -110,12 +110,12 @@ def test_a_picture_that_fills_its_range_has_its_upper_8_bits(
     assert abs(int(pixels[BODY][0]) - 253) <= 3
 
 
-def test_a_deep_picture_of_one_value_is_stored_as_it_shows_nothing(bench: Bench) -> None:
+def test_a_deep_picture_with_a_single_value_is_stored_since_it_shows_nothing(bench: Bench) -> None:
     path = write(bench.folder / "pics/a.png", scene(30_000, 30_000))
     assert (bench.produce(path).frames_announced, bench.produce(path).skipped) == (1, [])
 
 
-def test_a_small_thing_on_a_plain_ground_is_seen(bench: Bench) -> None:
+def test_a_small_object_on_a_plain_background_is_noticed(bench: Bench) -> None:
     values = scene(30_000, 30_000)
     values[5, 5:9] = 30_900
     [(_, line)] = bench.produce(write(bench.folder / "pics/a.png", values)).skipped
@@ -129,7 +129,7 @@ def test_dead_pixels_do_not_make_a_narrow_picture_wide(bench: Bench) -> None:
     assert "from 30000 to 31000" in line
 
 
-def test_pictures_of_8_bits_do_not_change_with_a_value_range(
+def test_a_value_range_does_not_change_8_bit_pictures(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     for name, options in {"a.jpg": {}, "b.png": {"format": "PNG"}, "c.tif": {"format": "TIFF"}}.items():
@@ -141,7 +141,7 @@ def test_pictures_of_8_bits_do_not_change_with_a_value_range(
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_deep_tiff_is_as_upright_as_a_shallow_one(bench: Bench, orientation: int) -> None:
+def test_a_deep_tiff_is_turned_upright_like_a_shallow_one(bench: Bench, orientation: int) -> None:
     values = np.zeros((120, 160), np.uint16)
     values[:40, :60] = 900
     pictures: dict[str, NDArray[Any]] = {"deep": values, "shallow": (values / 900 * 255).astype(np.uint8)}
@@ -166,7 +166,7 @@ def test_a_deep_grey_video_is_refused_as_a_whole_or_shown_with_its_range(bench: 
         assert (pixels[GROUND].max() < 8, pixels[BODY].min() > 247) == (True, True)
 
 
-def test_a_deep_grey_video_that_begins_with_its_shutter_closed_is_not_taken_for_one_that_shows_nothing(
+def test_a_deep_grey_video_that_starts_with_a_closed_shutter_is_not_taken_for_blank(
     bench: Bench,
 ) -> None:
     path = write_video(bench.folder / "y16.mkv", [scene(30_000, 30_000)] * 2 + [scene(30_000, 31_000)] * 3)
@@ -189,11 +189,11 @@ def test_values_are_scaled_rounded_and_clipped() -> None:
 
 
 @pytest.mark.parametrize("text", ["5", "5:", ":5", "9:3", "3:3", "a:b", "nan:5", "0:inf", "1:2:3"])
-def test_a_value_range_that_is_none_is_one_line(bench: Bench, text: str) -> None:
+def test_an_invalid_value_range_is_one_line(bench: Bench, text: str) -> None:
     with pytest.raises(Misconfigured, match="is not two values LOW:HIGH with LOW below HIGH; write it like"):
         bench.settings(value_range=text)
 
 
-def test_a_value_range_is_read_with_its_fraction() -> None:
+def test_a_value_range_keeps_its_fraction() -> None:
     assert parse_value_range("-20.5:40") == ValueRange(-20.5, 40)
     assert parse_value_range("") is None

@@ -53,7 +53,7 @@ def kinds(time: EventTime) -> list[str]:
     return [remark.kind for remark in time.remarks]
 
 
-def test_each_rung_of_the_ladder_is_used_when_those_above_have_nothing() -> None:
+def test_each_rung_of_the_ladder_is_used_when_those_above_give_no_time() -> None:
     every: dict[str, Any] = {
         "start_time": "2026-01-01T00:00:00Z",
         "recorded": "2026-02-02T00:00:00Z",
@@ -72,11 +72,11 @@ def test_each_rung_of_the_ladder_is_used_when_those_above_have_nothing() -> None
     assert find(**every)[:2] == (MODIFIED_NS // 1_000_000, "file_time")
 
 
-def test_a_videos_file_date_is_its_end() -> None:
+def test_a_videos_file_date_is_taken_as_its_end() -> None:
     assert find(duration_ms=90_500).at_ms == MODIFIED_NS // 1_000_000 - 90_500
 
 
-def test_a_file_date_is_remarked_on_with_the_way_to_a_better_one() -> None:
+def test_a_file_dates_remark_names_the_way_to_a_better_time() -> None:
     [remark] = find().remarks
     assert remark.kind == "file_time"
     for part in ("modification date", "2026-03-04T05:06:07.890Z", "--time-pattern", "--no-file-time"):
@@ -90,14 +90,14 @@ def test_a_file_date_is_refused_with_the_remedy_if_it_may_not_be_used() -> None:
     assert find(file_time=False, time_pattern=PATTERN).time_source == "file_name"
 
 
-def test_a_name_that_does_not_match_the_pattern_is_told() -> None:
+def test_a_name_that_does_not_match_the_pattern_is_reported() -> None:
     time = find(name="other.mp4", time_pattern=PATTERN)
     assert time.time_source == "file_time"
     assert f"does not match --time-pattern {PATTERN}" in time.remarks[0].text
     assert find(name=f"{NAMED}_b.mp4", time_pattern=PATTERN).time_source == "file_time"
 
 
-def test_a_clock_that_was_never_set_is_no_time() -> None:
+def test_a_clock_that_was_never_set_gives_no_time() -> None:
     for unset in ("1904-01-01T00:00:00Z", "1970-01-01T00:00:00"):
         assert find(recorded=unset).time_source == "file_time"
 
@@ -121,7 +121,7 @@ def test_a_clock_that_was_never_set_is_no_time() -> None:
         ("2000-02-29T23:59:59", "UTC", "2000-02-29T23:59:59.000Z", ["naive"]),
     ],
 )
-def test_a_time_without_a_zone_is_read_in_the_deployments(
+def test_a_time_without_a_zone_is_read_in_the_deployments_zone(
     moment: str, zone: str, utc: str, remarks: list[str]
 ) -> None:
     for time in (find(start_time=moment, timezone=zone), find(recorded=moment, timezone=zone)):
@@ -129,7 +129,7 @@ def test_a_time_without_a_zone_is_read_in_the_deployments(
         assert kinds(time) == remarks
 
 
-def test_remarks_name_the_zone_and_where_a_skipped_time_went() -> None:
+def test_remarks_name_the_zone_and_what_replaced_a_skipped_time() -> None:
     naive, skipped = find(recorded="2026-03-29T02:30:00", timezone="Europe/Berlin").remarks
     assert "Europe/Berlin (--timezone)" in naive.text
     assert "2026-03-29 02:30:00 does not exist" in skipped.text
@@ -142,7 +142,7 @@ def test_a_pattern_with_an_offset_needs_no_zone() -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "12:00", ""])
-def test_a_start_time_that_is_none_is_told_with_an_example(text: str) -> None:
+def test_an_invalid_start_time_is_reported_with_a_valid_example(text: str) -> None:
     with pytest.raises(Misconfigured, match="2026-05-01T08:00:00"):
         parse_start_time(text)
 
@@ -155,7 +155,7 @@ def test_a_time_that_no_key_can_hold_is_refused() -> None:
         find(duration_ms=10**17)
 
 
-def test_a_containers_time_is_utc_unless_it_is_said_to_be_local_and_a_zone_without_effect_is_told() -> None:
+def test_a_containers_time_is_utc_unless_declared_local_and_a_zone_without_effect_is_reported() -> None:
     stated: dict[str, Any] = {"recorded": "2026-07-01T14:00:00Z", "recorded_in": "container"}
     assert kinds(find(**stated)) == []
     time = find(**stated, timezone="Europe/Berlin")
@@ -170,7 +170,7 @@ def test_a_containers_time_is_utc_unless_it_is_said_to_be_local_and_a_zone_witho
         assert time.at_ms == find(**{**stated, **other}).at_ms
 
 
-def test_a_time_that_cannot_be_read_is_quoted_and_not_denied() -> None:
+def test_an_unreadable_time_is_quoted_and_not_called_missing() -> None:
     [remark] = find(recorded="1 May 2026, eight").remarks
     assert remark.text.startswith("its EXIF says '1 May 2026, eight', which frametally cannot use as a time")
     with pytest.raises(Poison, match="its EXIF says '1 May 2026, eight'"):

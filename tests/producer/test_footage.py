@@ -31,7 +31,7 @@ def find(*paths: Path, source: str | None = None, leave_out: tuple[Path, ...] = 
     return find_footage(paths, source=source, leave_out=leave_out)
 
 
-def test_a_folder_is_searched_all_through_in_order(tmp_path: Path) -> None:
+def test_a_folder_is_searched_recursively_in_order(tmp_path: Path) -> None:
     touch(
         tmp_path, "Gate/b.JPG", "Gate/a.jpeg", "Gate/x/c.png", "Gate/x/v.MP4", "Gate/u.mkv", "Gate/notes.txt"
     )
@@ -46,7 +46,7 @@ def test_a_folder_is_searched_all_through_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_the_source_is_the_folders_name_or_the_files_stem_or_what_is_said(tmp_path: Path) -> None:
+def test_the_source_is_the_folders_name_the_files_stem_or_the_given_name(tmp_path: Path) -> None:
     touch(tmp_path, "Gate/a.jpg", "Front door.mp4", "Yard.jpg")
     paths = (tmp_path / "Gate", tmp_path / "Front door.mp4", tmp_path / "Yard.jpg")
     assert [medium.source_name for medium in find(*paths).media] == ["Gate", "Front door", "Yard"]
@@ -59,7 +59,7 @@ def test_the_current_folder_has_a_name_too(tmp_path: Path, monkeypatch: pytest.M
     assert find(Path()).media[0].source_name == "Gate"
 
 
-def test_a_path_given_twice_is_taken_once(tmp_path: Path) -> None:
+def test_a_path_given_twice_is_read_once(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4")
     assert len(find(tmp_path / "a.mp4", tmp_path / "a.mp4").media) == 1
 
@@ -90,7 +90,7 @@ def test_a_link_to_a_folder_elsewhere_is_named_with_the_remedy(tmp_path: Path) -
     assert footage.skipped == [(str(link), "is a link to a folder; give the folder itself")]
 
 
-def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_or_unknown_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt", "phone/a.HEIC", "phone/list.m3u8", "phone/raw.h264", "good.mp4")
     footage = find(tmp_path / "gone", tmp_path / "notes.txt", tmp_path / "phone", tmp_path / "good.mp4")
     assert len(footage.media) == 1
@@ -102,7 +102,7 @@ def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path
         assert "mp4" in reasons[name]
 
 
-def test_videos_are_read_under_every_ending_that_players_know_and_without_one(
+def test_videos_are_read_with_any_extension_that_players_know_and_with_none(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     formats = {".3g2": "mp4", ".qt": "mov", ".f4v": "flv", ".mp4v": "mp4", ".mod": "mpeg", ".divx": "avi"}
@@ -116,7 +116,7 @@ def test_videos_are_read_under_every_ending_that_players_know_and_without_one(
     assert {Path(manifest.name).suffix for manifest in bench.manifests()} == {*formats, ""}
 
 
-def test_files_that_are_passed_over_in_a_folder_are_told_in_one_line_by_ending_number_and_size(
+def test_ignored_files_of_a_folder_are_reported_in_one_line_by_extension_number_and_size(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     folder = make_video("mixed/ok.mp4", 5).parent
@@ -135,7 +135,7 @@ def test_files_that_are_passed_over_in_a_folder_are_told_in_one_line_by_ending_n
     assert "15 with other endings (15 bytes)" in bench.produce(folder).notices[-1]
 
 
-def test_a_folder_with_nothing_but_unknown_endings_says_what_is_there(bench: Bench, tmp_path: Path) -> None:
+def test_a_folder_with_only_unknown_extensions_says_what_it_contains(bench: Bench, tmp_path: Path) -> None:
     touch(tmp_path, "cam/a.mjpg2", "cam/pipe.nut")
     os.mkfifo(tmp_path / "cam/pipe")  # is not opened
     report = bench.produce(tmp_path / "cam")
@@ -150,14 +150,14 @@ def test_an_archive_is_named_with_its_own_remedy_in_a_folder_and_alone(tmp_path:
     assert all("unpack it" in skipped.reason for skipped in footage.skipped)
 
 
-def test_a_folder_with_nothing_in_it_is_named(tmp_path: Path) -> None:
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "new_pics/.gitkeep")
     [skipped] = find(tmp_path / "new_pics").skipped
     assert "has no pictures or videos" in skipped.reason
 
 
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["produce"]]))
-def test_a_folder_that_this_user_may_not_read_is_skipped_for_that_and_not_called_empty(
+def test_an_unreadable_folder_is_skipped_as_such_and_not_called_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     scan = os.scandir
@@ -186,7 +186,7 @@ def sources(bench: Bench) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("names", [("北門1", "南門1"), ("Камера вход 7", "Гараж 7")])
-def test_two_cameras_that_share_their_latin_letters_are_two(
+def test_two_cameras_whose_names_share_their_latin_letters_are_two(
     bench: Bench, make_video: Video, names: tuple[str, str]
 ) -> None:
     for length, name in enumerate(names, 3):
@@ -194,14 +194,16 @@ def test_two_cameras_that_share_their_latin_letters_are_two(
     assert len(set(sources(bench).values())) == 2
 
 
-def test_folders_that_share_their_latin_letters_are_two_sources(bench: Bench, make_video: Video) -> None:
+def test_two_folders_whose_names_share_their_latin_letters_are_two_sources(
+    bench: Bench, make_video: Video
+) -> None:
     folders = [make_video(f"{name}/a.mp4", len(name)).parent for name in ("カメラ 1", "玄関 1")]
     bench.produce(*folders)
     assert len(set(sources(bench).values())) == 2
 
 
 @pytest.mark.parametrize("second", ["gate 1", "GATE-1", "gate-1"])
-def test_another_way_to_write_a_source_is_refused_with_the_way_it_has(
+def test_another_spelling_of_a_source_is_refused_with_the_existing_spelling(
     bench: Bench, make_video: Video, second: str
 ) -> None:
     bench.produce(make_video("a.mp4", 3), source="Gate 1", start_time=START)
@@ -211,19 +213,19 @@ def test_another_way_to_write_a_source_is_refused_with_the_way_it_has(
     assert sources(bench) == {"Gate 1": "gate-1"}
 
 
-def test_two_ways_to_write_a_source_in_one_call_are_not_one(bench: Bench, make_video: Video) -> None:
+def test_two_spellings_of_a_source_in_one_call_are_not_merged(bench: Bench, make_video: Video) -> None:
     first, second = (make_video(f"{name}/a.mp4", n).parent for n, name in enumerate(("gate", "GATE"), 3))
     report = bench.produce(first, second)
     assert sources(bench) == {"gate": "gate"}
     assert ["has the same key as 'gate'" in item.reason for item in report.skipped] == [True]
 
 
-def test_a_damaged_manifest_of_another_medium_stops_nobody(bench: Bench, make_video: Video) -> None:
+def test_another_mediums_damaged_manifest_stops_nothing(bench: Bench, make_video: Video) -> None:
     bench.store.put(keys.media_key("0" * 64), b"{")
     assert bench.produce(make_video("a.mp4", 3), source="Gate", start_time=START).skipped == []
 
 
-def test_accents_encoded_otherwise_are_the_same_name(bench: Bench, make_video: Video) -> None:
+def test_differently_encoded_accents_are_the_same_name(bench: Bench, make_video: Video) -> None:
     for length, name in enumerate(("Zürich", "Zu\u0308rich"), 3):
         report = bench.produce(
             make_video(f"{length}.mp4", length), source=name, start_time=f"2026-03-0{length}T10:00:00Z"

@@ -47,7 +47,7 @@ def other_bench(bench: Bench, name: str) -> Bench:
     return type(bench)(bench.folder / name)
 
 
-def test_footage_in_packs_is_an_object_per_minute_and_is_announced_and_read_as_single_frames_are(
+def test_packed_footage_has_one_object_a_minute_and_is_announced_and_read_like_single_frames(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("a.mp4", FRAMES, **SLOW)
@@ -68,7 +68,7 @@ def test_footage_in_packs_is_an_object_per_minute_and_is_announced_and_read_as_s
 
 @pytest.mark.parametrize("fatal", first_quick([1, 2]))
 @pytest.mark.parametrize("where", ["put", "batch"])
-def test_killed_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_never_stopped(
+def test_after_a_kill_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_never_stopped(
     bench: Bench, make_video: Callable[..., Path], where: str, fatal: int
 ) -> None:
     path = make_video("a.mp4", FRAMES, **SLOW)
@@ -85,7 +85,7 @@ def test_killed_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_nev
     assert bench.manifests()[0].frames_announced == FRAMES
 
 
-def test_a_frame_that_is_stored_singly_is_not_put_into_a_pack_too(
+def test_a_frame_that_is_stored_singly_is_not_packed_too(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("a.mp4", FRAMES, **SLOW)

@@ -51,7 +51,7 @@ class Writing:
         self.noted.append([announcement.frame_index for announcement in announcements])
 
 
-def test_a_frame_that_cannot_be_encoded_is_left_out_and_said_and_the_others_are_announced(
+def test_a_frame_that_cannot_be_encoded_is_left_out_with_a_notice_and_the_others_are_announced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_one(extension: str, image: np.ndarray, options: list[int]) -> tuple[bool, np.ndarray]:
@@ -67,7 +67,7 @@ def test_a_frame_that_cannot_be_encoded_is_left_out_and_said_and_the_others_are_
     assert refused == ["cannot be encoded as a JPEG of 64x48 pixels; convert it"]
 
 
-def test_large_frames_wait_by_their_size_and_the_largest_goes_alone(
+def test_large_frames_are_queued_by_size_and_the_largest_goes_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame_bytes = new_frame(0).pixels.nbytes
@@ -88,7 +88,7 @@ def test_announcements_keep_the_order_of_the_frames(bench: Bench) -> None:
     assert len(writing.noted) >= 3
 
 
-def test_a_batch_does_not_wait_for_ever_to_be_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_does_not_wait_forever_to_be_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_ANNOUNCE_S", 0.0)
     writing = Writing(bench)
     with writing.writer as writer:
@@ -97,7 +97,7 @@ def test_a_batch_does_not_wait_for_ever_to_be_full(bench: Bench, monkeypatch: py
         assert writing.noted, "nothing was announced before the end"
 
 
-def test_frames_in_memory_are_bounded_when_the_store_is_slow(bench: Bench) -> None:
+def test_memory_holds_a_limited_number_of_frames_when_the_store_is_slow(bench: Bench) -> None:
     released = threading.Semaphore(0)
     started: list[str] = []
     whole_put = bench.store.put
@@ -135,12 +135,12 @@ def test_after_an_error_nothing_more_is_announced(bench: Bench) -> None:
     assert bench.announced() == []
 
 
-def test_the_same_pixels_make_the_same_bytes() -> None:
+def test_the_same_pixels_give_the_same_bytes() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     assert len({encode_jpeg(picture.copy(), 90) for _ in range(5)}) == 1
 
 
-def test_frames_need_not_be_durable_manifests_must(bench: Bench, tmp_path: Path) -> None:
+def test_manifests_must_be_durable_but_frames_need_not_be(bench: Bench, tmp_path: Path) -> None:
     durable: dict[str, bool] = {}
     whole_put = bench.store.put
 
@@ -158,7 +158,7 @@ def test_frames_need_not_be_durable_manifests_must(bench: Bench, tmp_path: Path)
     assert durable == {"media": True, "images": False}
 
 
-def test_pictures_are_on_the_disk_before_they_are_announced(
+def test_pictures_are_on_disk_before_they_are_announced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     effects = bench.store.effects

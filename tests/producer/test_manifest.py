@@ -23,13 +23,13 @@ def test_a_bitmap_is_a_set_of_indices(indices: list[int], before: bytes) -> None
         assert {index for index in range(400) if index in again} == expected
 
 
-def test_an_hour_of_frames_takes_little_room() -> None:
+def test_an_hour_of_frames_takes_little_space() -> None:
     bitmap = FrameBitmap(b"")
     bitmap.add(30 * 3600 - 1)
     assert len(bytes(bitmap)) == 13_500
 
 
-def test_a_pictures_name_is_its_time_and_its_bytes() -> None:
+def test_a_pictures_name_consists_of_its_time_and_its_bytes() -> None:
     assert picture_name("images/cam/1969-12-31/-5-0123456789ab-0.jpg") == "-5-0123456789ab"
 
 

@@ -32,7 +32,7 @@ def frames_in_memory() -> list[av.VideoFrame]:
 
 
 @pytest.mark.parametrize("rotation", [None, 90])
-def test_a_frame_is_gone_once_its_pixels_are_taken(tmp_path: Path, rotation: int | None) -> None:
+def test_a_frame_is_freed_once_its_pixels_are_taken(tmp_path: Path, rotation: int | None) -> None:
     path = make_file(tmp_path / "turned.mp4", moving(5, (64, 48)), rotation=rotation)
     gc.collect()
     gc.disable()

@@ -42,7 +42,7 @@ def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(
     assert (again.frames_announced, again.frames_known, again.skipped) == (0, 120, [])
 
 
-def test_of_slow_motion_so_many_frames_are_taken_as_the_second_that_it_shows_has(
+def test_slow_motion_gives_as_many_frames_as_the_real_second_has(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("slow.mp4", 240, fps=30)
@@ -73,7 +73,7 @@ def test_another_pace_is_refused_until_the_footage_is_forgotten(
     assert "with --seconds-per-frame 60" in skipped.reason
 
 
-def test_a_file_that_states_another_rate_is_named_with_the_speed_until_that_is_given(
+def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_that(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     def filmed_at(fps: str, name: str) -> Path:
@@ -90,7 +90,7 @@ def test_a_file_that_states_another_rate_is_named_with_the_speed_until_that_is_g
     assert bench.produce(lapse, start_time=START, pace=Pace(speed=Fraction(15))).notices == []
 
 
-def test_a_time_from_a_files_date_is_that_minus_the_time_it_covers(
+def test_a_start_from_a_files_date_is_that_date_minus_the_time_it_covers(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     bench.produce(make_video("lapse.mp4", 120, fps=25), pace=LAPSE)
@@ -114,14 +114,14 @@ def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(
 
 
 @given(st.fractions(Fraction(1, 1000), 10_000, max_denominator=1000), st.booleans())
-def test_a_pace_is_read_as_it_was_written(value: Fraction, is_frame: bool) -> None:
+def test_a_pace_is_read_back_as_written(value: Fraction, is_frame: bool) -> None:
     pace = Pace(frame_s=value) if is_frame else Pace(speed=value)
     assert read_pace(str(pace)) == pace
     assert parse_pace_number(str(value)) == value
     assert read_pace("") == Pace()
 
 
-def test_what_is_no_pace_is_refused_with_what_to_write() -> None:
+def test_an_invalid_pace_is_refused_with_a_valid_form() -> None:
     for text in ("0", "nan", "1e9", "-1", "inf", "", "1/0", "x", "1_0", "0.00001"):
         for option in ("speed", "seconds_per_frame"):
             options = {"track": None, "speed": None, "seconds_per_frame": None, option: text}

@@ -82,7 +82,7 @@ def test_every_orientation_is_turned_upright(
 
 
 @pytest.mark.parametrize("orientation", SHOWN)
-def test_orientations_are_those_that_pillow_undoes(orientation: int) -> None:
+def test_the_orientations_are_those_that_pillow_undoes(orientation: int) -> None:
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -99,7 +99,7 @@ def test_orientations_are_those_that_pillow_undoes(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("orientation", [0, 9, -1, 65_535])
-def test_an_orientation_that_does_not_exist_is_upright(
+def test_an_unknown_orientation_counts_as_upright(
     make_picture: Callable[..., Path], orientation: int
 ) -> None:
     picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
@@ -137,7 +137,7 @@ def test_the_time_of_recording_is_read_with_its_offset_and_fraction(
         assert (moments or [None]) == [recorded]
 
 
-def test_exif_that_is_damaged_in_part_is_read_without_a_word(tmp_path: Path) -> None:
+def test_partly_damaged_exif_is_read_without_a_warning(tmp_path: Path) -> None:
     """Its orientation claims to be two numbers; Pillow warns, and a warning would be an error here."""
     path = tmp_path / "a.jpg"
     exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 2, 6, 0, 0)
@@ -145,7 +145,7 @@ def test_exif_that_is_damaged_in_part_is_read_without_a_word(tmp_path: Path) -> 
     assert header_of(path).orientation == 6
 
 
-def test_a_png_without_exif_is_not_decoded_to_look_for_it(
+def test_a_png_without_exif_is_not_decoded_to_search_for_it(
     make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_picture("a.png", format="PNG")
@@ -185,7 +185,7 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 
 
-def test_a_file_far_larger_than_its_pixels_can_be_is_not_read_whole(
+def test_a_file_far_larger_than_its_pixels_need_is_not_read_whole(
     make_picture: Callable[..., Path],
 ) -> None:
     path = make_picture("padded.jpg")
@@ -197,9 +197,7 @@ def test_a_file_far_larger_than_its_pixels_can_be_is_not_read_whole(
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
-def test_a_picture_that_is_cut_short_is_refused(
-    make_picture: Callable[..., Path], format: str, part: float
-) -> None:
+def test_a_truncated_picture_is_refused(make_picture: Callable[..., Path], format: str, part: float) -> None:
     path = make_picture(f"a.{FORMATS[format]}", format=format, size_px=(200, 150))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(Poison):
@@ -209,7 +207,7 @@ def test_a_picture_that_is_cut_short_is_refused(
 @pytest.mark.parametrize(
     "content", [b"buy milk", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a" + bytes(50), bytes(500)]
 )
-def test_what_is_no_picture_is_refused_whatever_its_name(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_whatever_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.jpg"
     path.write_bytes(content)
     with pytest.raises(Poison, match="is not a picture"):
@@ -217,7 +215,7 @@ def test_what_is_no_picture_is_refused_whatever_its_name(tmp_path: Path, content
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_a_header_of_random_damage_is_read_or_refused_but_nothing_else(
+def test_a_randomly_damaged_header_is_either_read_or_refused(
     make_picture: Callable[..., Path], format: str
 ) -> None:
     path = make_picture(f"a.{FORMATS[format]}", format=format, orientation=6, taken="2026:05:01 08:09:10")
@@ -251,7 +249,7 @@ def test_a_header_of_random_damage_is_read_or_refused_but_nothing_else(
         ((30, 20), 640, (30, 20)),
     ],
 )
-def test_the_longest_side_is_shrunk_and_proportions_are_kept(
+def test_the_longest_side_is_shrunk_and_the_proportions_stay(
     size_px: tuple[int, int], max_side_px: int, shrunk_px: tuple[int, int]
 ) -> None:
     picture = np.zeros((size_px[1], size_px[0], 3), np.uint8)
@@ -300,7 +298,7 @@ def text_bomb(tmp_path: Path) -> Path:
     return path
 
 
-def test_header_and_pixels_are_those_that_are_read_here(
+def test_the_reader_process_gives_the_same_header_and_pixels_as_this_one(
     reader: PictureReader, make_picture: Callable[..., Path]
 ) -> None:
     for kind, suffix in {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "TIFF": "tif"}.items():
@@ -311,7 +309,7 @@ def test_header_and_pixels_are_those_that_are_read_here(
             assert np.array_equal(reader.read_pixels(file, here), picture_reader.decode_picture(file, here))
 
 
-def test_a_time_with_or_without_a_zone_comes_through(
+def test_a_time_with_or_without_a_zone_is_passed_on_unchanged(
     reader: PictureReader, make_picture: Callable[..., Path]
 ) -> None:
     for offset in (None, "+05:30", "Z"):
@@ -326,7 +324,7 @@ def test_a_time_with_or_without_a_zone_comes_through(
         assert moment.utcoffset() == other.utcoffset()
 
 
-def test_the_file_is_read_right_after_its_header_was(reader: PictureReader, good: Path) -> None:
+def test_the_file_can_be_read_right_after_its_header(reader: PictureReader, good: Path) -> None:
     assert good.stat().st_size > 3 * 8192, "more than is buffered"
     with good.open("rb") as file:
         file.read(10)
@@ -335,7 +333,7 @@ def test_the_file_is_read_right_after_its_header_was(reader: PictureReader, good
 
 
 @pytest.mark.thorough
-def test_a_bomb_that_takes_too_long_is_one_line_and_the_next_picture_is_read(
+def test_a_decompression_bomb_that_takes_too_long_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path, text_bomb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(picture_reader, "_MOST_CPU_S", 1)
@@ -345,7 +343,7 @@ def test_a_bomb_that_takes_too_long_is_one_line_and_the_next_picture_is_read(
 
 
 @pytest.mark.thorough
-def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_is_read(
+def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_one_is_read(
     reader: PictureReader, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = tmp_path / "large.png"
@@ -359,7 +357,7 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_i
     assert read(reader, good).shape == (200, 300, 3)
 
 
-def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
+def test_a_memory_limit_for_one_picture_does_not_limit_the_next(
     reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Larger than the memory that earlier pictures may leave in the process: a small one needs no more.
@@ -375,7 +373,7 @@ def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
     assert reader._process is process, "it went on"
 
 
-def test_what_crashes_while_it_reads_is_one_line_and_the_next_picture_is_read(
+def test_a_crash_of_the_reader_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path
 ) -> None:
     read(reader, good)
@@ -393,7 +391,7 @@ def test_a_stop_does_not_wait_for_a_picture(good: Path, text_bomb: Path) -> None
         assert reader._process is None
 
 
-def test_nothing_is_imported_from_the_folder_that_is_read(
+def test_the_reader_imports_nothing_from_the_current_folder(
     reader: PictureReader, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("numpy.py", "signal.py", "frametally.py"):
@@ -403,7 +401,7 @@ def test_nothing_is_imported_from_the_folder_that_is_read(
     assert not (tmp_path / "run").exists()
 
 
-def test_its_process_ends_with_it(good: Path) -> None:
+def test_the_readers_process_ends_with_it(good: Path) -> None:
     with closing(PictureReader()) as reader:
         read(reader, good)
         process = reader._process
@@ -422,7 +420,7 @@ def test_a_header_that_claims_more_than_its_bytes_can_hold_is_refused(
         read(reader, path)
 
 
-def test_image_libraries_print_no_lines_of_their_own(
+def test_image_libraries_print_nothing_of_their_own(
     reader: PictureReader, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rows = zlib.compress((b"\0" + bytes(64 * 3)) * 48)

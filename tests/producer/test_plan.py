@@ -47,7 +47,7 @@ def planned(bench: Bench, *paths: Path, **overrides: object) -> Any:
     )
 
 
-def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_is_written(
+def test_a_plan_lists_files_frames_bytes_time_span_and_unreadable_files_and_writes_nothing(
     bench: Bench, yard: Path
 ) -> None:
     before = everything_below(bench.folder)
@@ -68,7 +68,7 @@ def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_i
 
 
 @pytest.mark.thorough
-def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> None:
+def test_producing_does_what_was_planned(bench: Bench, yard: Path) -> None:
     for sampling in ("all", "3", "5"):
         fresh = type(bench)(bench.folder / sampling)
         [source] = planned(fresh, yard, sample_fps=sampling).sources
@@ -77,7 +77,7 @@ def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> N
         assert source.first_ms == min(m.first_captured_at_ms for m in report.media)
 
 
-def test_copies_and_footage_that_is_known_by_another_sampling_are_planned_as_they_are_then_produced(
+def test_copies_and_footage_known_from_another_sampling_are_planned_as_they_are_then_produced(
     bench: Bench, yard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
@@ -93,7 +93,7 @@ def test_copies_and_footage_that_is_known_by_another_sampling_are_planned_as_the
 
 
 @pytest.mark.thorough
-def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
+def test_files_finished_here_are_known_and_earlier_runs_give_the_rates(
     bench: Bench, yard: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
@@ -108,7 +108,7 @@ def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
     assert planned(bench, yard, jpeg_quality=50).measured.startswith("video: by a trial")
 
 
-def test_gaps_are_what_is_longer_than_ten_usual_steps() -> None:
+def test_a_gap_is_longer_than_ten_usual_steps() -> None:
     steady = [(at * MIN_MS, at * MIN_MS) for at in range(60)]
     assert find_gaps(steady) == ([], 10 * MIN_MS)
     holed = steady[:20] + steady[35:]
@@ -117,13 +117,13 @@ def test_gaps_are_what_is_longer_than_ten_usual_steps() -> None:
     assert find_gaps([]) == ([], 0)
 
 
-def test_videos_that_overlap_or_follow_at_once_have_no_gap() -> None:
+def test_overlapping_or_consecutive_videos_have_no_gap() -> None:
     assert find_gaps([(0, 100_000), (100_000, 150_000), (20_000, 30_000)])[0] == []
     steady = [(at * MIN_MS, at * MIN_MS) for at in range(60)]
     assert find_gaps([*steady[:21], (19 * MIN_MS, 40 * MIN_MS), *steady[41:]])[0] == []
 
 
-def test_the_command_prints_it_and_makes_no_data_folder(
+def test_the_command_prints_the_plan_and_creates_no_data_folder(
     bench: Bench, yard: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = bench.folder / "data"

@@ -56,9 +56,7 @@ def test_a_picture_is_stored_upright_announced_and_noted(
     assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:32]}"]
 
 
-def test_nothing_of_the_file_but_its_pixels_is_stored(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: Callable[..., Path]) -> None:
     path = make_picture("pics/a.jpg", **NOON)
     path.write_bytes(path.read_bytes() + b"<script>alert(1)</script>")
     bench.produce(path.parent)
@@ -80,7 +78,7 @@ def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable
 
 
 @pytest.mark.thorough
-def test_the_same_folder_again_announces_what_was_added_and_nothing_else(
+def test_producing_a_folder_again_announces_only_what_was_added(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     for index in range(3):
@@ -98,7 +96,7 @@ def test_the_same_folder_again_announces_what_was_added_and_nothing_else(
     assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 4, 4)
 
 
-def test_the_same_picture_at_the_same_time_is_one_frame_at_two_times_two(
+def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     make_picture("pics/a_20260501_120000.jpg")
@@ -113,7 +111,7 @@ def test_the_same_picture_at_the_same_time_is_one_frame_at_two_times_two(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("fail_put", [0, 1, 5, 12])
-def test_a_call_that_dies_is_finished_by_the_next_one(
+def test_the_next_call_finishes_one_that_died(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, fail_put: int
 ) -> None:
     monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 4)
@@ -152,7 +150,7 @@ def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: Ca
     assert {a.time_source for a in bench.log.announcements} == {"exif", "file_time"}
 
 
-def test_what_is_to_say_about_times_is_said_once_not_for_each_picture(
+def test_remarks_about_times_appear_once_and_not_for_each_picture(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     for index in range(4):
@@ -170,7 +168,7 @@ def test_what_is_to_say_about_times_is_said_once_not_for_each_picture(
     assert "does not exist in Europe/Berlin" in skipped
 
 
-def test_pictures_without_a_time_are_refused_where_file_dates_are(
+def test_pictures_without_a_time_are_refused_if_file_dates_are(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     path = make_picture("pics/a.jpg")
@@ -180,7 +178,7 @@ def test_pictures_without_a_time_are_refused_where_file_dates_are(
     assert bench.manifests() == []
 
 
-def test_preprocessed_pictures_are_kept_as_files_where_asked(
+def test_preprocessed_pictures_are_kept_as_files_on_request(
     bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_picture("pics/a.png", format="PNG", size_px=(200, 100), **NOON)
@@ -202,7 +200,7 @@ def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: Callab
     assert sizes[1] < sizes[0]
 
 
-def test_a_folder_for_extracted_pictures_that_cannot_be_written_is_told(
+def test_an_unwritable_folder_for_extracted_pictures_is_reported(
     bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_picture("pics/a.jpg", **NOON)
@@ -222,7 +220,7 @@ BAD = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_picture_is_named_with_a_reason_and_the_rest_goes_on(
+def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(
     bench: Bench, make_picture: Callable[..., Path], name: str
 ) -> None:
     good = make_picture("pics/good.jpg", **NOON)
@@ -237,7 +235,7 @@ def test_a_bad_picture_is_named_with_a_reason_and_the_rest_goes_on(
     assert (manifest.state, manifest.frames_expected) == ("complete", 1)
 
 
-def test_a_picture_with_too_many_pixels_is_named_and_the_rest_goes_on(
+def test_a_picture_with_too_many_pixels_is_named_and_the_others_are_produced(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     make_picture("pics/good.jpg", **NOON)
@@ -248,7 +246,7 @@ def test_a_picture_with_too_many_pixels_is_named_and_the_rest_goes_on(
     assert report.frames_announced == 1
 
 
-def test_only_bad_pictures_leave_no_manifest(bench: Bench, tmp_path: Path) -> None:
+def test_a_folder_of_only_bad_pictures_leaves_no_manifest(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "pics").mkdir()
     (tmp_path / "pics/notes.jpg").write_bytes(b"buy milk")
     report = bench.produce(tmp_path / "pics")
@@ -256,7 +254,7 @@ def test_only_bad_pictures_leave_no_manifest(bench: Bench, tmp_path: Path) -> No
     assert bench.manifests() == []
 
 
-def test_a_device_a_pipe_and_a_link_to_nothing_are_named_and_not_waited_for(
+def test_a_device_a_pipe_and_a_dangling_link_are_named_and_not_waited_for(
     bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_picture("pics/good.jpg", **NOON)
@@ -276,7 +274,7 @@ def test_a_device_a_pipe_and_a_link_to_nothing_are_named_and_not_waited_for(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_an_unreadable_file_is_named(bench: Bench, make_picture: Callable[..., Path]) -> None:
     path = make_picture("pics/secret.jpg", **NOON)
     path.chmod(0)
     [skipped] = bench.produce(path.parent).skipped
@@ -308,7 +306,7 @@ def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path
 @pytest.mark.thorough
 @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
-def test_in_whatever_portions_pictures_come_each_is_announced_once(
+def test_each_picture_is_announced_once_however_pictures_are_grouped(
     bench: Bench, make_picture: Callable[..., Path], portions: list[set[int]]
 ) -> None:
     bench.store.__init__()
@@ -326,7 +324,7 @@ def test_in_whatever_portions_pictures_come_each_is_announced_once(
 
 
 @pytest.mark.parametrize("size_px", [(65_501, 1), (1, 65_535)])
-def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_others_are_counted(
+def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
     bench: Bench, make_picture: Callable[..., Path], size_px: tuple[int, int]
 ) -> None:
     for index in range(5):
@@ -344,7 +342,7 @@ def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_others_are_counted(
     assert (shrunk.frames_announced, shrunk.frames_known, shrunk.skipped) == (1, 5, [])
 
 
-def test_pictures_that_cannot_be_encoded_are_a_line_each_and_leave_nothing_due(
+def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expected(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_picture("pics/a.jpg", **NOON)
@@ -356,7 +354,7 @@ def test_pictures_that_cannot_be_encoded_are_a_line_each_and_leave_nothing_due(
     assert bench.produce(bench.folder / "pics").frames_announced == 1
 
 
-def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read(
+def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_picture("pics/a.jpg", **NOON)
@@ -368,7 +366,7 @@ def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read
 
 
 @pytest.mark.thorough
-def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_their_files_dates(
+def test_pictures_without_a_time_of_their_own_count_once_whatever_happens_to_their_file_dates(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     for index in range(5):
@@ -388,7 +386,7 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_the
     assert bench.produce(bench.folder / "pics", source="other").frames_announced == 5
 
 
-def test_two_pictures_of_one_time_whose_files_begin_with_the_same_48_bits_are_two_frames(
+def test_two_pictures_with_one_time_and_the_same_first_48_bits_of_their_hash_are_two_frames(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for index in range(2):
@@ -408,7 +406,7 @@ def _write_several(path: Path, format: str) -> Path:
     return path
 
 
-def test_of_files_with_several_pictures_the_first_is_counted_and_a_line_says_so(bench: Bench) -> None:
+def test_the_first_of_several_pictures_in_a_file_is_counted_and_a_line_says_so(bench: Bench) -> None:
     for name, format in {"a.tif": "TIFF", "b.tif": "TIFF", "c.jpg": "MPO"}.items():
         _write_several(bench.folder / "pics" / name, format)
     stream = b"".join(encode_picture(index=index) for index in range(3))
@@ -420,7 +418,7 @@ def test_of_files_with_several_pictures_the_first_is_counted_and_a_line_says_so(
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
-def test_an_animation_is_refused_with_the_way_out(bench: Bench, format: str) -> None:
+def test_an_animation_is_refused_with_a_remedy(bench: Bench, format: str) -> None:
     path = _write_several(bench.folder / f"a.{format.lower()}", format)
     [(_, line)] = bench.produce(path).skipped
     assert line == "is an animation of 3 pictures; convert it to a video, for example to MP4"

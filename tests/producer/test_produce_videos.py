@@ -61,7 +61,7 @@ def test_frames_off_the_grid_are_stored_announced_and_noted(
 
 
 @pytest.mark.parametrize("name", ["gate.mp4", "gate.mkv"])
-def test_a_video_of_a_variable_rate_that_is_the_samplings_loses_no_frame(
+def test_a_video_whose_variable_rate_is_that_of_the_sampling_loses_no_frame(
     bench: Bench, tmp_path: Path, name: str
 ) -> None:
     times_ms = [0, 190, 410, 590, 790, 1010, 1195, 1405, 1590, 1800]
@@ -70,9 +70,7 @@ def test_a_video_of_a_variable_rate_that_is_the_samplings_loses_no_frame(
     assert [one.captured_at_ms - START_MS for one in bench.log.announcements] == times_ms
 
 
-def test_doubled_timestamps_put_no_frame_into_a_minute_that_the_file_does_not_have(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_duplicate_timestamps_put_no_frame_beyond_the_end_of_the_file(bench: Bench, tmp_path: Path) -> None:
     times_ms = sorted([*range(0, 60_000, 200), *range(0, 60_000, 2000)])
     plain = make_file(tmp_path / "plain.mkv", moving(330), codec="mjpeg", pix_fmt="yuvj420p")
     path = tmp_path / "doubled.mkv"
@@ -89,7 +87,7 @@ def test_doubled_timestamps_put_no_frame_into_a_minute_that_the_file_does_not_ha
     assert max(offsets_ms) == 59_800
 
 
-def test_a_frame_is_put_before_it_is_announced_and_announced_before_it_is_noted(
+def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_noted(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     bench.produce(make_video("gate.mp4", 20), sample_fps="all")
@@ -106,7 +104,7 @@ def test_a_frame_is_put_before_it_is_announced_and_announced_before_it_is_noted(
     assert last[1].startswith("media/")
 
 
-def test_frames_of_five_seconds_share_a_key_of_the_log(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_frames_of_five_seconds_share_a_log_key(bench: Bench, make_video: Callable[..., Path]) -> None:
     bench.produce(
         make_video("gate.mp4", [0, 2500, 4900, 5000, 9000, 10_000]), start_time=START, sample_fps="all"
     )
@@ -129,7 +127,7 @@ def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: Cal
 
 
 @pytest.mark.parametrize("denser", ["10", "all", "7"])
-def test_sampled_more_densely_later_only_the_new_frames_are_announced(
+def test_a_denser_sampling_later_announces_only_the_new_frames(
     bench: Bench, make_video: Callable[..., Path], denser: str
 ) -> None:
     path = make_video("gate.mp4", 30, fps=30)
@@ -145,7 +143,7 @@ def test_sampled_more_densely_later_only_the_new_frames_are_announced(
     assert manifest.frames_expected == manifest.frames_announced == len(coarse) + len(new)
 
 
-def test_sampled_less_densely_later_there_is_nothing_new(
+def test_a_sparser_sampling_later_announces_nothing_new(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 30)
@@ -159,7 +157,7 @@ def test_sampled_less_densely_later_there_is_nothing_new(
 @pytest.mark.parametrize("fail_put", [0, 1, 2, 40, 79])
 @pytest.mark.parametrize("fail_batch", [1, 2])
 @pytest.mark.parametrize("then", ["all", "5"])
-def test_a_call_that_dies_is_finished_by_the_next_one(
+def test_the_next_call_finishes_one_that_died(
     bench: Bench,
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -197,7 +195,7 @@ def test_a_call_that_dies_is_finished_by_the_next_one(
         assert hashlib.sha256(bench.store.get(repeated.image_path)).hexdigest() == repeated.sha256
 
 
-def test_what_was_asked_for_before_a_call_died_is_finished_besides_what_is_asked_now(
+def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 60, fps=30)
@@ -212,7 +210,7 @@ def test_what_was_asked_for_before_a_call_died_is_finished_besides_what_is_asked
     assert manifest.frames_expected == len(set(bench.announced())) == report.frames_announced
 
 
-def test_a_frame_that_is_there_already_is_described_as_it_is_there(
+def test_an_existing_frame_is_announced_as_it_is_stored(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 2)
@@ -229,7 +227,7 @@ def test_a_frame_that_is_there_already_is_described_as_it_is_there(
 
 
 @pytest.mark.parametrize("torn", [b"", b"\xff\xd8\xff", b"not a picture"])
-def test_a_torn_frame_that_a_power_cut_left_is_made_anew(
+def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(
     bench: Bench, make_video: Callable[..., Path], torn: bytes
 ) -> None:
     path = make_video("gate.mp4", 1)
@@ -258,7 +256,7 @@ def test_the_containers_own_time_is_used(bench: Bench, make_video: Callable[...,
     assert report.notices == []
 
 
-def test_a_file_date_is_said_aloud_and_marked(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: Callable[..., Path]) -> None:
     path = make_video("gate.mp4", 10)
     report = bench.produce(path)
     [manifest] = report.media
@@ -270,7 +268,7 @@ def test_a_file_date_is_said_aloud_and_marked(bench: Bench, make_video: Callable
     assert bench.progress.lines == [notice]
 
 
-def test_a_video_without_a_time_is_refused_where_file_dates_are(
+def test_a_video_without_a_time_is_refused_if_file_dates_are(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4")
@@ -287,7 +285,7 @@ def test_a_video_without_a_time_is_refused_where_file_dates_are(
     assert bench.manifests()[0].state == "complete"
 
 
-def test_a_zone_that_was_assumed_and_an_hour_that_came_twice_are_told(
+def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate_20261025_023000.mp4")
@@ -310,7 +308,7 @@ def test_a_zone_that_was_assumed_and_an_hour_that_came_twice_are_told(
         ({"source": "Yard", "sample_fps": "all"}, "the source Yard", "rename-source`"),
     ],
 )
-def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_the_way_out(
+def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_how_to_change_it(
     bench: Bench, make_video: Callable[..., Path], other: dict[str, str], ignored: str, remedy: str
 ) -> None:
     path = make_video("clip.mp4", 10)
@@ -330,7 +328,7 @@ def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_th
     assert all(a.captured_at_ms < START_MS + 1000 for a in bench.log.announcements)
 
 
-def test_a_weaker_time_found_later_is_not_worth_a_word(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench, make_video: Callable[..., Path]) -> None:
     path = make_video("gate.mp4", metadata={"creation_time": "2020-01-01T00:00:00Z"})
     bench.produce(path, start_time=START)
     assert bench.produce(path).notices == []
@@ -350,12 +348,14 @@ def test_a_start_time_for_anything_but_one_video_is_refused(
     assert bench.store.effects == []
 
 
-def test_a_start_time_goes_with_a_folder_of_one_video(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_start_time_is_allowed_for_a_folder_with_one_video(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
     path = make_video("yard/a.mp4")
     assert bench.produce(path.parent, start_time=START).media[0].start_ms == START_MS
 
 
-def test_wrong_arguments_are_told_before_anything_is_done(
+def test_wrong_arguments_are_reported_before_anything_is_done(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video()
@@ -381,7 +381,7 @@ def spoil(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "ffconcat", "m3u8", "cut", "no frames"])
-def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_rest_goes_on(
+def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_others_are_produced(
     bench: Bench, make_video: Callable[..., Path], kind: str
 ) -> None:
     good = make_video("footage/good.mp4", 10)
@@ -397,7 +397,7 @@ def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_rest_goe
 
 
 @pytest.mark.parametrize("kind", ["text", "cut"])
-def test_what_is_no_video_is_refused_before_all_of_it_is_read(
+def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(
     bench: Bench, make_video: Callable[..., Path], kind: str
 ) -> None:
     path = make_video("gate.mp4", 10)
@@ -414,7 +414,7 @@ def test_what_is_no_video_is_refused_before_all_of_it_is_read(
 
 
 @pytest.mark.parametrize("name", ["still.mp4", "still.mkv", "still.avi"])
-def test_a_video_of_no_frames_is_named_and_leaves_no_trace(
+def test_a_video_without_frames_is_named_and_leaves_no_trace(
     bench: Bench, make_video: Callable[..., Path], name: str
 ) -> None:
     path = make_video(name, 0)
@@ -424,7 +424,7 @@ def test_a_video_of_no_frames_is_named_and_leaves_no_trace(
     assert (report.media, bench.store.effects) == ([], [])
 
 
-def test_a_video_that_breaks_off_is_kept_as_far_as_it_goes_and_said_so(
+def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("broken.mkv", 60, codec="libx264", size_px=(320, 240))
@@ -439,7 +439,7 @@ def test_a_video_that_breaks_off_is_kept_as_far_as_it_goes_and_said_so(
     assert manifest.frames_expected == manifest.frames_announced == report.frames_announced > 10
 
 
-def test_a_video_whose_times_run_out_of_the_calendar_is_kept_up_to_there(
+def test_a_video_whose_times_leave_the_calendar_is_kept_up_to_there(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("late.mkv", [0, 100, 3_000_000])
@@ -483,7 +483,7 @@ def test_progress_names_the_video_and_never_passes_its_total(
     assert {(total, note) for _, total, note in bench.progress.updates} == {(15, str(path))}
 
 
-def test_a_store_that_refuses_for_good_stops_the_call(
+def test_a_store_that_permanently_refuses_stops_the_call(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(key: str, data: bytes, **options: bool) -> bool:
@@ -512,7 +512,7 @@ def test_a_frame_that_cannot_be_converted_ends_the_video_there(
     assert "frame 10: cannot be converted" in report.skipped[0].reason
 
 
-def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
+def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     day_ms = 86_400_000
@@ -529,7 +529,7 @@ def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
     assert (report.frames_announced, report.skipped) == (5, [])
 
 
-def test_an_avi_that_states_no_frame_rate_is_produced_with_a_notice_that_names_it(
+def test_an_avi_without_a_frame_rate_is_produced_with_a_notice_that_names_it(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     usual = make_video("usual.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
@@ -556,7 +556,7 @@ def test_a_clip_that_was_trimmed_between_key_frames_is_complete(
 
 
 @pytest.mark.parametrize(("name", "sound"), [("a.mp4", "aac"), ("a.mkv", "aac"), ("a.wmv", "ac3")])
-def test_sound_that_is_longer_than_the_pictures_makes_no_damage(
+def test_sound_longer_than_the_pictures_is_not_damage(
     bench: Bench, tmp_path: Path, name: str, sound: str
 ) -> None:
     codec = "wmv2" if name == "a.wmv" else "libx264"
@@ -570,7 +570,7 @@ def test_sound_that_is_longer_than_the_pictures_makes_no_damage(
     [("a.mp4", []), ("a.mp4", [("aac", None)]), ("a.mkv", []), ("a.mkv", [("aac", None)]), ("a.avi", [])],
 )
 @pytest.mark.parametrize("is_trimmed", [False, True])
-def test_a_file_of_which_the_end_is_missing_is_found(
+def test_a_file_whose_end_is_missing_is_detected(
     bench: Bench, tmp_path: Path, name: str, sounds: list[tuple[str, str | None]], is_trimmed: bool
 ) -> None:
     options = {"g": "10", "bf": "0"}
@@ -582,7 +582,7 @@ def test_a_file_of_which_the_end_is_missing_is_found(
     assert "its frames end at" in skipped.reason
 
 
-def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
+def test_consecutive_clips_named_in_whole_seconds_report_no_fault(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     for number, second in enumerate((0, 20, 41)):
@@ -602,7 +602,7 @@ def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
         assert "about 3 frames there do not count" in told[0]
 
 
-def test_a_picture_that_stands_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate(
+def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     def times_ms(name: str, *, sample_fps: str = "5") -> list[int]:
@@ -634,7 +634,7 @@ def test_a_picture_that_stands_counts_for_as_long_as_it_is_shown_as_at_a_constan
     assert max(b - a for a, b in pairwise(times_ms("hole.mkv"))) > 60_000
 
 
-def test_lost_pictures_do_not_count_as_one_that_stands_where_the_decoder_misses_them(
+def test_pictures_lost_by_the_decoder_do_not_count_as_a_still_one(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("lost.webm", 80, codec="libvpx", noise=True)

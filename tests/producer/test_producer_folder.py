@@ -18,7 +18,7 @@ README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.thorough
-def test_every_option_of_the_command_stands_in_the_readme() -> None:
+def test_every_option_of_the_command_is_in_the_readme() -> None:
     help_text = subprocess.run(
         [sys.executable, FOLDER / "main_producer.py", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -27,7 +27,7 @@ def test_every_option_of_the_command_stands_in_the_readme() -> None:
     assert options == set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))
 
 
-def test_every_kind_of_file_that_is_read_stands_in_the_readme() -> None:
+def test_every_supported_file_type_is_in_the_readme() -> None:
     for name in ("MP4", "MOV", "M4V", "3GP", "MKV", "WebM", "AVI", "MPEG", "TS", "MTS", "M2TS", "FLV", "WMV"):
         assert f".{name.lower()}" in VIDEO_SUFFIXES
         assert name in README
@@ -36,14 +36,14 @@ def test_every_kind_of_file_that_is_read_stands_in_the_readme() -> None:
         assert name in README
 
 
-def test_the_requirements_are_the_producers_extra_of_the_project_above_and_those_of_servers() -> None:
+def test_the_requirements_are_the_projects_producer_and_server_extras() -> None:
     lines = (FOLDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
     [line] = [line for line in lines if not line.startswith("#")]
     assert line.startswith("-e ..[producer,")
     assert (FOLDER.parent / "pyproject.toml").is_file()
 
 
-def test_all_that_the_producer_imports_is_in_its_extra() -> None:
+def test_everything_that_the_producer_imports_is_in_its_extra() -> None:
     text = (FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8")
     [extra] = re.findall(r"^producer = (.*)$", text, re.MULTILINE)
     for package in ("av", "pillow", "numpy", "opencv-python-headless", "tzdata"):
@@ -51,6 +51,6 @@ def test_all_that_the_producer_imports_is_in_its_extra() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how a process has its turn")
-def test_who_has_made_an_av1_video_has_its_turn_as_all_others(tmp_path: Path) -> None:
+def test_a_process_that_made_an_av1_video_keeps_its_normal_scheduling(tmp_path: Path) -> None:
     make_shape(tmp_path, SHAPES["av1"])
     assert os.sched_getscheduler(0) == os.SCHED_OTHER

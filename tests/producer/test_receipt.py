@@ -55,7 +55,7 @@ def produce(
     return run
 
 
-def test_every_file_of_a_folder_is_listed_with_what_became_of_it_and_changes_are_told_the_next_time(
+def test_every_file_of_a_folder_is_listed_with_its_outcome_and_the_next_call_reports_changes(
     produce: Callable[..., str], tmp_path: Path, make_video: Make, make_picture: Make
 ) -> None:
     folder, receipt = archive(make_video, make_picture), tmp_path / "receipt.csv"
@@ -94,7 +94,7 @@ def test_every_file_of_a_folder_is_listed_with_what_became_of_it_and_changes_are
     assert {row["state"]: bool(row["size_bytes"]) for row in rows} == {"counted": True, "superseded": False}
 
 
-def test_a_receipt_is_json_too_and_overwrites_nothing_that_is_none(
+def test_a_receipt_can_be_json_and_overwrites_no_file_that_is_not_one(
     produce: Callable[..., str], tmp_path: Path, make_video: Make
 ) -> None:
     folder = make_video("arc/cam_20260501_080000.mp4").parent
@@ -166,7 +166,7 @@ def test_files_after_a_stop_are_not_reached(bench: Bench, make_video: Make) -> N
     assert states[-1] == "not reached"
 
 
-def test_names_that_are_formulas_are_the_same_file_at_the_next_run(tmp_path: Path) -> None:
+def test_a_file_named_like_a_formula_is_the_same_file_at_the_next_run(tmp_path: Path) -> None:
     row = ReceiptRow(path="=1+1.mp4", size_bytes=1, state="counted", frames=None, reason="-x")
     ReceiptFile(tmp_path / "a.csv").write([row])
     assert "'=1+1.mp4" in (tmp_path / "a.csv").read_text()

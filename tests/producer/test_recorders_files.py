@@ -32,7 +32,7 @@ def frames_in(path: Path) -> int:
     ],
     ids=["Hikvision", "zeros", "within a packet", "within a packet of m2ts"],
 )
-def test_a_file_that_begins_with_something_else_is_read_from_its_first_packet(
+def test_a_file_that_starts_with_other_bytes_is_read_from_its_first_packet(
     tmp_path: Path, ending: str, before: Callable[[bytes], bytes]
 ) -> None:
     data = make_file(tmp_path / f"whole{ending}", moving(25), codec="mpeg2video").read_bytes()
@@ -63,7 +63,7 @@ def test_a_recording_without_a_known_container_is_named_with_its_remedy(
     assert remedy in refused.value.remedy
 
 
-def test_an_mp4_whose_recording_was_never_ended_is_named_so(tmp_path: Path) -> None:
+def test_an_mp4_whose_recording_never_ended_is_reported_as_such(tmp_path: Path) -> None:
     path = make_file(tmp_path / "cut.mp4", moving(25))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(Poison) as refused:
@@ -81,7 +81,7 @@ def test_zeros_within_a_transport_stream_cost_no_picture_around_them(tmp_path: P
         assert video.damage == ["a part of it is not video, such as zeros"]
 
 
-def test_a_file_whose_frames_all_state_the_same_time_says_so(tmp_path: Path) -> None:
+def test_a_file_whose_frames_all_state_the_same_time_is_reported(tmp_path: Path) -> None:
     whole = make_file(tmp_path / "whole.mkv", moving(30), codec="mjpeg", pix_fmt="yuvj420p")
     path = tmp_path / "zero.mkv"
     with av.open(str(whole)) as given, av.open(str(path), "w") as container:

@@ -52,7 +52,7 @@ def begun(bench: Bench) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["mp4", "jpg"])
 @pytest.mark.parametrize("dated", [True, False])
-def test_both_hours_are_counted_each_at_its_time(bench: Bench, dated: bool, kind: str) -> None:
+def test_both_repeated_hours_count_each_at_its_time(bench: Bench, dated: bool, kind: str) -> None:
     times = clips(bench.folder / "night", dated=dated, kind=kind)
     report = bench.produce(bench.folder / "night", **OPTIONS)
     assert begun(bench) == sorted(times.values())
@@ -73,7 +73,7 @@ def test_both_hours_are_counted_each_at_its_time(bench: Bench, dated: bool, kind
     dated=st.booleans(),
     kind=st.sampled_from(["mp4", "jpg"]),
 )
-def test_order_and_splits_decide_nothing(
+def test_order_and_splits_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], split: int, dated: bool, kind: str
 ) -> None:
     bench = Bench(tmp_path_factory.mktemp("night"))
@@ -86,7 +86,7 @@ def test_order_and_splits_decide_nothing(
     shutil.rmtree(bench.folder)
 
 
-def test_a_preview_with_the_same_name_and_a_night_without_a_change_are_no_second_hour(
+def test_neither_a_preview_with_the_same_name_nor_a_night_without_a_change_is_a_second_hour(
     bench: Bench, make_video: Make, make_picture: Make
 ) -> None:
     make_video("a/cam_20251026_020000.mp4", 10)

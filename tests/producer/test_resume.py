@@ -65,7 +65,7 @@ def other_bench(bench: Bench, name: str) -> Bench:
 
 @pytest.mark.parametrize("kind", first_quick(VIDEOS))
 @pytest.mark.parametrize("sampling", first_quick(["3", "all"]))
-def test_a_video_gone_on_with_ends_as_if_it_had_never_stopped(
+def test_a_resumed_video_ends_as_if_it_had_never_stopped(
     bench: Bench, make_video: Callable[..., Path], encoded: list[int], kind: str, sampling: str
 ) -> None:
     name, options = VIDEOS[kind]
@@ -90,7 +90,7 @@ def test_a_video_gone_on_with_ends_as_if_it_had_never_stopped(
 
 
 @pytest.mark.thorough
-def test_a_video_asked_for_with_another_sampling_or_forgotten_half_way_is_produced_whole(
+def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_forget(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
@@ -130,7 +130,7 @@ def test_a_finished_file_is_not_even_opened_again(
 
 
 @pytest.mark.thorough
-def test_a_file_with_other_bytes_but_the_same_size_and_date_is_not_taken_for_the_old_one(
+def test_a_changed_file_of_the_same_size_and_date_is_not_taken_for_the_old_one(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     path = make_picture("yard/b.bmp", format="BMP", index=1)
@@ -152,7 +152,7 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(
 
 
 @pytest.mark.thorough
-def test_what_is_remembered_of_files_is_checked_against_the_manifests(
+def test_the_memory_of_files_is_checked_against_the_manifests(
     bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
 ) -> None:
     make_video("yard/a.mp4", 20)
@@ -164,7 +164,7 @@ def test_what_is_remembered_of_files_is_checked_against_the_manifests(
 
 
 @pytest.mark.parametrize("bytes_left", [0, 100, 5000])
-def test_a_spoiled_cache_costs_nothing_but_time(
+def test_a_damaged_cache_costs_only_time(
     bench: Bench, make_video: Callable[..., Path], bytes_left: int
 ) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
@@ -176,7 +176,7 @@ def test_a_spoiled_cache_costs_nothing_but_time(
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
 
 
-def test_a_note_of_a_file_that_a_disk_has_changed_is_not_believed(
+def test_a_note_of_a_file_damaged_on_disk_is_not_believed(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
@@ -187,7 +187,7 @@ def test_a_note_of_a_file_that_a_disk_has_changed_is_not_believed(
     assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
 
 
-def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:
+def test_an_unwritable_data_folder_is_not_used_as_a_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with closing(seen_files.SeenFiles(tmp_path / "file")) as seen:
         seen.note_rate("video", "", seen_files.Rate(1, 1.0, 1, 1))
@@ -197,7 +197,7 @@ def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> Non
     assert not (tmp_path / "none").exists()
 
 
-def test_a_data_folder_on_a_network_file_system_is_no_cache(
+def test_a_data_folder_on_a_network_file_system_is_not_used_as_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mounts").write_text(f"nas:/x {tmp_path.resolve()} nfs4 rw 0 0\n")
@@ -208,7 +208,7 @@ def test_a_data_folder_on_a_network_file_system_is_no_cache(
     assert not (tmp_path / "data").exists()
 
 
-def test_notes_of_files_from_before_places_went_are_read(
+def test_file_notes_from_before_places_were_dropped_are_still_read(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})

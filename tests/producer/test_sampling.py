@@ -48,7 +48,7 @@ def by_frame(
 
 
 @given(FRAMES, TIME_BASES, st.none() | TICKS, RATES)
-def test_times_only_rise_and_end_after_they_begin_whatever_is_stated(
+def test_times_only_rise_and_end_after_they_begin_whatever_the_file_states(
     frames: list[tuple[int | None, int | None]],
     time_base: Fraction,
     start_ticks: int | None,
@@ -69,7 +69,7 @@ STATED = st.lists(st.integers(0, 60), min_size=1, max_size=40).map(
 
 
 @given(STATED, st.booleans())
-def test_a_stated_time_is_given_wherever_the_stated_times_go_on(stated: list[int], has_rate: bool) -> None:
+def test_a_stated_time_is_used_wherever_stated_times_advance(stated: list[int], has_rate: bool) -> None:
     """A time that is a frame or more after all earlier ones, whatever repairs there were."""
     whole: list[int] = []
     for ms in stated:
@@ -100,13 +100,13 @@ def test_a_stated_time_is_given_wherever_the_stated_times_go_on(stated: list[int
         ([5000, 5200, 0, 200, 400, 400, 600], [0, 200, 400, 600, 800, 900, 1000]),  # joined
     ],
 )
-def test_a_repaired_time_moves_no_later_one(stated: list[int | None], given_ms: list[int]) -> None:
+def test_a_repaired_time_does_not_shift_later_ones(stated: list[int | None], given_ms: list[int]) -> None:
     times = PresentationTimes(time_base=Fraction(1, 1000), start_ticks=None, rate=Fraction(5))
     assert [offset for offset, *_ in by_frame([(ms, None) for ms in stated], times)] == given_ms
 
 
 @pytest.mark.parametrize("doubled_every", [1, 2, 10])
-def test_doubled_times_do_not_make_a_video_longer(doubled_every: int) -> None:
+def test_duplicate_times_do_not_lengthen_a_video(doubled_every: int) -> None:
     stated = [frame * 200 for frame in range(300) for _ in range(1 + (frame % doubled_every == 0))]
     times = PresentationTimes(time_base=Fraction(1, 1000), start_ticks=0, rate=Fraction(11, 2))
     given_ms = [offset for offset, *_ in by_frame([(ms, None) for ms in stated], times)]
@@ -145,7 +145,7 @@ def firsts(times: list[Fraction], rate: str) -> set[int]:
 
 @pytest.mark.thorough
 @given(steps, rates)
-def test_each_grid_time_takes_the_first_frame_after_it_and_an_empty_step_one_that_was_left_out(
+def test_each_grid_time_takes_the_next_frame_and_an_empty_step_takes_a_skipped_one(
     gaps: list[Fraction], rate: str
 ) -> None:
     times = positions(gaps)
@@ -165,20 +165,22 @@ def rounded(interval_s: Fraction, tick_s: Fraction, frames: int) -> list[Fractio
 
 @pytest.mark.parametrize("fps", [5, 10, 24, 25, Fraction(30_000, 1001), 30, 50, 60])
 @pytest.mark.parametrize("tick_s", [Fraction(1, 1000), Fraction(1, 90_000)])
-def test_of_a_constant_rate_each_grid_time_has_its_first_frame_alone(fps: Fraction, tick_s: Fraction) -> None:
+def test_at_a_constant_rate_each_grid_time_takes_only_its_first_frame(
+    fps: Fraction, tick_s: Fraction
+) -> None:
     times = rounded(1 / Fraction(fps), tick_s, 3000)
     for rate in ("0.5", "2", "5"):
         assert set(taken(times, rate)) == firsts(times, rate)
 
 
-def test_a_constant_rate_that_is_the_samplings_loses_no_frame_where_its_times_are_rounded() -> None:
+def test_a_constant_rate_equal_to_the_samplings_loses_no_frame_to_rounded_times() -> None:
     """Matroska has milliseconds: 15 frames a second begin at 0, 67, 133 and 200 ms."""
     times = rounded(Fraction(1, 15), Fraction(1, 1000), 300)
     assert (len(firsts(times, "15")), len(taken(times, "15"))) == (200, 299)
 
 
 @pytest.mark.parametrize("jitter_ms", [10, 20, 40, 80])
-def test_of_a_variable_rate_that_is_the_samplings_hardly_a_frame_is_left_out(jitter_ms: int) -> None:
+def test_a_variable_rate_equal_to_the_samplings_loses_hardly_a_frame(jitter_ms: int) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
     times = [Fraction(index * 200 + chance.randint(0, 2 * jitter_ms), 1000) for index in range(3000)]
     times = [time - times[0] for time in times]
@@ -188,7 +190,7 @@ def test_of_a_variable_rate_that_is_the_samplings_hardly_a_frame_is_left_out(jit
 
 @pytest.mark.thorough
 @given(steps, rates, st.integers(1, 6))
-def test_a_rate_that_is_a_multiple_takes_all_that_the_other_does(
+def test_a_multiple_of_a_rate_takes_every_frame_that_the_rate_takes(
     gaps: list[Fraction], rate: str, factor: int
 ) -> None:
     times = positions(gaps)
@@ -198,7 +200,9 @@ def test_a_rate_that_is_a_multiple_takes_all_that_the_other_does(
 
 @pytest.mark.thorough
 @given(steps, st.sets(rates, min_size=1))
-def test_several_samplings_take_what_any_of_them_does(gaps: list[Fraction], samplings: set[str]) -> None:
+def test_several_samplings_take_every_frame_that_any_of_them_takes(
+    gaps: list[Fraction], samplings: set[str]
+) -> None:
     times = positions(gaps)
     assert set(taken(times, *samplings)) == {index for one in samplings for index in taken(times, one)}
 
@@ -215,7 +219,7 @@ jitters = st.lists(
 
 @pytest.mark.thorough
 @given(jitters, rates, st.fractions(1, 2, max_denominator=50))
-def test_of_a_camera_that_is_no_faster_than_the_sampling_no_frame_is_left_out_however_it_jitters(
+def test_a_jittering_camera_no_faster_than_the_sampling_loses_no_frame(
     offsets: list[Fraction], rate: str, slowness: Fraction
 ) -> None:
     """By up to 0.4 of a slot, early or late."""
@@ -225,7 +229,7 @@ def test_of_a_camera_that_is_no_faster_than_the_sampling_no_frame_is_left_out_ho
 
 @pytest.mark.thorough
 @given(steps, rates)
-def test_of_a_camera_never_more_than_the_rate_is_taken(gaps: list[Fraction], rate: str) -> None:
+def test_no_camera_gives_more_frames_than_the_rate(gaps: list[Fraction], rate: str) -> None:
     times = positions(gaps)
     chosen = camera_takes(times, rate)
     for number, index in enumerate(chosen, 1):
@@ -234,20 +238,22 @@ def test_of_a_camera_never_more_than_the_rate_is_taken(gaps: list[Fraction], rat
 
 @pytest.mark.thorough
 @given(jitters, rates, st.fractions(Fraction(1, 30), 1, max_denominator=50))
-def test_of_a_faster_camera_the_rate_is_taken(offsets: list[Fraction], rate: str, interval: Fraction) -> None:
+def test_a_faster_camera_gives_frames_at_the_rate(
+    offsets: list[Fraction], rate: str, interval: Fraction
+) -> None:
     times = [(index + offset) * interval / Fraction(rate) for index, offset in enumerate(offsets)]
     slots = (times[-1] - times[0]) * Fraction(rate)
     assert slots - 1 <= len(camera_takes(times, rate)) <= slots + Fraction(9, 5)
 
 
-def test_a_camera_of_30_frames_a_second_gives_5_a_second_evenly() -> None:
+def test_a_camera_with_30_frames_a_second_gives_5_a_second_evenly() -> None:
     times = [Fraction(index, 30) for index in range(1800)]
     chosen = camera_takes(times, "5")
     assert len(chosen) == 301
     assert {late - early for early, late in itertools.pairwise(chosen[1:])} == {6}
 
 
-def test_at_the_edge_of_the_slots_neither_a_camera_nor_a_file_loses_frames() -> None:
+def test_neither_a_camera_nor_a_file_loses_frames_at_slot_edges() -> None:
     """The measured case: 5 frames a second at 5 a second, each up to 14 ms late."""
     late = random.Random(7)  # noqa: S311 - no secret
     times = [Fraction(index * 200 + late.randint(0, 14), 1000) for index in range(300)]
@@ -272,7 +278,7 @@ def test_the_denser_of_two_samplings_has_more_frames_a_second() -> None:
     assert denser("9", "10") == "10"
 
 
-def test_an_estimate_is_no_more_than_the_frames_there_are() -> None:
+def test_an_estimate_never_exceeds_the_number_of_frames() -> None:
     assert estimate_frames("5", frames=None, duration_s=Fraction(61, 10)) == 31
     assert estimate_frames("5", frames=10, duration_s=Fraction(61, 10)) == 10
     assert estimate_frames("all", frames=10, duration_s=None) == 10

@@ -69,7 +69,7 @@ def times(bench: Bench, folder: Path) -> dict[str, str]:
     return {stem: at[sha256[:32]] for sha256, stem in stems.items()}
 
 
-def test_pictures_count_at_the_best_time_that_their_exif_states(bench: Bench, tmp_path: Path) -> None:
+def test_pictures_count_at_the_best_time_in_their_exif(bench: Bench, tmp_path: Path) -> None:
     folder = tmp_path / "trap"
     folder.mkdir()
     for name, ifds, _, _ in PICTURES:
@@ -82,7 +82,7 @@ def test_pictures_count_at_the_best_time_that_their_exif_states(bench: Bench, tm
     assert not [line for line in notices if "modification date" in line]
 
 
-def test_tiff_png_text_and_xmp_state_a_time_too(bench: Bench, tmp_path: Path) -> None:
+def test_tiff_png_text_and_xmp_can_state_a_time_too(bench: Bench, tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Creation Time", "Fri, 01 May 2026 09:00:00 +0100")
     xmp = XMP % 'xmp:CreateDate="2027-01-01T00:00:00Z" exif:DateTimeOriginal="2026-05-01T08:00:00Z"'
@@ -126,14 +126,12 @@ def test_gps_contradicts_a_camera_in_local_time_and_a_line_names_the_zone(
         ("\uff12\uff10\uff12\uff16:05:01 08:00:00", None),
     ],
 )
-def test_a_time_is_read_in_every_form_that_cameras_write_and_nothing_else_is(
-    text: str, moment: str | None
-) -> None:
+def test_exactly_the_time_formats_that_cameras_write_are_read(text: str, moment: str | None) -> None:
     read = read_moment(text)
     assert (read.isoformat() if read else None) == moment
 
 
-def test_videos_count_at_the_date_in_their_container(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_videos_count_at_their_containers_date(bench: Bench, make_video: Callable[..., Path]) -> None:
     for number, (name, metadata) in enumerate(
         (
             ("a.mp4", {"date": "2026-07-01T14:00:00+02:00"}),
@@ -146,7 +144,7 @@ def test_videos_count_at_the_date_in_their_container(bench: Bench, make_video: C
     assert {one.time_source for one in bench.manifests()} == {"container"}
 
 
-def test_a_date_without_a_time_of_day_is_no_time_and_does_not_contradict_one() -> None:
+def test_a_date_without_a_time_of_day_gives_no_time_and_contradicts_none() -> None:
     [year] = container_statements({"date": "2026"})
     assert year.moment is None
     made = {"creation_time": "2026-07-01T12:00:00Z", "date": "2019-01-01T00:00:00Z"}

@@ -55,7 +55,7 @@ def test_a_pattern_wins_over_the_containers_time_which_may_be_the_end(bench: Ben
 
 
 @pytest.mark.thorough
-def test_exports_of_a_recorder_keep_the_times_of_their_names_and_one_line_tells(
+def test_a_recorders_exports_keep_the_times_in_their_names_and_one_line_reports_it(
     bench: Bench, make_video: Make
 ) -> None:
     for hour, second, frames in ((8, 11, 20), (9, 11, 30), (10, 19, 25)):
@@ -69,7 +69,9 @@ def test_exports_of_a_recorder_keep_the_times_of_their_names_and_one_line_tells(
 
 
 @pytest.mark.thorough
-def test_times_of_a_kind_are_told_once_with_their_number(bench: Bench, make_video: Make) -> None:
+def test_remarks_of_one_kind_about_times_appear_once_with_their_number(
+    bench: Bench, make_video: Make
+) -> None:
     for n in range(3):
         path = make_video(f"a/gate_20260501_08{n:02}00.mp4", 20 + n)
         make_video(f"a/other{n}.mp4", 30 + n)
@@ -84,7 +86,7 @@ def test_times_of_a_kind_are_told_once_with_their_number(bench: Bench, make_vide
 
 
 @pytest.mark.thorough
-def test_the_date_that_an_iphone_keeps_is_when_it_was_filmed(bench: Bench, make_video: Make) -> None:
+def test_an_iphones_own_date_is_the_time_of_filming(bench: Bench, make_video: Make) -> None:
     path = make_video(
         "IMG_0042.mov",
         20,
@@ -99,7 +101,9 @@ def test_the_date_that_an_iphone_keeps_is_when_it_was_filmed(bench: Bench, make_
     assert "the QuickTime date says 2026-05-01T12:00:00.000Z, which frametally used" in line
 
 
-def test_a_trap_cameras_reset_clock_does_not_beat_the_names(bench: Bench, make_picture: Make) -> None:
+def test_a_reset_clock_in_a_trail_camera_does_not_override_the_file_names(
+    bench: Bench, make_picture: Make
+) -> None:
     for n in range(3):
         path = make_picture(f"trap/gate_20260501_1000{n:02}.jpg", index=n, taken="2019:01:01 00:00:00")
     [line] = told(bench, path.parent, time_pattern=PATTERN)
@@ -110,7 +114,7 @@ def test_a_trap_cameras_reset_clock_does_not_beat_the_names(bench: Bench, make_p
 
 
 @pytest.mark.thorough
-def test_whole_hours_are_told_to_be_a_time_zone(bench: Bench, make_video: Make) -> None:
+def test_a_difference_of_whole_hours_suggests_a_time_zone(bench: Bench, make_video: Make) -> None:
     path = make_video("gate_20260501_140001.mp4", 20, metadata={"creation_time": "2026-05-01T12:00:02Z"})
     [line] = told(bench, path, time_pattern=PATTERN)
     assert "2 h earlier; the difference is whole hours: check the time zone (--timezone)" in line
@@ -119,13 +123,13 @@ def test_whole_hours_are_told_to_be_a_time_zone(bench: Bench, make_video: Make) 
 
 
 @pytest.mark.thorough
-def test_times_that_agree_to_the_minute_are_not_told(bench: Bench, make_video: Make) -> None:
+def test_times_that_agree_to_the_minute_are_not_mentioned(bench: Bench, make_video: Make) -> None:
     path = make_video("gate_20260501_120000.mp4", 20, metadata={"creation_time": "2026-05-01T12:01:00Z"})
     assert told(bench, path, time_pattern=PATTERN) == []
 
 
 @pytest.mark.thorough
-def test_cuts_that_keep_the_start_of_their_recording_are_told(bench: Bench, make_video: Make) -> None:
+def test_cuts_that_keep_their_recordings_start_are_reported(bench: Bench, make_video: Make) -> None:
     made = {"creation_time": "2026-05-01T12:00:00Z"}
     first = make_video("cuts/a.mp4", 20, metadata=made)
     second = make_video("cuts/b.mp4", 30, metadata=made)
@@ -136,7 +140,7 @@ def test_cuts_that_keep_the_start_of_their_recording_are_told(bench: Bench, make
 
 
 @pytest.mark.thorough
-def test_files_that_do_not_match_are_told_once(bench: Bench, make_video: Make) -> None:
+def test_files_that_do_not_match_are_reported_once(bench: Bench, make_video: Make) -> None:
     for n in range(2):
         made = {"creation_time": f"2026-05-01T1{n}:00:00Z"}
         path = make_video(f"a/other{n}.mp4", 20 + n, metadata=made)
@@ -145,7 +149,7 @@ def test_files_that_do_not_match_are_told_once(bench: Bench, make_video: Make) -
 
 
 @pytest.mark.thorough
-def test_a_time_in_the_future_is_told_with_the_remedy_and_one_of_tomorrow_is_not(
+def test_a_time_in_the_future_is_reported_with_the_remedy_but_tomorrow_is_not(
     bench: Bench, make_video: Make
 ) -> None:
     now_s = time.time()
@@ -181,7 +185,7 @@ def test_an_archive_of_days_hours_and_cameras_is_read_in_one_call(bench: Bench, 
 
 
 @pytest.mark.thorough
-def test_pictures_of_several_cameras_in_one_folder_have_a_source_each(
+def test_pictures_of_several_cameras_in_one_folder_each_have_a_source(
     bench: Bench, make_picture: Make
 ) -> None:
     for n, camera in enumerate(("Gate 1", "yard", "Gate 1")):
@@ -208,14 +212,14 @@ def test_folders_whose_cameras_are_merged_are_named(bench: Bench, make_video: Ma
 
 
 @pytest.mark.thorough
-def test_folders_of_days_and_hours_are_no_cameras(bench: Bench, make_video: Make) -> None:
+def test_folders_named_by_days_and_hours_are_not_cameras(bench: Bench, make_video: Make) -> None:
     days = ("2026-05-01/08", "2026/May/02/09", "2022Y04M12D18H", "Monday", ".")
     for n, day in enumerate(days):
         make_video(f"cams/{day}/gate_20260501_08{n:02}00.mp4", 20 + n)
     assert told(bench, bench.folder / "cams", time_pattern=PATTERN) == []
 
 
-def test_a_source_is_not_named_twice(bench: Bench, make_video: Make) -> None:
+def test_a_source_cannot_be_named_twice(bench: Bench, make_video: Make) -> None:
     path = make_video("gate_20260501_080000.mp4", 20)
     with pytest.raises(Misconfigured, match=r"either --source or \{source\} in the time pattern, not both"):
         bench.produce(path, source="x", time_pattern="{source}_%Y%m%d_%H%M%S")
@@ -223,7 +227,9 @@ def test_a_source_is_not_named_twice(bench: Bench, make_video: Make) -> None:
 
 
 @pytest.mark.thorough
-def test_two_files_of_one_name_in_two_folders_are_two_cameras_footage(bench: Bench, make_video: Make) -> None:
+def test_files_with_the_same_name_in_two_folders_are_footage_of_two_cameras(
+    bench: Bench, make_video: Make
+) -> None:
     for n, camera in enumerate(("a", "b")):
         make_video(f"r/{camera}/20260501080000.mp4", 20 + n)
     assert told(bench, bench.folder / "r", time_pattern="{source}/%Y%m%d%H%M%S") == []

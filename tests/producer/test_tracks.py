@@ -79,7 +79,7 @@ def test_a_cover_in_first_place_does_not_hide_the_film(
         ([MIDDLE, SMALL], [Disposition.attached_pic, DEFAULT], SMALL),
     ],
 )
-def test_of_several_tracks_the_one_that_ffmpeg_takes_is_counted(
+def test_the_track_that_ffmpeg_chooses_among_several_is_counted(
     bench: Bench,
     tmp_path: Path,
     sizes: list[tuple[int, int]],
@@ -92,7 +92,7 @@ def test_of_several_tracks_the_one_that_ffmpeg_takes_is_counted(
     assert shown_size(bench) == {counted}
 
 
-def test_three_tracks_are_all_named_once_for_all_files_like_it(bench: Bench, tmp_path: Path) -> None:
+def test_three_tracks_are_all_named_once_for_all_similar_files(bench: Bench, tmp_path: Path) -> None:
     clips = [clip(tmp_path, frames, size_px) for frames, size_px in ((10, MIDDLE), (11, MIDDLE), (12, SMALL))]
     (tmp_path / "cam").mkdir()
     for name, three in (("a.mkv", clips), ("b.mkv", [*clips[:2], clip(tmp_path, 14, SMALL)])):
@@ -104,7 +104,7 @@ def test_three_tracks_are_all_named_once_for_all_files_like_it(bench: Bench, tmp
     assert "--track N --source NAME" in lines[0]
 
 
-def test_a_track_that_is_not_there_is_refused_and_one_needs_a_source(bench: Bench, tmp_path: Path) -> None:
+def test_a_missing_track_is_refused_and_a_chosen_track_needs_a_source(bench: Bench, tmp_path: Path) -> None:
     path = clip(tmp_path, 10)
     [skipped] = bench.produce(path, source="rear", track=9).skipped
     assert skipped.reason == "has 1 video track and no track 9; choose another --track"
@@ -112,7 +112,7 @@ def test_a_track_that_is_not_there_is_refused_and_one_needs_a_source(bench: Benc
         bench.produce(path, track=2)
 
 
-def test_a_file_of_which_another_track_is_counted_is_refused_until_it_is_forgotten(
+def test_a_file_with_another_counted_track_is_refused_until_that_is_forgotten(
     bench: Bench, tmp_path: Path
 ) -> None:
     path = with_tracks(tmp_path / "a.mkv", clip(tmp_path, 1, SMALL), clip(tmp_path, 40))
@@ -124,7 +124,7 @@ def test_a_file_of_which_another_track_is_counted_is_refused_until_it_is_forgott
     assert find_manifest(bench.store, as_before.sha256) == as_before
 
 
-def test_a_dry_run_tells_the_tracks_too_and_knows_what_was_produced(bench: Bench, tmp_path: Path) -> None:
+def test_a_dry_run_names_the_tracks_too_and_knows_what_was_produced(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(bench.store, MemoryStore)
     path = with_tracks(tmp_path / "dash.mp4", clip(tmp_path, 40), clip(tmp_path, 41, SMALL))
     progress = SaidAloud()
@@ -135,7 +135,7 @@ def test_a_dry_run_tells_the_tracks_too_and_knows_what_was_produced(bench: Bench
     assert [line for line in progress.lines if "has 2 video tracks" in line] == [progress.lines[0]]
 
 
-def test_pictures_behind_a_track_of_sound_are_read_to_the_last(bench: Bench, tmp_path: Path) -> None:
+def test_pictures_after_a_sound_track_are_all_read(bench: Bench, tmp_path: Path) -> None:
     sound = tmp_path / "sound.m4a"
     make_file(tmp_path / "both.mp4", moving(2), fps=5, sounds=[("aac", None)], sound_s=4)
     only_sound(tmp_path / "both.mp4", sound)

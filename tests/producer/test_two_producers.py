@@ -77,7 +77,7 @@ def keeper(store: MemoryStore, *samplings: str, known: MediaManifest | None = No
         st.tuples(st.integers(0, 2), st.lists(st.integers(0, 40), max_size=5), st.booleans()), max_size=20
     )
 )
-def test_what_each_notes_stays_noted_in_whatever_order_they_write(kind: str, steps: list) -> None:
+def test_every_writers_notes_stay_in_whatever_order_they_write(kind: str, steps: list) -> None:
     store = MemoryStore()
     keepers = [keeper(store, kind=kind, sampling="all") for _ in range(3)]
     written: set[int] = set()
@@ -106,7 +106,7 @@ def test_what_each_notes_stays_noted_in_whatever_order_they_write(kind: str, ste
 
 
 @given(st.lists(st.integers(0, 100)), st.lists(st.integers(0, 100)))
-def test_a_bitmap_takes_another_one_in_and_counts(one: list, other: list) -> None:
+def test_a_bitmap_merges_another_and_counts_its_indices(one: list, other: list) -> None:
     bitmaps = [FrameBitmap(b""), FrameBitmap(b"")]
     for bitmap, indices in zip(bitmaps, (one, other), strict=True):
         for index in indices:
@@ -117,7 +117,7 @@ def test_a_bitmap_takes_another_one_in_and_counts(one: list, other: list) -> Non
     assert len(bitmaps[0]) == len(both)
 
 
-def test_the_first_to_write_gives_a_medium_its_source_and_time() -> None:
+def test_the_first_writer_gives_a_medium_its_source_and_time() -> None:
     store = MemoryStore()
     first = keeper(store, start_ms=1000)
     second = keeper(store, start_ms=2000, source="yard")
@@ -126,7 +126,7 @@ def test_the_first_to_write_gives_a_medium_its_source_and_time() -> None:
     assert (second.manifest.start_ms, second.manifest.source) == (1000, "gate")
 
 
-def test_a_medium_is_complete_once_all_that_was_asked_for_is_announced() -> None:
+def test_a_medium_is_complete_once_all_requested_frames_are_announced() -> None:
     store = MemoryStore()
     coarse, fine = keeper(store, "5", sampling="5"), keeper(store, "7", sampling="7")
     coarse.write(expected=5)
@@ -144,7 +144,7 @@ def test_a_medium_is_complete_once_all_that_was_asked_for_is_announced() -> None
     assert find_manifest(store, SHA256) == done
 
 
-def test_a_medium_that_is_forgotten_or_put_right_meanwhile_is_left_alone() -> None:
+def test_a_medium_that_is_forgotten_or_corrected_meanwhile_is_left_alone() -> None:
     store = MemoryStore()
     forgotten = keeper(store)
     forgotten.write(expected=1)
@@ -159,7 +159,7 @@ def test_a_medium_that_is_forgotten_or_put_right_meanwhile_is_left_alone() -> No
 
 
 @pytest.mark.thorough
-def test_a_forgotten_video_or_picture_is_produced_anew_as_another_revision(
+def test_a_forgotten_video_or_picture_is_produced_again_as_a_new_revision(
     bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
 ) -> None:
     paths = [make_video("a.mp4", 10), make_picture("b.jpg")]
@@ -175,7 +175,7 @@ def test_a_forgotten_video_or_picture_is_produced_anew_as_another_revision(
 
 
 @pytest.mark.thorough
-def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: Path) -> None:
+def test_threads_and_processes_change_a_manifest_one_at_a_time(tmp_path: Path) -> None:
     store = FileStore((tmp_path / "store").as_uri())
     code = """if True:
         import sys
@@ -197,7 +197,7 @@ def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: P
     assert find_manifest(store, SHA256).frames_expected == 100
 
 
-def test_a_process_that_keeps_the_manifests_for_itself_is_named_after_a_while(
+def test_a_process_that_keeps_the_manifests_locked_is_named_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally.adapters.files.folder_store._LOCK_PATIENCE_S", 0.05)
@@ -222,7 +222,7 @@ def test_a_process_that_keeps_the_manifests_for_itself_is_named_after_a_while(
 
 
 @pytest.mark.thorough
-def test_two_producers_at_one_source_note_all_that_either_announced(
+def test_two_producers_of_one_source_note_everything_that_either_announced(
     tmp_path: Path, make_picture: Callable[..., Path], make_video: Callable[..., Path]
 ) -> None:
     for side in ("left", "right"):
@@ -250,7 +250,7 @@ def test_two_producers_at_one_source_note_all_that_either_announced(
     assert len(list(store.list("images"))) == 420
 
 
-def test_threads_share_the_lock_of_a_store_in_memory() -> None:
+def test_threads_share_the_lock_of_an_in_memory_store() -> None:
     store = MemoryStore()
     change_manifest(store, SHA256, lambda found: new_manifest())
 

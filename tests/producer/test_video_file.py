@@ -79,12 +79,12 @@ def test_mpeg_streams_are_read_too(make_video: Callable[..., Path], name: str) -
     assert damage == []
 
 
-def test_times_are_those_of_presentation_not_of_a_rate(make_video: Callable[..., Path]) -> None:
+def test_times_come_from_presentation_and_not_from_a_rate(make_video: Callable[..., Path]) -> None:
     frames, _ = read(make_video("uneven.mkv", [0, 33, 66, 500, 501, 2000]))
     assert [offset for _, offset in frames] == [0, 33, 66, 500, 501, 2000]
 
 
-def test_a_video_whose_first_time_is_not_zero_begins_at_its_own_start(
+def test_a_video_whose_first_time_is_not_zero_starts_at_its_own_start(
     make_video: Callable[..., Path],
 ) -> None:
     path = make_video("late.mkv", [700, 800, 900])
@@ -94,7 +94,7 @@ def test_a_video_whose_first_time_is_not_zero_begins_at_its_own_start(
     assert [offset for _, offset in frames] == [0, 100, 200]
 
 
-def test_times_grow_even_where_the_container_keeps_no_order_of_presentation(
+def test_times_rise_even_in_a_container_without_presentation_order(
     make_video: Callable[..., Path],
 ) -> None:
     path = make_video("reordered.avi", 12, codec="libx264")
@@ -125,7 +125,7 @@ class FrameStub:
         ([0, 1900, 0, 100, 200], 100, [0, 1900, 2000, 2100, 2200]),  # two recordings joined
     ],
 )
-def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
+def test_a_frame_without_its_own_time_follows_the_one_before(
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     times: list[int | None],
@@ -182,7 +182,7 @@ def test_pictures_have_the_proportions_that_players_show(
         assert red_corner(pixels) == ("bottom left" if rotation else "top left")
 
 
-def test_a_picture_that_would_have_too_many_pixels_shrinks_instead() -> None:
+def test_a_picture_that_would_have_too_many_pixels_is_shrunk_instead() -> None:
     assert square_size_px(64, 48, Fraction(2), 6144) == (128, 48)
     assert square_size_px(64, 48, Fraction(2), 6143) == (64, 24)
     assert square_size_px(64, 48, Fraction(1, 2), 6143) == (32, 48)
@@ -213,7 +213,7 @@ def test_creation_time_length_and_number_of_frames_are_read(make_video: Callable
         b"G",
     ],
 )
-def test_what_is_no_video_by_its_first_bytes_is_refused_whatever_its_name(
+def test_a_file_whose_first_bytes_are_not_of_a_video_is_refused_whatever_its_name(
     make_video: Callable[..., Path], tmp_path: Path, content: bytes
 ) -> None:
     make_video("other.mp4")
@@ -224,7 +224,7 @@ def test_what_is_no_video_by_its_first_bytes_is_refused_whatever_its_name(
 
 
 @pytest.mark.parametrize("behind", [b"", bytes(8) + b"ftypisom", bytes.fromhex("1a45dfa3"), b"RIFF    AVI "])
-def test_a_playlist_behind_the_first_bytes_of_a_video_reads_no_other_file(
+def test_a_playlist_after_the_first_bytes_of_a_video_reads_no_other_file(
     make_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: bytes
 ) -> None:
     make_video("other.mp4")
@@ -251,7 +251,7 @@ def with_frames_elsewhere(movie: bytes, other: Path) -> bytes:
     return bytes(foreign)
 
 
-def test_a_movie_whose_frames_lie_in_another_file_shows_none_of_them(
+def test_a_movie_whose_frames_are_in_another_file_shows_none_of_them(
     make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     other = make_video("other.mov", 5)
@@ -266,7 +266,7 @@ def test_a_movie_whose_frames_lie_in_another_file_shows_none_of_them(
         assert list(container.decode(video=0)) == []
 
 
-def test_a_video_cut_in_the_middle_gives_what_was_there_and_says_so(make_video: Callable[..., Path]) -> None:
+def test_a_truncated_video_gives_its_frames_and_reports_the_damage(make_video: Callable[..., Path]) -> None:
     path = make_video("whole.mkv", 60, codec="libx264", size_px=(320, 240))
     whole, _ = read(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -276,7 +276,7 @@ def test_a_video_cut_in_the_middle_gives_what_was_there_and_says_so(make_video: 
     assert any("of 6.0 s" in line for line in damage)
 
 
-def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
+def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_reports_the_damage(
     make_video: Callable[..., Path],
 ) -> None:
     path = make_video(
@@ -300,7 +300,7 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
         ("gone.ts", {"bf": "0"}),
     ],
 )
-def test_no_frame_is_given_that_depends_on_a_damaged_one(
+def test_no_frame_that_depends_on_a_damaged_one_is_returned(
     tmp_path: Path, name: str, options: dict[str, str]
 ) -> None:
     """The decoder may not notice that the damaged frame itself is damaged."""
@@ -321,7 +321,7 @@ def test_no_frame_is_given_that_depends_on_a_damaged_one(
     assert any("depends on a damaged one" in line for line in video.damage)
 
 
-def test_pictures_of_a_stream_that_marks_no_key_frame_begin_with_one_that_is_not_predicted(
+def test_a_stream_without_marked_key_frames_starts_with_a_picture_that_is_not_predicted(
     tmp_path: Path,
 ) -> None:
     path = make_file(tmp_path / "one.ts", numbered(60), codec_options={"g": "20", "bf": "0"})
@@ -351,7 +351,7 @@ def test_joined_recordings_lose_no_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_reader_that_fails_ends_the_video_with_every_frame_that_was_read(
+def test_a_failing_reader_ends_the_video_with_every_frame_read_so_far(
     make_video: Callable[..., Path],
 ) -> None:
     data = make_video("whole.mkv", 60, codec="libx264", size_px=(320, 240), noise=True).read_bytes()
@@ -373,7 +373,9 @@ def test_a_reader_that_fails_ends_the_video_with_every_frame_that_was_read(
 
 
 @pytest.mark.parametrize("part", [0.02, 0.5])
-def test_an_mp4_cut_before_its_index_cannot_be_opened(make_video: Callable[..., Path], part: float) -> None:
+def test_an_mp4_truncated_before_its_index_cannot_be_opened(
+    make_video: Callable[..., Path], part: float
+) -> None:
     path = make_video("cut.mp4", 20)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(Poison, match="the recording was never ended"):
@@ -388,7 +390,7 @@ def test_a_video_with_too_many_pixels_a_frame_is_refused_before_decoding(
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 
 
-def test_frames_too_large_to_learn_their_size_from_are_damage_that_names_the_bound(
+def test_frames_too_large_to_find_their_size_are_damage_that_names_the_limit(
     make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_file, "_ROUNDING_PIXELS", 0)
@@ -397,7 +399,7 @@ def test_frames_too_large_to_learn_their_size_from_are_damage_that_names_the_bou
     assert any("more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in line for line in damage)
 
 
-def test_frames_may_grow_to_what_a_camera_films_but_not_to_the_largest_picture(
+def test_frames_may_grow_to_a_cameras_usual_size_but_not_to_the_largest_picture(
     make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_file, "_GROWN_PIXELS", 640 * 480)
@@ -412,7 +414,7 @@ def test_frames_may_grow_to_what_a_camera_films_but_not_to_the_largest_picture(
         assert any("damaged" in line for line in damage) == (most == 10)
 
 
-def test_frames_that_grow_too_large_on_the_way_are_left_out(make_video: Callable[..., Path]) -> None:
+def test_frames_that_grow_too_large_within_a_video_are_left_out(make_video: Callable[..., Path]) -> None:
     small = make_video("small.ts", 10, codec="mpeg2video", fps=25)
     large = make_video("large.ts", 10, codec="mpeg2video", fps=25, size_px=(1280, 960))
     small.write_bytes(small.read_bytes() + large.read_bytes())
@@ -423,7 +425,7 @@ def test_frames_that_grow_too_large_on_the_way_are_left_out(make_video: Callable
 
 
 @pytest.mark.parametrize("cover", [False, True])
-def test_a_sound_file_is_no_video_though_it_may_have_a_cover(tmp_path: Path, cover: bool) -> None:
+def test_a_sound_file_is_not_a_video_even_with_a_cover(tmp_path: Path, cover: bool) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
@@ -444,7 +446,7 @@ def test_a_sound_file_is_no_video_though_it_may_have_a_cover(tmp_path: Path, cov
         read(path)
 
 
-def test_pictures_in_an_unknown_code_are_refused_with_the_remedy(make_video: Callable[..., Path]) -> None:
+def test_pictures_in_an_unknown_codec_are_refused_with_the_remedy(make_video: Callable[..., Path]) -> None:
     path = make_video("future.mp4", 5, codec="libx264")
     path.write_bytes(path.read_bytes().replace(b"avc1\0", b"zzzz\0"))
     with pytest.raises(Poison, match="convert it"):
@@ -459,7 +461,7 @@ def test_a_title_in_a_foreign_encoding_does_no_harm(make_video: Callable[..., Pa
     assert len(read(path)[0]) == 5
 
 
-def test_ffmpeg_is_told_the_container_so_it_never_guesses_and_reaches_for_nothing_else(
+def test_ffmpeg_is_given_the_container_so_it_never_guesses_or_opens_anything_else(
     make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
@@ -481,7 +483,7 @@ PLACES_S = st.lists(st.fractions(0, 6, max_denominator=30), max_size=12)
 @pytest.mark.thorough
 @given(PLACES_S)
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_each_place_shows_the_frame_that_is_on_screen_there_in_whatever_order_they_are_asked_for(
+def test_each_position_gives_the_frame_on_screen_there_in_any_order_of_requests(
     make_video: Callable[..., Path], places_s: list[Fraction]
 ) -> None:
     path = make_video("b.mp4", 50)
@@ -490,7 +492,7 @@ def test_each_place_shows_the_frame_that_is_on_screen_there_in_whatever_order_th
     assert shown == [pytest.approx(min(int(place_s * 10), 49) / 10) for place_s in places_s]
 
 
-def test_places_side_by_side_are_decoded_once(
+def test_neighbouring_positions_are_decoded_once(
     make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []

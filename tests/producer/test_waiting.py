@@ -62,7 +62,7 @@ class Fails:
 @pytest.mark.parametrize(
     ("port", "method"), [("store", "put"), ("store", "get"), ("log", "publish"), ("log", "create_topic")]
 )
-def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
+def test_an_unavailable_store_or_log_is_waited_for_and_no_frame_is_left_out(
     bench: Bench, make_video: Callable[..., Path], port: str, method: str
 ) -> None:
     away = Retryable("it is away; it will come back")
@@ -77,7 +77,7 @@ def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
 
 
 @pytest.mark.parametrize(("busy_s", "waits_s"), [(0.0, 10.0), (3.0, 10.0), (60.0, 60.0)])
-def test_a_wait_with_an_end_is_as_long_as_asked_or_as_the_work_before_it(
+def test_a_limited_wait_lasts_as_long_as_requested_or_as_the_work_before_it(
     monkeypatch: pytest.MonkeyPatch, busy_s: float, waits_s: float
 ) -> None:
     now_s, away = 1000.0, Retryable("it is away")
@@ -98,7 +98,7 @@ def test_a_wait_with_an_end_is_as_long_as_asked_or_as_the_work_before_it(
     assert (now_s - 1000.0 - busy_s, patience.gave_up_on, patience.stopping) == (waits_s, away, True)
 
 
-def test_a_job_that_has_no_room_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_without_disk_space_does_not_wait_forever(monkeypatch: pytest.MonkeyPatch) -> None:
     patience = Patience(lambda line: None, lambda: False, 0.01)
     room = Room(load_settings("producer"), patience)
     monkeypatch.setattr(room, "short", lambda: "only 3 MB are free")
@@ -107,7 +107,7 @@ def test_a_job_that_has_no_room_does_not_wait_for_ever(monkeypatch: pytest.Monke
     assert str(patience.gave_up_on) == "only 3 MB are free"
 
 
-def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
+def test_each_unavailable_part_gets_one_line_a_minute() -> None:
     clock = ManualClock()
     lines: list[str] = []
     say = OnceAMinute(lines.append, clock=clock)
@@ -118,7 +118,7 @@ def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
     assert lines == ["store 0", "log 0", "store 60", "log 60", "store 120", "log 120"]
 
 
-def test_a_part_that_is_back_is_named_once_and_only_if_it_was_said_to_be_away() -> None:
+def test_a_returning_part_is_named_once_and_only_if_its_absence_was_reported() -> None:
     lines: list[str] = []
     patience = Patience(lines.append, lambda: False)
     away = Retryable("Kafka at gate:9092 is not responding: start it", part="frame log (Kafka)")
@@ -162,7 +162,7 @@ def test_rounds_that_work_again_say_so_once() -> None:
     ]
 
 
-def test_a_line_can_say_how_often_it_was_not_said() -> None:
+def test_a_line_can_show_how_often_it_was_suppressed() -> None:
     clock = ManualClock()
     lines: list[str] = []
     say = OnceAMinute(lines.append, clock=clock)
@@ -176,7 +176,7 @@ def test_a_line_can_say_how_often_it_was_not_said() -> None:
     ]
 
 
-def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_to_a_limit_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 1.0)
     monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 8.0)
     pauses: list[float] = []
@@ -188,20 +188,20 @@ def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest
     assert len(set(pauses)) == 7
 
 
-def test_what_is_not_for_now_is_not_tried_again() -> None:
+def test_a_permanent_error_is_not_retried() -> None:
     action = Fails(lambda: "done", [Misconfigured("no right")], 1)
     with pytest.raises(Misconfigured):
         Patience(lambda line: None, lambda: False).until_done("store", action)
 
 
-def test_once_a_stop_is_asked_for_it_is_tried_once_more_and_not_waited_for() -> None:
+def test_after_a_stop_request_one_more_attempt_is_made_and_nothing_is_waited_for() -> None:
     patience = Patience(lambda line: None, lambda: True)
     assert patience.until_done("store", lambda: "done") == "done"
     with pytest.raises(GivenUp):
         patience.until_done("store", Fails(lambda: "done", [Retryable("away")], 1))
 
 
-def test_what_is_wanted_no_more_is_neither_tried_nor_waited_for() -> None:
+def test_an_unwanted_action_is_neither_tried_nor_waited_for() -> None:
     wanted, attempts = [True, True, False], []
 
     def action() -> None:
@@ -221,7 +221,7 @@ def test_what_is_wanted_no_more_is_neither_tried_nor_waited_for() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("away", ["put", "publish"])
-def test_a_stop_while_the_store_or_the_log_is_away_ends_the_call_and_the_next_one_finishes_it(
+def test_a_stop_while_store_or_log_is_unavailable_ends_the_call_and_the_next_finishes_it(
     bench: Bench, make_video: Callable[..., Path], away: str
 ) -> None:
     part = bench.store if away == "put" else bench.log
@@ -245,7 +245,7 @@ def test_a_stop_while_the_store_or_the_log_is_away_ends_the_call_and_the_next_on
     assert bench.manifests()[0].state == "complete"
 
 
-def test_a_stop_finishes_what_is_in_hand_and_the_next_call_repeats_nothing(
+def test_a_stop_finishes_current_work_and_the_next_call_repeats_nothing(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 100)
@@ -274,7 +274,7 @@ def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(
     assert bench.manifests()[0].state == "complete"
 
 
-def test_below_the_room_that_has_to_stay_free_the_producer_waits_and_then_goes_on(
+def test_the_producer_waits_while_the_required_free_space_is_missing_and_then_goes_on(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announced_while_full: list[int] = []
@@ -296,7 +296,7 @@ def test_below_the_room_that_has_to_stay_free_the_producer_waits_and_then_goes_o
     assert "FRAMETALLY_MIN_FREE_DISK_MB" in line
 
 
-def test_a_stop_while_there_is_no_room_is_heeded(
+def test_a_stop_during_a_lack_of_space_takes_effect(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Path] = []
@@ -313,7 +313,7 @@ def test_a_stop_while_there_is_no_room_is_heeded(
     assert report.frames_announced == 0
 
 
-def test_only_disks_of_this_machine_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_this_machines_disks_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(data_dir=tmp_path)
     assert embedded_folders(settings) == [tmp_path / "store", tmp_path]
     away = settings.model_copy(update={"store_url": "s3://bucket", "log_url": "kafka://broker"})
@@ -344,7 +344,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.thorough
-def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_there_is_room(
+def test_a_full_disk_leaves_no_partial_frame_and_producing_goes_on_once_there_is_space(
     bench: Bench, small_disk: Path, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 120, size_px=(640, 480), noise=True)
@@ -386,7 +386,7 @@ def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_t
 
 
 @pytest.mark.thorough
-def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
+def test_sigterm_finishes_the_batch_and_a_second_start_continues_from_there(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("gate.mp4", 500, size_px=(320, 240), noise=True)
@@ -410,7 +410,9 @@ def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
     assert {decode(record.value, FrameAnnouncement).frame_index for record in found} == set(range(500))
 
 
-def test_no_room_is_for_now_whatever_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_space_is_retryable_for_every_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = FileStore((tmp_path / "store").as_uri())
 
     def full(*arguments: object, **options: object) -> None:
@@ -421,7 +423,7 @@ def test_no_room_is_for_now_whatever_names_it(tmp_path: Path, monkeypatch: pytes
         store.put("images/a.jpg", b"", durable=False)
 
 
-def test_nothing_is_announced_past_a_frame_that_could_not_be_put(
+def test_nothing_after_a_frame_that_could_not_be_stored_is_announced(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     whole = bench.store.put

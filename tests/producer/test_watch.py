@@ -44,7 +44,7 @@ def rounds(bench: Bench) -> Callable[[float], list[str]]:
         yield look
 
 
-def test_a_file_is_taken_once_it_has_been_still_and_not_again(
+def test_a_file_is_produced_once_after_it_stopped_changing(
     bench: Bench,
     rounds: Callable[..., Any],
     make_video: Callable[..., Path],
@@ -59,7 +59,7 @@ def test_a_file_is_taken_once_it_has_been_still_and_not_again(
     assert rounds(7) == rounds(100) == []
 
 
-def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Callable[..., Any]) -> None:
+def test_a_growing_file_is_left_until_it_stops_changing(bench: Bench, rounds: Callable[..., Any]) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
     assert rounds(0) == []
@@ -69,9 +69,7 @@ def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Calla
     assert rounds(9) == ["a.jpg"]
 
 
-def test_a_file_that_is_written_over_without_growing_is_left_too(
-    bench: Bench, rounds: Callable[..., Any]
-) -> None:
+def test_a_file_overwritten_without_growing_is_left_too(bench: Bench, rounds: Callable[..., Any]) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
     os.utime(path, (1, 1))
@@ -81,7 +79,7 @@ def test_a_file_that_is_written_over_without_growing_is_left_too(
     assert rounds(10) == ["a.jpg"]
 
 
-def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
+def test_a_file_that_grows_after_it_was_produced_is_produced_again_with_a_notice(
     bench: Bench, rounds: Callable[..., Any]
 ) -> None:
     path = bench.folder / "yard" / "a.jpg"
@@ -98,7 +96,7 @@ def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
     assert bench.progress.lines == [line]
 
 
-def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(
+def test_a_file_that_disappears_and_comes_back_must_stop_changing_again(
     bench: Bench, rounds: Callable[..., Any]
 ) -> None:
     path = bench.folder / "yard" / "a.jpg"
@@ -112,7 +110,7 @@ def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(
     assert rounds(12) == ["a.jpg"]
 
 
-def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable[..., Any]) -> None:
+def test_an_unsupported_file_is_named_once(bench: Bench, rounds: Callable[..., Any]) -> None:
     (bench.folder / "yard" / "a.heic").write_bytes(b"1")
     (bench.folder / "yard" / "gone.jpg").symlink_to(bench.folder / "nowhere.jpg")
     for now_s in range(0, 30, 3):
@@ -155,7 +153,7 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
 
 
 @pytest.mark.thorough
-def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_named_once(
+def test_new_files_in_a_watched_folder_are_produced_and_bad_files_are_named_once(
     bench: Bench,
     make_video: Callable[..., Path],
     make_picture: Callable[..., Path],
@@ -174,7 +172,7 @@ def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_nam
     assert {manifest.kind for manifest in bench.manifests()} == {"video", "pictures"}
 
 
-def test_a_file_that_grew_is_its_own_forerunner_and_is_not_listed_at_the_end(
+def test_a_grown_file_supersedes_itself_and_is_not_listed_at_the_end(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = make_video("whole.mkv", 60).read_bytes()
@@ -192,7 +190,7 @@ def test_a_file_that_grew_is_its_own_forerunner_and_is_not_listed_at_the_end(
     assert f"the earlier version ({short.sha256[:12]}, " in "".join(report.notices)
 
 
-def test_a_watch_tells_of_doubtful_times_and_merged_folders_once(
+def test_a_watch_reports_doubtful_times_and_merged_folders_once(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def add(name: str, frames: int) -> Callable[[], object]:
@@ -211,7 +209,7 @@ def test_a_watch_tells_of_doubtful_times_and_merged_folders_once(
     assert len([line for line in report.notices if "become one source" in line]) == 1
 
 
-def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_only_existing_folders_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
     for path in (make_picture("a.jpg"), bench.folder / "none"):
         with pytest.raises(Misconfigured, match="is not an existing folder"):
             watch(
@@ -232,7 +230,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.thorough
-def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_ends_with_0(
+def test_watching_leaves_the_machine_idle_until_sigterm_and_ends_with_0(
     tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:
     make_picture("yard/a.jpg")
@@ -259,14 +257,14 @@ def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_
         assert used < 100, f"{used} hundredths of 2 s of processor time were used for nothing"
 
 
-def test_watching_goes_neither_with_a_start_time_nor_without_folders(tmp_path: Path) -> None:
+def test_watching_allows_no_start_time_and_needs_folders(tmp_path: Path) -> None:
     from frametally_cli.main import main
 
     assert main(["produce", "--watch", "--start-time", "2026-01-01", "--data-dir", str(tmp_path)]) == 2
     assert main(["produce", "--watch", "--dry-run", "none", "--data-dir", str(tmp_path / "d")]) == 2
 
 
-def test_no_process_waits_for_pictures_between_two_rounds(
+def test_no_picture_process_stays_alive_between_two_rounds(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
     call = ProduceCall(paths=[], settings=bench.settings())
