@@ -79,7 +79,7 @@ def sums_seen(store: ObjectStore) -> dict[str, int]:
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
-def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
+def test_killed_at_any_failpoint_a_rerun_gives_the_bytes_of_an_undisturbed_run(
     ready: Footage, tmp_path: Path
 ) -> None:
     source = tmp_path / "store with space"
@@ -101,7 +101,7 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
         assert list((folder / "data" / "tmp").iterdir()) == [], point
 
 
-def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(
+def test_the_leftovers_of_a_killed_aggregation_are_removed_before_the_next_one_needs_space(
     ready: Footage, tmp_path: Path
 ) -> None:
     left = tmp_path / "data" / "tmp" / "count-left"
@@ -138,7 +138,7 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
     assert sums_seen(open_object_store((tmp_path / "store").as_uri())) == {"2026-01-01": 6, "2026-01-02": 1}
 
 
-def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage: Footage) -> None:
+def test_a_reader_in_a_loop_sees_only_the_old_sum_or_the_new_one(file_footage: Footage) -> None:
     footage = file_footage
     seen: set[int] = set()
     done = threading.Event()

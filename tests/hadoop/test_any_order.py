@@ -411,7 +411,7 @@ STEPS = st.lists(st.one_of(CHANGES) | COUNTS, min_size=1, max_size=6)
     interval_s=st.sampled_from([60, 60, 60, 2700, 3600, 7200, 86_400]),
     most_listed=st.sampled_from([0, 10_000]),
 )
-def test_footage_in_any_order_gives_the_files_of_a_count_from_nothing(
+def test_footage_in_any_order_gives_the_files_of_a_count_from_scratch(
     first: list[Any],
     steps: list[Any],
     last: Any,

@@ -79,7 +79,7 @@ def verdicts(report: Any) -> dict[str, bool | None]:
     return {check.name: check.passed for check in report.checks if check.passed is not True}
 
 
-def test_footage_that_is_all_there_passes_every_check(footage: Footage) -> None:
+def test_complete_footage_passes_every_check(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(5)])
     put_manifest(footage, frames=5)
     assert footage.aggregate().failed_checks == {}
@@ -88,7 +88,7 @@ def test_footage_that_is_all_there_passes_every_check(footage: Footage) -> None:
     assert (report.frames, report.detections, report.lines_dead) == (5, 10, 0)
 
 
-def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> None:
+def test_checks_that_need_manifests_have_no_verdict_without_them(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     footage.aggregate()
     assert verdicts(only_report(footage)) == {COVERAGE_EQUALS_MANIFESTS: None, WITHIN_MEDIA_TIME: None}
@@ -107,7 +107,7 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> N
         ({"frames": 4, "revision": 1}, False),
     ],
 )
-def test_coverage_is_compared_with_the_manifests_of_the_day(
+def test_coverage_is_compared_with_the_days_manifests(
     footage: Footage, changed: dict[str, Any], verdict: bool | None
 ) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
@@ -117,7 +117,7 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(
     assert verdicts(report).get(COVERAGE_EQUALS_MANIFESTS, True) is verdict
 
 
-def test_frames_of_a_medium_that_has_none_noted_yet_are_no_failed_check(footage: Footage) -> None:
+def test_frames_of_a_medium_whose_manifest_lists_none_yet_fail_no_check(footage: Footage) -> None:
     """They are counted before their manifest is updated, as at the end of a camera's minute."""
     footage.segment([footage.frame(NOON_MS + n * 30_000, "car", index=n) for n in range(5)])
     put_manifest(footage, frames=3, last_ms=NOON_MS + 59_999)
@@ -155,13 +155,13 @@ def coverage_of_days(footage: Footage) -> dict[str, Any]:
     return found
 
 
-def test_coverage_of_a_medium_of_two_days_is_told_day_by_day(footage: Footage) -> None:
+def test_coverage_of_a_medium_over_two_days_is_checked_day_by_day(footage: Footage) -> None:
     footage.segment(over_midnight(footage))
     footage.aggregate()
     assert coverage_of_days(footage) == {"2026-01-01": (True, []), "2026-01-02": (True, [])}
 
 
-def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_only(footage: Footage) -> None:
+def test_a_missing_frame_of_a_medium_over_two_days_is_missed_only_on_its_day(footage: Footage) -> None:
     footage.segment(over_midnight(footage)[:-1])
     footage.aggregate()
     found = coverage_of_days(footage)
@@ -171,7 +171,7 @@ def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_on
     assert found["2026-01-02"][1][0].startswith("gate: 4 frames counted, 5 announced, 0 dead letters")
 
 
-def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(footage: Footage) -> None:
+def test_other_media_and_other_times_are_not_taken_for_a_medium_over_two_days(footage: Footage) -> None:
     frames = over_midnight(footage)
     midnight_ms = frames[3].captured_at_ms
     for at_ms, medium in (
@@ -185,7 +185,7 @@ def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(foot
     assert {verdict for verdict, _ in coverage_of_days(footage).values()} == {True}
 
 
-def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told_and_it_says_why(
+def test_if_pictures_of_a_medium_over_two_days_are_gone_its_days_have_no_verdict_and_a_reason(
     footage: Footage,
 ) -> None:
     frames = over_midnight(footage)
@@ -197,7 +197,7 @@ def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told
         assert "covers 2 days, and 7 of its 8 frames are in the store" in detail
 
 
-def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Footage) -> None:
+def test_a_gap_between_segments_is_reported_with_the_runs_of_its_model(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5, 9)])
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(9, 12)])
@@ -215,7 +215,7 @@ def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Foot
     assert gap == ("gap in the chain of frames-0 (log log-1): a segment ends at 5, but the next begins at 9")
 
 
-def test_a_frame_that_is_a_dead_letter_is_not_missed(footage: Footage) -> None:
+def test_a_dead_letters_frame_is_not_missed(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     dead = DeadLetter(
         offset=5,
@@ -245,7 +245,7 @@ def test_a_dead_line_is_counted_and_named_and_the_rest_is_published(footage: Foo
     assert [check.count for check in quality.failed] == [1]
 
 
-def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footage: Footage) -> None:
+def test_a_short_segment_is_named_in_the_reports_of_all_days_of_its_model(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     bad = footage.segment([footage.frame(NOON_MS + DAY_MS, "car")], spoil=lambda data: data[:-9])
     footage.aggregate()
@@ -254,7 +254,7 @@ def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footag
 
 
 @pytest.mark.parametrize(("captured_at_ms", "day"), [(0, "1970-01-01"), (7_258_118_400_000, "2200-01-01")])
-def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(
+def test_footage_of_1970_or_2200_is_counted_on_its_day_and_questioned(
     footage: Footage, captured_at_ms: int, day: str
 ) -> None:
     footage.segment([footage.frame(captured_at_ms, "car")])
@@ -265,7 +265,7 @@ def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(
     assert "check that the camera's clock is set" in check.details[0]
 
 
-def test_a_video_whose_times_jump_by_a_century_is_doubted_on_both_days_until_one_is_forgotten(
+def test_a_video_with_a_jump_of_a_century_is_questioned_on_both_days_until_one_is_forgotten(
     footage: Footage,
 ) -> None:
     later_ms = NOON_MS + 36_525 * DAY_MS
@@ -296,7 +296,7 @@ def test_a_video_whose_times_jump_by_a_century_is_doubted_on_both_days_until_one
     assert doubted() == {"2026-01-01": []}, "the report was made anew, though the day was not counted again"
 
 
-def test_an_interval_outside_all_media_is_said(footage: Footage) -> None:
+def test_an_interval_outside_all_media_is_reported(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 600_000, "car", index=1)])
     put_manifest(footage, frames=2)
     footage.aggregate()
@@ -305,7 +305,7 @@ def test_an_interval_outside_all_media_is_said(footage: Footage) -> None:
     assert "2026-01-01 12:10:00Z" in check.details[0]
 
 
-def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(footage: Footage) -> None:
+def test_a_label_that_never_appears_is_a_warning_with_the_labels_that_do(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car", "bus"), footage.frame(NOON_MS + 1, "car", index=1)])
     report = footage.aggregate(count_labels="car, bycicle")
     assert report.warnings == [
@@ -317,13 +317,13 @@ def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(foota
     assert footage.aggregate(count_labels="car,bus").warnings == []
 
 
-def test_a_label_whose_boxes_are_all_too_weak_to_count_is_no_misspelt_one(footage: Footage) -> None:
+def test_a_label_whose_boxes_are_all_too_weak_is_not_called_misspelt(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car", confidence=0.1)])
     assert footage.aggregate(count_labels="car").warnings == []
     assert verdicts(only_report(footage))[LABELS_SEEN] is None
 
 
-def test_of_a_medium_that_is_partly_forgotten_the_coverage_cannot_be_told(footage: Footage) -> None:
+def test_the_coverage_of_a_partly_forgotten_medium_has_no_verdict(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     put_manifest(footage, frames=5)
     stone = Tombstone(
@@ -361,7 +361,7 @@ def lose_coverage(job: Callable[..., Any]) -> Any:
         (lose_coverage, "do not add up to the 2 lines"),
     ],
 )
-def test_sums_that_differ_stop_the_publication_and_say_why(
+def test_differing_sums_stop_the_publication_with_a_reason(
     footage: Footage, monkeypatch: pytest.MonkeyPatch, broken: Any, reason: str
 ) -> None:
     from frametally_hadoop.running import outcome
@@ -384,7 +384,7 @@ def test_sums_that_differ_stop_the_publication_and_say_why(
     assert footage.aggregate(count_objects=False).frames == 2
 
 
-def test_the_report_is_the_same_bytes_every_time_and_no_part_of_the_run(
+def test_the_report_always_has_the_same_bytes_and_is_not_part_of_the_run(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])

@@ -70,7 +70,7 @@ def test_an_hours_record_has_black_and_frozen_stretches_wherever_their_frames_we
     ]
 
 
-def test_a_frozen_picture_over_the_full_hour_is_frozen_in_both_hours(footage: Footage) -> None:
+def test_a_picture_frozen_across_the_full_hour_is_frozen_in_both_hours(footage: Footage) -> None:
     times_ms = [NOON_MS + HOUR_MS + 200 * number for number in range(-200, 200)]
     records = hours_of(footage, [footage.segment(measured(footage, times_ms, digest="same"))], CountParams())
     end_ms = NOON_MS + HOUR_MS
@@ -78,7 +78,7 @@ def test_a_frozen_picture_over_the_full_hour_is_frozen_in_both_hours(footage: Fo
     assert records[1]["blank"] == [[end_ms, times_ms[-1], "frozen"]]
 
 
-def test_an_hour_with_a_frame_that_was_not_measured_is_unknown(footage: Footage) -> None:
+def test_an_hour_with_an_unmeasured_frame_is_unknown(footage: Footage) -> None:
     earlier = footage.segment([footage.frame(NOON_MS + number) for number in range(3)])
     later = footage.segment(measured(footage, range(NOON_MS + 1000, NOON_MS + 1003)))
     assert hours_of(footage, [later], CountParams())[0]["blank"] == []
@@ -86,7 +86,7 @@ def test_an_hour_with_a_frame_that_was_not_measured_is_unknown(footage: Footage)
     assert hours_of(footage, [later], CountParams(tracking=None))[0]["blank"] is None, "nobody looks"
 
 
-def test_measured_pictures_change_no_count(footage: Footage) -> None:
+def test_measuring_pictures_changes_no_count(footage: Footage) -> None:
     frames = [footage.frame(NOON_MS + 200 * number, "car") for number in range(50)]
     plain = footage.segment(frames)
     digested = footage.segment([replace(frame, picture_digest="same") for frame in frames])
@@ -125,7 +125,7 @@ def coverage_of(footage: Footage, frames: Sequence[FrameDetections], **params: A
     return {(name[2] - NOON_MS) // 60_000: value for name, value in output if name[0] == "coverage"}
 
 
-def test_of_25_minutes_with_5_black_ones_the_20_are_counted(footage: Footage) -> None:
+def test_25_minutes_with_5_black_ones_count_as_20(footage: Footage) -> None:
     frames = filmed(footage, 25, black=(10, 15))
     (whole,) = coverage_of(footage, frames, interval_s=1800).values()
     assert (whole["frames"], whole["detections"], whole["covered_ms"]) == (6000, 6000, 1_200_000)
@@ -154,7 +154,7 @@ def test_of_25_minutes_with_5_black_ones_the_20_are_counted(footage: Footage) ->
         ({"labels": ("person",)}, None),
     ],
 )
-def test_a_frame_with_a_counted_box_shows_something_however_dark_its_picture_is(
+def test_a_frame_with_a_counted_box_shows_something_however_dark_it_is(
     footage: Footage, reason: Blank, limits: dict[str, Any], detections: int | None
 ) -> None:
     frames = measured(footage, [NOON_MS + 200 * number for number in range(300)], shows=reason)
@@ -177,7 +177,7 @@ def test_boxes_in_a_frozen_picture_are_not_counted(footage: Footage) -> None:
     assert counted == dict.fromkeys([0, 1, 4, 5], 300)
 
 
-def test_frames_and_time_that_show_nothing_add_up_with_those_that_do(footage: Footage) -> None:
+def test_blank_and_visible_frames_and_times_add_up(footage: Footage) -> None:
     plain = coverage_of(footage, filmed(footage, 9))
     mixed = coverage_of(footage, filmed(footage, 9, black=(1, 3), one_colour=(3, 4), frozen=(6, 8)))
     for number, minute in mixed.items():
@@ -189,7 +189,7 @@ def test_frames_and_time_that_show_nothing_add_up_with_those_that_do(footage: Fo
     ("black", "blank"),
     [(range(100, 101), 0), (range(100, 149), 0), (range(100, 151), 51), (range(250, 300), 0)],
 )
-def test_a_short_black_stretch_beside_a_picture_is_a_pause_of_the_scene(
+def test_a_short_black_stretch_next_to_a_picture_belongs_to_the_scene(
     footage: Footage, black: range, blank: int
 ) -> None:
     frames = filmed(footage, 1)
@@ -199,13 +199,13 @@ def test_a_short_black_stretch_beside_a_picture_is_a_pause_of_the_scene(
     assert (minute["frames"], sum(part[1] for part in minute["blank"])) == (300 - blank, blank)
 
 
-def test_a_black_picture_a_minute_from_the_next_shows_nothing(footage: Footage) -> None:
+def test_a_black_picture_a_minute_from_the_next_is_blank(footage: Footage) -> None:
     frames = measured(footage, [NOON_MS + 60_000 * number for number in range(3)])
     frames[1] = replace(frames[1], shows="black", detections=[])
     assert [minute["frames"] for _, minute in sorted(coverage_of(footage, frames).items())] == [1, 0, 1]
 
 
-def test_a_black_picture_that_is_timed_by_its_file_shows_nothing(footage: Footage) -> None:
+def test_a_black_picture_timed_by_its_file_is_blank(footage: Footage) -> None:
     (picture,) = measured(footage, [NOON_MS], shows="black")
     (minute,) = coverage_of(footage, [replace(picture, time_source="file_time")]).values()
     assert (minute["frames"], minute["objects"], minute["blank"]) == (0, None, [["black", 1, 0]])
@@ -223,7 +223,7 @@ def test_a_day_with_a_black_hour_is_published_whole(footage: Footage) -> None:
     assert [run.frames for run in current_runs(footage.store)] == [1501]
 
 
-def test_a_segment_that_differs_in_its_pictures_digests_alone_is_counted_again(footage: Footage) -> None:
+def test_a_segment_that_differs_only_in_picture_digests_is_counted_again(footage: Footage) -> None:
     frames = filmed(footage, 3, fps=1)
     key = footage.segment(frames)
     footage.aggregate()

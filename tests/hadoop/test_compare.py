@@ -40,7 +40,7 @@ def two_models(file_footage: Footage) -> Footage:
     return footage
 
 
-def test_only_what_differs_is_named_with_the_frames_of_both(two_models: Footage) -> None:
+def test_only_differences_are_listed_with_the_frames_of_both(two_models: Footage) -> None:
     found = compare_models(two_models.store, "tiny-a", "tiny-b")
     [one] = found.differences
     assert (one.source, one.label, one.interval_start_ms) == ("gate", "bus", NOON_MS + 60_000)
@@ -55,7 +55,7 @@ def test_only_what_differs_is_named_with_the_frames_of_both(two_models: Footage)
     assert found.total == (4, 6, 2, 2)
 
 
-def test_both_sides_say_with_which_settings_they_were_counted(two_models: Footage) -> None:
+def test_both_sides_show_the_settings_of_their_counts(two_models: Footage) -> None:
     before = compare_models(two_models.store, "tiny-a", "tiny-b")
     assert before.settings_a == before.settings_b
     [one] = before.settings_a
@@ -70,7 +70,7 @@ def test_both_sides_say_with_which_settings_they_were_counted(two_models: Footag
     assert [other.words for other in after.settings_b] == [f"not recorded (hash {one.params})"]
 
 
-def test_too_many_in_one_bar_and_too_few_in_another_are_no_agreement(file_footage: Footage) -> None:
+def test_too_many_in_one_bar_and_too_few_in_another_do_not_cancel_out(file_footage: Footage) -> None:
     footage = file_footage
     for model, cars in (("tiny-a", (1, 3)), ("tiny-b", (3, 1))):
         lines = [
@@ -83,7 +83,7 @@ def test_too_many_in_one_bar_and_too_few_in_another_are_no_agreement(file_footag
     assert (found.total.net, found.total.apart) == (0, 4)
 
 
-def test_those_most_apart_come_first(file_footage: Footage) -> None:
+def test_the_largest_differences_come_first(file_footage: Footage) -> None:
     footage = file_footage
     for model, cars in (("tiny-a", (1, 1, 4)), ("tiny-b", (2, 4, 2))):
         lines = [
@@ -96,7 +96,7 @@ def test_those_most_apart_come_first(file_footage: Footage) -> None:
     assert [one.b.detections - one.a.detections for one in found] == [3, -2, 1]
 
 
-def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: Footage) -> None:
+def test_swapping_the_sides_swaps_the_result(two_models: Footage) -> None:
     one = compare_models(two_models.store, "tiny-a", "tiny-b")
     other = compare_models(two_models.store, "tiny-b", "tiny-a")
     assert [(d.a, d.b) for d in one.differences] == [(d.b, d.a) for d in other.differences]
@@ -113,7 +113,7 @@ def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: F
         ({"interval_s": 3600}, 2),  # the hour also contains the third minute, which only A has analysed
     ],
 )
-def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differences: int) -> None:
+def test_a_comparison_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differences: int) -> None:
     assert len(compare_models(two_models.store, "tiny-a", "tiny-b", **asked).differences) == differences
 
 
@@ -127,7 +127,7 @@ def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differen
         (("tiny-a", "tiny-b"), {"interval_s": 30}, "no stored interval fits both models"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(
+def test_an_impossible_comparison_is_one_line(
     two_models: Footage, models: Any, asked: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(Misconfigured, match=reason):
@@ -167,7 +167,7 @@ def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
         ({}, 1000, "only 1 frames per second were analysed"),
     ],
 )
-def test_objects_that_were_not_measured_are_said_with_the_reason(
+def test_unmeasured_objects_are_reported_with_the_reason(
     file_footage: Footage, settings: dict[str, Any], step_ms: int, why: str
 ) -> None:
     footage = file_footage
@@ -182,7 +182,7 @@ def test_objects_that_were_not_measured_are_said_with_the_reason(
     assert _figures(difference.a) == f"5 detections, peak 1, objects not measured ({why}) in 5 frames"
 
 
-def test_what_one_model_does_not_see_in_footage_that_is_too_slow_is_not_0_objects(
+def test_a_model_that_sees_nothing_in_too_slow_footage_does_not_show_0_objects(
     file_footage: Footage,
 ) -> None:
     footage = file_footage
@@ -197,7 +197,7 @@ def test_what_one_model_does_not_see_in_footage_that_is_too_slow_is_not_0_object
     assert (one.b.detections, one.b.objects, one.b.objects_missing) == (2, None, "too_slow")
 
 
-def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> None:
+def test_boxes_too_weak_to_follow_are_reported_as_such(file_footage: Footage) -> None:
     footage = file_footage
     for model, confidence in (("tiny-a", 0.5), ("tiny-b", 0.9)):
         footage.segment(
@@ -217,7 +217,7 @@ def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> 
     )
 
 
-def test_footage_that_shows_nothing_and_other_frames_and_sources_are_said(file_footage: Footage) -> None:
+def test_blank_footage_and_differing_frames_and_sources_are_reported(file_footage: Footage) -> None:
     footage = file_footage
     times_ms = [NOON_MS + number * 200 for number in range(900)]
     black = {*range(300, 700)}  # a minute and part of the next
@@ -251,7 +251,7 @@ def test_footage_that_shows_nothing_and_other_frames_and_sources_are_said(file_f
     assert [*_remarks(none)][-1].startswith("nothing to compare: ")
 
 
-def test_objects_that_are_known_in_part_are_said_as_at_least(file_footage: Footage) -> None:
+def test_partly_known_objects_are_reported_as_at_least(file_footage: Footage) -> None:
     footage = file_footage
     for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
         frames = [footage.frame(NOON_MS + n * 200, *labels, index=n, model=model) for n in range(50)]

@@ -199,7 +199,7 @@ def frame_lines(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=frame_lines(), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 5), max_size=8))
-def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle_counts(
+def test_order_repeats_and_batch_borders_change_nothing_and_the_counts_match_the_oracle(
     tmp_path_factory: pytest.TempPathFactory, footage: Footage, frames: Any, seed: int, cuts: Any
 ) -> None:
     plain = type(footage)(tmp_path_factory.mktemp("plain"))
@@ -222,7 +222,7 @@ def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle
     assert report.skipped == []
 
 
-def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(
+def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_from_the_start(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     days = [
@@ -240,7 +240,7 @@ def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(
     assert footage.parts() == at_once.parts() == oracle(footage.store)
 
 
-def test_a_run_only_counts_the_days_that_new_segments_touch(footage: Footage) -> None:
+def test_a_run_counts_only_the_days_that_new_segments_touch(footage: Footage) -> None:
     for day in range(3):
         footage.segment([footage.frame(NOON_MS + day * 86_400_000, "car")])
     first = footage.aggregate()
@@ -257,7 +257,7 @@ def test_a_run_only_counts_the_days_that_new_segments_touch(footage: Footage) ->
     assert {key: data for key, data in footage.objects("mapreduce-output").items() if key in before} == before
 
 
-def test_a_segment_over_midnight_counts_in_both_days(footage: Footage) -> None:
+def test_a_segment_over_midnight_counts_on_both_days(footage: Footage) -> None:
     footage.segment([footage.frame(MIDNIGHT_MS + n, "car", index=n + 50) for n in (-10, 0)])
     report = footage.aggregate()
     assert [(run.day, run.frames) for run in report.runs] == [("2026-01-01", 1), ("2026-01-02", 1)]
@@ -268,7 +268,7 @@ def test_a_segment_over_midnight_counts_in_both_days(footage: Footage) -> None:
     )
 
 
-def test_pictures_of_many_years_in_one_segment_make_runs_of_their_own_days_only(footage: Footage) -> None:
+def test_pictures_of_many_years_in_one_segment_make_runs_only_of_their_own_days(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + years * 365 * 86_400_000, "car") for years in (-20, -5, 0)])
     assert [run.day for run in footage.aggregate().runs] == ["2006-01-06", "2021-01-02", "2026-01-01"]
     assert footage.parts() == oracle(footage.store)
@@ -285,7 +285,7 @@ def test_footage_from_before_1970_is_counted_in_its_own_interval(footage: Footag
     )
 
 
-def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage: Footage) -> None:
+def test_an_empty_frame_is_covered_and_counted_as_a_frame(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 10, index=1)])
     footage.aggregate()
     [part] = footage.parts().values()
@@ -305,7 +305,7 @@ def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage: F
         ({"count_min_confidence": 0.0}, 4),
     ],
 )
-def test_threshold_smallest_side_and_labels_decide_what_is_counted(
+def test_threshold_smallest_side_and_labels_decide_what_counts(
     footage: Footage, changed: dict[str, Any], counted: int
 ) -> None:
     footage.segment(
@@ -323,7 +323,7 @@ def test_threshold_smallest_side_and_labels_decide_what_is_counted(
     assert part.count(b'"frames":4') == len(boxes)
 
 
-def test_days_counted_with_other_settings_are_stale_and_so_they_are_after_the_way_back(
+def test_days_counted_with_other_settings_are_stale_also_after_changing_them_back(
     footage: Footage,
 ) -> None:
     footage.segment([footage.frame(NOON_MS, "car", confidence=0.4)])
@@ -336,7 +336,7 @@ def test_days_counted_with_other_settings_are_stale_and_so_they_are_after_the_wa
     assert footage.aggregate().runs == []
 
 
-def test_models_and_intervals_stand_side_by_side(footage: Footage) -> None:
+def test_models_and_intervals_are_kept_side_by_side(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     footage.segment([footage.frame(NOON_MS, "bus", model="big-2")], model="big-2")
     footage.aggregate()
@@ -364,7 +364,7 @@ def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(foot
 
 
 @given(units=st.integers(0, 10_000), scale=st.sampled_from([10, 10_000]), confidence=st.floats(0, 1))
-def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(
+def test_comparing_with_the_least_float_decides_like_rounding_to_whole_units(
     units: int, scale: Any, confidence: float
 ) -> None:
     least = least_float(units, scale)
@@ -372,7 +372,7 @@ def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(
         assert (number >= least) == (round(number * scale) >= units)
 
 
-def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand() -> None:
+def test_the_smallest_bytes_of_several_lines_of_a_frame_count_wherever_they_are() -> None:
     """Also if each is in a separate value, and next to frames that occur once."""
     lines = [
         encode(frame)
@@ -417,7 +417,7 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
             }
 
 
-def test_a_frame_is_one_hit_of_each_label_that_it_shows_with_all_its_boxes(footage: Footage) -> None:
+def test_a_frame_adds_one_hit_and_all_its_boxes_to_each_label_it_shows(footage: Footage) -> None:
     frame = footage.frame(NOON_MS, "car", "bus", "car")
     hits, detections = hits_by_label([frame], CountedBoxes(2500, 0))
     assert hits == {"car": [(-2, NOON_MS, frame.image_path)], "bus": [(-1, NOON_MS, frame.image_path)]}

@@ -104,7 +104,7 @@ SPOILS = {
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
-def test_a_damaged_ledger_is_filled_again_and_the_counts_are_right(
+def test_a_damaged_ledger_is_refilled_and_the_counts_are_right(
     filmed: Footage, tmp_path: Path, spoil: str
 ) -> None:
     SPOILS[spoil](ledger_of(filmed))
@@ -121,7 +121,7 @@ def test_a_damaged_ledger_is_filled_again_and_the_counts_are_right(
         ledger.check_segments()
 
 
-def test_status_names_a_lost_row_of_an_hour_although_no_footage_is_new(
+def test_status_names_a_lost_hour_row_even_without_new_footage(
     filmed: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STORE_URL", filmed.store.url)
@@ -135,9 +135,7 @@ def test_status_names_a_lost_row_of_an_hour_although_no_footage_is_new(
     )
 
 
-def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
-    filmed: Footage, tmp_path: Path
-) -> None:
+def test_no_flipped_bit_of_the_ledger_changes_a_number_silently(filmed: Footage, tmp_path: Path) -> None:
     ledger = ledger_of(filmed)
     before = ledger.read_bytes()
     film(filmed, 1, first=7)
@@ -160,7 +158,7 @@ def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
         assert by_day(published(filmed)) == expected, f"seed {seed}, bit {bit}"
 
 
-def test_a_lost_row_of_an_hour_is_noticed_although_no_footage_is_new(filmed: Footage) -> None:
+def test_a_lost_hour_row_is_noticed_even_without_new_footage(filmed: Footage) -> None:
     SPOILS["a row is gone"](ledger_of(filmed))
     report = filmed.aggregate()
     [warning] = report.warnings
@@ -170,7 +168,7 @@ def test_a_lost_row_of_an_hour_is_noticed_although_no_footage_is_new(filmed: Foo
         ledger.check_segments()
 
 
-def test_damage_that_the_check_does_not_see_is_mended_too(filmed: Footage, tmp_path: Path) -> None:
+def test_damage_that_the_check_misses_is_mended_too(filmed: Footage, tmp_path: Path) -> None:
     film(filmed, 1, first=7)
     expected = expected_with(filmed, tmp_path)
     usual = SegmentBook.segments_of_day
@@ -194,7 +192,7 @@ def impatient() -> Iterator[None]:
         yield
 
 
-def test_a_locked_ledger_holds_up_no_count(filmed: Footage, tmp_path: Path, impatient: None) -> None:
+def test_a_locked_ledger_delays_no_count(filmed: Footage, tmp_path: Path, impatient: None) -> None:
     film(filmed, 1, first=7)
     with closing(sqlite3.connect(ledger_of(filmed))) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -205,7 +203,7 @@ def test_a_locked_ledger_holds_up_no_count(filmed: Footage, tmp_path: Path, impa
     assert filmed.aggregate().warnings == []
 
 
-def test_a_ledger_that_cannot_be_written_holds_up_no_count(filmed: Footage, tmp_path: Path) -> None:
+def test_an_unwritable_ledger_delays_no_count(filmed: Footage, tmp_path: Path) -> None:
     ledger_of(filmed).unlink()
     ledger_of(filmed).mkdir()
     film(filmed, 1, first=7)
@@ -215,7 +213,7 @@ def test_a_ledger_that_cannot_be_written_holds_up_no_count(filmed: Footage, tmp_
     assert ledger_of(filmed).is_dir()
 
 
-def test_a_dry_run_says_that_the_ledger_was_damaged(filmed: Footage) -> None:
+def test_a_dry_run_reports_that_the_ledger_was_damaged(filmed: Footage) -> None:
     SPOILS["a sum is gone"](ledger_of(filmed))
     plan = dry_run(settings=filmed.settings, store=filmed.store, progress=NoProgress())
     assert (plan.days, plan.days_up_to_date) == ([], 2)
@@ -223,7 +221,7 @@ def test_a_dry_run_says_that_the_ledger_was_damaged(filmed: Footage) -> None:
     assert str(ledger_of(filmed)) in warning
 
 
-def test_a_count_whose_ledger_others_change_meanwhile_is_named_by_what_it_counted(
+def test_a_count_whose_ledger_changes_meanwhile_is_named_after_what_it_counted(
     filmed: Footage, tmp_path: Path
 ) -> None:
     from frametally_hadoop.planning.hours import SegmentBook

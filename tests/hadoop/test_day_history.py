@@ -96,7 +96,7 @@ def counted(tmp_path: Path) -> Iterator[Counted]:
         yield made
 
 
-def test_late_footage_says_how_many_frames_came_and_from_when(counted: Counted) -> None:
+def test_late_footage_shows_how_many_frames_came_and_from_when(counted: Counted) -> None:
     counted.film(NOON_MS, NOON_MS + 1000)
     counted.count()
     key = counted.film(
@@ -123,7 +123,7 @@ def test_late_footage_says_how_many_frames_came_and_from_when(counted: Counted) 
     assert counted.history(to_ms=NOON_MS + 10).other_runs == 1
 
 
-def test_a_forgotten_range_says_whose_and_shows_the_frames_that_went(counted: Counted) -> None:
+def test_a_forgotten_range_shows_its_medium_and_the_frames_that_went(counted: Counted) -> None:
     counted.film(*(NOON_MS + n * 1000 for n in range(5)))
     counted.count()
     counted.forget(from_ms=NOON_MS + 1000, to_ms=NOON_MS + 3000)
@@ -139,7 +139,7 @@ def test_a_forgotten_range_says_whose_and_shows_the_frames_that_went(counted: Co
     ]
 
 
-def test_other_settings_are_named_with_their_old_and_new_value(counted: Counted) -> None:
+def test_changed_settings_are_named_with_their_old_and_new_values(counted: Counted) -> None:
     counted.film(NOON_MS, NOON_MS + 1000, confidence=0.4)
     counted.count()
     counted.count(count_min_confidence=0.5)
@@ -153,7 +153,7 @@ def test_other_settings_are_named_with_their_old_and_new_value(counted: Counted)
     assert "min_confidence 0.5" in (found.changes[1].settings or "")
 
 
-def test_settings_that_are_turned_off_are_named_with_what_they_were(counted: Counted) -> None:
+def test_settings_that_are_turned_off_are_named_with_their_former_values(counted: Counted) -> None:
     counted.film(NOON_MS)
     counted.count()
     counted.count(count_objects=False)
@@ -163,7 +163,7 @@ def test_settings_that_are_turned_off_are_named_with_what_they_were(counted: Cou
     assert [reason for reason in reasons if reason.before == reason.after] == []
 
 
-def test_footage_that_was_moved_says_so_where_it_went_from_and_where_it_came(counted: Counted) -> None:
+def test_moved_footage_is_mentioned_at_its_old_and_at_its_new_time(counted: Counted) -> None:
     counted.film(NOON_MS)
     counted.film(NOON_MS + DAY_MS, media=OTHER)
     counted.count()
@@ -176,7 +176,7 @@ def test_footage_that_was_moved_says_so_where_it_went_from_and_where_it_came(cou
     assert numbers(there) == [(0, 1), (1, 2)]
 
 
-def test_a_renamed_source_says_where_its_footage_came_from(counted: Counted) -> None:
+def test_a_renamed_source_shows_where_its_footage_came_from(counted: Counted) -> None:
     counted.film(NOON_MS)
     counted.count()
     counted.forget(why="rename-source")
@@ -186,7 +186,7 @@ def test_a_renamed_source_says_where_its_footage_came_from(counted: Counted) -> 
     assert told(counted.history(sources=["door"])) == ["Someone moved “cam.mp4” here from Gate."]
 
 
-def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_is_named_next_to_its_reason(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     counted.film(NOON_MS)
     counted.count()
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "9.9.9")
@@ -199,7 +199,7 @@ def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: py
     assert told(counted.history())[-1] == "frametally was upgraded from 9.9.9 to 10.0.0."
 
 
-def test_a_run_without_a_history_begins_it_with_what_it_had(counted: Counted) -> None:
+def test_a_run_without_a_history_starts_one_with_its_earlier_numbers(counted: Counted) -> None:
     counted.film(NOON_MS)
     [run] = counted.footage.aggregate(None, "inline").runs
     without_history(counted.store, run)
@@ -211,7 +211,7 @@ def test_a_run_without_a_history_begins_it_with_what_it_had(counted: Counted) ->
     assert (numbers(found), kinds(found)) == ([(0, 1), (1, 2)], [["earlier"], ["footage"]])
 
 
-def test_without_the_parts_of_such_a_run_the_history_says_that_it_cannot_tell(counted: Counted) -> None:
+def test_the_history_says_so_if_the_parts_of_the_run_before_it_are_missing(counted: Counted) -> None:
     counted.film(NOON_MS)
     counted.count()
     [run] = current_runs(counted.store)
@@ -224,7 +224,7 @@ def test_without_the_parts_of_such_a_run_the_history_says_that_it_cannot_tell(co
     assert "no longer has the part files of the run before this one" in told(found)[0]
 
 
-def test_runs_that_retention_removed_keep_their_numbers_and_say_that_their_parts_are_gone(
+def test_runs_removed_by_retention_keep_their_numbers_and_say_that_their_parts_are_gone(
     counted: Counted,
 ) -> None:
     for number in range(4):
@@ -250,7 +250,7 @@ def test_another_model_is_named_with_its_number(counted: Counted) -> None:
     assert counted.history().other_models == {"other-1": 2}
 
 
-def test_many_rounds_of_the_same_reason_become_one_and_add_up(
+def test_many_rounds_with_the_same_reason_become_one_and_add_up(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "_MOST_ENTRIES", 4)

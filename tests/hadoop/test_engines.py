@@ -146,7 +146,7 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
 
 
 @pytest.mark.thorough
-def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothing_behind(
+def test_the_local_runner_gives_the_inline_runners_bytes_and_leaves_nothing_behind(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -166,7 +166,7 @@ def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothin
     assert list(Path("/tmp").glob(f"*{job_key}*")) == []  # noqa: S108
 
 
-def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str], expected: Any) -> None:
+def test_plain_streaming_gives_the_inline_runners_bytes(manifest: list[str], expected: Any) -> None:
     scripts = ([sys.executable, HADOOP / "mapper.py"], [sys.executable, HADOOP / "reducer.py"])
     assert streamed(*scripts, manifest) == expected
 
@@ -180,7 +180,7 @@ def readme_command(script: str) -> str:
 @pytest.mark.parametrize(
     "program", first_quick(["mapper.py", "object_counts.py", "object_counts.py -r local"])
 )
-def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
+def test_the_readmes_commands_print_the_published_part_file(
     file_footage: Footage, tmp_path: Path, program: str
 ) -> None:
     """With cars across the full hour, repetitions, a label to quote, and a line that is set aside."""
@@ -217,7 +217,7 @@ def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
 
 
 @pytest.mark.thorough
-def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(
+def test_a_bare_python_gives_the_same_bytes_from_the_bundle(
     manifest: list[str], expected: Any, tmp_path: Path
 ) -> None:
     archive = bundle.write_bundle(tmp_path / "job.zip")
@@ -233,7 +233,7 @@ def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(
 
 
 @pytest.mark.thorough
-def test_the_scripts_find_the_bundle_beside_them(manifest: list[str], expected: Any, tmp_path: Path) -> None:
+def test_the_scripts_find_the_bundle_next_to_them(manifest: list[str], expected: Any, tmp_path: Path) -> None:
     bundle.write_bundle(tmp_path / "frametally_job.zip")
     sides = []
     for side in ("mapper", "reducer"):
@@ -242,7 +242,7 @@ def test_the_scripts_find_the_bundle_beside_them(manifest: list[str], expected: 
     assert streamed(*sides, manifest) == expected
 
 
-def test_the_script_people_know_runs_the_job_over_a_manifest(
+def test_the_original_script_runs_the_job_over_a_manifest(
     manifest: list[str], expected: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "manifest.txt").write_text("\n".join(manifest))
@@ -272,7 +272,7 @@ def test_params_reach_the_tasks_of_every_engine(manifest: list[str], tmp_path: P
     assert streamed(*sides, manifest) == inline
 
 
-def test_the_job_keeps_clear_of_what_differs_between_engines(expected: Any) -> None:
+def test_the_job_avoids_what_differs_between_engines(expected: Any) -> None:
     job = CountObjects([])
     for step in job.steps():
         described = step.description(0)
@@ -300,7 +300,7 @@ def test_a_buffer_that_is_always_full_changes_nothing(manifest: list[str], expec
     assert comparable(lines) == expected
 
 
-def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(footage: Footage) -> None:
+def test_the_held_bytes_are_known_exactly_and_are_none_once_passed_on(footage: Footage) -> None:
     key = footage.segment([footage.frame(NOON_MS, "car")])
     groups = FrameGroups(CountParams(tracking=None), ignore)
     assert groups.held_bytes == 0
@@ -327,7 +327,7 @@ def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides()
     assert zones_of(from_ms=NOON_MS - 60_000, to_ms=end_ms) == (box,)
 
 
-def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage: Footage) -> None:
+def test_only_a_segments_days_that_the_manifest_names_are_passed_on(footage: Footage) -> None:
     day_ms = 86_400_000
     key = footage.segment([footage.frame(NOON_MS + day * day_ms, "car") for day in range(4)])
     days = [(NOON_MS + day * day_ms) // day_ms for day in (1, 3)]
@@ -337,7 +337,7 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     assert sorted(set(passed_on)) == days
 
 
-def test_hours_of_zones_are_counted_whether_whole_pictures_are_or_not() -> None:
+def test_hours_of_zones_are_counted_with_or_without_whole_pictures() -> None:
     noon = NOON_MS // HOUR_MS
     box = (ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800))),)
     [entry] = parse_line(entry_text("file:///a", hours={"yard": [noon]}, zones={"gate": {noon: box}}))
@@ -347,7 +347,7 @@ def test_hours_of_zones_are_counted_whether_whole_pictures_are_or_not() -> None:
     assert entry.zones_of("yard", NOON_MS) == ()
 
 
-def test_lines_that_a_source_and_its_zones_need_go_to_the_reduce_once(footage: Footage) -> None:
+def test_lines_needed_by_a_source_and_its_zones_reach_the_reduce_once(footage: Footage) -> None:
     key = footage.segment([footage.frame(NOON_MS + n * 1000, "car", index=n) for n in range(3)])
     box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
     zones = {"gate": {NOON_MS // HOUR_MS: (box, box._replace(name="later", from_ms=NOON_MS + 1000))}}
@@ -359,7 +359,7 @@ def test_lines_that_a_source_and_its_zones_need_go_to_the_reduce_once(footage: F
     assert passed_on == {"tiny-1": 3, "tiny-1~zones": 3 + 2}
 
 
-def test_the_counters_say_each_line_that_was_set_aside_and_each_that_repeated_a_frame(
+def test_the_counters_show_each_line_set_aside_and_each_repeated_frame(
     manifest: list[str],
 ) -> None:
     counted: Counter[tuple[str, str]] = Counter()
@@ -396,7 +396,7 @@ def test_the_users_mrjob_conf_is_not_read(
     assert count(manifest, "inline", tmp_path / "inline") == expected
 
 
-def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path: Path) -> None:
+def test_what_runs_on_a_cluster_imports_only_the_standard_library_and_itself(tmp_path: Path) -> None:
     archive = zipfile.ZipFile(bundle.write_bundle(tmp_path / "job.zip"))
     shipped = {name.removesuffix(".py").replace("/", ".") for name in archive.namelist()}
     for name in (name for name in archive.namelist() if name.endswith(".py")):
@@ -416,12 +416,12 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
                 assert module in shipped | there or module.split(".")[0] in sys.stdlib_module_names
 
 
-def test_the_bundle_is_the_same_bytes_every_time(tmp_path: Path) -> None:
+def test_the_bundle_has_the_same_bytes_every_time(tmp_path: Path) -> None:
     first, second = (bundle.write_bundle(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
     assert first == second
 
 
-def test_params_come_back_from_their_argument_and_from_json() -> None:
+def test_params_survive_their_argument_and_json() -> None:
     params = CountParams(interval_s=1, min_confidence=1234, min_side=7, labels=("'\"", "a b", "größer"))
     assert parse_argument(params.to_argument()) == params
     for tracking in (None, *(TrackParams()._replace(**changed) for changed in TRACKING)):
@@ -455,7 +455,7 @@ def test_params_come_back_from_their_argument_and_from_json() -> None:
         "[1]",
     ],
 )
-def test_params_that_cannot_be_are_one_line(argument: str) -> None:
+def test_invalid_params_are_one_line(argument: str) -> None:
     with pytest.raises(Exception, match="--params") as raised:
         parse_argument(argument)
     assert type(raised.value).__name__ == "Misconfigured"
@@ -464,13 +464,13 @@ def test_params_that_cannot_be_are_one_line(argument: str) -> None:
 @pytest.mark.parametrize(
     ("confidence", "least"), [(0.25, 2500), (0.07, 700), (0.29, 2900), (0.00001, 1), (0.12345, 1235), (0, 0)]
 )
-def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence: float, least: int) -> None:
+def test_a_threshold_is_rounded_up_to_a_whole_number(confidence: float, least: int) -> None:
     assert (
         CountedBoxes.from_limits(min_confidence=confidence, min_side_px=0, labels="").min_confidence == least
     )
 
 
-def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
+def test_the_digest_covers_only_what_changes_counts() -> None:
     def digest(**changed: object) -> str:
         limits = {"min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
         limits |= {name: changed.pop(name) for name in limits.keys() & changed.keys()}
@@ -489,7 +489,7 @@ def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
 
 
 @pytest.mark.thorough
-def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(
+def test_a_failing_task_on_the_local_runner_is_one_line_with_its_segment(
     file_footage: Footage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
@@ -543,7 +543,7 @@ def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("in_memory_bytes", [0, 5000])
-def test_what_memory_does_not_hold_is_the_same_bytes(
+def test_data_beyond_the_memory_limit_gives_the_same_bytes(
     manifest: list[str],
     expected: Any,
     tmp_path: Path,
@@ -557,7 +557,7 @@ def test_what_memory_does_not_hold_is_the_same_bytes(
 
 
 @pytest.mark.thorough
-def test_the_local_runner_sorts_within_a_bound_of_memory(
+def test_the_local_runner_sorts_within_a_memory_limit(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = noted_sorts(monkeypatch)
@@ -573,7 +573,7 @@ def test_the_local_runner_sorts_within_a_bound_of_memory(
         ("out of ideas", Retryable, r"the counting job's `sort` failed \(sort: out of ideas\); run it again"),
     ],
 )
-def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
+def test_a_failing_sort_ends_the_job_and_is_not_repeated_in_memory(
     manifest: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -603,7 +603,7 @@ def hadoop_that(tmp_path: Path, does: str) -> str:
     return str(command)
 
 
-def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -> None:
+def test_a_machine_without_hadoop_gets_a_message_with_the_settings(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"no command 'no-such-hadoop'.*HADOOP_HOME") as raised:
         list(
             run_job(
@@ -618,7 +618,7 @@ def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "manifest.txt").stat().st_mode) == 0o600
 
 
-def test_what_hdfs_says_is_said(tmp_path: Path) -> None:
+def test_hdfss_own_error_is_in_the_message(tmp_path: Path) -> None:
     hadoop = hadoop_that(tmp_path, "echo 'WARN: old' >&2; echo 'put: Permission denied' >&2; exit 1")
     with (
         pytest.raises(Retryable, match=r"fs .*failed: put: Permission denied; check that HDFS is running"),

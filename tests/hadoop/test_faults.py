@@ -70,7 +70,7 @@ def two_days(footage: Footage) -> None:
 
 
 @pytest.mark.thorough
-def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_rerun_gives_the_same_bytes(
+def test_killed_at_any_store_call_readers_see_old_or_new_and_a_rerun_gives_the_same_bytes(
     footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
 ) -> None:
     two_days(footage)
@@ -93,7 +93,7 @@ def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_re
 
 
 @pytest.mark.parametrize("call", ["put", "list", "get", "get_range"])
-def test_a_store_that_is_away_for_now_stops_the_aggregation_and_nothing_is_half_published(
+def test_a_temporarily_unavailable_store_stops_the_aggregation_and_nothing_is_half_published(
     footage: Footage, watched: Callable[..., ObjectStore], call: str
 ) -> None:
     two_days(footage)
@@ -126,7 +126,7 @@ def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(
 
 
 @pytest.mark.parametrize("listing", ["mapreduce-output", "metadata"])
-def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(
+def test_an_aggregation_with_an_older_view_never_replaces_a_newer_one(
     footage: Footage, watched: Callable[..., ObjectStore], listing: str
 ) -> None:
     two_days(footage)
@@ -161,7 +161,7 @@ def test_aggregations_that_always_lose_give_up_with_one_line(
 
 
 @pytest.mark.thorough
-def test_two_aggregations_at_once_publish_every_day_once(file_footage: Footage) -> None:
+def test_two_simultaneous_aggregations_publish_every_day_once(file_footage: Footage) -> None:
     for day in range(6):
         file_footage.segment(
             [file_footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(9)]
@@ -296,7 +296,7 @@ def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_seg
         ),
     ],
 )
-def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_rest_is_counted(
+def test_a_damaged_segment_in_the_store_is_named_and_left_out_and_the_rest_is_counted(
     footage: Footage, spoil: Any, reason: str
 ) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
@@ -326,7 +326,7 @@ class Addressed:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
-def test_a_body_cut_short_on_its_way_is_never_counted_and_is_tried_again_later(
+def test_an_interrupted_download_is_never_counted_and_is_retried_later(
     footage: Footage, tmp_path: Path, runner: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     key = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
@@ -364,14 +364,14 @@ def served(body: bytes, *, missing_bytes: int, status: int = 200) -> Iterator[st
         server.server_close()
 
 
-def test_segments_are_read_over_http_too(footage: Footage) -> None:
+def test_segments_can_be_read_over_http_too(footage: Footage) -> None:
     key = footage.segment([footage.frame(NOON_MS, "car")])
     with served(footage.store.get(key), missing_bytes=0) as url:
         assert footage.aggregate(store=Addressed(footage.store, lambda key: url)).frames == 1
 
 
 @pytest.mark.thorough
-def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_another_process(
+def test_an_expired_link_is_told_apart_from_other_failures_even_in_another_process(
     footage: Footage,
 ) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
@@ -385,7 +385,7 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
 @pytest.mark.parametrize(
     ("days", "per_day", "recount"), [(1, 1, False), (2, 2, False), (4, 1, False), (5, 1, True)]
 )
-def test_where_links_end_before_all_is_read_the_days_are_counted_fewer_at_a_time(
+def test_if_links_expire_before_all_is_read_fewer_days_are_counted_at_a_time(
     footage: Footage, twin: Callable[[Footage], Footage], days: int, per_day: int, recount: bool
 ) -> None:
     """Two links of one plan work: a longer job has to be planned in parts."""
@@ -426,7 +426,7 @@ def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signatur
     assert "secret" not in str(raised.value)
 
 
-def test_a_server_that_does_not_answer_is_tried_eight_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_server_is_tried_eight_times(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses: list[str] = []
 
     def unavailable(url: str, _: int) -> None:
@@ -440,7 +440,9 @@ def test_a_server_that_does_not_answer_is_tried_eight_times(monkeypatch: pytest.
     assert addresses == ["http://host/a"] * 8
 
 
-def test_segments_are_read_by_the_hadoop_command_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_can_be_read_by_the_hadoop_command_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = tmp_path / "bin" / "hadoop"
     command.parent.mkdir()
     command.write_text(
@@ -453,13 +455,13 @@ def test_segments_are_read_by_the_hadoop_command_too(tmp_path: Path, monkeypatch
         deque(reading.fetch("hdfs:///b", "segment b"), maxlen=0)
 
 
-def test_an_address_that_is_no_url_is_refused(footage: Footage) -> None:
+def test_an_address_that_is_not_a_url_is_refused(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     with pytest.raises(Exception, match="must begin with file://"):
         footage.aggregate(store=Addressed(footage.store, lambda key: "/etc/passwd"))
 
 
-def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage: Footage) -> None:
+def test_a_broken_run_pointer_is_named_and_its_day_is_counted_again(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     [run] = footage.aggregate().runs
     pointer = next(key for key in footage.objects("mapreduce-output") if "/_runs/" in key)
@@ -470,7 +472,7 @@ def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage: Footage
     assert footage.aggregate().skipped == []
 
 
-def test_a_data_folder_that_cannot_be_written_is_one_line(footage: Footage, tmp_path: Path) -> None:
+def test_an_unwritable_data_folder_is_one_line(footage: Footage, tmp_path: Path) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="FRAMETALLY_DATA_DIR"):
@@ -481,7 +483,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(footage: Footage, tmp_
         )
 
 
-def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(
+def test_a_missing_runner_is_one_line_that_says_what_to_install(
     footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
@@ -495,7 +497,7 @@ def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(
     assert footage.temporary_files() == []
 
 
-def test_an_empty_store_is_no_error_and_has_no_runs(footage: Footage) -> None:
+def test_an_empty_store_is_not_an_error_and_has_no_runs(footage: Footage) -> None:
     report = footage.aggregate()
     assert (report.runs, report.skipped, report.days_up_to_date) == ([], [], 0)
 
@@ -515,7 +517,7 @@ def much_footage(file_footage: Footage) -> Footage:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
-def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
+def test_a_disk_that_fills_up_during_the_job_is_one_line(
     much_footage: Footage,
     tiny_disk: Path,
     watched: Callable[..., ObjectStore],
@@ -543,7 +545,7 @@ def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_whatever_says_that_there_is_no_room_is_told_as_that(
+def test_every_error_about_missing_space_is_reported_as_such(
     footage: Footage, monkeypatch: pytest.MonkeyPatch, code: Any
 ) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])

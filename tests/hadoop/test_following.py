@@ -60,7 +60,7 @@ def followed(
     return tracker, tracker.follow()
 
 
-def test_of_two_boxes_that_overlap_a_track_equally_the_stronger_one_continues_it() -> None:
+def test_if_a_track_overlaps_two_boxes_equally_the_stronger_one_continues_it() -> None:
     stands = [box(ms, 1000) for ms in (0, 200, 400)]
     weaker, stronger = box(600, 900, confidence=8000), box(600, 1100, confidence=9000)
     _, [track] = followed((0, 200, 400, 600), [*stands, weaker, stronger])
@@ -97,9 +97,7 @@ def test_a_track_lives_on_without_a_box_for_as_long_as_its_gap(more_ms: int, goe
     assert followed(times_ms, stands)[1] == [stands if goes_on else stands[:3]]
 
 
-def test_boxes_are_compared_widened_to_both_sides_and_a_track_begins_at_rest_in_the_middle_of_its_box() -> (
-    None
-):
+def test_boxes_are_compared_widened_to_all_sides_and_a_track_begins_at_rest_in_its_boxs_centre() -> None:
     assert widened(100, 200, 50, 40) == (70.0, 188.0, 180.0, 252.0, 110.0 * 64.0)
     motion = Motion(100, 200, 50, 40)
     assert (motion.x, motion.y, motion.width, motion.height) == (125, 220, 50, 40)
@@ -107,7 +105,7 @@ def test_boxes_are_compared_widened_to_both_sides_and_a_track_begins_at_rest_in_
 
 
 @pytest.mark.parametrize(("label", "goes_on_at"), [("person", (2000, 2240)), ("car", (2240, 2000))])
-def test_at_5_frames_a_second_a_neighbour_whose_box_overlaps_only_if_widened_takes_no_persons_track(
+def test_at_5_fps_a_neighbour_that_overlaps_only_when_widened_does_not_take_a_persons_track(
     label: str, goes_on_at: tuple[int, int]
 ) -> None:
     # As detected, the lower box overlaps by 0.25 and the right one by 0.11; widened, by 0.45 and 0.47.
@@ -116,7 +114,7 @@ def test_at_5_frames_a_second_a_neighbour_whose_box_overlaps_only_if_widened_tak
     assert (track[-1].left, track[-1].top) == goes_on_at
 
 
-def test_a_truck_goes_on_with_the_box_of_a_truck_though_that_of_a_car_overlaps_more() -> None:
+def test_a_truck_continues_with_a_trucks_box_even_if_a_cars_box_overlaps_more() -> None:
     boxes = [box(time_ms, 2000, label="truck") for time_ms in (0, 200)]
     boxes += [box(400, 2100, label="truck"), box(400, 2050)]
     _, [track] = followed([0, 200, 400], boxes)
@@ -125,7 +123,7 @@ def test_a_truck_goes_on_with_the_box_of_a_truck_though_that_of_a_car_overlaps_m
     assert [one.label for one in alone] == ["truck", "truck", "car"]
 
 
-def test_boxes_overlap_from_a_tenth_of_a_pixel_on() -> None:
+def test_boxes_overlap_if_they_share_a_tenth_of_a_pixel() -> None:
     for left, top, shared in ((1299, 2000, HEIGHT), (1000, 2399, WIDTH), (1300, 2000, 0), (1000, 2400, 0)):
         both = 2 * WIDTH * HEIGHT - shared
         assert overlap_of(box(0, 1000), box(0, left, top)) == shared / both
@@ -192,18 +190,18 @@ def test_a_fast_object_is_clear_of_its_box_before(step: int, is_followed: bool) 
     assert found == ([[0, 1, 2, 3]] if is_followed else [])
 
 
-def test_a_fast_object_is_followed_though_two_frames_have_one_time() -> None:
+def test_a_fast_object_is_followed_even_if_two_frames_have_the_same_time() -> None:
     times_ms = (0, 0, 200, 400, 600, 800, 1000, 1200)
     assert leaps(dict.fromkeys((0, 2, 3, 4), (WIDTH, HEIGHT)), times_ms) == [[0, 2, 3, 4]]
 
 
-def test_the_pictures_of_another_size_begin_where_a_box_is_not_of_the_size_before() -> None:
+def test_a_change_of_size_is_where_a_box_has_another_picture_size_than_the_one_before() -> None:
     small, large = (640, 480), (1280, 960)
     sizes = [small, large, large, small]
     assert size_changes([box(200 * n, 1000, size=size) for n, size in enumerate(sizes)]) == [1, 3]
 
 
-def test_an_hour_tells_the_minutes_in_which_its_pictures_get_another_shape() -> None:
+def test_an_hour_lists_the_minutes_in_which_its_pictures_change_shape() -> None:
     wide, large, high = (640, 360), (1280, 720), (360, 640)
     sizes = {1_000: wide, 30_000: large, 61_000: large, 121_000: large, 122_000: high, 180_000: high}
 

@@ -55,7 +55,7 @@ def batches(footage: Footage, media: tuple[str, ...], days: range) -> list[list[
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
-def test_counts_without_a_forgotten_medium_are_those_of_never_having_had_it(
+def test_counts_without_a_forgotten_medium_are_as_if_it_had_never_existed(
     file_footage: Footage, tmp_path: Path, runner: str
 ) -> None:
     footage = file_footage
@@ -94,7 +94,7 @@ def test_a_range_is_dropped_and_the_rest_stays(footage: Footage) -> None:
     assert footage.aggregate().frames == 1
 
 
-def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage: Footage, tmp_path: Path) -> None:
+def test_a_day_without_any_frame_left_is_empty_in_the_index_too(footage: Footage, tmp_path: Path) -> None:
     footage.segments(batches(footage, (MEDIUM,), range(1)))
     footage.aggregate()
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")) as index:
@@ -113,7 +113,7 @@ def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage: Footage, tm
         assert index.evidence(CountQuery(model=series.model, base_interval_s=60)) == []
 
 
-def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_paths(footage: Footage) -> None:
+def test_a_mediums_next_revision_counts_even_though_its_frames_have_the_same_paths(footage: Footage) -> None:
     frames = [footage.frame(NOON_MS + n * 1_000, "car", index=n) for n in range(3)]
     footage.segment(frames)
     footage.segment(
@@ -128,7 +128,7 @@ def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_pa
 
 
 @given(st.one_of(st.none(), st.text(max_size=5), st.integers(), st.just(MEDIUM)))
-def test_both_decoders_read_the_medium_alike(media: object) -> None:
+def test_both_decoders_read_the_medium_in_the_same_way(media: object) -> None:
     fields = {
         "image_path": "images/gate/2026-01-01/1-ababababab12-0.jpg",
         "source": "gate",
@@ -159,7 +159,7 @@ def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage: Footage
     assert plan.not_counted() == {first: {MEDIUM: [(None, None)]}}
 
 
-def test_what_another_source_forgets_is_no_part_of_the_footage_within_zones() -> None:
+def test_zone_footage_is_unaffected_by_what_another_source_forgets() -> None:
     box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
 
     def within_zones(*sources: str) -> str:

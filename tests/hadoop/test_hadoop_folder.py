@@ -10,7 +10,7 @@ from tests.hadoop.conftest import Footage
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_line_of_a_part_file_in_the_readme_is_one_of_a_run(footage: Footage) -> None:
+def test_the_readmes_example_line_is_one_of_a_runs_part_file(footage: Footage) -> None:
     noon_ms = 1_767_268_800_000
     footage.segment([footage.frame(noon_ms, "car")])
     footage.aggregate()

@@ -132,7 +132,7 @@ def addresses(footage: Footage, watched: Callable[..., ObjectStore], **how: Any)
 
 
 @pytest.mark.parametrize("runner", first_quick(["inline", "local"]))
-def test_a_late_segment_has_its_hour_read_and_no_other(
+def test_only_the_hour_of_a_late_segment_is_read(
     three_hours: Footage, watched: Callable[..., ObjectStore], runner: str
 ) -> None:
     first = next(iter(three_hours.objects("metadata")))
@@ -144,7 +144,7 @@ def test_a_late_segment_has_its_hour_read_and_no_other(
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
+def test_only_the_sources_of_changed_hours_are_decoded_in_a_segment_of_many(
     footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_ms = NOON_MS + 1_800_000
@@ -168,7 +168,7 @@ def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     assert stands(footage) == from_nothing(footage)
 
 
-def test_the_segments_of_a_day_are_sorted_into_hours_once(
+def test_a_days_segments_are_sorted_into_hours_once(
     three_hours: Footage,
 ) -> None:
     late(three_hours)
@@ -178,7 +178,7 @@ def test_the_segments_of_a_day_are_sorted_into_hours_once(
     assert HourInputs.segments_by_hour.cache_info().misses == 1
 
 
-def test_a_changed_zone_changes_the_identity_of_the_hours_within_it_and_of_no_other() -> None:
+def test_a_changed_zone_changes_only_the_identity_of_the_hours_within_it() -> None:
     noon, digest = NOON_MS // HOUR_MS, HourDigest((1, 2), is_own=True)
     segments = DaySegments({("gate", noon): digest, ("gate", noon + 2): digest})
     day = HourInputs(DayKey("tiny-1", 60, keys.utc_day(NOON_MS)), CountParams(), segments, (), (), {})
@@ -198,7 +198,7 @@ def test_a_changed_zone_changes_the_identity_of_the_hours_within_it_and_of_no_ot
     assert [of_later[hour] == of_box[hour] for hour in within] == [True, False]
 
 
-def test_footage_that_is_forgotten_has_its_hours_read_and_no_other(
+def test_only_the_hours_of_forgotten_footage_are_read(
     three_hours: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     forget(three_hours, MEDIA[0], from_ms=NOON_MS + 2 * HOUR_MS + 60_000)
@@ -207,7 +207,7 @@ def test_footage_that_is_forgotten_has_its_hours_read_and_no_other(
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_other_settings_count_every_hour_and_so_does_all(
+def test_other_settings_recount_every_hour_and_so_does_all(
     three_hours: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     report, read = addresses(three_hours, watched, count_min_confidence=0.5)
@@ -234,7 +234,7 @@ def flip(store: ObjectStore, key: str) -> None:
 
 @pytest.mark.parametrize("harm", first_quick([flip, tear, lose]))
 @pytest.mark.parametrize("name", ["part-00000.gz", "_hours.json"])
-def test_a_run_that_is_damaged_is_one_line_and_its_day_is_counted_from_segments(
+def test_a_damaged_run_is_one_line_and_its_day_is_counted_from_segments(
     three_hours: Footage, harm: Callable[[ObjectStore, str], None], name: str
 ) -> None:
     [run] = current_runs(three_hours.store)
@@ -248,7 +248,7 @@ def test_a_run_that_is_damaged_is_one_line_and_its_day_is_counted_from_segments(
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_hour_files_that_are_gone_are_one_line_and_counted_again(
+def test_missing_hour_files_are_one_line_and_are_counted_again(
     three_hours: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     lost = [*three_hours.objects("hours")][1:3]
@@ -264,7 +264,7 @@ def test_hour_files_that_are_gone_are_one_line_and_counted_again(
 
 
 @pytest.mark.parametrize("harm", first_quick([flip, tear, lose]))
-def test_a_damaged_hour_file_is_named_by_its_readers_and_healed_by_all(
+def test_readers_name_a_damaged_hour_file_and_all_heals_it(
     three_hours: Footage, harm: Callable[[ObjectStore, str], None]
 ) -> None:
     [run] = current_runs(three_hours.store)
@@ -295,7 +295,7 @@ def test_a_list_of_another_version_is_one_line_and_its_day_is_counted_from_segme
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_a_disk_that_is_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(
+def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(
     three_hours: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     late(three_hours)
@@ -337,7 +337,7 @@ def test_two_writers_of_one_day_write_the_same_files(three_hours: Footage) -> No
         assert other.objects("hours") == three_hours.objects("hours")
 
 
-def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Footage) -> None:
+def test_an_hour_with_a_line_set_aside_is_read_every_time(three_hours: Footage) -> None:
     first, *others = drive(three_hours, NOON_MS + 1_200_000, first=500)
     boxes: Any = [msgspec.structs.replace(first.detections[0], label=12345)]
     three_hours.segment([msgspec.structs.replace(first, detections=boxes), *others])
@@ -349,7 +349,7 @@ def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Fo
 
 
 @pytest.mark.thorough
-def test_killed_at_every_failpoint_while_hours_are_kept_a_rerun_gives_the_bytes_of_a_quiet_run(
+def test_killed_at_any_failpoint_with_kept_hours_a_rerun_gives_the_bytes_of_an_undisturbed_run(
     three_hours: Footage, tmp_path: Path
 ) -> None:
     late(three_hours)

@@ -61,7 +61,7 @@ def without(field: str) -> bytes:
     return json.dumps({name: value for name, value in json.loads(LINE).items() if name != field}).encode()
 
 
-def test_a_line_as_it_is_written_is_read() -> None:
+def test_a_line_is_read_as_it_is_written() -> None:
     assert decoded(decode_frame, LINE) == decoded(decode_with_standard_library, LINE)
     assert decoded(decode_frame, LINE)[3:] == (
         "exif",
@@ -84,7 +84,7 @@ def test_a_line_as_it_is_written_is_read() -> None:
         LINE.replace(b'"gate"', b'"\\ud83d\\ude97"'),
     ],
 )
-def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line: Any) -> None:
+def test_both_decoders_read_what_a_newer_writer_may_add_or_write_differently(line: Any) -> None:
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line) is not None
 
 
@@ -145,7 +145,7 @@ def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line: An
         LINE.replace(b"0.25", b"1e999"),
     ],
 )
-def test_what_is_no_frame_is_refused_by_both(line: Any) -> None:
+def test_both_decoders_refuse_what_is_not_a_frame(line: Any) -> None:
     assert decoded(decode_frame, line) is None
     assert decoded(decode_with_standard_library, line) is None
 
@@ -159,7 +159,7 @@ def test_what_is_no_frame_is_refused_by_both(line: Any) -> None:
     ),
 )
 @example(at=0, length=0, put=b" ")
-def test_a_line_with_any_bytes_changed_is_the_same_to_both(at: int, length: int, put: Any) -> None:
+def test_both_decoders_agree_on_a_line_with_any_bytes_changed(at: int, length: int, put: Any) -> None:
     line = LINE[:at] + put + LINE[at + length :]
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
@@ -175,13 +175,13 @@ json_values = st.recursive(
     name=st.sampled_from(["v", "image_path", "source", "captured_at_ms", "model", "detections", "other"]),
     value=json_values,
 )
-def test_a_field_with_any_value_is_the_same_to_both(name: Any, value: Any) -> None:
+def test_both_decoders_agree_on_a_field_with_any_value(name: Any, value: Any) -> None:
     line = with_fields(**{name: value})
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
 
 @given(name=st.sampled_from(["label", "confidence", "box", "other"]), value=json_values)
-def test_a_detections_field_with_any_value_is_the_same_to_both(name: Any, value: Any) -> None:
+def test_both_decoders_agree_on_a_detections_field_with_any_value(name: Any, value: Any) -> None:
     line = with_detection(**{name: value})
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
@@ -197,7 +197,7 @@ def together(lines: list[bytes]) -> Any:
     return None if frames is None else [decoded(lambda _, frame=frame: frame, b"") for frame in frames]
 
 
-def test_many_good_lines_are_read_together_to_what_they_are_one_by_one() -> None:
+def test_many_good_lines_read_together_give_the_same_as_one_by_one() -> None:
     lines = [LINE, with_detection(label="größer"), with_fields(detections=[]), LINE]
     assert together(lines) == one_by_one(lines) is not None
     spaced = [b" " + line + b" " for line in lines]  # none of these is read together with others at first
@@ -227,7 +227,7 @@ def test_many_good_lines_are_read_together_to_what_they_are_one_by_one() -> None
         [b"[" + LINE, LINE + b"]"],
     ],
 )
-def test_of_many_lines_with_a_bad_one_none_is_read_together(lines: list[Any]) -> None:
+def test_many_lines_with_a_bad_one_among_them_are_not_read_together(lines: list[Any]) -> None:
     assert one_by_one(lines) is None
     assert together(lines) is None
 
@@ -240,7 +240,7 @@ def test_of_many_lines_with_a_bad_one_none_is_read_together(lines: list[Any]) ->
         max_size=4,
     ),
 )
-def test_lines_with_any_bytes_changed_are_never_read_together_to_something_else(
+def test_lines_with_any_bytes_changed_never_give_something_else_when_read_together(
     at: int, length: int, put: Any
 ) -> None:
     text = b"\n".join([LINE] * 3)
@@ -262,7 +262,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_keys_and_records_are_written_to_the_same_bytes(value: object) -> None:
+def test_both_encoders_write_keys_and_records_to_the_same_bytes(value: object) -> None:
     plain = encode_with_standard_library(value)
     assert to_json(value) == plain
     assert from_json(plain) == json.loads(plain)

@@ -78,7 +78,7 @@ def recorder_files(footage: Footage) -> MediaManifest:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
-def test_recorder_files_that_overlap_count_as_the_file_that_was_not_cut(
+def test_overlapping_recorder_files_count_like_the_uncut_file(
     file_footage: Footage, tmp_path: Path, runner: str
 ) -> None:
     footage = file_footage
@@ -108,7 +108,7 @@ def test_an_overlap_on_one_day_makes_no_other_day_stale(footage: Footage) -> Non
     assert footage.aggregate().runs == []
 
 
-def test_forgetting_the_one_that_counts_brings_the_others_frames_back(footage: Footage) -> None:
+def test_forgetting_the_counted_file_brings_the_others_frames_back(footage: Footage) -> None:
     late = recorder_files(footage)
     assert footage.aggregate().frames == 198
     early = msgspec.structs.replace(late, sha256=EARLY, source="gate")
@@ -120,7 +120,7 @@ def test_forgetting_the_one_that_counts_brings_the_others_frames_back(footage: F
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("wins", "frames"), [("first", 198), ("last", 198), ("all", 209)])
-def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
+def test_a_setting_decides_which_file_counts_and_changing_it_counts_again(
     footage: Footage, wins: str, frames: int
 ) -> None:
     recorder_files(footage)
@@ -139,13 +139,13 @@ def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
     assert losers == {"first": {LATE}, "last": {EARLY}, "all": set()}[wins]
 
 
-def test_without_overlaps_the_setting_first_counts_as_earlier_versions_did(footage: Footage) -> None:
+def test_without_overlaps_the_setting_first_keeps_the_digest_of_earlier_versions(footage: Footage) -> None:
     before = settings_params(footage.settings).digest()
     assert before == settings_params(footage.settings.model_copy(update={"count_overlaps": "first"})).digest()
     assert before != settings_params(footage.settings.model_copy(update={"count_overlaps": "last"})).digest()
 
 
-def test_a_manifest_that_cannot_be_read_is_named_and_the_days_are_counted(footage: Footage) -> None:
+def test_an_unreadable_manifest_is_named_and_the_days_are_counted(footage: Footage) -> None:
     recorder_files(footage)
     footage.store.put(keys.media_key("ee" * 32), b"{")
     report = footage.aggregate()
@@ -169,7 +169,7 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
     assert not report.failed
 
 
-def test_a_file_that_grew_fails_no_check_and_is_counted_as_its_last_version_alone(
+def test_a_growing_file_fails_no_check_and_counts_only_in_its_last_version(
     footage: Footage, tmp_path: Path
 ) -> None:
     early, late = video(footage, EARLY, NOON_MS, 51), video(footage, LATE, NOON_MS, 101)
@@ -187,7 +187,7 @@ def test_a_file_that_grew_fails_no_check_and_is_counted_as_its_last_version_alon
     assert footage.parts() == alone.parts()
 
 
-def test_clips_that_follow_each_other_pass_all_checks_and_each_moment_counts_once(footage: Footage) -> None:
+def test_consecutive_clips_pass_all_checks_and_each_moment_counts_once(footage: Footage) -> None:
     """With names in whole seconds: 0 to 20.4 s, and footage from 20.5 s on that claims to begin at 20 s."""
     video(footage, EARLY, NOON_MS, 103)
     video(footage, LATE, NOON_MS + 20_000, 103)
@@ -201,7 +201,7 @@ def test_clips_that_follow_each_other_pass_all_checks_and_each_moment_counts_onc
 
 
 @pytest.mark.parametrize(("lost", "passed"), [(1, True), (2, None)])
-def test_where_clips_follow_each_other_one_more_missing_frame_is_no_doubt_and_two_are(
+def test_between_consecutive_clips_one_missing_frame_passes_the_check_and_two_do_not(
     footage: Footage, lost: int, passed: bool | None
 ) -> None:
     video(footage, EARLY, NOON_MS, 103)
@@ -213,7 +213,7 @@ def test_where_clips_follow_each_other_one_more_missing_frame_is_no_doubt_and_tw
     assert checks[COVERAGE_EQUALS_MANIFESTS] is passed
 
 
-def test_an_overlap_of_the_minute_after_midnight_leaves_the_footage_of_the_day_before_as_it_is(
+def test_an_overlap_just_after_midnight_leaves_the_previous_days_footage_unchanged(
     footage: Footage,
 ) -> None:
     midnight_ms = NOON_MS + DAY_MS // 2
@@ -229,7 +229,7 @@ def test_an_overlap_of_the_minute_after_midnight_leaves_the_footage_of_the_day_b
     ]
 
 
-def test_a_history_names_the_overlap_that_is_new_and_no_earlier_one(footage: Footage) -> None:
+def test_a_history_names_a_new_overlap_and_no_earlier_one(footage: Footage) -> None:
     recorder_files(footage)
     footage.aggregate()
     video(footage, "ef" * 32, NOON_MS + 30_000, 101)
@@ -287,7 +287,7 @@ def test_an_aggregation_of_an_unchanged_store_reads_no_manifest(
     assert len(reads.keys) == 2
 
 
-def test_a_manifest_that_is_new_or_changed_or_gone_since_the_last_aggregation_is_seen(
+def test_a_new_changed_or_removed_manifest_since_the_last_aggregation_is_noticed(
     file_footage: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     footage = file_footage
@@ -305,7 +305,7 @@ def test_a_manifest_that_is_new_or_changed_or_gone_since_the_last_aggregation_is
     assert (counted, reads.keys) == ([209, 198, 203, 209], [late.key, late.key])
 
 
-def test_a_manifest_of_a_store_without_versions_is_read_each_time(
+def test_a_manifest_in_a_store_without_versions_is_read_every_time(
     file_footage: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     recorder_files(file_footage)
@@ -337,7 +337,7 @@ def no_file(path: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("harm", [Path.unlink, flip, of_an_earlier_layout, no_file])
-def test_notes_of_manifests_that_are_lost_or_damaged_are_never_believed(
+def test_lost_or_damaged_notes_of_manifests_are_never_believed(
     file_footage: Footage, watched: Callable[..., ObjectStore], harm: Callable[[Path], None]
 ) -> None:
     recorder_files(file_footage)

@@ -34,7 +34,7 @@ DAY = DayKey("tiny-1", 60, "2026-01-01")
 
 
 @pytest.mark.parametrize("held_bytes", [1, 120, 10_000])
-def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
+def test_lines_of_many_days_come_back_sorted_by_day_whatever_fits_in_memory(
     tmp_path: Path, held_bytes: int
 ) -> None:
     lines = [(number % 3, b"%d\tx\n" % number) for number in range(50)]
@@ -66,7 +66,7 @@ def coverage(number: int) -> bytes:
     return b'["coverage","gate",%d]\t%b\n' % (number, body)
 
 
-def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(
+def test_parts_are_split_by_number_of_lines_and_named_in_order(
     footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [coverage(number) for number in range(1, 6)]
@@ -83,7 +83,7 @@ def test_a_run_without_a_line_has_no_part(footage: Footage, tmp_path: Path) -> N
     assert (run.parts, run.frames) == ([], 0)
 
 
-def test_a_pointer_that_is_there_is_left_as_it_is(footage: Footage, tmp_path: Path) -> None:
+def test_an_existing_pointer_is_left_as_it_is(footage: Footage, tmp_path: Path) -> None:
     first = publish(footage.store, tmp_path, [coverage(1)])
     objects = footage.objects("mapreduce-output")
     assert first is not None
@@ -91,7 +91,7 @@ def test_a_pointer_that_is_there_is_left_as_it_is(footage: Footage, tmp_path: Pa
     assert footage.objects("mapreduce-output") == objects
 
 
-def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., ObjectStore]) -> None:
+def test_the_pointer_is_written_last(footage: Footage, watched: Callable[..., ObjectStore]) -> None:
     puts = []
     footage.segment([footage.frame(NOON_MS, "car")])
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
@@ -137,7 +137,7 @@ def test_an_aggregation_that_publishes_its_days_plans_once(
     assert len(listed) == 1
 
 
-def test_progress_says_what_is_at_hand(footage: Footage) -> None:
+def test_progress_names_the_current_work(footage: Footage) -> None:
     said = []
 
     class Progress:

@@ -62,7 +62,7 @@ def test_an_aggregation_with_nothing_new_reads_no_segment(
     assert reads.keys == []
 
 
-def test_of_many_segments_only_the_header_of_a_new_one_is_read(
+def test_of_many_segments_only_a_new_ones_header_is_read(
     filmed: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     filmed.aggregate()
@@ -72,7 +72,7 @@ def test_of_many_segments_only_the_header_of_a_new_one_is_read(
     assert reads.keys == [new, new]  # its header; its address for the job
 
 
-def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of_them_again(
+def test_a_dry_run_reads_new_headers_and_the_aggregation_does_not_read_them_again(
     filmed: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     reads = Reads(filmed, watched)
@@ -82,7 +82,7 @@ def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of
     assert (headers, len(reads.keys)) == (8, 8 + 7)  # of the archive also its lines; then all addresses
 
 
-def test_a_ledger_that_is_lost_changes_nothing(filmed: Footage) -> None:
+def test_a_lost_ledger_changes_nothing(filmed: Footage) -> None:
     filmed.aggregate()
     published = filmed.objects("mapreduce-output")
     for path in filmed.settings.data_dir.glob("ledger.sqlite*"):
@@ -91,7 +91,7 @@ def test_a_ledger_that_is_lost_changes_nothing(filmed: Footage) -> None:
     assert filmed.objects("mapreduce-output") == published
 
 
-def test_a_segment_that_was_put_again_is_read_again(
+def test_a_segment_that_is_put_again_is_read_again(
     filmed: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     filmed.aggregate()
@@ -129,9 +129,7 @@ def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
 
 
 @given(st.lists(st.integers(0, 100)), st.integers(1, 100))
-def test_splits_hold_every_segment_once_in_order_and_no_more_than_their_size(
-    sizes: Any, split_bytes: int
-) -> None:
+def test_splits_hold_every_segment_once_in_order_within_their_size(sizes: Any, split_bytes: int) -> None:
     splits = plan_splits(((str(n), size) for n, size in enumerate(sizes)), split_bytes=split_bytes)
     assert [key for split in splits for key in split] == [str(n) for n in range(len(sizes))]
     held = [[sizes[int(key)] for key in split] for split in splits]
@@ -144,7 +142,7 @@ def ignore(*_: object) -> None:
 
 
 @pytest.mark.parametrize("segments", [40, 400])
-def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage: Footage, segments: int) -> None:
+def test_a_mappers_memory_does_not_grow_with_its_input(file_footage: Footage, segments: int) -> None:
     """Its memory and its batches in bytes: the same for ten times the segments."""
     footage = file_footage
     frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(50)]

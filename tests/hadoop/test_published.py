@@ -77,7 +77,7 @@ def film(footage: Footage, count: int, first: int = 0, start_ms: int = NOON_MS, 
     return footage.segment([footage.frame(start_ms + n, "car", index=n) for n in numbers], **options)
 
 
-def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(footage: Footage) -> None:
+def test_a_dead_letter_after_the_count_corrects_the_report(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     footage.aggregate()
@@ -90,7 +90,7 @@ def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(foota
     assert verdicts(footage) == {}
 
 
-def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(footage: Footage) -> None:
+def test_a_medium_completed_after_the_count_corrects_the_report(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=5, state="producing")
     footage.aggregate()
@@ -100,7 +100,7 @@ def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(foot
     assert verdicts(footage) == {}
 
 
-def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model_right(
+def test_a_restored_segment_of_another_day_corrects_the_reports_of_its_model(
     footage: Footage,
 ) -> None:
     film(footage, 5)
@@ -116,7 +116,7 @@ def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model
     assert verdicts(footage) == {}
 
 
-def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(
+def test_a_rewritten_report_equals_that_of_a_count_from_scratch(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     film(footage, 5)
@@ -133,7 +133,7 @@ def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(
     assert footage.objects("mapreduce-output") == late.objects("mapreduce-output")
 
 
-def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_read(
+def test_an_unchanged_report_is_not_written_and_reads_no_part_file(
     footage: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     film(footage, 5)
@@ -144,7 +144,7 @@ def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_rea
     assert not any("put" in call or "/part-" in key for call, key in calls)
 
 
-def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_day_is_published(
+def test_frames_with_unreadable_lines_are_named_and_the_rest_of_the_day_is_published(
     footage: Footage,
 ) -> None:
     key = film(footage, 5)
@@ -157,7 +157,7 @@ def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_
     assert [item.name for item in report.skipped] == [f"{key}, line 2"]
 
 
-def test_a_segment_whose_header_can_no_longer_be_read_is_named_and_the_rest_of_the_day_is_published(
+def test_a_segment_with_an_unreadable_header_is_named_and_the_rest_of_the_day_is_published(
     footage: Footage,
 ) -> None:
     key = film(footage, 5)
@@ -170,7 +170,7 @@ def test_a_segment_whose_header_can_no_longer_be_read_is_named_and_the_rest_of_t
 
 
 @pytest.mark.parametrize("harm", ["part", "report"])
-def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage: Footage, harm: str) -> None:
+def test_damage_to_a_published_day_does_not_stop_an_aggregation(footage: Footage, harm: str) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     [run] = footage.aggregate().runs
@@ -194,7 +194,7 @@ def late_footage(footage: Footage) -> None:
     film(footage, 50, first=100, start_ms=NOON_MS + 600_000)
 
 
-def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_says_why(
+def test_late_footage_of_a_day_with_expired_segments_is_not_published_and_the_line_says_why(
     expired: Footage,
 ) -> None:
     before = expired.parts()
@@ -214,7 +214,7 @@ def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_s
 
 
 @pytest.mark.parametrize("ends", [(None, None), (NOON_MS - DAY_MS, None), (None, NOON_MS + DAY_MS)])
-def test_counting_all_days_again_takes_nothing_from_a_day_whose_segments_are_gone(
+def test_counting_all_days_again_takes_nothing_from_a_day_with_expired_segments(
     expired: Footage, ends: tuple[int | None, int | None]
 ) -> None:
     before = expired.parts()
@@ -226,7 +226,7 @@ def test_counting_all_days_again_takes_nothing_from_a_day_whose_segments_are_gon
     assert expired.parts().items() >= before.items()
 
 
-def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired: Footage) -> None:
+def test_the_rest_of_a_day_is_published_on_request(expired: Footage) -> None:
     late_footage(expired)
     of_the_day = DaySelection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)
     report = expired.aggregate(selection=of_the_day)
@@ -235,7 +235,7 @@ def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired: Footage)
 
 
 @pytest.mark.parametrize(("days", "said"), [(30, 0), (0, 1)])
-def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_were_to_be_kept(
+def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_should_have_been_kept(
     expired: Footage, days: int, said: int
 ) -> None:
     before = expired.parts()
@@ -256,7 +256,7 @@ def forget(footage: Footage, *, source: str = "gate", from_ms: int | None = None
     footage.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
 
 
-def test_what_was_forgotten_is_not_taken_for_lost(footage: Footage) -> None:
+def test_forgotten_footage_is_not_mistaken_for_lost_footage(footage: Footage) -> None:
     film(footage, 5)
     footage.aggregate()
     forget(footage, from_ms=NOON_MS + 3)
@@ -265,7 +265,9 @@ def test_what_was_forgotten_is_not_taken_for_lost(footage: Footage) -> None:
 
 
 @pytest.mark.parametrize("days", [0, 30])
-def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired: Footage, days: int) -> None:
+def test_a_forget_that_a_day_with_expired_segments_cannot_follow_is_named(
+    expired: Footage, days: int
+) -> None:
     before = expired.parts()
     forget(expired, from_ms=NOON_MS + 120_007)
     report = expired.aggregate(store_metadata_days=days)
@@ -273,12 +275,12 @@ def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired:
     assert expired.parts() == before
 
 
-def test_a_setting_that_a_day_of_expired_segments_cannot_follow_is_named(expired: Footage) -> None:
+def test_a_setting_that_a_day_with_expired_segments_cannot_follow_is_named(expired: Footage) -> None:
     report = expired.aggregate(store_metadata_days=30, count_labels="car")
     assert (report.runs, [skipped.name for skipped in report.skipped]) == ([], ["tiny-1, 2026-01-01"])
 
 
-def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage: Footage) -> None:
+def test_a_source_with_expired_segments_can_still_be_forgotten(footage: Footage) -> None:
     gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n, source="yard") for n in range(4)])
     film(footage, 5)
     footage.aggregate()
@@ -288,7 +290,7 @@ def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage: Footag
     assert (report.frames, report.skipped) == (5, [])
 
 
-def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(
+def test_a_segment_that_disappears_during_the_count_reduces_nothing(
     footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = film(footage, 5)
@@ -307,7 +309,9 @@ def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(
     assert footage.parts() == before
 
 
-def test_a_damaged_segment_of_another_day_takes_the_guard_from_no_other(expired: Footage) -> None:
+def test_a_damaged_segment_of_another_day_does_not_remove_the_protection_of_this_one(
+    expired: Footage,
+) -> None:
     film(expired, 3, first=900, start_ms=NOON_MS + DAY_MS, spoil=lambda data: data[:-30])
     before = expired.parts()
     late_footage(expired)

@@ -70,7 +70,7 @@ def test_only_the_days_that_the_range_touches_are_counted(
     assert len(footage.aggregate().runs) == 3 - len(counted)
 
 
-def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(
+def test_days_counted_one_by_one_have_the_same_bytes_as_days_counted_together(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     three_days(footage)
@@ -82,7 +82,7 @@ def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(
     assert footage.objects("mapreduce-output") == at_once.objects("mapreduce-output")
 
 
-def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage) -> None:
+def test_all_recounts_up_to_date_days_to_the_same_bytes(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate()
     before = footage.parts()
@@ -97,7 +97,7 @@ def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage)
     assert footage.aggregate().runs == []
 
 
-def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(footage: Footage) -> None:
+def test_a_dry_run_names_what_an_aggregation_then_does_and_changes_nothing(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate(selection=DaySelection(from_ms=None, to_ms=MIDNIGHT_MS + DAY_MS))
     before = footage.objects("")
@@ -114,7 +114,7 @@ def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(f
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("cut", [0, 20])
-def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segment_is_restored(
+def test_a_day_with_a_damaged_segment_keeps_one_listed_state_until_it_is_restored(
     footage: Footage, cut: int
 ) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
@@ -137,7 +137,7 @@ def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segmen
     assert plan(footage).days == []
 
 
-def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in_another_state(
+def test_a_day_counted_with_other_settings_and_back_is_listed_in_another_state(
     footage: Footage,
 ) -> None:
     three_days(footage)
@@ -162,7 +162,7 @@ def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(fo
     assert plan(footage, runner="spark").estimated_s is None
 
 
-def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage: Footage) -> None:
+def test_notes_of_counts_are_kept_next_to_the_data_and_not_in_the_store(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate()
     [noted] = read_pace(footage.settings.data_dir, "inline")
@@ -172,7 +172,7 @@ def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage:
     assert len(read_pace(footage.settings.data_dir, "inline")) == 1
 
 
-def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
+def test_a_killed_processs_half_written_note_is_ignored(tmp_path: Path) -> None:
     note_pace(tmp_path, Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1))
     with (tmp_path / "aggregations.jsonl").open("ab") as file:
         file.write(b'{"runner":"inl\n')
@@ -180,7 +180,7 @@ def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
     assert estimate_s(read_pace(tmp_path, "inline"), 20) == pytest.approx(2.0)
 
 
-def test_the_file_of_notes_stays_small_however_often_is_counted(tmp_path: Path) -> None:
+def test_the_notes_file_stays_small_however_often_days_are_counted(tmp_path: Path) -> None:
     done = Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1.25)
     file = tmp_path / "aggregations.jsonl"
     file.write_bytes(b'{"runner":"spark","days":1,"segments":1,"bytes":10,"seconds":1.25}\n' * 4000)
@@ -199,7 +199,7 @@ def test_a_period_is_a_number_and_a_unit(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0s", "15", "m", "-1m", "1.5h", "25h", "15 m", "٣s"])
-def test_a_period_that_is_none_is_one_line(text: str) -> None:
+def test_an_invalid_period_is_one_line(text: str) -> None:
     with pytest.raises(Misconfigured, match="write it like 15s, 15m or 1h"):
         parse_period_s("--every", text)
 
@@ -225,7 +225,7 @@ class Clock:
         (900, [1200, 1], [0, 1205]),
     ],
 )
-def test_rounds_begin_at_the_period_and_after_a_long_one_there_is_a_rest_of_5_s_or_a_period_at_most(
+def test_rounds_start_at_the_period_and_after_a_long_one_pause_5_s_or_a_period_at_most(
     period_s: int, takes_s: list[float], begin_s: list[float]
 ) -> None:
     clock, began = Clock(), []
@@ -247,7 +247,7 @@ def test_rounds_begin_at_the_period_and_after_a_long_one_there_is_a_rest_of_5_s_
 
 
 @pytest.mark.parametrize(("period_s", "tries"), [(10, 7), (900, 2)])
-def test_a_round_that_fails_for_now_is_tried_again_within_a_minute_and_said_once_a_minute(
+def test_a_temporarily_failing_round_is_retried_within_a_minute_and_reported_once_a_minute(
     period_s: float, tries: int
 ) -> None:
     clock, said, tried = Clock(), [], []
@@ -272,7 +272,7 @@ def test_a_round_that_fails_for_now_is_tried_again_within_a_minute_and_said_once
     assert len(tried) == tries
 
 
-def test_what_a_person_must_change_ends_the_rounds() -> None:
+def test_an_error_that_a_person_must_mend_ends_the_rounds() -> None:
     def work() -> None:
         raise Misconfigured("no mrjob")
 
@@ -280,7 +280,7 @@ def test_what_a_person_must_change_ends_the_rounds() -> None:
         repeat(work, period_s=10, should_stop=lambda: False, progress=NoProgress())
 
 
-def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
+def test_only_one_process_at_a_time_holds_the_lock(tmp_path: Path) -> None:
     said, inside = [], []
 
     def second() -> None:
@@ -321,7 +321,7 @@ def frametally(*arguments: object, **env: str) -> Finished:
 
 
 @pytest.mark.thorough
-def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_then_what_changed(
+def test_an_upgraded_folder_names_its_days_before_recounting_them_and_then_what_changed(
     file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     footage = file_footage
@@ -358,7 +358,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     assert "earlier version" not in "".join(output_of("aggregate", "--dry-run"))
 
 
-def test_a_log_has_a_line_of_the_first_round_and_of_those_that_did_something(
+def test_the_log_has_a_line_for_the_first_round_and_for_each_that_did_something(
     file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     footage = file_footage
@@ -380,7 +380,7 @@ def test_a_log_has_a_line_of_the_first_round_and_of_those_that_did_something(
 
 
 @pytest.mark.thorough
-def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
+def test_the_command_line_does_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
     footage = file_footage
     three_days(footage)
     place = {
@@ -419,7 +419,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
 
 
 @pytest.mark.thorough
-def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage: Footage) -> None:
+def test_a_day_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage: Footage) -> None:
     file_footage.segment([file_footage.frame()], spoil=lambda data: data[:-30])
     place = {
         "FRAMETALLY_DATA_DIR": str(file_footage.settings.data_dir),
@@ -448,7 +448,7 @@ NOTHING_TO_CHECK = [
 ]
 
 
-def test_a_question_about_what_was_never_counted_is_refused_with_what_there_is(
+def test_a_question_about_days_never_counted_is_refused_with_what_there_is(
     file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(file_footage.settings.data_dir))

@@ -43,7 +43,7 @@ class Listing(FileStore):
             yield info
 
 
-def test_of_many_segments_only_new_ones_are_looked_at(file_footage: Footage) -> None:
+def test_of_many_segments_only_new_ones_are_checked(file_footage: Footage) -> None:
     footage = file_footage
     for number in range(5):
         footage.segment([footage.frame(NOON_MS + number * 1000, "car", index=number)])
@@ -55,7 +55,7 @@ def test_of_many_segments_only_new_ones_are_looked_at(file_footage: Footage) -> 
         assert [key for key in store.keys if key.startswith("metadata/")] == [new]
 
 
-def test_of_many_segments_one_that_is_gone_is_noticed_where_its_day_is_counted(file_footage: Footage) -> None:
+def test_a_removed_segment_among_many_is_noticed_where_its_day_is_counted(file_footage: Footage) -> None:
     footage = file_footage
     with few_are_many():
         gone = footage.segment([footage.frame(NOON_MS, "car")])
@@ -69,7 +69,7 @@ def test_of_many_segments_one_that_is_gone_is_noticed_where_its_day_is_counted(f
     assert (report.runs, skipped.name) == ([], "tiny-1, 2026-01-01")
 
 
-def test_of_many_segments_one_that_is_gone_is_noticed_after_a_day_or_where_all_is_counted(
+def test_a_removed_segment_among_many_is_noticed_after_a_day_or_when_everything_is_counted(
     footage: Footage, tmp_path: Path
 ) -> None:
     first, second, _ = (footage.segment([footage.frame(NOON_MS + day * DAY_MS)]) for day in range(3))
@@ -93,7 +93,7 @@ def test_of_many_segments_one_that_is_gone_is_noticed_after_a_day_or_where_all_i
         assert days_of(lists_all=True) == 1
 
 
-def test_an_aggregation_that_dies_while_it_notes_segments_leaves_nothing_out(file_footage: Footage) -> None:
+def test_an_aggregation_that_dies_while_noting_segments_leaves_nothing_out(file_footage: Footage) -> None:
     footage = file_footage
     footage.segment([footage.frame(NOON_MS, "car")])
     with few_are_many():
@@ -107,7 +107,7 @@ def test_an_aggregation_that_dies_while_it_notes_segments_leaves_nothing_out(fil
         assert [run.frames for run in footage.aggregate().runs] == [2]
 
 
-def test_a_task_has_the_segments_of_its_day_and_no_ledger(footage: Footage, tmp_path: Path) -> None:
+def test_a_task_has_its_days_segments_and_no_ledger(footage: Footage, tmp_path: Path) -> None:
     segments = [footage.segment([footage.frame(NOON_MS, source=source)]) for source in ("gate", "yard")]
     with closing(SegmentBook(f"sqlite:///{tmp_path / 'ledger.sqlite'}")) as book:
         book.refresh(footage.store, NoProgress())
@@ -120,7 +120,7 @@ def test_a_task_has_the_segments_of_its_day_and_no_ledger(footage: Footage, tmp_
     assert (of_yard.keys(), of_yard.sources()) == (segments[1:], {"yard"})
 
 
-def test_a_servers_damaged_ledger_is_filled_again_once_and_then_a_person_must_look(
+def test_a_servers_damaged_ledger_is_refilled_once_and_then_needs_a_person(
     footage: Footage, tmp_path: Path
 ) -> None:
     """SQLite stands in for the server: the point is that its file is emptied, and never replaced."""

@@ -86,7 +86,7 @@ def published(footage: Footage) -> dict[str, bytes]:
     return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
-def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
+def test_spark_publishes_the_same_bytes_as_the_inline_and_local_runners(
     segments: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = segments.aggregate(runner="inline")
@@ -135,9 +135,7 @@ def busy_executors() -> list[int]:
     ]
 
 
-def test_an_executor_that_is_killed_at_work_changes_no_byte(
-    segments: Footage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_executor_changes_no_byte(segments: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     segments.aggregate(runner="inline")
     expected = published(segments)
     for key in expected:
@@ -223,9 +221,7 @@ def test_over_spark_connect_the_bytes_and_the_errors_are_the_same(
         ("sc://127.0.0.1:1/;token=geheim", "Spark does not start at sc://127.0.0.1:1/ .*server runs there"),
     ],
 )
-def test_a_master_that_cannot_work_is_one_line_with_the_remedy(
-    tmp_path: Path, master: str, line: str
-) -> None:
+def test_an_unusable_master_is_one_line_with_the_remedy(tmp_path: Path, master: str, line: str) -> None:
     settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
     with pytest.raises(Misconfigured, match=line) as raised, spark_session(settings, "nowhere"):
         pass
@@ -233,7 +229,7 @@ def test_a_master_that_cannot_work_is_one_line_with_the_remedy(
 
 
 @pytest.mark.parametrize("parts", [1, 7, 64])
-def test_each_place_has_a_task_of_its_own(tmp_path: Path, parts: int) -> None:
+def test_each_place_has_its_own_task(tmp_path: Path, parts: int) -> None:
     settings = load_settings(data_dir=tmp_path, spark_master="local[1]").resolved()
     with spark_session(settings, "places") as session:
         rows = session.createDataFrame([(place,) for place in places(parts)], "place int")
@@ -256,7 +252,7 @@ ON_SPARK = [
 
 
 @pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
-def test_a_segment_that_is_damaged_in_the_store_is_one_line_and_the_others_count(
+def test_a_damaged_segment_in_the_store_is_one_line_and_the_others_count(
     segments: Footage, engine: dict[str, str]
 ) -> None:
     [first, *others] = segments.objects("metadata")
@@ -275,7 +271,7 @@ def test_a_store_that_refuses_the_tasks_is_one_line_and_an_exit_code(segments: F
     assert "\n" not in str(raised.value)
 
 
-def test_no_secret_is_in_sparks_configuration_and_ctrl_c_stays_the_commands(tmp_path: Path) -> None:
+def test_sparks_configuration_has_no_secret_and_ctrl_c_stays_with_the_command(tmp_path: Path) -> None:
     secrets = {"store_secret_key": "geheim-1", "index_password": "geheim-2"}
     settings = load_settings(data_dir=tmp_path, spark_master="local[1]", **secrets).resolved()
     on_ctrl_c = signal.getsignal(signal.SIGINT)

@@ -61,7 +61,7 @@ def forget_published(footage: Footage) -> dict[str, bytes]:
     return before
 
 
-def test_tasks_that_read_the_store_publish_the_bytes_of_the_inline_runner(
+def test_tasks_that_read_the_store_publish_the_inline_runners_bytes(
     drives: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inline = drives.aggregate(runner="inline")
@@ -88,7 +88,7 @@ def test_lines_and_zones_are_counted_on_spark_to_the_same_bytes(drives: Footage)
     assert published(drives) == expected
 
 
-def test_rounds_on_spark_keep_the_hours_that_stand(drives: Footage) -> None:
+def test_rounds_on_spark_keep_the_unchanged_hours(drives: Footage) -> None:
     drives.aggregate(runner="spark")
     drives.segment(drive(drives, NOON_MS + 3 * HOUR_MS))
     report = drives.aggregate(runner="spark")
@@ -99,7 +99,7 @@ def test_rounds_on_spark_keep_the_hours_that_stand(drives: Footage) -> None:
     assert drives.parts() == rounds
 
 
-def test_a_damaged_run_has_its_day_counted_whole(drives: Footage) -> None:
+def test_the_day_of_a_damaged_run_is_counted_whole(drives: Footage) -> None:
     drives.aggregate(runner="spark")
     [*_, part] = sorted(key for key in drives.objects("mapreduce-output") if "/part-" in key)
     drives.store.put(part, b"damaged")
@@ -112,7 +112,7 @@ def test_a_damaged_run_has_its_day_counted_whole(drives: Footage) -> None:
     assert drives.parts() == rounds
 
 
-def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_carries_no_link_and_no_key(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
     watched = WatchedStore(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
@@ -129,7 +129,7 @@ def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pyt
     assert "before list" in called and "before address" not in called
 
 
-def test_a_segment_that_is_gone_since_it_was_planned_is_planned_without(
+def test_a_segment_removed_after_planning_is_left_out_of_the_new_plan(
     drives: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [first, *_] = drives.objects("metadata")
@@ -144,7 +144,7 @@ def test_a_segment_that_is_gone_since_it_was_planned_is_planned_without(
     assert report.segments_read == len(drives.objects("metadata"))
 
 
-def test_a_segment_that_cannot_be_read_is_one_line_with_its_name(drives: Footage) -> None:
+def test_an_unreadable_segment_is_one_line_with_its_name(drives: Footage) -> None:
     fetch = spark.fetch_from(drives.store)
     with pytest.raises(Retryable, match=r"^segment lost cannot be read: .*metadata/lost") as raised:
         list(fetch("metadata/lost", "segment lost"))
@@ -181,9 +181,7 @@ def test_without_spark_the_command_says_what_to_install(
 
 
 @pytest.mark.parametrize("master", ["mesos://somewhere:5050", "locally", "yarn-client", "sc://"])
-def test_a_master_that_spark_does_not_have_is_refused_with_those_that_it_has(
-    tmp_path: Path, master: str
-) -> None:
+def test_an_unknown_master_is_refused_with_the_masters_that_spark_has(tmp_path: Path, master: str) -> None:
     settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
     with (
         pytest.raises(Misconfigured, match=f"{master}: Spark has no such master; write local") as raised,
@@ -193,7 +191,7 @@ def test_a_master_that_spark_does_not_have_is_refused_with_those_that_it_has(
     assert "\n" not in str(raised.value)
 
 
-def test_a_pyspark_before_data_frames_of_arrow_is_refused_with_its_version(
+def test_a_pyspark_version_without_arrow_data_frames_is_refused_with_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = SimpleNamespace(__version__="3.4.1", sql=SimpleNamespace(SparkSession=None))
@@ -208,7 +206,7 @@ def test_a_pyspark_before_data_frames_of_arrow_is_refused_with_its_version(
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, Poison, Retryable])
-def test_what_a_task_raised_comes_out_of_sparks_traceback_as_its_line(kind: type[Exception]) -> None:
+def test_a_tasks_own_error_is_extracted_from_sparks_traceback(kind: type[Exception]) -> None:
     class Failing:
         def collect(self) -> None:
             raise RuntimeError(
@@ -230,7 +228,7 @@ def test_a_failure_of_spark_itself_is_one_line_with_its_remedy() -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 99, 100, 101, 350, 5_000])
-def test_a_segment_is_read_whole_in_blocks_whatever_its_size(tmp_path: Path, size_bytes: int) -> None:
+def test_a_segment_of_any_size_is_read_whole_in_blocks(tmp_path: Path, size_bytes: int) -> None:
     store = open_object_store(tmp_path.as_uri())
     data = bytes(number % 251 for number in range(size_bytes))
     store.put("metadata/a", data)
@@ -295,7 +293,5 @@ org.apache.spark.api.python.PythonException
         ("", "str"),
     ],
 )
-def test_an_error_of_java_is_reported_by_its_cause_and_not_by_the_call_that_failed(
-    error: str, cause: str
-) -> None:
+def test_a_java_error_is_reported_by_its_cause_and_not_by_the_failing_call(error: str, cause: str) -> None:
     assert java_cause(error) == cause

@@ -69,7 +69,7 @@ def drive(
     ]
 
 
-def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(
+def test_a_car_that_crosses_the_hour_is_counted_once_in_the_interval_where_it_first_appears(
     footage: Footage,
 ) -> None:
     footage.segment(drive(footage, NOON_MS + HOUR_MS - 70_000, NOON_MS + HOUR_MS + 70_000))
@@ -83,7 +83,7 @@ def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_
 
 
 @pytest.mark.parametrize("off_ms", [-200, 0, 200, 400])
-def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage: Footage, off_ms: int) -> None:
+def test_a_car_that_arrives_around_the_full_hour_is_counted_once(footage: Footage, off_ms: int) -> None:
     footage.segment(
         [footage.frame(NOON_MS + n * 200, index=500 + n) for n in range(-100, off_ms // 200)]
         + drive(footage, NOON_MS + off_ms, NOON_MS + 20_000, speed=3)
@@ -93,7 +93,7 @@ def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage: Footage, 
     assert objects(footage)[(NOON_MS + off_ms) // 60_000 * 60_000] == 1
 
 
-def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage: Footage) -> None:
+def test_a_car_hidden_at_the_start_of_the_hour_is_not_counted_again(footage: Footage) -> None:
     before = drive(footage, NOON_MS - 30_000, NOON_MS - 2_000)
     empty = [footage.frame(time_ms, index=900) for time_ms in range(NOON_MS - 2_000, NOON_MS + 2_400, 200)]
     after = drive(footage, NOON_MS + 2_400, NOON_MS + 30_000)
@@ -104,7 +104,7 @@ def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [60, 3600, 5400, 86_400])
-def test_a_car_that_stands_for_26_hours_is_one(
+def test_a_car_parked_for_26_hours_is_one(
     footage: Footage, interval_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_hadoop.driver.TRACK_GAP_MS", 25_000)
@@ -124,7 +124,7 @@ def test_a_car_that_stands_for_26_hours_is_one(
     assert [track.ended for track in found] == ["hour"] * 26 + ["footage"]
 
 
-def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(
+def test_an_object_is_counted_on_one_side_of_midnight_in_any_order_of_arrival(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     frames = drive(footage, MIDNIGHT_MS - 20_000, MIDNIGHT_MS + 20_000, speed=2)
@@ -141,7 +141,7 @@ def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(
         assert ordered.aggregate().runs == []
 
 
-def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_footage_has_no_run(
+def test_a_neighbouring_day_is_stale_only_within_the_margin_and_a_day_without_footage_has_no_run(
     footage: Footage,
 ) -> None:
     footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
@@ -154,7 +154,7 @@ def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_foot
     assert [run.day for run in footage.aggregate().runs] == ["2026-01-02"]
 
 
-def test_without_tracking_no_neighbour_is_stale(footage: Footage) -> None:
+def test_without_tracking_no_neighbouring_day_is_stale(footage: Footage) -> None:
     footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
     footage.aggregate(count_objects=False)
     footage.segment(drive(footage, MIDNIGHT_MS, MIDNIGHT_MS + 1_000))
@@ -176,7 +176,7 @@ def test_objects_are_unknown_and_never_0_where_too_few_frames_were_analysed(
     assert len(tracks(footage)) == measured
 
 
-def test_the_jitter_of_a_sampler_is_no_lack_of_frames() -> None:
+def test_a_samplers_jitter_does_not_count_as_missing_frames() -> None:
     for video_fps in (7, 8, 12, 24, 25, 29.97, 30):
         times, slot = [], 0
         for n in range(int(video_fps * 8)):
@@ -187,7 +187,7 @@ def test_the_jitter_of_a_sampler_is_no_lack_of_frames() -> None:
         assert not is_fast_enough(filmed_time(times[::2], 3000).fps, 500)
 
 
-def test_gaps_in_the_footage_do_not_count_against_its_rate() -> None:
+def test_gaps_in_the_footage_do_not_lower_its_rate() -> None:
     assert filmed_time([0, 200, 400, 60_000, 60_200], 3000).fps == 500
     assert filmed_time([0, 60_000], 3000).fps == filmed_time([5], 3000).fps == filmed_time([], 3000).fps == 0
     assert filmed_time([0, 0, 200], 3000).fps == 500
@@ -212,7 +212,7 @@ def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage:
     assert [*read_tracks(footage.store, run)] == []
 
 
-def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(
+def test_a_label_without_a_new_object_in_an_interval_has_0_independently_of_other_labels(
     footage: Footage,
 ) -> None:
     cars = drive(footage, NOON_MS + 30_000, NOON_MS + 90_000)
@@ -230,7 +230,7 @@ def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_a
     assert objects(footage, "bus") == {NOON_MS + 60_000: 1}
 
 
-def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage: Footage) -> None:
+def test_an_interval_with_boxes_exactly_at_the_limits_is_measured(footage: Footage) -> None:
     sure = drive(footage, NOON_MS + 30_000, NOON_MS + 60_000)
     at_the_limit = drive(footage, NOON_MS + 60_000, NOON_MS + 90_000, confidence=0.3)
     footage.segment(sure + at_the_limit)
@@ -240,7 +240,7 @@ def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage: F
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [1, 60, 2700, 3600, 28_800, 86_400])
-def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage: Footage, interval_s: int) -> None:
+def test_the_sum_over_intervals_is_the_same_for_every_length(footage: Footage, interval_s: int) -> None:
     for number in range(12):
         start_ms = NOON_MS - 3 * HOUR_MS + number * 1_753_000
         footage.segment(drive(footage, start_ms, start_ms + 4_000, speed=number % 4))
@@ -249,7 +249,7 @@ def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage: Footage, in
     assert Counter(track.is_counted for track in tracks(footage)) == {True: 12}
 
 
-def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(footage: Footage) -> None:
+def test_a_track_has_its_source_label_and_times_and_its_first_and_best_frames(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000, speed=2)
     frames[7] = footage.frame(
         NOON_MS + 1_400, "car", index=7, confidence=0.95, box=(114.0, 200.0, 60.0, 40.0)
@@ -269,7 +269,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert [*footage.objects("tracks")] == []
 
 
-def test_tracks_are_there_before_a_reader_can_see_their_run(
+def test_a_runs_tracks_exist_before_a_reader_can_see_the_run(
     footage: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
     puts = []
@@ -281,7 +281,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     assert puts[-1].endswith("_runs/000001.json")
 
 
-def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(footage: Footage) -> None:
+def test_tracker_settings_make_days_stale_and_change_the_count(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 10_000, confidence=0.35))
     [first] = footage.aggregate().runs
     assert objects(footage) == {NOON_MS: 0}
@@ -305,14 +305,14 @@ def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(foot
         ({"track_groups": "a=car+bus, b=van+bus"}, "'bus' is in two groups"),
     ],
 )
-def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[str, Any], named: str) -> None:
+def test_invalid_settings_are_one_line(footage: Footage, setting: dict[str, Any], named: str) -> None:
     with pytest.raises(Exception, match=named) as raised:
         footage.aggregate(**setting)
     assert type(raised.value).__name__ == "Misconfigured"
 
 
 @pytest.mark.parametrize("interval_s", [60, 7200])
-def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: int) -> None:
+def test_a_frame_belongs_to_its_unit_and_to_a_unit_within_a_minute(interval_s: int) -> None:
     params = CountParams(interval_s)
     before, after = NOON_MS - params.unit_ms, NOON_MS
     assert params.units_near(NOON_MS) == params.units_near(NOON_MS + 59_999) == (after, before)
@@ -326,11 +326,11 @@ def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: 
 @pytest.mark.parametrize(
     ("interval_s", "hours"), [(1, 1), (60, 1), (3600, 1), (2700, 3), (7200, 2), (86_400, 24)]
 )
-def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) -> None:
+def test_a_unit_consists_of_whole_hours_and_whole_intervals(interval_s: int, hours: int) -> None:
     assert CountParams(interval_s).unit_ms == hours * HOUR_MS
 
 
-def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:
+def test_boxes_in_tracks_are_counted_once_each_where_they_are(footage: Footage) -> None:
     """Two cars across the hour: one moves on, one is seen too weakly to begin a track."""
     hour_ms = NOON_MS + HOUR_MS
     times = range(hour_ms - 10_000, hour_ms + 10_000, 200)
@@ -352,7 +352,7 @@ def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(f
     assert [one.objects for one in counted(footage)[1]] == [1, 0]
 
 
-def test_what_never_moves_was_followed_though_it_is_no_object(footage: Footage) -> None:
+def test_something_that_never_moves_is_followed_but_is_not_an_object(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
     footage.aggregate(track_fixed_labels="car")
     [one] = counted(footage)[0]
@@ -380,7 +380,7 @@ def file_dated(frames: list[Any], *, alone: bool) -> list[Any]:
     ]
 
 
-def test_pictures_with_their_files_dates_are_never_tracked_however_near_these_are(footage: Footage) -> None:
+def test_pictures_timed_by_file_dates_are_never_tracked_however_close_they_are(footage: Footage) -> None:
     footage.segment(file_dated(drive(footage, NOON_MS, NOON_MS + 5_000), alone=True))
     footage.segment(
         file_dated(drive(footage, NOON_MS + 2 * HOUR_MS, NOON_MS + 2 * HOUR_MS + 5_000), alone=False)
@@ -392,7 +392,9 @@ def test_pictures_with_their_files_dates_are_never_tracked_however_near_these_ar
     assert (video.objects, video.analysed_fps, video.covered_ms) == (1, 5.0, 5_000)
 
 
-def test_an_hour_with_such_a_picture_is_not_measured_and_the_hour_beside_it_is(footage: Footage) -> None:
+def test_an_hour_with_such_a_picture_is_unmeasured_but_the_neighbouring_hour_is_measured(
+    footage: Footage,
+) -> None:
     """The picture is within the minute that is tracked together with the previous hour."""
     hour_ms = NOON_MS + HOUR_MS
     footage.segment(drive(footage, hour_ms - 5_000, hour_ms))
@@ -401,7 +403,7 @@ def test_an_hour_with_such_a_picture_is_not_measured_and_the_hour_beside_it_is(f
     assert objects(footage) == {NOON_MS: 1, hour_ms: None}
 
 
-def test_more_than_120_frames_a_second_are_no_frame_rate(footage: Footage) -> None:
+def test_more_than_120_frames_a_second_are_not_a_frame_rate(footage: Footage) -> None:
     assert filmed_time([0, 8, 17, 25], 3000).fps == 12_000
     assert filmed_time([0, 8, 16, 24], 3000) == FilmedTime(0, [])
     footage.segment(drive(footage, NOON_MS, NOON_MS + 113, step_ms=4))
@@ -433,7 +435,7 @@ def test_seconds_with_footage_add_up_over_intervals_and_hours(footage: Footage) 
     st.lists(st.integers(-59_999, HOUR_MS + 59_999), min_size=1, max_size=60).map(sorted),
     st.integers(200, 5_000),
 )
-def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whole(
+def test_no_interval_has_more_footage_than_its_length_and_the_parts_add_up_to_the_whole(
     times: list[int], gap_ms: int
 ) -> None:
     filmed = filmed_time(times, gap_ms)
@@ -469,7 +471,7 @@ def _clips(footage: Footage, starts_ms: Sequence[int], *, left: float = 100.0) -
     ]
 
 
-def test_what_stands_over_gaps_in_the_footage_is_one_object_wherever_the_hour_ends(footage: Footage) -> None:
+def test_an_object_that_stands_through_gaps_is_one_wherever_the_hour_ends(footage: Footage) -> None:
     starts_ms = [NOON_MS + HOUR_MS + minute * 60_000 for minute in range(-4, 4)]
     frames = _clips(footage, starts_ms)
     random.Random(14).shuffle(frames)  # noqa: S311
@@ -483,7 +485,7 @@ def test_what_stands_over_gaps_in_the_footage_is_one_object_wherever_the_hour_en
     assert stands(footage) == in_rounds
 
 
-def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footage: Footage) -> None:
+def test_after_a_gap_an_object_that_stands_elsewhere_or_had_moved_is_a_new_one(footage: Footage) -> None:
     footage.segment(
         _clips(footage, [NOON_MS])
         + _clips(footage, [NOON_MS + 60_000], left=115.0)
@@ -493,7 +495,7 @@ def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footag
     assert sum(objects(footage).values()) == 5
 
 
-def test_what_is_there_when_footage_begins_is_told_apart_from_what_arrives(footage: Footage) -> None:
+def test_objects_present_when_footage_begins_are_told_apart_from_those_that_arrive(footage: Footage) -> None:
     """A car stands and one passes in each clip; the first clip crosses the full hour, the last has a third
     car."""
     starts_ms = [NOON_MS - 2_000, NOON_MS + 60_000, NOON_MS + 180_000]

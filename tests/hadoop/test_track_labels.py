@@ -41,7 +41,7 @@ def by_label(footage: Footage) -> dict[str, list[tuple[int, int | None]]]:
     return found
 
 
-def test_a_car_that_is_now_a_car_now_a_truck_counts_once_as_what_most_speaks_for(footage: Footage) -> None:
+def test_a_car_labelled_car_and_truck_in_turn_counts_once_under_the_stronger_label(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000, speed=2)
     footage.segment(called(frames, *[("truck", 0.55), ("car", 0.9)] * 10))
     footage.aggregate()
@@ -51,7 +51,7 @@ def test_a_car_that_is_now_a_car_now_a_truck_counts_once_as_what_most_speaks_for
     assert (track.label, track.boxes, votes(track)) == ("car", 20, [("car", 10, 9.0), ("truck", 10, 5.5)])
 
 
-def test_few_sure_boxes_outvote_more_that_are_not_and_a_tie_goes_to_more_boxes_then_by_name(
+def test_few_confident_boxes_outvote_more_weak_ones_and_ties_go_to_more_boxes_then_by_name(
     footage: Footage,
 ) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 2_000)
@@ -64,7 +64,7 @@ def test_few_sure_boxes_outvote_more_that_are_not_and_a_tie_goes_to_more_boxes_t
     assert [track.label for track in tracks(footage)] == ["bus", "car", "car"]
 
 
-def test_it_counts_where_its_label_is_first_seen_so_that_no_bar_has_more_objects_than_boxes(
+def test_an_object_counts_where_its_label_first_appears_so_no_bar_has_more_objects_than_boxes(
     footage: Footage,
 ) -> None:
     frames = drive(footage, NOON_MS + MINUTE_MS - 1_000, NOON_MS + MINUTE_MS + 3_000)
@@ -76,7 +76,7 @@ def test_it_counts_where_its_label_is_first_seen_so_that_no_bar_has_more_objects
     assert track.boxes == 20
 
 
-def test_one_box_of_each_of_two_labels_in_one_place_is_one_object_and_both_are_followed(
+def test_boxes_of_two_labels_in_one_place_are_one_object_and_both_are_followed(
     footage: Footage,
 ) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 2_000, speed=3)
@@ -88,7 +88,7 @@ def test_one_box_of_each_of_two_labels_in_one_place_is_one_object_and_both_are_f
     assert (track.boxes, votes(track)) == (10, [("car", 10, 8.0), ("truck", 10, 7.0)])
 
 
-def test_of_two_boxes_alike_in_one_place_it_does_not_matter_which_comes_first(footage: Footage) -> None:
+def test_the_order_of_two_equal_boxes_in_one_place_does_not_matter(footage: Footage) -> None:
     """Each label has its own threshold: the object's tracked label must not be chance."""
     alike = [("truck", 0.6), ("car", 0.6)]
     for hour, boxes in enumerate((alike, alike[::-1])):
@@ -99,7 +99,7 @@ def test_of_two_boxes_alike_in_one_place_it_does_not_matter_which_comes_first(fo
     assert [votes(track) for track in tracks(footage)] == [[("car", 10, 6.0), ("truck", 10, 6.0)]] * 2
 
 
-def test_two_side_by_side_are_two_of_whatever_labels(footage: Footage) -> None:
+def test_two_objects_side_by_side_are_two_whatever_their_labels(footage: Footage) -> None:
     frames = [
         footage.frame(
             NOON_MS + n * 200,
@@ -115,14 +115,14 @@ def test_two_side_by_side_are_two_of_whatever_labels(footage: Footage) -> None:
     assert sum(one.objects or 0 for one in counted(footage)[0]) == 2
 
 
-def test_labels_of_no_group_or_of_two_are_followed_each_by_itself(footage: Footage) -> None:
+def test_labels_in_no_group_or_in_two_are_followed_separately(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000)
     footage.segment(called(frames, *[[("car", 0.9), ("bicycle", 0.9), ("person", 0.9), ("dog", 0.9)]] * 20))
     footage.aggregate()
     assert sorted(track.label for track in tracks(footage)) == ["bicycle", "car", "dog", "person"]
 
 
-def test_without_groups_each_label_is_followed_by_itself_as_before(footage: Footage) -> None:
+def test_without_groups_each_label_is_followed_separately_as_before(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000)
     footage.segment(called(frames, *[("truck", 0.7), ("truck", 0.7), ("car", 0.9), ("car", 0.9)] * 5))
     [first] = footage.aggregate(track_groups="").runs
@@ -135,7 +135,7 @@ def test_without_groups_each_label_is_followed_by_itself_as_before(footage: Foot
     assert second.settings["tracking"]["groups"] == {"any": ["car", "dog"], "big": ["bus", "truck"]}
 
 
-def test_the_cars_are_as_many_whether_trucks_are_counted_too_or_not(footage: Footage) -> None:
+def test_the_number_of_cars_is_the_same_whether_or_not_trucks_are_counted(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000)
     footage.segment(called(frames, *[("truck", 0.9), ("truck", 0.9), ("car", 0.6), ("truck", 0.9)] * 5))
     footage.segment(drive(footage, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS + 4_000))
@@ -147,7 +147,7 @@ def test_the_cars_are_as_many_whether_trucks_are_counted_too_or_not(footage: Foo
     assert [one.tracked_detections for one in counted(footage)[0]] == [5, 20]
 
 
-def test_an_object_of_another_label_in_each_hour_is_counted_once_in_the_first(footage: Footage) -> None:
+def test_an_object_with_another_label_in_each_hour_is_counted_once_in_the_first(footage: Footage) -> None:
     hour_ms = NOON_MS + HOUR_MS
     frames = drive(footage, hour_ms - 1_000, hour_ms + 8_000)
     footage.segment(called(frames, *[("truck", 0.7)] * 5, *[("car", 0.9)] * 40))
@@ -156,7 +156,7 @@ def test_an_object_of_another_label_in_each_hour_is_counted_once_in_the_first(fo
     assert {track.label: track.is_counted for track in tracks(footage)} == {"truck": True, "car": False}
 
 
-def test_what_never_moves_is_told_by_the_label_that_has_won(footage: Footage) -> None:
+def test_the_winning_label_decides_whether_an_unmoving_object_counts(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000)
     footage.segment(called(frames, *[("truck", 0.6), ("car", 0.9)] * 10))
     footage.aggregate(track_fixed_labels="truck")
@@ -183,7 +183,7 @@ names = st.sampled_from([("car", 0.9), ("car", 0.3), ("truck", 0.8), ("bus", 0.5
     seen=st.lists(st.lists(names, max_size=3, unique_by=lambda name: name[0]), min_size=2, max_size=60),
     counts=st.sampled_from(["", "car", "bus,truck"]),
 )
-def test_whatever_it_is_called_one_car_is_one_object_at_most_and_the_books_balance(
+def test_with_any_labels_one_car_is_at_most_one_object_and_the_books_balance(
     footage: Footage, tmp_path_factory: pytest.TempPathFactory, seen: list[list[Seen]], counts: str
 ) -> None:
     """It is parked across a full hour, for less time than a track survives without a box."""

@@ -61,7 +61,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(-5_000, 5_000))
-def test_no_foot_point_that_is_left_out_is_off_the_path_by_a_tenth_of_its_boxs_height(
+def test_no_omitted_foot_point_is_off_the_path_by_a_tenth_of_its_boxs_height(
     steps: list[tuple[int, ...]], first_ms: int
 ) -> None:
     boxes = [box(first_ms, 1000, 1000)]
@@ -94,7 +94,7 @@ def test_no_foot_point_that_is_left_out_is_off_the_path_by_a_tenth_of_its_boxs_h
                 assert abs(a + part * (b - a) - had) <= 0.1 * by_time[time_ms].height + 1e-6
 
 
-def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
+def test_a_path_shows_that_somebody_stood_before_leaving() -> None:
     """With points by distance alone, half the way from the last place would be half the time before it."""
     stands = [box(n * 200, 1000, 1000) for n in range(300)]
     goes = [box(60_000 + n * 200, 1000 + 100 * n, 1000) for n in range(1, 11)]
@@ -107,7 +107,7 @@ def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
 
 
 @pytest.mark.parametrize("hidden", [{5}, {5, 6}, {5, 8}])
-def test_a_car_that_another_hides_for_a_moment_goes_on_evenly(hidden: set[int]) -> None:
+def test_a_car_hidden_by_another_for_a_moment_continues_evenly(hidden: set[int]) -> None:
     """In a queue, its box loses its lower half and regains it: its foot does not move back and forth."""
     tops = [1000 + 30 * n for n in range(14)]
     boxes = [box(100 * n, 1000, top, height=200 if n in hidden else 400) for n, top in enumerate(tops)]
@@ -116,14 +116,14 @@ def test_a_car_that_another_hides_for_a_moment_goes_on_evenly(hidden: set[int]) 
     assert (feet[0], feet[-1]) == (1400, 1400 + 30 * 13)
 
 
-def test_both_ends_of_what_was_not_seen_are_points() -> None:
+def test_both_ends_of_an_unseen_stretch_are_points() -> None:
     """The number of boxes since the previous point distinguishes measured from interpolated positions."""
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600, 3_000, 3_200, 3_400)]
     path = foot_path(boxes, 0, HOUR_MS)
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]
 
 
-def test_the_second_box_is_a_point_if_the_first_was_not_followed_at_once() -> None:
+def test_the_second_box_is_a_point_if_it_does_not_follow_the_first_at_once() -> None:
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 3_000, 3_200, 3_400)]
     path = foot_path(boxes, 0, HOUR_MS)
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (3_000, 1), (3_400, 2)]
@@ -131,7 +131,7 @@ def test_the_second_box_is_a_point_if_the_first_was_not_followed_at_once() -> No
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("what", ["x", "y", "height"])
-def test_a_line_stays_as_near_to_its_first_boxes_as_to_its_last(what: str, sign: int) -> None:
+def test_a_line_stays_as_close_to_its_first_boxes_as_to_its_last(what: str, sign: int) -> None:
     """It may bend a little at each box, but not so often that it leaves the first ones."""
     path = []
     for number, off in enumerate((0, 0, 79, 156)):
@@ -141,7 +141,7 @@ def test_a_line_stays_as_near_to_its_first_boxes_as_to_its_last(what: str, sign:
 
 
 @pytest.mark.parametrize(("gap_ms", "points"), [(1_000, 2), (1_001, 4)])
-def test_a_second_without_a_box_is_not_yet_unseen(gap_ms: int, points: int) -> None:
+def test_a_second_without_a_box_does_not_count_as_unseen(gap_ms: int, points: int) -> None:
     times_ms = (0, 200, 200 + gap_ms, 400 + gap_ms)
     path = foot_path([box(ms, 1000, 1000) for ms in times_ms], 0, HOUR_MS)
     assert len(path) == points
@@ -160,13 +160,13 @@ def test_a_line_may_miss_a_box_by_a_tenth_of_its_height(what: str, sign: int) ->
     assert (points(80), points(81)) == ([0, 400], [0, 200, 400])
 
 
-def test_a_path_ends_with_the_first_box_after_its_hour_even_if_the_next_picture_has_another_size() -> None:
+def test_a_path_ends_at_the_first_box_after_its_hour_even_if_the_next_picture_has_another_size() -> None:
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600)]
     path = foot_path(boxes, 0, 400, changes=[3])
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (200, 1), (400, 1)]
 
 
-def test_a_path_is_the_foot_of_the_box_and_its_height_in_pixels_of_the_picture(footage: Footage) -> None:
+def test_a_path_holds_the_foot_of_the_box_and_its_height_in_pixels_of_the_picture(footage: Footage) -> None:
     sides = [(100.0, 200.0, 61.5, 40.3), (130.0, 210.2, 61.3, 60.7)]
     footage.segment([footage.frame(NOON_MS + n * 200, "car", index=n, box=at) for n, at in enumerate(sides)])
     footage.aggregate()
@@ -201,7 +201,7 @@ def there(
         (BORDER, 5_000, "border", "border"),
     ],
 )
-def test_a_track_says_how_it_began_and_ended(
+def test_a_track_shows_how_it_began_and_ended(
     footage: Footage, at: Any, empty_ms: int, began: str, ended: str
 ) -> None:
     start_ms = NOON_MS + 600_000
@@ -220,7 +220,7 @@ def test_a_track_says_how_it_began_and_ended(
 
 
 @pytest.mark.parametrize(("gap_ms", "way"), [(30_000, "gap"), (90_000, "footage")])
-def test_a_gap_of_the_footage_is_told_from_its_end(footage: Footage, gap_ms: int, way: str) -> None:
+def test_a_gap_in_the_footage_is_told_apart_from_its_end(footage: Footage, gap_ms: int, way: str) -> None:
     start_ms = NOON_MS + 600_000
     footage.segment(there(footage, start_ms, start_ms + 4_000, WITHIN))
     footage.segment(there(footage, start_ms + 4_000 + gap_ms, start_ms + 8_000 + gap_ms, WITHIN))
@@ -228,7 +228,7 @@ def test_a_gap_of_the_footage_is_told_from_its_end(footage: Footage, gap_ms: int
     assert [(track.began, track.ended) for track in tracks(footage)] == [("footage", way), (way, "footage")]
 
 
-def test_a_track_belongs_to_a_gap_if_it_would_still_be_followed_at_its_border() -> None:
+def test_a_track_belongs_to_a_gap_if_it_would_still_be_followed_at_its_edge() -> None:
     """Footage of ten seconds, three times; the second gap is longer than the margin of an hour."""
     edges = TrackEdges([(0, 10_000), (70_000, 80_000), (140_001, 150_000)], gap_ms=2_000)
 
@@ -247,7 +247,7 @@ def test_a_track_belongs_to_a_gap_if_it_would_still_be_followed_at_its_border() 
 
 
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(5_000, 5_000), (200, 5_000), (5_000, 200)])
-def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_it(
+def test_a_track_across_the_hour_is_marked_and_both_hours_share_the_step_across_it(
     footage: Footage, before_ms: int, after_ms: int
 ) -> None:
     hour_ms = NOON_MS + HOUR_MS
@@ -262,7 +262,7 @@ def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_i
     assert [place[0] for place in after[:2]] == [hour_ms - 200, hour_ms]
 
 
-def test_the_columns_say_of_each_track_what_its_line_says(footage: Footage) -> None:
+def test_the_columns_give_the_same_of_each_track_as_its_line(footage: Footage) -> None:
     for number, source in enumerate(["yard", "gate", "gate-2"]):
         start_ms = NOON_MS - 5 * HOUR_MS + number * HOUR_MS - 2_000
         footage.segment(drive(footage, start_ms, start_ms + 6_000, speed=number, source=source))
@@ -293,9 +293,7 @@ def test_the_columns_say_of_each_track_what_its_line_says(footage: Footage) -> N
     assert len(of_lines) == 6
 
 
-def test_days_counted_by_the_rules_of_before_are_stale(
-    footage: Footage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_days_counted_by_earlier_rules_are_stale(footage: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     with monkeypatch.context() as earlier:
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
@@ -311,7 +309,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
     assert footage.aggregate().runs == []
 
 
-def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_totals() -> None:
+def test_totals_changed_by_a_later_version_are_named_with_day_source_and_both_totals() -> None:
     store = MemoryStore()
     runs = []
     for sequence, (boxes, unique, tracked) in enumerate([(9, 9, 9), (9, 11, 9), (9, 1, 2)], start=1):
@@ -325,13 +323,13 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
     ]
 
 
-def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: Footage) -> None:
+def test_a_run_without_tracks_has_no_paths(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     [run] = footage.aggregate(count_objects=False).runs
     assert [paths.paths() for paths in read_paths(footage.store, run)] == [[]]
 
 
-def test_strong_boxes_that_find_no_second_one_are_beside_the_paths_of_their_hour(footage: Footage) -> None:
+def test_strong_boxes_without_a_second_one_are_stored_with_the_paths_of_their_hour(footage: Footage) -> None:
     """Nothing else passes in the second hour; a box in the last frame might have had a successor."""
     for first_ms, since in ((NOON_MS, 0), (NOON_MS + HOUR_MS, 1)):
         slow = drive(footage, first_ms, first_ms + 2_000, speed=2.0) if not since else []

@@ -52,7 +52,7 @@ def columns(footage: Footage) -> PathColumns:
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE, (641, 480)])
-def test_an_object_goes_on_where_its_pictures_get_another_size(footage: Footage, size: Size) -> None:
+def test_an_object_continues_where_its_pictures_change_size(footage: Footage, size: Size) -> None:
     footage.segment(from_on(drive(footage, NOON_MS, NOON_MS + 8000, speed=5), NOON_MS + 4100, size))
     footage.aggregate()
     [track] = tracks(footage)
@@ -71,7 +71,7 @@ def test_an_object_goes_on_where_its_pictures_get_another_size(footage: Footage,
         )
 
 
-def test_boxes_of_a_track_are_in_pixels_of_their_own_frames(footage: Footage) -> None:
+def test_a_tracks_boxes_are_in_pixels_of_their_own_frames(footage: Footage) -> None:
     frames = [resized(frame, SMALL) for frame in drive(footage, NOON_MS, NOON_MS + 4000, speed=5)]
     footage.segment(from_on(frames, NOON_MS + 2000, LARGE))
     footage.aggregate()
@@ -80,7 +80,7 @@ def test_boxes_of_a_track_are_in_pixels_of_their_own_frames(footage: Footage) ->
     assert track.first.image_path == frames[0].image_path
 
 
-def test_an_object_is_cut_where_its_pictures_get_another_shape(footage: Footage) -> None:
+def test_an_object_is_split_where_its_pictures_change_shape(footage: Footage) -> None:
     footage.segment(from_on(drive(footage, NOON_MS, NOON_MS + 8000, speed=5), NOON_MS + 4000, SQUARE))
     footage.aggregate()
     first, second = tracks(footage)
@@ -88,7 +88,7 @@ def test_an_object_is_cut_where_its_pictures_get_another_shape(footage: Footage)
     assert (first.began, first.ended, second.began, second.ended) == ("footage",) * 4
 
 
-def test_one_picture_of_another_shape_cuts_nothing_that_goes_on_around_it(footage: Footage) -> None:
+def test_one_picture_of_another_shape_splits_nothing_that_continues_around_it(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 8000, speed=5)
     frames[20] = resized(frames[20], SQUARE)
     footage.segment(frames)
@@ -97,14 +97,14 @@ def test_one_picture_of_another_shape_cuts_nothing_that_goes_on_around_it(footag
     assert track.boxes == 39
 
 
-def test_the_least_side_of_a_counted_box_is_in_pixels_of_its_own_frame(footage: Footage) -> None:
+def test_the_smallest_side_of_a_counted_box_is_in_pixels_of_its_own_frame(footage: Footage) -> None:
     footage.segment(from_on(drive(footage, NOON_MS, NOON_MS + 8000, speed=5), NOON_MS + 4000, SMALL))
     footage.aggregate(count_min_side_px=30)
     [_, [coverage]] = counted(footage)
     assert coverage.detections == 20
 
 
-def test_an_hour_of_one_size_says_it_once_and_its_paths_have_no_more_columns(footage: Footage) -> None:
+def test_an_hour_with_one_size_states_it_once_and_its_paths_need_no_size_column(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4000))
     footage.aggregate()
     paths = columns(footage)
@@ -112,7 +112,7 @@ def test_an_hour_of_one_size_says_it_once_and_its_paths_have_no_more_columns(foo
     assert paths.pictures == ((NOON_MS, ((640, 480),)),)
 
 
-def test_a_day_knows_the_sizes_of_all_pictures_those_of_hours_without_objects_too(footage: Footage) -> None:
+def test_a_day_knows_all_picture_sizes_including_those_of_hours_without_objects(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4000))
     later_ms = NOON_MS + 2 * HOUR_MS
     footage.segment([resized(footage.frame(later_ms + n * 200, index=n), SQUARE) for n in range(20)])
@@ -122,7 +122,7 @@ def test_a_day_knows_the_sizes_of_all_pictures_those_of_hours_without_objects_to
     assert paths.pictures == ((NOON_MS, ((640, 480),)), (later_ms, (SQUARE,)))
 
 
-def test_the_step_over_an_hour_is_the_same_in_both_though_one_has_other_sizes(footage: Footage) -> None:
+def test_the_step_across_an_hour_is_the_same_in_both_even_if_one_has_other_sizes(footage: Footage) -> None:
     start_ms = NOON_MS + HOUR_MS
     frames = [
         resized(frame, (319, 240))
@@ -154,7 +154,7 @@ SIZES = [(640, 480), (320, 240), (1280, 960), (960, 720), (1920, 1440)]
     max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 1 << 32), changes=st.lists(st.integers(0, 60), max_size=6))
-def test_the_size_of_pictures_changes_nothing_of_who_is_followed(
+def test_picture_size_does_not_change_which_objects_are_followed(
     footage: Footage, seed: int, changes: list[int]
 ) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -175,7 +175,7 @@ def test_the_size_of_pictures_changes_nothing_of_who_is_followed(
     assert facts(before) == facts(after)
 
 
-def test_sizes_of_one_shape_are_scaled_to_the_largest_of_it() -> None:
+def test_sizes_of_one_shape_are_scaled_to_the_largest_of_them() -> None:
     assert common_sizes([(320, 180), (1920, 1080), (100, 56), (640, 480), (0, 0), (704, 576)]) == {
         (320, 180): (1920, 1080),
         (1920, 1080): (1920, 1080),

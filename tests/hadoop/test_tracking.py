@@ -120,7 +120,7 @@ def hidden(*spans: tuple[float, float]) -> Callable[[float], float]:
 
 
 @pytest.mark.parametrize("fps", [30, 10, 5, 4.5])
-def test_walkers_whose_paths_cross_stay_who_they_are(fps: float) -> None:
+def test_walkers_whose_paths_cross_keep_their_identities(fps: float) -> None:
     assert_each_is_one_visit(
         [
             Walker(start=(200, 200), velocity=(60, 20)),
@@ -132,7 +132,7 @@ def test_walkers_whose_paths_cross_stay_who_they_are(fps: float) -> None:
 
 
 @pytest.mark.parametrize("fps", [10, 5])
-def test_a_walker_hidden_behind_another_is_the_same_afterwards(fps: int) -> None:
+def test_a_walker_hidden_behind_another_keeps_its_identity(fps: int) -> None:
     in_front = Walker(start=(300, 300), velocity=(40, 0), size=(60, 120))
     behind = Walker(start=(900, 290), velocity=(-40, 0), sight=hidden((6.9, 8.3)))
     assert_each_is_one_visit([in_front, behind], fps)
@@ -141,7 +141,7 @@ def test_a_walker_hidden_behind_another_is_the_same_afterwards(fps: int) -> None
 @pytest.mark.parametrize("fps", [5, 10, 25])
 @pytest.mark.parametrize("apart_s", [0.4, 0.6, 0.8])
 @pytest.mark.parametrize("speed_px_s", [60, 90, 140])
-def test_two_who_cross_within_a_second_and_are_seen_on_one_side_only_are_two(
+def test_two_walkers_who_cross_within_a_second_and_are_seen_on_one_side_only_are_two(
     fps: int, apart_s: float, speed_px_s: float
 ) -> None:
     goes = Walker(start=(300, 300), velocity=(speed_px_s, 0), since_s=1, until_s=3)
@@ -155,7 +155,7 @@ def test_two_who_cross_within_a_second_and_are_seen_on_one_side_only_are_two(
 
 
 @pytest.mark.parametrize("fps", [5, 10])
-def test_one_who_turns_round_while_hidden_for_longer_is_one(fps: int) -> None:
+def test_a_walker_who_turns_round_during_a_longer_hiding_is_one(fps: int) -> None:
     goes = Walker(start=(300, 300), velocity=(90, 0), since_s=1, until_s=3)
     returns = Walker(start=(480, 306), velocity=(-90, 0), since_s=5.6, until_s=7.6)
     frames, owners = scene([goes, returns], fps=fps)
@@ -163,7 +163,7 @@ def test_one_who_turns_round_while_hidden_for_longer_is_one(fps: int) -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 10])
-def test_a_track_within_a_bridged_gap_of_another_is_that_visit(fps: int) -> None:
+def test_a_track_within_a_bridged_gap_of_another_belongs_to_that_visit(fps: int) -> None:
     walks = Walker(start=(600, 150), velocity=(0, 30), sight=hidden((4, 6.8)))
     # Too far off its path for the next frame, and near enough for the same object.
     fragment = Walker(start=(666, 150 + 30 * 4.4), velocity=(0, 30), since_s=4.4, until_s=6.4)
@@ -175,14 +175,14 @@ def test_a_track_within_a_bridged_gap_of_another_is_that_visit(fps: int) -> None
     assert times == sorted(set(times))
 
 
-def test_a_track_beside_the_way_over_a_gap_is_another_visit() -> None:
+def test_a_track_beside_the_path_across_a_gap_is_another_visit() -> None:
     walks = Walker(start=(600, 150), velocity=(0, 30), sight=hidden((4, 6.8)))
     beside = Walker(start=(700, 150 + 30 * 4.4), velocity=(0, 30), since_s=4.4, until_s=6.4)
     assert_each_is_one_visit([walks, beside], 5)
 
 
 @pytest.mark.parametrize("seed", [7, 11, 25])
-def test_at_25_frames_a_second_a_neighbour_takes_no_box_though_boxes_jitter(seed: int) -> None:
+def test_at_25_frames_a_second_a_neighbour_takes_no_box_even_if_boxes_jitter(seed: int) -> None:
     """Three people pass each other closely; a third of their boxes is missing, and widths are random."""
     rng = random.Random(seed)  # noqa: S311
     people = [
@@ -206,21 +206,19 @@ def test_at_25_frames_a_second_a_neighbour_takes_no_box_though_boxes_jitter(seed
 
 
 @pytest.mark.parametrize(("hidden_s", "visits"), [(0.8, 1), (2.5, 1), (4.5, 1), (9.0, 2)])
-def test_whoever_is_hidden_for_longer_than_gap_and_stitch_is_a_new_visit(
-    hidden_s: float, visits: int
-) -> None:
+def test_a_walker_hidden_for_longer_than_gap_and_stitch_is_a_new_visit(hidden_s: float, visits: int) -> None:
     walker = Walker(start=(300, 300), velocity=(45, 0), sight=hidden((5, 5 + hidden_s)))
     frames, _ = scene([walker], fps=5)
     assert len(visits_of(frames)) == visits
 
 
-def test_without_stitching_a_long_gap_breaks_a_visit_in_two() -> None:
+def test_without_stitching_a_long_gap_splits_a_visit_in_two() -> None:
     frames, _ = scene([Walker(start=(300, 300), velocity=(20, 0), sight=hidden((5, 9.5)))], fps=5)
     assert len(visits_of(frames, stitch_ms=0)) == 2
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(seed: Any) -> None:
+def test_missing_a_fifth_of_all_boxes_and_single_false_alarms_change_no_count(seed: Any) -> None:
     rng = random.Random(seed)  # noqa: S311
     walkers = [
         Walker(
@@ -241,7 +239,7 @@ def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(se
     assert owners_of(visits_of(frames), owners) == [{n} for n in range(7)]
 
 
-def test_weak_boxes_go_on_with_a_visit_and_never_begin_one() -> None:
+def test_weak_boxes_continue_a_visit_but_never_begin_one() -> None:
     walker = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.15 if 2 < now_s < 12 else 0.9)
     shadow = Walker(start=(900, 300), sight=lambda _: 0.59)
     frames, owners = scene([walker, shadow], fps=5)
@@ -250,7 +248,7 @@ def test_weak_boxes_go_on_with_a_visit_and_never_begin_one() -> None:
     assert len(visit.sightings) == len(frames)
 
 
-def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
+def test_weak_boxes_just_before_a_visit_begins_belong_to_it() -> None:
     comes = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.3 if now_s < 2 else 0.9)
     beside = Walker(start=(900, 300), sight=lambda _: 0.3)
     frames, owners = scene([comes, beside], fps=5)
@@ -260,7 +258,7 @@ def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 10, 30])
-def test_a_visit_begins_as_soon_at_every_rate_though_boxes_between_are_missing(fps: int) -> None:
+def test_a_visit_begins_equally_early_at_every_rate_even_with_missing_boxes(fps: int) -> None:
     """A car that emerges from behind another is seen only in every fifth of a second at first."""
     walker = Walker(
         start=(300, 300),
@@ -271,12 +269,12 @@ def test_a_visit_begins_as_soon_at_every_rate_though_boxes_between_are_missing(f
     assert visit.sightings[0].time_ms == 0
 
 
-def test_a_box_that_nothing_follows_for_a_fifth_of_a_second_is_a_false_alarm() -> None:
+def test_a_box_without_a_successor_for_a_fifth_of_a_second_is_a_false_alarm() -> None:
     at_times = Walker(start=(300, 300), sight=lambda now_s: 0.9 if round(now_s * 10) % 3 == 0 else 0.0)
     assert visits_of(scene([at_times], fps=10)[0]) == []
 
 
-def test_a_weak_box_is_taken_back_by_one_visit_alone() -> None:
+def test_only_one_visit_takes_a_weak_box_back() -> None:
     front = Walker(start=(300, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.3)
     behind = Walker(start=(312, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.0)
     frames, _ = scene([front, behind], fps=5)
@@ -285,7 +283,7 @@ def test_a_weak_box_is_taken_back_by_one_visit_alone() -> None:
     assert began == [0, 2000]
 
 
-def test_nothing_is_taken_back_over_a_frame_in_which_nothing_was_seen() -> None:
+def test_no_box_is_taken_back_across_a_frame_in_which_nothing_was_seen() -> None:
     walker = Walker(start=(300, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.3 if now_s < 1.5 else 0)
     other = Walker(start=(900, 300))
     for walkers in ([walker], [walker, other]):
@@ -301,7 +299,7 @@ def test_a_visit_takes_back_three_seconds_at_most() -> None:
     assert visit.sightings[0].time_ms == frames[0].captured_at_ms + 10_000 - 3_000
 
 
-def test_a_label_may_have_a_threshold_of_its_own() -> None:
+def test_a_label_may_have_its_own_threshold() -> None:
     walkers = [
         Walker(start=(900, 300 + 200 * n), sight=lambda _: 0.55, label=label) for n, label in enumerate("ab")
     ]
@@ -309,39 +307,39 @@ def test_a_label_may_have_a_threshold_of_its_own() -> None:
     assert [visit.label for visit in visits_of(frames, strong_by_label=(("b", 4000),))] == ["b"]
 
 
-def test_one_who_leaves_at_the_border_and_another_who_comes_in_there_are_two() -> None:
+def test_a_walker_leaving_at_the_border_and_another_arriving_there_are_two() -> None:
     leaves = Walker(start=(1180, 300), velocity=(30, 0), until_s=4)
     comes = Walker(start=(1270, 310), velocity=(-30, 0), since_s=6)
     assert_each_is_one_visit([leaves, comes], 5)
 
 
 @pytest.mark.parametrize(("end_x", "start_x"), [(1190, 1262), (1262, 1190)])
-def test_one_end_at_the_border_is_enough_to_tell_two_visits(end_x: int, start_x: int) -> None:
+def test_one_end_at_the_border_is_enough_to_separate_two_visits(end_x: int, start_x: int) -> None:
     goes = Walker(start=(end_x, 300), until_s=4)
     comes = Walker(start=(start_x, 310), since_s=7.5)
     assert_each_is_one_visit([goes, comes], 5)
 
 
-def test_away_from_the_border_the_same_would_be_one_that_was_hidden() -> None:
+def test_away_from_the_border_the_same_tracks_are_one_hidden_walker() -> None:
     leaves = Walker(start=(580, 300), velocity=(10, 0), until_s=4)
     comes = Walker(start=(640, 310), velocity=(10, 0), since_s=7.5)
     frames, _ = scene([leaves, comes], fps=5)
     assert len(visits_of(frames)) == 1
 
 
-def test_who_comes_back_is_a_new_visit() -> None:
+def test_a_walker_who_comes_back_is_a_new_visit() -> None:
     walkers = [Walker(start=(20, 300), velocity=(60, 0), since_s=s, until_s=s + 10) for s in (0, 40)]
     assert_each_is_one_visit(walkers, 5, seconds=60)
 
 
-def test_labels_are_tracked_each_by_itself() -> None:
+def test_each_label_is_tracked_separately() -> None:
     frames, owners = scene(
         [Walker(start=(300, 300), label="car"), Walker(start=(300, 300), label="person")], fps=5
     )
     assert owners_of(visits_of(frames), owners) == [{0}, {1}]
 
 
-def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise() -> None:
+def test_an_object_that_never_moves_counts_unless_its_label_says_otherwise() -> None:
     parked = [Walker(start=(300, 300), label=label) for label in ("car", "person")]
     walks = Walker(start=(600, 300), velocity=(10, 0))
     frames, owners = scene([*parked, walks], fps=5)
@@ -349,7 +347,7 @@ def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise()
     assert owners_of(visits_of(frames, fixed_labels=("person",)), owners) == [{0}, {2}]
 
 
-def test_the_true_time_between_frames_is_what_moves_a_track() -> None:
+def test_a_track_moves_by_the_true_time_between_frames() -> None:
     """At a steady 10 frames a second, then with most of them missing, as a slow machine drops them."""
     runner = Walker(start=(30, 300), velocity=(250, 0), until_s=4.8)
     frames, owners = scene([runner], fps=10, seconds=4.8)
@@ -359,11 +357,11 @@ def test_the_true_time_between_frames_is_what_moves_a_track() -> None:
     assert len(visit.sightings) == len(kept)
 
 
-def test_who_moves_by_more_than_a_width_between_two_frames_is_one_visit() -> None:
+def test_a_walker_who_moves_more_than_a_width_between_two_frames_is_one_visit() -> None:
     assert_each_is_one_visit([Walker(start=(30, 300), velocity=(230, 0), until_s=5)], 5, seconds=5)
 
 
-def test_the_surest_box_begins_a_track_however_high_the_threshold_is() -> None:
+def test_the_most_confident_box_begins_a_track_however_high_the_threshold_is() -> None:
     frames, _ = scene([Walker(start=(300, 300), sight=lambda _: 1.0)], fps=5)
     assert len(visits_of(frames, strong=10_000)) == 1
 
@@ -386,7 +384,7 @@ def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(
     assert boxes(visits_of(frames))[0][-1][2] == 2700  # the left one, by rule
 
 
-def test_only_what_is_counted_makes_a_visit_and_its_first_counted_box_begins_it() -> None:
+def test_only_counted_boxes_make_a_visit_and_the_first_one_begins_it() -> None:
     grows = Walker(start=(300, 300), sight=lambda now_s: 0.65 if 1 < now_s < 3 else 0.9)
     frames, _ = scene([grows], fps=5, seconds=5)
     tracking = TrackParams()
@@ -407,7 +405,7 @@ areas = st.lists(
 
 
 @given(tracks=areas, boxes=areas, least=st.sampled_from([0.01, 0.2, 0.5]))
-def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(
+def test_pairs_are_one_to_one_with_enough_overlap_and_the_best_free_one_is_taken(
     tracks: Any, boxes: Any, least: Any
 ) -> None:
     def overlap(i: int, j: int) -> float:
@@ -438,7 +436,7 @@ def person(time_ms: int, left: float, width: float = 50.0, height: float = 100.0
     return Seen(time_ms, f"images/{time_ms:06d}", [Box("person", 0.9, (left, 300.0, width, height))])
 
 
-def test_of_two_tracks_that_a_box_fits_alike_the_one_that_began_first_goes_on() -> None:
+def test_if_a_box_fits_two_tracks_equally_the_older_track_continues() -> None:
     """Though the other has already had its second box."""
     places = [(0, 600), (50, 680), (100, 680), (150, 600), (200, 640)]
     found = visits_of([person(time_ms, left) for time_ms, left in places])
@@ -446,7 +444,7 @@ def test_of_two_tracks_that_a_box_fits_alike_the_one_that_began_first_goes_on() 
 
 
 @pytest.mark.parametrize(("side_px", "number"), [(0.4, 0), (0.8, 1), (1.2, 1)])
-def test_a_second_box_is_looked_for_where_a_box_of_a_pixel_would_be(side_px: float, number: int) -> None:
+def test_a_second_box_is_searched_for_where_a_one_pixel_box_would_be(side_px: float, number: int) -> None:
     assert len(visits_of([person(0, 600, side_px, side_px), person(200, 600, side_px, side_px)])) == number
 
 
@@ -461,7 +459,7 @@ def visits(walkers: Sequence[Walker], fps: float = 5) -> list[Visit]:
 
 @pytest.mark.parametrize("fps", [10, 5])
 @pytest.mark.parametrize(("hidden_s", "number"), [(5, 1), (14, 1), (16, 2)])
-def test_who_stands_hidden_for_three_stitches_is_the_same_afterwards(
+def test_a_standing_walker_hidden_for_three_stitches_keeps_its_identity(
     fps: float, hidden_s: float, number: int
 ) -> None:
     walker = Walker(start=(600, 300), until_s=40, sight=hidden((8, 8 + hidden_s)))
@@ -469,19 +467,19 @@ def test_who_stands_hidden_for_three_stitches_is_the_same_afterwards(
 
 
 @pytest.mark.parametrize(("away_px", "number"), [(85, 1), (95, 2)])
-def test_who_appears_more_than_a_height_away_after_so_long_is_somebody_else(
+def test_somebody_who_appears_more_than_a_height_away_after_so_long_is_new(
     away_px: float, number: int
 ) -> None:
     assert len(visits([stands(until_s=8), stands(600 + away_px, since_s=18)])) == number
 
 
 @pytest.mark.parametrize("other", [stands(640, until_s=7), stands(640, since_s=19)])
-def test_where_two_can_be_meant_after_so_long_nobody_is(other: Walker) -> None:
+def test_after_so_long_an_ambiguous_match_is_never_made(other: Walker) -> None:
     """Two vanish and one appears, or one vanishes and two appear."""
     assert len(visits([stands(until_s=8), stands(since_s=18), other])) == 3
 
 
-def test_who_goes_at_the_border_is_not_the_one_who_comes_there_however_long_after() -> None:
+def test_somebody_arriving_at_the_border_is_never_the_one_who_left_there_however_late() -> None:
     assert len(visits([stands(22, until_s=8), stands(22, since_s=18)])) == 2
 
 
@@ -489,7 +487,7 @@ def test_who_goes_at_the_border_is_not_the_one_who_comes_there_however_long_afte
     ("confidence", "off_px", "is_filled"),
     [(0.45, 0, True), (0.45, 60, True), (0.45, 75, False), (0.35, 0, False)],
 )
-def test_boxes_left_over_in_a_gap_say_where_who_was_hidden_was(
+def test_leftover_boxes_in_a_gap_show_where_the_hidden_walker_was(
     confidence: float, off_px: float, is_filled: bool
 ) -> None:
     """Less than three quarters of a height off the straight path, and rather sure."""
@@ -501,7 +499,7 @@ def test_boxes_left_over_in_a_gap_say_where_who_was_hidden_was(
     assert {time for time in times if 8000 <= time < 12_500} <= set(range(10_000, 11_000))
 
 
-def test_a_box_left_over_fills_one_gap_alone() -> None:
+def test_a_leftover_box_fills_only_one_gap() -> None:
     gap = hidden((8, 12.5))
     walkers = [Walker(start=(x, 300), until_s=40, sight=gap) for x in (560, 640)]
     glimpse = Walker(start=(600, 300), since_s=10, until_s=11, sight=lambda _: 0.45)
@@ -510,7 +508,7 @@ def test_a_box_left_over_fills_one_gap_alone() -> None:
 
 
 @pytest.mark.parametrize("fps", [10, 5])
-def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int) -> None:
+def test_two_walkers_whose_tracks_are_swapped_as_they_meet_continue_as_they_came(fps: int) -> None:
     """One is not seen for half a second; another emerges exactly there, and goes the other way."""
     walkers = [
         Walker(start=(300, 300), velocity=(80, 0), sight=hidden((4.5, 5.1))),
@@ -524,7 +522,7 @@ def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int)
     assert owners_of(clear, owners) == [{0}, {1}]
 
 
-def test_who_goes_on_the_same_way_keeps_his_track() -> None:
+def test_a_car_that_continues_in_the_same_direction_keeps_its_track() -> None:
     """In a queue one car emerges from behind another: that is not an exchange."""
     first = Walker(start=(300, 300), velocity=(40, 0))
     behind = Walker(start=(380, 300), velocity=(40, 0), since_s=5)
@@ -532,7 +530,7 @@ def test_who_goes_on_the_same_way_keeps_his_track() -> None:
     assert owners_of(visits_of(frames), owners) == [{0}, {1}]
 
 
-def test_who_stands_hidden_while_the_hour_begins_is_counted_in_the_hour_before_alone(
+def test_a_standing_object_hidden_at_the_full_hour_counts_only_in_the_hour_before(
     footage: Footage,
 ) -> None:
     hidden_ms = range(NOON_MS - 6_000, NOON_MS + 6_000, 200)
@@ -564,7 +562,7 @@ def test_idf1_is_1_for_the_truth_whatever_the_identities_are_called() -> None:
     assert measure.idf1({}, {}) == 1
 
 
-def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped() -> None:
+def test_idf1_of_a_split_track_and_of_two_swapped_tracks() -> None:
     truth = {n: [(1, AT), (2, ASIDE)] for n in range(4)}
     broken = {n: [(n // 3, AT), (9, ASIDE)] for n in range(4)}
     assert measure.idf1(truth, broken) == 2 * (3 + 4) / 16
@@ -572,7 +570,7 @@ def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped() -> None:
     assert measure.idf1(truth, swapped) == 2 * (3 + 3) / 16
 
 
-def test_idf1_counts_what_was_missed_and_what_was_not_there() -> None:
+def test_idf1_counts_misses_and_false_alarms() -> None:
     truth = {n: [(1, AT)] for n in range(4)}
     assert measure.idf1(truth, {0: [(5, AT)], 1: [(5, AT)]}) == 2 * 2 / (4 + 2)
     assert measure.idf1(truth, {n: [(5, AT), (6, ASIDE)] for n in range(4)}) == 2 * 4 / (4 + 8)
@@ -580,7 +578,7 @@ def test_idf1_counts_what_was_missed_and_what_was_not_there() -> None:
     assert measure.idf1(truth, {n: [(5, half_off)] for n in range(4)}) == 0
 
 
-def test_the_page_shows_the_numbers_that_were_measured() -> None:
+def test_the_page_shows_the_measured_numbers() -> None:
     result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
     assert result["command"] in PAGE
     for table in result["tables"]:
@@ -588,7 +586,7 @@ def test_the_page_shows_the_numbers_that_were_measured() -> None:
             assert f"| {' | '.join(str(cell) for cell in row)} |" in PAGE
 
 
-def test_what_was_to_be_reached_was_reached() -> None:
+def test_the_measured_numbers_meet_their_goals() -> None:
     result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
     for goal in result["goals"]:
         assert goal["at_least"] is None or goal["measured"] >= goal["at_least"], goal["what"]
@@ -596,7 +594,7 @@ def test_what_was_to_be_reached_was_reached() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in Settings.model_fields if "track" in n or n == "count_objects"])
-def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) -> None:
+def test_the_page_lists_each_tracker_setting_with_its_default(name: Any) -> None:
     default = Settings.model_fields[name].default
     shown = f"`{default}`" if default != "" else "empty"
     assert f"| `{ENV_PREFIX}{name.upper()}` | {shown} |" in PAGE
@@ -623,7 +621,7 @@ def fast_visits(ways: Iterable[Sequence[Box | None]], *, frames: int = 12) -> li
     return find_visits(shown, CountParams(), TrackParams())
 
 
-def test_what_moves_further_than_its_own_width_between_frames_is_one_object() -> None:
+def test_something_that_moves_more_than_its_own_width_between_frames_is_one_object() -> None:
     [visit] = fast_visits([line_up([100, 100, 100])])
     assert [box.left for box in visit.sightings] == [1000, 2000, 3000, 4000]
     assert len(fast_visits([line_up([200, 205, 195, 200])])) == 1
@@ -631,7 +629,7 @@ def test_what_moves_further_than_its_own_width_between_frames_is_one_object() ->
     assert len(fast_visits([line_up([100, 100, 100]), line_up([-150] * 4, left=1100, top=500)])) == 2
 
 
-def test_a_fast_object_has_four_boxes_at_even_steps_and_of_one_size() -> None:
+def test_a_fast_object_has_four_boxes_of_one_size_at_even_steps() -> None:
     assert fast_visits([line_up([100, 100])]) == []
     assert len(fast_visits([line_up([100, 124, 100])])) == 1  # a quarter of its width, and a tenth of a step
     assert fast_visits([line_up([100, 130, 100])]) == []
@@ -646,7 +644,7 @@ def test_a_fast_object_has_four_boxes_at_even_steps_and_of_one_size() -> None:
             assert len(fast_visits([[*first, last._replace(box=tuple(changed))]])) == number
 
 
-def test_a_fast_object_may_be_missed_in_one_frame_after_its_second_box() -> None:
+def test_a_fast_object_may_be_missing_in_one_frame_after_its_second_box() -> None:
     first, second, third, fourth, fifth = line_up([100] * 4)
     assert len(fast_visits([[first, second, None, fourth, fifth]])) == 1
     assert fast_visits([[first, None, third, fourth]]) == []
@@ -654,7 +652,7 @@ def test_a_fast_object_may_be_missed_in_one_frame_after_its_second_box() -> None
     assert fast_visits([[far[0], far[1], None, None, far[4], far[5]]]) == []
 
 
-def test_what_trembles_in_its_place_and_many_lone_boxes_are_no_fast_objects() -> None:
+def test_jitter_in_place_and_many_lone_boxes_are_not_fast_objects() -> None:
     still = Box("car", 0.9, (100.0, 300.0, 60.0, 40.0))
     assert fast_visits([[still, None, None, still, None, None, still, None, None, still]]) == []
     lanes = [line_up([100] * 4, top=60.0 * lane) for lane in range(11)]
@@ -662,7 +660,7 @@ def test_what_trembles_in_its_place_and_many_lone_boxes_are_no_fast_objects() ->
     assert fast_visits(lanes) == []
 
 
-def test_each_box_is_in_one_track_and_the_nearest_to_its_way_goes_on_with_it() -> None:
+def test_each_box_is_in_one_track_and_the_box_nearest_to_the_path_continues_it() -> None:
     ways = [line_up([100, 100, 100, 100]), [None, None, None, Box("car", 0.9, (380.0, 300.0, 60.0, 40.0))]]
     visits = fast_visits(ways)
     assert [[box.left for box in visit.sightings] for visit in visits] == [[1000, 2000, 3000, 4000, 5000]]
@@ -696,7 +694,7 @@ def mixed_traffic(rng: random.Random, fast: int, seen: float) -> list[Seen]:
     ("fast", "seen", "least", "most"),
     [(4, 1.0, 140, 145), (10, 1.0, 255, 275), (10, 0.95, 250, 270), (4, 0.9, 130, 142), (10, 0.9, 245, 265)],
 )
-def test_fast_cars_beside_slow_ones_are_counted_as_the_manual_says(
+def test_fast_cars_next_to_slow_ones_are_counted_as_the_manual_says(
     fast: int, seen: float, least: int, most: int
 ) -> None:
     minutes = [mixed_traffic(random.Random(seed), fast, seen) for seed in range(20)]  # noqa: S311

@@ -14,7 +14,7 @@ NOON_MS = 1_767_268_800_000
 
 
 @pytest.mark.parametrize(("weak_boxes", "is_named"), [(51, True), (50, False)])
-def test_a_source_with_few_boxes_in_tracks_is_named_once_a_day_with_what_to_do(
+def test_a_source_with_few_tracked_boxes_is_named_once_a_day_with_what_to_do(
     footage: Footage, weak_boxes: int, is_named: bool
 ) -> None:
     """Over two hours: one car that moves on, and boxes that are too weak to begin a track."""
@@ -59,7 +59,7 @@ def weak_in(coverage: Coverage) -> list[str]:
     return list(watched.weak_sources())
 
 
-def test_frozen_footage_is_not_said_to_show_objects_that_are_too_fast() -> None:
+def test_frozen_footage_is_not_reported_as_objects_that_are_too_fast() -> None:
     moving = Coverage(
         model="m",
         source="gate",
