@@ -130,7 +130,7 @@ def drain(settings: Settings, store: MemoryStore, log: MemoryLog, detector: Asyn
     )
 
 
-def test_the_detector_has_the_next_chunks_pictures_before_the_last_one_is_done(settings: Settings) -> None:
+def test_the_detector_gets_the_next_chunks_pictures_before_the_last_one_is_done(settings: Settings) -> None:
     store, detector = MemoryStore(), Finding(1, least_under_way=CHUNK_MESSAGES + 4)
     report = drain(settings, store, filled(store, 1), detector)
     detector.over.set()
@@ -140,7 +140,7 @@ def test_the_detector_has_the_next_chunks_pictures_before_the_last_one_is_done(s
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_found_in_any_order_it_writes_the_same_bytes(settings: Settings, seed: int) -> None:
+def test_results_in_any_order_are_written_to_the_same_bytes(settings: Settings, seed: int) -> None:
     def segments(detector: Finding) -> dict[str, bytes]:
         store = MemoryStore()
         drain(settings, store, filled(store, 2), detector)
@@ -156,7 +156,7 @@ def test_found_in_any_order_it_writes_the_same_bytes(settings: Settings, seed: i
 
 
 @pytest.mark.thorough
-def test_what_is_under_way_is_bounded_though_the_detector_takes_all(settings: Settings) -> None:
+def test_work_in_progress_is_limited_even_if_the_detector_accepts_everything(settings: Settings) -> None:
     store, detector = MemoryStore(), Finding(1, least_under_way=FRAMES)
     threading.Timer(1.0, lambda: setattr(detector, "least", 1)).start()
     report = drain(settings, store, filled(store, 3), detector)
@@ -165,7 +165,7 @@ def test_what_is_under_way_is_bounded_though_the_detector_takes_all(settings: Se
     assert CHUNK_MESSAGES < detector.most <= _MOST_MESSAGES
 
 
-def test_an_error_that_comes_later_ends_the_consumer_with_its_line(settings: Settings) -> None:
+def test_a_late_error_ends_the_consumer_with_its_line(settings: Settings) -> None:
     class Broken(Waiting):
         def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
             future = super().start(image, frame_px=frame_px)

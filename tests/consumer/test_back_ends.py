@@ -100,7 +100,7 @@ def test_on_real_frames_a_back_end_finds_what_the_reference_finds(
 
 
 @pytest.mark.thorough
-def test_on_real_frames_a_network_in_batches_as_on_a_gpu_finds_what_the_reference_finds(
+def test_on_real_frames_a_network_in_gpu_like_batches_finds_what_the_reference_finds(
     load: Load, clip_frames: dict[int, Pixels]
 ) -> None:
     alone = load("onnxruntime")
@@ -175,7 +175,7 @@ def test_threads_batches_order_and_repeats_give_the_same_bytes(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
-def test_pictures_started_one_by_one_are_the_same_and_the_caller_may_reuse_its_picture(
+def test_pictures_started_one_by_one_give_the_same_and_the_caller_may_reuse_its_buffer(
     load: Load, clip_frames: dict[int, Pixels], backend: str
 ) -> None:
     detector = load(backend)
@@ -201,7 +201,7 @@ def test_a_picture_of_the_networks_own_size_may_be_reused_too(load: Load) -> Non
     assert as_bytes([future.result() for future in futures]) == as_bytes(detector.detect(images))
 
 
-def test_a_detector_that_works_on_one_picture_at_a_time_can_be_started_too() -> None:
+def test_a_detector_for_one_picture_at_a_time_can_be_started_too() -> None:
     detector: Detector = prepare_detector(load_settings(detector="pixels"))
     image = np.full((40, 40, 3), 255, np.uint8)
     assert not isinstance(detector, AsyncDetector)
@@ -222,7 +222,7 @@ def test_a_wider_input_works_on_every_back_end(load: Load, clip_frames: dict[int
 
 
 @pytest.mark.thorough
-def test_letterbox_keeps_proportions_and_puts_boxes_where_the_objects_are(
+def test_letterboxing_keeps_proportions_and_puts_boxes_where_the_objects_are(
     load: Load, clip_frames: dict[int, Pixels]
 ) -> None:
     image = clip_frames[0]
@@ -236,7 +236,7 @@ def test_letterbox_keeps_proportions_and_puts_boxes_where_the_objects_are(
 
 
 @pytest.mark.thorough
-def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
+def test_the_model_id_contains_back_end_and_precision(load: Load) -> None:
     ids = [
         load(*which).model_id
         for which in (("opencv",), ("openvino",), ("openvino", "bf16"), ("onnxruntime",))
@@ -250,12 +250,14 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
 
 
 @pytest.mark.thorough
-def test_threads_leave_the_id_alone(load: Load) -> None:
+def test_the_number_of_threads_does_not_change_the_id(load: Load) -> None:
     assert load("openvino", detector_threads=1).model_id == load("openvino").model_id
 
 
 @pytest.mark.thorough
-def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_callback_comes_out_of_the_future(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     detector = load("openvino")
     image = np.zeros((60, 80, 3), np.uint8)
 
@@ -271,7 +273,7 @@ def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest
 
 @pytest.mark.parametrize("backend", ["opencv", "onnxruntime"])
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_a_precision_that_a_back_end_has_not_is_refused(backend: str, precision: str) -> None:
+def test_a_precision_that_a_back_end_lacks_is_refused(backend: str, precision: str) -> None:
     with pytest.raises(Misconfigured, match=f"PRECISION={precision}: {backend} computes only in f32"):
         prepare_detector(load_settings(detector=backend, precision=precision))
 
@@ -295,13 +297,13 @@ def test_a_cpu_without_bf16_refuses_it(
         prepare_detector(settings)
 
 
-def test_a_provider_that_is_not_installed_is_named_with_those_that_are(load: Load) -> None:
+def test_a_missing_provider_is_named_with_those_that_are_installed(load: Load) -> None:
     with pytest.raises(Misconfigured, match=r"PROVIDERS=CUDAX: the installed .* has .*CPUExecutionProvider"):
         load("onnxruntime", execution_providers="CUDAX")
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-def test_a_back_end_that_is_not_installed_is_told_with_the_remedy(
+def test_a_missing_back_end_is_reported_with_the_remedy(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None if name == backend else name)
@@ -314,7 +316,7 @@ def settings_of_auto(tmp_path: Path, model_files: ModelFiles) -> Any:
 
 
 @pytest.mark.thorough
-def test_auto_is_resolved_once_and_kept_in_the_store(
+def test_auto_is_resolved_once_and_stored(
     tmp_path: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of_auto(tmp_path, model_files)
@@ -355,7 +357,7 @@ def test_a_worker_that_cannot_run_the_stores_choice_says_so_in_one_line(
         ({"other.slice": "100000 100000", "site.slice": "what is this?"}, 8),
     ],
 )
-def test_no_more_cores_are_used_than_the_cpu_quota_pays_for(
+def test_the_cpu_quota_limits_the_number_of_cores_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quotas: dict[str, str], expected: int
 ) -> None:
     own = tmp_path / "own"
@@ -370,7 +372,7 @@ def test_no_more_cores_are_used_than_the_cpu_quota_pays_for(
     assert backends.cores() == expected
 
 
-def test_a_machine_without_cgroups_has_the_cores_that_it_has(
+def test_a_machine_without_cgroups_uses_all_its_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends, "_CGROUPS", tmp_path / "none")
@@ -388,7 +390,7 @@ def test_a_machine_without_cgroups_has_the_cores_that_it_has(
         ("arm64", {"opencv"}, "opencv"),
     ],
 )
-def test_auto_takes_the_fastest_that_is_installed(
+def test_auto_chooses_the_fastest_installed_back_end(
     machine: str, installed: set[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends.platform, "machine", lambda: machine)
@@ -397,7 +399,7 @@ def test_auto_takes_the_fastest_that_is_installed(
 
 
 @pytest.mark.thorough
-def test_boxes_of_the_traffic_clip_stay_where_they_were_looked_at(
+def test_boxes_of_the_traffic_clip_stay_where_people_saw_them(
     load: Load, clip_frames: dict[int, Pixels]
 ) -> None:
     golden = json.loads((Path(__file__).parent / "golden" / "traffic_boxes.json").read_text())

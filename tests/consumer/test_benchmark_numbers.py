@@ -32,7 +32,7 @@ def test_iou_of_boxes_drawn_by_hand() -> None:
     assert iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
 
 
-def test_agreement_counts_labels_overlap_and_each_box_once_and_adds_confidences() -> None:
+def test_agreement_counts_label_overlap_and_each_box_once_and_adds_confidences() -> None:
     car, near = found("car", 0.9, 0, 0, 10, 10), found("car", 0.2, 1, 0, 10, 10)
     weak = found("car", 0.24, 50, 50, 10, 10)
     assert agreement([[car, weak]], [[near]]) == Agreement(1, 1, 0.2)
@@ -44,7 +44,7 @@ def test_agreement_counts_labels_overlap_and_each_box_once_and_adds_confidences(
     assert (Agreement(4, 3).share, Agreement(0, 0).share) == (0.75, 1.0)
 
 
-def test_ap50_of_all_found_none_found_and_half_found(ap: Any) -> None:
+def test_ap50_with_all_none_and_half_of_the_objects_found(ap: Any) -> None:
     truths = [[ap.Truth("car", (0, 0, 10, 10))], [ap.Truth("car", (20, 20, 10, 10))]]
     right = [[found("car", 0.9, 0, 0, 10, 10)], [found("car", 0.8, 20, 20, 10, 10)]]
     assert ap.ap50(ap.judge(truths, right)) == pytest.approx(100)
@@ -60,7 +60,7 @@ def test_ap50_punishes_a_false_box_only_if_it_is_more_confident(ap: Any) -> None
     assert ap.ap50(ap.judge(truths, [[true, weak]])) == pytest.approx(100)
 
 
-def test_ap50_takes_a_second_box_on_one_object_as_false(ap: Any) -> None:
+def test_ap50_treats_a_second_box_on_one_object_as_false(ap: Any) -> None:
     truths = [[ap.Truth("car", (0, 0, 10, 10)), ap.Truth("car", (40, 0, 10, 10))]]
     boxes = [
         found("car", 0.9, 0, 0, 10, 10),
@@ -71,7 +71,7 @@ def test_ap50_takes_a_second_box_on_one_object_as_false(ap: Any) -> None:
     assert ap.ap50(ap.judge(truths, [boxes])) == pytest.approx(100 * (0.5 + 0.5 * 2 / 3))
 
 
-def test_ap50_is_the_mean_over_the_labels_that_are_there(ap: Any) -> None:
+def test_ap50_is_the_mean_over_the_labels_that_exist(ap: Any) -> None:
     truths = [[ap.Truth("car", (0, 0, 10, 10)), ap.Truth("dog", (40, 0, 10, 10))]]
     boxes = [found("car", 0.9, 0, 0, 10, 10), found("cat", 0.9, 70, 0, 10, 10)]
     assert ap.ap50(ap.judge(truths, [boxes])) == pytest.approx(50)
@@ -89,7 +89,7 @@ def test_the_bootstrap_draws_the_same_pictures_for_every_detector(ap: Any) -> No
     assert twice == pytest.approx(ap.ap50(judged))
 
 
-def test_the_page_is_what_the_committed_results_say() -> None:
+def test_the_page_matches_the_committed_results() -> None:
     page = script("benchmarks/performance_page.py")
     results = script("benchmarks/results.py").load_all()
     assert page.page(results) == page.PAGE.read_text("utf-8"), "run: python benchmarks/performance_page.py"
@@ -98,7 +98,7 @@ def test_the_page_is_what_the_committed_results_say() -> None:
         assert result.date in page.PAGE.read_text("utf-8")
 
 
-def test_the_front_page_of_performance_has_ten_figures_and_each_goal_of_a_large_fleet() -> None:
+def test_the_performance_front_page_has_ten_figures_and_every_goal_for_a_large_fleet() -> None:
     page = script("benchmarks/performance_page.py")
     figures, goals = page.FRONT.read_text("utf-8").split(page._FLEET_INTRO)
     assert figures.count("\n| ") == 2 + 10  # with the head and the rule below it
@@ -107,7 +107,7 @@ def test_the_front_page_of_performance_has_ten_figures_and_each_goal_of_a_large_
     assert goals.count("\n| ") == 2 + sum(len(result.goals) for result in of_fleet)
 
 
-def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured() -> None:
+def test_the_operations_page_gives_the_measured_number_of_cameras_per_core() -> None:
     results = {result.name: result for result in script("benchmarks/results.py").load_all()}
     by_variant = {tuple(row[:3]): row[3] for row in results["detectors_workers"].tables[0].rows}
     ratios = {row[0]: (row[2], row[3]) for row in results["detectors"].tables[0].rows}
@@ -123,7 +123,7 @@ def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured(
         assert f"| {network} | {one:.0f} | {two:.0f} | {cameras} |" in text
 
 
-def test_a_result_shows_its_goals_as_they_are() -> None:
+def test_a_result_shows_its_goals_unchanged() -> None:
     results, page = script("benchmarks/results.py"), script("benchmarks/performance_page.py")
     result = results.Result(
         name="x", title="X", about="About x.", date="2026-01-01 00:00 UTC", cpu="a CPU", cores=2,

@@ -79,7 +79,7 @@ def slow_suppression(
 @pytest.mark.thorough
 @pytest.mark.parametrize("block", [1, 4, 256])
 @given(st.lists(st.tuples(whole_box, st.integers(0, 2)), max_size=30), exact_limit)
-def test_suppression_keeps_what_a_plain_slow_reference_keeps(
+def test_suppression_keeps_what_a_slow_simple_reference_keeps(
     block: int, boxes: list[tuple[tuple[int, int, int, int], int]], limit: float
 ) -> None:
     corners = [[left, top, left + width, top + height] for (left, top, width, height), _ in boxes]
@@ -97,7 +97,7 @@ def test_suppression_keeps_what_a_plain_slow_reference_keeps(
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 256])
-def test_a_box_that_was_dropped_drops_no_other(block: int) -> None:
+def test_a_suppressed_box_suppresses_no_other(block: int) -> None:
     # Each overlaps the next one by two thirds, and the one after that by a third.
     corners = np.array([[10.0 * place, 0, 10.0 * place + 30, 10] for place in range(9)])
     with mock.patch("frametally_consumer.detectors.boxes._BLOCK", block):
@@ -128,7 +128,7 @@ def test_one_object_with_two_labels_of_a_group_has_one_box(
 
 @pytest.mark.thorough
 @given(st.lists(row, max_size=30))
-def test_every_box_lies_inside_the_picture_and_has_an_area(rows: list[tuple[float, ...]]) -> None:
+def test_every_box_is_inside_the_picture_and_has_an_area(rows: list[tuple[float, ...]]) -> None:
     left, top, width, height = found(rows).box_tenths.T
     assert (left >= 0).all() and (top >= 0).all()
     assert (left + width <= WIDTH_PX * 10).all() and (top + height <= HEIGHT_PX * 10).all()
@@ -146,7 +146,7 @@ def test_boxes_come_in_the_stated_order(rows: list[tuple[float, ...]]) -> None:
     assert keys == sorted(keys)
 
 
-def test_boxes_of_one_class_and_confidence_come_by_left_then_top_then_width() -> None:
+def test_boxes_of_equal_class_and_confidence_are_ordered_by_left_top_and_width() -> None:
     boxes = [[20, 10, 50, 50], [10, 30, 60, 50], [10, 30, 50, 90], [10, 10, 70, 50]]
     ordered = in_stated_order(np.zeros(4, np.int64), np.full(4, 5000), np.array(boxes))
     assert ordered.box_tenths.tolist() == sorted(boxes)
@@ -166,12 +166,12 @@ def test_the_order_of_a_networks_rows_changes_nothing(rows: list[tuple[float, ..
     [(0.25, True), (0.249951, True), (0.249949, False)],
     ids=["at the threshold", "rounds up to it", "rounds below it"],
 )
-def test_the_threshold_compares_what_will_be_written(confidence: float, written: bool) -> None:
+def test_the_threshold_applies_to_the_written_confidence(confidence: float, written: bool) -> None:
     boxes = found([(0.5, 0.5, 0.2, 0.2, 1.0, confidence, 0.0, 0.0)], min_confidence=0.25)
     assert boxes.confidence_e4.tolist() == ([2500] if written else [])
 
 
-def test_a_row_is_one_object_of_its_best_class_and_of_equal_ones_the_first() -> None:
+def test_a_row_is_one_object_of_its_best_class_or_of_the_first_among_equals() -> None:
     boxes = found([(0.5, 0.5, 0.2, 0.2, 1.0, 0.4, 0.9, 0.9)])
     assert boxes.class_index.tolist() == [1]
 
@@ -194,7 +194,7 @@ def test_a_box_outside_the_picture_or_too_thin_to_write_is_dropped() -> None:
     assert found([thin]).box_tenths.tolist() == []
 
 
-def test_edges_are_rounded_to_tenths_and_cut_at_the_picture() -> None:
+def test_edges_are_rounded_to_tenths_and_clipped_to_the_picture() -> None:
     corners = np.array([[-3.0, 1.24, 20.26, 99.0]])
     assert clip_to_tenths(corners, width_px=97, height_px=61).tolist() == [[0, 12, 203, 598]]
 
@@ -204,12 +204,12 @@ def test_halves_are_rounded_up(value: float) -> None:
     assert int(to_steps(value, 10)) == math.floor(value * 10 + 0.5)
 
 
-def test_what_is_written_reads_as_tenths_and_ten_thousandths() -> None:
+def test_written_numbers_read_as_tenths_and_ten_thousandths() -> None:
     boxes = in_stated_order(np.array([1]), np.array([9541]), np.array([[1710, 3073, 1561, 1361]]))
     assert as_detections(boxes, ["bicycle", "car"]) == [
         Detection(label="car", confidence=0.9541, box=(171.0, 307.3, 156.1, 136.1))
     ]
 
 
-def test_no_rows_are_no_boxes() -> None:
+def test_no_rows_give_no_boxes() -> None:
     assert as_detections(found([]), ["a", "b", "c"]) == []

@@ -13,7 +13,7 @@ NAMES = ("person", "car", "truck")
 SCALE = (("car", 0.6), ("truck", 0.6), ("bus", 0.6))
 
 
-def test_a_vehicles_confidence_is_written_so_that_the_default_of_tracking_fits() -> None:
+def test_a_vehicles_confidence_is_scaled_to_fit_the_default_of_tracking() -> None:
     own = np.array([[0.25, 0.25, 0.25], [0.6, 0.6, 0.1], [0.9, 1.0, 0.425]], np.float32)
     written = scaled(own, NAMES, SCALE)
     assert written == pytest.approx(
@@ -22,12 +22,12 @@ def test_a_vehicles_confidence_is_written_so_that_the_default_of_tracking_fits()
     assert own[1, 1] == np.float32(0.6)  # the network's result is not changed
 
 
-def test_no_two_boxes_of_a_label_change_places() -> None:
+def test_scaling_does_not_reorder_two_boxes_of_a_label() -> None:
     own = np.random.default_rng(0).random((1000, 3), np.float32)
     assert (np.argsort(scaled(own, NAMES, SCALE), axis=0) == np.argsort(own, axis=0)).all()
 
 
-def test_the_scale_is_that_of_the_settings_defaults_and_yolov4_tiny_has_none() -> None:
+def test_the_scale_follows_the_default_settings_and_yolov4_tiny_has_none() -> None:
     thresholds = Settings.model_fields["track_label_confidence"].default
     assert thresholds == ",".join(["*=0.6", *(f"{label}={value}" for label, value in TRACKED.items())])
     assert Settings.model_fields["count_min_confidence"].default == COUNTED

@@ -53,7 +53,7 @@ def yolov4_tiny(model_files: ModelFiles) -> Detector:
     return prepare_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
 
 
-def test_the_same_model_and_settings_have_one_id_wherever_the_files_lie(write_model: WriteModel) -> None:
+def test_the_same_model_and_settings_have_one_id_wherever_the_files_are(write_model: WriteModel) -> None:
     here, there = write_model(folder="here"), write_model(folder="there", names="cat\r\ndog\n\n")
     assert detector_of(here).model_id == detector_of(there).model_id
     assert re.fullmatch(r"tiny-opencv-f32-[0-9a-f]{8}", detector_of(here).model_id)
@@ -83,12 +83,12 @@ def test_everything_that_changes_a_detection_changes_the_id(
 
 
 @pytest.mark.thorough
-def test_settings_that_change_no_detection_leave_the_id_alone(yolov4_tiny: Detector) -> None:
+def test_settings_that_change_no_detection_do_not_change_the_id(yolov4_tiny: Detector) -> None:
     # A literal, so that a changed rule shows up as a different model.
     assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-e57867ad"
 
 
-def test_groups_of_other_labels_leave_the_id_alone(write_model: WriteModel) -> None:
+def test_groups_of_other_labels_do_not_change_the_id(write_model: WriteModel) -> None:
     plain = write_model()
     assert detector_of(plain, track_groups="").model_id == detector_of(plain).model_id
 
@@ -100,7 +100,7 @@ def test_a_model_id_is_safe_in_keys(name: str) -> None:
 
 
 @pytest.mark.thorough
-def test_the_other_images_in_a_call_change_nothing(write_model: WriteModel) -> None:
+def test_other_images_in_a_call_change_nothing(write_model: WriteModel) -> None:
     detector = detector_of(write_model())
     images = [noise(seed, width_px=40 + 8 * seed) for seed in range(5)]
     together = detector.detect(images)
@@ -110,7 +110,7 @@ def test_the_other_images_in_a_call_change_nothing(write_model: WriteModel) -> N
 
 
 @pytest.mark.thorough
-def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
+def test_the_boxes_match_the_plain_network_with_opencvs_own_suppression(
     yolov4_tiny: Detector, model_files: ModelFiles, clip_frames: dict[int, Pixels]
 ) -> None:
     network = cv2.dnn.readNetFromDarknet(str(model_files.cfg), str(model_files.weights))
@@ -141,7 +141,7 @@ def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
 
 
 @pytest.mark.thorough
-def test_boxes_down_to_the_least_confidence_are_written(
+def test_boxes_down_to_the_lowest_confidence_are_written(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:
     # OpenCV drops confidences below 0.2 unless told otherwise.
@@ -152,7 +152,7 @@ def test_boxes_down_to_the_least_confidence_are_written(
 
 
 @pytest.mark.thorough
-def test_what_is_written_is_whole_tenths_and_ten_thousandths_inside_the_frame(
+def test_written_numbers_are_whole_tenths_and_ten_thousandths_inside_the_frame(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:
     for image, found in zip(
@@ -195,7 +195,9 @@ def test_a_network_that_opencv_cannot_run_is_refused_in_one_line(write_model: Wr
     ids=["grey", "four channels", "no rows", "floats"],
 )
 @pytest.mark.parametrize("which", ["opencv", "pixels"])
-def test_what_is_no_image_is_refused_with_its_shape(write_model: WriteModel, which: str, image: Any) -> None:
+def test_an_array_that_is_not_an_image_is_refused_with_its_shape(
+    write_model: WriteModel, which: str, image: Any
+) -> None:
     detector = (
         detector_of(write_model())
         if which == "opencv"

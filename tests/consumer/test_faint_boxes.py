@@ -48,7 +48,7 @@ class RoundingHead:
         return rows
 
 
-def test_faint_boxes_change_neither_a_bit_of_the_others_nor_their_order() -> None:
+def test_faint_boxes_change_neither_the_bits_nor_the_order_of_the_others() -> None:
     model = NetworkModel(
         name="same",
         backend="onnxruntime",

@@ -75,7 +75,7 @@ def log() -> MemoryLog:
     return log
 
 
-def test_a_model_that_finds_nothing_in_its_first_frames_says_so_once(
+def test_a_model_that_finds_nothing_in_its_first_frames_is_reported_once(
     tmp_path: Path, store: MemoryStore, log: MemoryLog
 ) -> None:
     assert warnings(tmp_path, store, log, frames=2 * FRAMES_FOR_A_DETECTION + 10, grey=120) == 1
@@ -88,7 +88,7 @@ def test_a_model_that_finds_nothing_in_its_first_frames_says_so_once(
     [(FRAMES_FOR_A_DETECTION - 1, 120, -1), (150, 0, -1), (150, 120, 90)],
     ids=["too few", "black", "a box in the 91st"],
 )
-def test_nothing_is_said_of_few_or_black_frames_or_of_a_model_that_finds_something(
+def test_few_or_black_frames_and_a_model_that_finds_something_are_not_reported(
     tmp_path: Path, store: MemoryStore, log: MemoryLog, frames: int, grey: int, found: int
 ) -> None:
     assert warnings(tmp_path, store, log, frames=frames, grey=grey, found=found) == 0
@@ -100,7 +100,7 @@ def found(*boxes: Detection) -> Future[list[Detection]]:
     return future
 
 
-def test_only_boxes_that_count_count_and_each_source_has_its_own_frames() -> None:
+def test_only_counted_boxes_matter_and_each_source_has_its_own_frames() -> None:
     said: list[str] = []
     counts = CountedBoxes.from_limits(min_confidence=0.25, min_side_px=0, labels="").rule()
     first = FirstFrames("m", said.append, counts, is_new=True)

@@ -110,7 +110,7 @@ class Away:
         return getattr(self._inner, name)
 
 
-def test_what_is_told_of_a_frame_has_the_bytes_of_its_segments_line(
+def test_a_frames_result_has_the_bytes_of_its_segments_line(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     announce(log, store, range(40))
@@ -119,7 +119,7 @@ def test_what_is_told_of_a_frame_has_the_bytes_of_its_segments_line(
     assert reached(log)
 
 
-def test_the_results_of_a_source_come_in_the_order_of_its_frames(
+def test_a_sources_results_come_in_the_order_of_its_frames(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     announce(log, store, range(60))
@@ -133,7 +133,7 @@ def test_the_results_of_a_source_come_in_the_order_of_its_frames(
     assert all(times == sorted(times) for times in by_partition.values())
 
 
-def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segment(
+def test_a_result_is_published_before_the_next_detection_and_before_any_segment(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     frames = announce(log, store, [0, 2, 4])
@@ -154,7 +154,7 @@ def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segme
 
 
 @pytest.mark.thorough
-def test_a_frame_is_in_a_segment_soon_though_no_batch_is_full(
+def test_a_frame_is_soon_in_a_segment_even_if_no_batch_is_full(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     announce(log, store, [0])
@@ -169,7 +169,7 @@ def test_a_frame_is_in_a_segment_soon_though_no_batch_is_full(
     assert found, "nobody told it to write what it has in hand"
 
 
-def test_a_message_that_is_none_gives_a_dead_letter_and_no_result(
+def test_an_invalid_message_gives_a_dead_letter_and_no_result(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     announce(log, store, range(4))
@@ -186,7 +186,7 @@ def test_a_message_that_is_none_gives_a_dead_letter_and_no_result(
 
 @pytest.mark.parametrize("method", ["create_topic", "publish"])
 @pytest.mark.parametrize("error", [Retryable("no answer"), Misconfigured("no right to write")])
-def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line(
+def test_a_log_that_accepts_no_results_loses_no_segment_and_is_reported_in_one_line(
     settings: Settings, store: MemoryStore, log: FrameLog, method: str, error: FrametallyError
 ) -> None:
     announce(log, store, range(20))
@@ -202,7 +202,7 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
 
 
 @pytest.mark.thorough
-def test_results_come_again_once_the_log_takes_them(
+def test_results_resume_once_the_log_accepts_them(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     away = Away(log, "publish", Retryable("no answer"))
@@ -225,7 +225,7 @@ def test_results_come_again_once_the_log_takes_them(
 
 
 @pytest.mark.thorough
-def test_a_log_that_hangs_over_results_holds_up_no_segment(settings: Settings, store: MemoryStore) -> None:
+def test_a_log_that_hangs_on_results_delays_no_segment(settings: Settings, store: MemoryStore) -> None:
     log, hanging, asked = MemoryLog(), threading.Event(), threading.Event()
     log.create_topic(LIVE, 3)
     announce(log, store, range(20))
@@ -245,7 +245,9 @@ def test_a_log_that_hangs_over_results_holds_up_no_segment(settings: Settings, s
     assert reached(log)
 
 
-def test_what_is_detected_again_is_told_again(settings: Settings, store: MemoryStore, log: FrameLog) -> None:
+def test_a_repeated_detection_publishes_its_result_again(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
     announce(log, store, range(6))
     detect(settings, store, log)
     first = sorted(record.value for record in records_on(log, RESULTS))
@@ -256,7 +258,7 @@ def test_what_is_detected_again_is_told_again(settings: Settings, store: MemoryS
     assert sorted(lines(store)) == first
 
 
-def test_a_frame_waits_for_none_of_a_hundred_thousand_that_were_announced_before_on_another_topic(
+def test_a_live_frame_does_not_wait_for_a_hundred_thousand_announced_earlier_on_another_topic(
     settings: Settings, store: MemoryStore
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -286,12 +288,12 @@ def test_a_frame_waits_for_none_of_a_hundred_thousand_that_were_announced_before
         assert log.committed("frames", group) == {}
 
 
-def test_the_group_of_what_is_live_is_another_than_that_of_a_batch_of_the_same_model() -> None:
+def test_live_frames_have_another_group_than_a_batch_of_the_same_model() -> None:
     assert consumer_group("m") != consumer_group("m", live=True)
     assert consumer_group("m", live=True).startswith(consumer_group(""))
 
 
-def test_results_on_a_topic_that_frames_are_announced_on_are_refused(
+def test_results_on_a_topic_for_frames_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_TOPIC", RESULTS)
@@ -302,14 +304,14 @@ def test_results_on_a_topic_that_frames_are_announced_on_are_refused(
     assert f"FRAMETALLY_TOPIC={RESULTS} is the topic on which frames are announced, and live results" in said
 
 
-def test_live_and_another_topic_at_once_are_refused(
+def test_live_and_another_topic_cannot_be_combined(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["consume", "--live", "--topic", "frames", "--data-dir", str(tmp_path)]) == 2
     assert "use either --live or --topic" in capsys.readouterr().err
 
 
-def test_a_topic_that_is_not_there_is_drained_only_if_it_is_the_usual_one(
+def test_a_missing_topic_is_drained_only_if_it_is_the_default_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
@@ -323,7 +325,7 @@ def test_a_topic_that_is_not_there_is_drained_only_if_it_is_the_usual_one(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
+def test_the_command_drains_the_live_topic_and_publishes_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
@@ -350,7 +352,7 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
         (["--live"], {"FRAMETALLY_STREAM_ENGINE": "flink"}, "FRAMETALLY_STREAM_ENGINE"),
     ],
 )
-def test_an_engine_that_cannot_be_is_one_line(
+def test_an_impossible_engine_is_one_line(
     arguments: list[str],
     environment: dict[str, str],
     line: str,
@@ -406,7 +408,7 @@ def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_ar
     ], "each frame is behind the bar once"
 
 
-def test_frames_that_were_announced_live_alone_are_behind_until_they_are_detected(tmp_path: Path) -> None:
+def test_frames_announced_only_live_are_behind_until_they_are_detected(tmp_path: Path) -> None:
     archive = Archive(tmp_path, topic=LIVE_LOG)
     with closing(archive.log), closing(archive.store), closing(archive.index), closing(archive.ledger):
         status = archive.status()
@@ -419,7 +421,7 @@ def test_frames_that_were_announced_live_alone_are_behind_until_they_are_detecte
         assert archive.status().exit_code == SETTLED
 
 
-def test_what_waits_for_a_batch_is_behind_though_the_model_was_only_used_on_what_is_live(
+def test_frames_pending_for_a_batch_are_behind_even_if_the_model_was_only_used_live(
     archive: Archive,
 ) -> None:
     archive.publish(LIVE_LOG)
@@ -430,7 +432,7 @@ def test_what_waits_for_a_batch_is_behind_though_the_model_was_only_used_on_what
     ]
 
 
-def test_a_model_that_was_only_used_on_frames_announced_again_owes_nothing_live(archive: Archive) -> None:
+def test_a_model_used_only_on_reannounced_frames_is_not_behind_on_live_ones(archive: Archive) -> None:
     archive.publish(LIVE_LOG)
     archive.drain(archive.announce_again())
     archive.count()
@@ -438,7 +440,7 @@ def test_a_model_that_was_only_used_on_frames_announced_again_owes_nothing_live(
     assert (status.exit_code, status.behind) == (SETTLED, [])
 
 
-def test_a_live_frame_that_is_detected_on_the_other_topic_has_no_dead_letter_that_waits(
+def test_a_live_frame_detected_on_the_other_topic_leaves_no_open_dead_letter(
     archive: Archive,
 ) -> None:
     archive.drain("frames")
@@ -454,7 +456,7 @@ def test_a_live_frame_that_is_detected_on_the_other_topic_has_no_dead_letter_tha
     assert (status.unidentified_dead_letters, sum(status.dead_letters.values())) == (1, 1)
 
 
-def test_a_dead_letter_of_what_is_live_goes_back_to_its_topic_with_the_command_that_detects_it(
+def test_a_live_dead_letter_goes_back_to_its_topic_with_the_command_that_detects_it(
     archive: Archive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lost = archive.announcements[2].image_path
@@ -469,9 +471,7 @@ def test_a_dead_letter_of_what_is_live_goes_back_to_its_topic_with_the_command_t
     assert (entry.header.topic, entry.state) == (LIVE_LOG, "detected")
 
 
-def test_doctor_looks_at_both_topics_of_what_is_live(
-    archive: Archive, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_doctor_checks_both_live_topics(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
     def rows() -> dict[str, str]:
         cli.main(["doctor", "--data-dir", str(archive.settings.data_dir), "--json"])
         rows = json.loads(capsys.readouterr().out)["rows"]

@@ -44,14 +44,14 @@ except Misconfigured as error:  # of such a network it may find too little
 
 
 @pytest.mark.thorough
-def test_importing_the_back_end_calls_nobody_and_writes_nothing(tmp_path: Path) -> None:
+def test_importing_the_back_end_contacts_nobody_and_writes_nothing(tmp_path: Path) -> None:
     assert watched("import frametally_consumer.backends.openvino", home=tmp_path) == ["done"]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("nncf")
 @pytest.mark.parametrize("nncf_ci", [None, ""])
-def test_making_an_int8_network_calls_nobody_and_writes_nothing_else(
+def test_making_an_int8_network_contacts_nobody_and_writes_nothing_else(
     write_model: Callable[..., ModelFiles], tmp_path: Path, nncf_ci: str | None
 ) -> None:
     files = write_model(folder="model")

@@ -151,14 +151,16 @@ def test_a_provider_that_cannot_be_loaded_is_refused_and_never_replaced_by_the_c
 
 
 @pytest.mark.parametrize("providers", [(AZURE,), (AZURE, CPU)])
-def test_a_provider_that_leaves_all_to_the_cpu_is_refused(providers: tuple[str, ...], tiny: bytes) -> None:
+def test_a_provider_that_leaves_everything_to_the_cpu_is_refused(
+    providers: tuple[str, ...], tiny: bytes
+) -> None:
     if AZURE not in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has no such provider")
     with pytest.raises(Misconfigured, match=rf"{providers[0]}.*: all of own would run on the CPU; set it to"):
         network_of(tiny, providers=providers)
 
 
-def test_the_cpu_runs_a_part_of_a_network_only_where_it_is_among_the_providers(
+def test_the_cpu_runs_a_part_of_a_network_only_if_it_is_a_listed_provider(
     tiny: bytes, install: Callable[[type], None]
 ) -> None:
     install(PartlyOnGpu)
@@ -167,7 +169,7 @@ def test_the_cpu_runs_a_part_of_a_network_only_where_it_is_among_the_providers(
     assert network_of(tiny, providers=(GPU, CPU)).start(pictures(1)[0], len).result() == 2
 
 
-def test_on_a_gpu_32_bit_floats_stay_so_and_no_measurement_chooses_how_they_are_made(
+def test_a_gpu_keeps_32_bit_floats_and_chooses_algorithms_without_measuring(
     tiny: bytes, install: Callable[[type], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(OnGpu)
@@ -180,9 +182,7 @@ def test_on_a_gpu_32_bit_floats_stay_so_and_no_measurement_chooses_how_they_are_
 
 
 @pytest.mark.parametrize("number", [1, 7, 8, 21])
-def test_in_batches_of_any_company_a_picture_has_the_outputs_that_it_has_alone(
-    tiny: bytes, number: int
-) -> None:
+def test_a_picture_has_the_same_outputs_alone_and_in_any_batch(tiny: bytes, number: int) -> None:
     alone, together = network_of(tiny), network_of(tiny, batch=8)
     some = pictures(number)
     expected = [alone.start(picture, copied).result() for picture in some]
@@ -208,7 +208,7 @@ def test_a_picture_that_waits_for_its_batch_may_be_overwritten(tiny: bytes) -> N
         assert all(map(np.array_equal, future.result(), expected))
 
 
-def test_a_batch_that_fails_is_told_to_each_of_its_pictures_and_the_next_is_run(
+def test_a_failing_batch_fails_each_of_its_pictures_and_the_next_batch_runs(
     tiny: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = network_of(tiny, batch=4)
@@ -221,7 +221,7 @@ def test_a_batch_that_fails_is_told_to_each_of_its_pictures_and_the_next_is_run(
     assert len(together.start(pictures(1)[0], copied).result()) == 2
 
 
-def test_what_raises_in_one_picture_is_told_of_that_one_alone(tiny: bytes) -> None:
+def test_an_error_in_one_picture_fails_only_that_picture(tiny: bytes) -> None:
     together = network_of(tiny, batch=4)
 
     def read(outputs: Outputs) -> int:
@@ -233,7 +233,7 @@ def test_what_raises_in_one_picture_is_told_of_that_one_alone(tiny: bytes) -> No
     assert [future.exception() is not None for future in futures] == [place == 2 for place in range(6)]
 
 
-def test_no_more_than_three_batches_are_under_way_however_slow_the_network(tiny: bytes) -> None:
+def test_at_most_three_batches_are_in_progress_however_slow_the_network_is(tiny: bytes) -> None:
     together = network_of(tiny, batch=4)
     go, started = threading.Event(), threading.Semaphore(0)
 
@@ -258,7 +258,7 @@ def test_no_more_than_three_batches_are_under_way_however_slow_the_network(tiny:
     assert [future.result() for future in futures] == [None] * 30
 
 
-def test_a_network_of_ones_own_runs_in_batches_if_it_leaves_the_number_open(tmp_path: Path) -> None:
+def test_ones_own_network_runs_in_batches_if_its_batch_size_is_open(tmp_path: Path) -> None:
     some = pictures(5)
     for batch, in_batches in (("n", True), (1, False)):
         network = network_of(own_network(tmp_path, batch=batch, answers=batch), batch=4)
@@ -290,7 +290,7 @@ def detector_on(providers: str, write_model: Any, tmp_path: Path) -> Any:
     )
 
 
-def test_the_model_id_says_what_computed_and_on_the_cpu_it_is_what_it_was(
+def test_the_model_id_names_the_provider_and_is_unchanged_on_the_cpu(
     write_model: Any, tmp_path: Path, install: Callable[[type], None]
 ) -> None:
     on_cpu = detector_on(CPU, write_model, tmp_path)
@@ -307,7 +307,7 @@ def test_the_model_id_says_what_computed_and_on_the_cpu_it_is_what_it_was(
 
 
 @pytest.mark.parametrize("detector", ["auto", "opencv", "openvino"])
-def test_a_detector_that_would_not_use_the_gpu_is_refused_before_a_store_remembers_it(
+def test_a_detector_that_would_not_use_the_gpu_is_refused_before_the_store_records_it(
     detector: str, tmp_path: Path
 ) -> None:
     settings = load_settings(detector=detector, execution_providers=GPU, data_dir=tmp_path)
@@ -318,7 +318,7 @@ def test_a_detector_that_would_not_use_the_gpu_is_refused_before_a_store_remembe
     assert open_object_store(settings.store_url).head(keys.AUTO_DETECTOR) is None
 
 
-def test_trying_providers_runs_a_network_on_them_and_names_all(install: Callable[[type], None]) -> None:
+def test_trying_providers_runs_a_network_on_each_and_names_them_all(install: Callable[[type], None]) -> None:
     assert try_providers([CPU]) == onnxruntime.get_available_providers()
     install(LibraryIsMissing)
     with pytest.raises(Misconfigured, match=f"cannot load {GPU} here"):
@@ -326,7 +326,7 @@ def test_trying_providers_runs_a_network_on_them_and_names_all(install: Callable
 
 
 @pytest.mark.thorough
-def test_no_command_imports_what_runs_networks_to_start() -> None:
+def test_no_command_imports_a_network_runtime_at_startup() -> None:
     look = (
         "import sys, frametally_cli.main, frametally_cli.commands.doctor, frametally_models.prepare;"
         "sys.exit(' '.join({'onnx', 'onnxruntime', 'openvino'} & sys.modules.keys()))"

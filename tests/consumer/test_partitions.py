@@ -69,7 +69,7 @@ def take(partitions: Partitions, *offsets: int) -> None:
         partitions.hold(taken, outcome(offset))
 
 
-def test_no_more_is_taken_before_a_chains_end_is_known_or_while_two_batches_wait(
+def test_nothing_more_is_taken_before_the_chains_end_is_known_or_while_two_batches_wait(
     partitions: Partitions, pipeline: Answers
 ) -> None:
     assert not partitions.full
@@ -82,7 +82,9 @@ def test_no_more_is_taken_before_a_chains_end_is_known_or_while_two_batches_wait
     assert partitions.full
 
 
-def test_a_partition_that_is_anothers_by_now_is_not_begun(partitions: Partitions, pipeline: Answers) -> None:
+def test_a_partition_that_now_belongs_to_another_worker_is_not_started(
+    partitions: Partitions, pipeline: Answers
+) -> None:
     assign(partitions)
     [assigned] = partitions
     partitions.drop(0)
@@ -90,7 +92,7 @@ def test_a_partition_that_is_anothers_by_now_is_not_begun(partitions: Partitions
     assert (assigned.dropped, assigned.place, list(partitions)) == (True, None, [])
 
 
-def test_what_was_under_way_when_a_partition_went_to_another_worker_is_not_held(
+def test_work_in_progress_on_a_partition_that_moved_to_another_worker_is_dropped(
     partitions: Partitions, pipeline: Answers
 ) -> None:
     begin(partitions, pipeline)
@@ -103,7 +105,7 @@ def test_what_was_under_way_when_a_partition_went_to_another_worker_is_not_held(
 
 
 @pytest.mark.parametrize("adopted", [True, False])
-def test_a_segment_of_another_worker_is_adopted_and_none_of_this_ones_work(
+def test_another_workers_segment_is_adopted_in_place_of_this_workers(
     partitions: Partitions, pipeline: Answers, adopted: bool
 ) -> None:
     begin(partitions, pipeline)
@@ -115,7 +117,7 @@ def test_a_segment_of_another_worker_is_adopted_and_none_of_this_ones_work(
     assert partitions.settled or next(iter(partitions)).uncommitted == 2
 
 
-def test_a_partition_that_stopped_is_taken_up_again_once_the_group_gives_it_back(
+def test_a_stopped_partition_resumes_once_the_group_assigns_it_again(
     partitions: Partitions, pipeline: Answers
 ) -> None:
     def broken() -> ChainEnd:
@@ -169,13 +171,13 @@ def test_a_log_that_jumps_past_the_limit_ends_the_batch_at_the_limit(detected_be
     assert not assigned.settled, "the chain goes on behind the segment that was there"
 
 
-def test_a_log_that_has_nothing_at_all_below_the_limit_gives_a_batch_without_a_message() -> None:
+def test_a_log_without_any_message_below_the_limit_gives_an_empty_batch() -> None:
     assigned = assigned_at(ChainEnd(2, 6))
     assert not assigned.wants(9)
     assert whole_batch(assigned) == (2, 6, [])
 
 
-def test_a_jump_is_made_only_behind_the_batch_that_was_under_way() -> None:
+def test_a_jump_waits_for_the_batch_in_progress() -> None:
     assigned = assigned_at(ChainEnd(0, 6))
     take_offsets(assigned, 0, 1)
     assigned.add(0, outcome(0))
@@ -187,7 +189,7 @@ def test_a_jump_is_made_only_behind_the_batch_that_was_under_way() -> None:
     assert whole_batch(assigned) == (1, 6, [1])
 
 
-def test_a_jump_follows_another_workers_segment_that_reached_as_far_as_the_log_had_messages() -> None:
+def test_a_jump_follows_another_workers_segment_that_ends_with_the_logs_messages() -> None:
     assigned = assigned_at(ChainEnd(0, 6))
     take_offsets(assigned, 0, 1)
     assigned.add(0, outcome(0))

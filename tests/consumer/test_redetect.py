@@ -129,7 +129,7 @@ def drain(
     )
 
 
-def test_every_announced_frame_is_announced_again_as_it_was(settings: Settings, store: MemoryStore) -> None:
+def test_every_announced_frame_is_announced_again_unchanged(settings: Settings, store: MemoryStore) -> None:
     log = MemoryLog()
     report = announce(settings, store, log)
     assert (report.announced, report.known, report.skipped) == (FRAMES + 2, 0, [])
@@ -143,7 +143,7 @@ def test_every_announced_frame_is_announced_again_as_it_was(settings: Settings, 
     }
 
 
-def test_the_model_then_has_every_frame_and_nothing_is_announced_for_it_any_more(
+def test_the_model_then_has_every_frame_and_a_repeat_announces_none(
     settings: Settings, store: MemoryStore
 ) -> None:
     log = MemoryLog()
@@ -170,7 +170,7 @@ def test_a_consumer_of_another_model_leaves_the_topic_alone(
     assert log.committed(theirs, consumer_group(model)) == {}
 
 
-def test_a_log_is_new_only_beside_an_earlier_one_of_its_own_topic(
+def test_a_log_is_new_only_if_its_own_topic_had_an_earlier_one(
     settings: Settings, store: MemoryStore
 ) -> None:
     log, said = MemoryLog(), Said()
@@ -185,7 +185,7 @@ def test_a_log_is_new_only_beside_an_earlier_one_of_its_own_topic(
     assert line.startswith("this log is new (")
 
 
-def test_frames_of_several_days_are_known_whichever_segments_have_them(settings: Settings) -> None:
+def test_frames_of_several_days_are_known_whichever_segments_hold_them(settings: Settings) -> None:
     store, midnight_ms = MemoryStore(), 86_400_000
     times = [midnight_ms + 1_000 * second for second in range(-4, 4)]
     for number, ms in enumerate(times):
@@ -226,7 +226,7 @@ def put_segment(
 
 
 @pytest.mark.thorough
-def test_memory_follows_the_largest_day_not_the_archive(settings: Settings) -> None:
+def test_memory_depends_on_the_largest_day_and_not_on_the_archive(settings: Settings) -> None:
     one, eight = (most_bytes(settings, days) for days in (1, 8))
     assert eight < 2 * one
 
@@ -253,7 +253,7 @@ def most_bytes(settings: Settings, days: int) -> int:
     return most
 
 
-def test_source_and_time_choose_frames(settings: Settings, store: MemoryStore) -> None:
+def test_source_and_time_select_frames(settings: Settings, store: MemoryStore) -> None:
     log = MemoryLog()
     assert announce(settings, store, log, source="Dock").announced == 2
     assert announce(settings, store, log, source="cam", from_ms=2_000, to_ms=5_000).announced == 3
@@ -263,13 +263,13 @@ def test_source_and_time_choose_frames(settings: Settings, store: MemoryStore) -
         announce(settings, store, log, source="yard")
 
 
-def test_what_is_forgotten_stays_forgotten(settings: Settings, store: MemoryStore) -> None:
+def test_forgotten_frames_stay_forgotten(settings: Settings, store: MemoryStore) -> None:
     stone = Tombstone(media=VIDEO, name="film.mp4", source="cam", why="forget", from_ms=3_000, to_ms=9_000)
     store.put(keys.tombstone_key(VIDEO, 3_000, 9_000), encode(stone))
     assert announce(settings, store, MemoryLog(), source="cam").announced == FRAMES - 6
 
 
-def test_what_was_produced_again_after_it_was_forgotten_is_detected_again(
+def test_footage_produced_again_after_it_was_forgotten_is_detected_again(
     settings: Settings, store: MemoryStore
 ) -> None:
     log = MemoryLog()
@@ -281,7 +281,7 @@ def test_what_was_produced_again_after_it_was_forgotten_is_detected_again(
     assert (again.announced, again.known) == (FRAMES, 2)
 
 
-def test_a_frame_that_the_store_lost_or_spoiled_is_listed(settings: Settings, store: MemoryStore) -> None:
+def test_a_frame_that_the_store_lost_or_damaged_is_listed(settings: Settings, store: MemoryStore) -> None:
     store.put(keys.image_key("cam", 2_000, VIDEO, 2), b"no picture")
     store.delete("images/dock/1970-01-01/20000-efefefefefef-0.jpg")
     report = announce(settings, store, MemoryLog())
@@ -304,7 +304,7 @@ NO_MODELS = [
 
 
 @pytest.mark.parametrize("model", NO_MODELS)
-def test_what_is_no_model_id_is_refused_and_the_models_that_have_detected_are_named(
+def test_an_invalid_model_id_is_refused_with_the_models_that_have_detected(
     settings: Settings, store: MemoryStore, model: str
 ) -> None:
     log = MemoryLog()
@@ -417,7 +417,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
         yield archive
 
 
-def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_announced(
+def test_the_command_selects_by_source_and_time_and_says_how_to_detect_the_announced_frames(
     archive: Archive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data_dir = ["--data-dir", str(archive.settings.data_dir)]
@@ -437,7 +437,7 @@ def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_a
     assert "no footage from source 'yard'" in capsys.readouterr().err
 
 
-def test_what_waits_on_the_models_own_topic_is_behind_with_the_command_that_drains_it(
+def test_frames_pending_on_the_models_own_topic_are_behind_with_the_command_that_drains_it(
     archive: Archive,
 ) -> None:
     topic = archive.announce_again()
@@ -450,7 +450,7 @@ def test_what_waits_on_the_models_own_topic_is_behind_with_the_command_that_drai
     )
 
 
-def test_a_model_used_on_the_archive_alone_is_settled_once_that_is_counted(archive: Archive) -> None:
+def test_a_model_used_only_on_the_archive_is_settled_once_that_is_counted(archive: Archive) -> None:
     archive.drain(archive.announce_again())
     archive.count()
     status = archive.status()
@@ -459,7 +459,7 @@ def test_a_model_used_on_the_archive_alone_is_settled_once_that_is_counted(archi
     assert (status.log_messages, status.log_committed) == (IN_BOOKS, IN_BOOKS)
 
 
-def test_frames_that_such_a_model_has_not_seen_are_behind_not_broken(archive: Archive) -> None:
+def test_frames_that_such_a_model_has_not_seen_are_behind_but_not_broken(archive: Archive) -> None:
     redetect(
         settings=archive.settings,
         store=archive.store,
@@ -488,7 +488,7 @@ def test_a_model_that_reads_both_topics_has_both_in_its_books(archive: Archive) 
     )
 
 
-def test_a_dead_letter_goes_back_to_the_topic_that_it_came_from(
+def test_a_dead_letter_goes_back_to_its_original_topic(
     archive: Archive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lost = archive.announcements[2].image_path
@@ -520,7 +520,7 @@ def test_doctor_shows_the_models_topic(archive: Archive, capsys: pytest.CaptureF
     assert f"{IN_BOOKS} messages" in printed
 
 
-def test_two_deployments_on_one_log_announce_again_on_topics_of_their_own(
+def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(
     archive: Archive,
 ) -> None:
     theirs = archive.settings.model_copy(update={"topic": "harbour"})
@@ -542,7 +542,7 @@ def test_two_deployments_on_one_log_announce_again_on_topics_of_their_own(
         assert [position.topic for position in positions] == [topic]
 
 
-def test_messages_that_the_log_removed_end_consume_with_6_and_its_remedy_brings_all_frames_back(
+def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_all_frames_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")

@@ -59,7 +59,7 @@ def found(detector: Any, store: MemoryStore, frame: FrameAnnouncement, *, reduce
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
-def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
+def test_on_real_frames_the_boxes_match_those_of_the_whole_frame(
     model_files: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path, backend: Backend
 ) -> None:
     if not is_installed(backend):
@@ -99,7 +99,7 @@ def moved(one: Detection, others: list[Detection]) -> np.ndarray:
     return (edges[1] - edges[0])[np.newaxis] / np.tile(size, 2)
 
 
-def test_only_what_is_large_enough_is_reduced_and_memory_is_reckoned_so() -> None:
+def test_only_large_enough_frames_are_reduced_and_the_memory_estimate_follows() -> None:
     store = MemoryStore()
     frame = announced(store, 1, np.full((1080, 1921, 3), 77, np.uint8))
     for least, size_px in [

@@ -108,7 +108,7 @@ def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_however_messages_are_cut_into_batches_and_tried_again_their_segments_hold_what_the_consumer_finds(
+def test_any_batches_and_retries_of_messages_give_the_segments_that_the_consumer_writes(
     tmp_path_factory: pytest.TempPathFactory,
     expected: tuple[list[bytes], list[bytes]],
     borders: set[int],
@@ -125,7 +125,7 @@ def test_however_messages_are_cut_into_batches_and_tried_again_their_segments_ho
         assert set(place.told()) == set(lines)
 
 
-def test_messages_that_segments_cover_already_are_detected_once(
+def test_messages_already_covered_by_segments_are_detected_once(
     tmp_path: Path,
 ) -> None:
     place = Place(tmp_path)
@@ -136,7 +136,7 @@ def test_messages_that_segments_cover_already_are_detected_once(
         assert len(place.detected()[0]) == 10
 
 
-def test_what_cannot_be_at_all_is_said_and_nothing_is_committed(
+def test_a_permanent_error_is_reported_and_nothing_is_committed(
     tmp_path: Path,
 ) -> None:
     place = Place(tmp_path)
@@ -195,7 +195,7 @@ def committed(log: FrameLog) -> dict[int, int]:
     return log.committed(COMMITTED_TOPIC, consumer_group(MODEL, live=True))
 
 
-def test_what_could_not_be_committed_is_with_the_next_look_though_no_batch_follows(
+def test_an_offset_that_failed_to_commit_is_committed_at_the_next_check_without_a_new_batch(
     log: FrameLog, engine: _Engine, member: Any
 ) -> None:
     member.is_away = True
@@ -209,7 +209,7 @@ def test_what_could_not_be_committed_is_with_the_next_look_though_no_batch_follo
     assert committed(log) == {0: 6, 1: 7}
 
 
-def test_of_a_partition_that_went_to_another_nothing_is_committed_any_more(
+def test_nothing_is_committed_for_a_partition_that_moved_to_another_member(
     log: FrameLog, engine: _Engine, member: Any
 ) -> None:
     member.is_away = True

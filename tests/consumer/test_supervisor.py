@@ -53,7 +53,7 @@ def work_without_patience(*arguments: Any) -> None:
     WORK(*arguments)
 
 
-def test_a_worker_that_finds_the_store_away_at_its_start_is_started_again_until_it_is_back(
+def test_a_worker_that_finds_the_store_down_at_its_start_is_restarted_until_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "_work", work_without_patience)

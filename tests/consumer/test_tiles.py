@@ -83,7 +83,7 @@ def boxes_of(picture: Pixels, counts: tuple[int, int] = (2, 2), **more: Any) -> 
     return sorted(detection.box for detection in future.result(0))
 
 
-def test_a_tile_finds_what_is_too_small_in_the_whole_picture() -> None:
+def test_a_tile_shows_objects_too_small_for_the_whole_picture() -> None:
     picture = street((200, 100, 40, 40))
     assert boxes_of(picture, (1, 1)) == []
     ((left, top, width, height),) = boxes_of(picture)
@@ -91,13 +91,13 @@ def test_a_tile_finds_what_is_too_small_in_the_whole_picture() -> None:
 
 
 @pytest.mark.parametrize("left", [840, 860, 900, 940, 980, 1020, 1050])
-def test_an_object_at_a_border_of_tiles_is_one(left: int) -> None:
+def test_an_object_on_a_border_of_tiles_is_one(left: int) -> None:
     for width in (60, 150, 300):
         ((found, _, as_wide, _),) = boxes_of(street((left, 500, width, 60)))
         assert (found, as_wide) == pytest.approx((left, width), abs=8)
 
 
-def test_a_smaller_picture_is_looked_at_once_and_by_its_stored_size() -> None:
+def test_a_smaller_picture_is_analysed_once_by_its_stored_size() -> None:
     picture = street((200, 100, 40, 40), size_px=(1280, 720))
     assert boxes_of(picture) == boxes_of(picture, (1, 1))
     half = cv2.resize(street((200, 100, 40, 40)), (960, 540), interpolation=cv2.INTER_AREA)
@@ -111,7 +111,7 @@ def test_a_frame_is_decoded_as_large_as_its_tiles_need() -> None:
     assert YoloDetector(Blobs(), model((2, 1))).least_px == (749, 416)
 
 
-def test_an_error_of_one_tile_is_the_pictures() -> None:
+def test_an_error_in_one_tile_fails_the_picture() -> None:
     network = Blobs()
     future = YoloDetector(network, model()).start(street())
     waiting, read, _ = network.waiting[2]
@@ -121,7 +121,7 @@ def test_an_error_of_one_tile_is_the_pictures() -> None:
         future.result(0)
 
 
-def test_tiles_are_part_of_the_model_id_and_none_changes_no_id() -> None:
+def test_tiles_are_part_of_the_model_id_and_no_tiles_leave_it_unchanged() -> None:
     def model_id(counts: tuple[int, int]) -> str:
         made = identified(model(counts), settings=load_settings(), precision="f32", ingredients={})
         return made.model_id
@@ -130,7 +130,7 @@ def test_tiles_are_part_of_the_model_id_and_none_changes_no_id() -> None:
     assert model_id((1, 1)) == "blobs-onnxruntime-f32-e05a5849"
 
 
-def test_confidences_are_written_by_the_models_scale_which_is_part_of_its_id() -> None:
+def test_confidences_are_written_on_the_models_scale_which_is_part_of_its_id() -> None:
     network, made = Blobs(), model((1, 1))._replace(class_names=["car"], scale=(("car", 0.6),))
     rows = np.array([[0.5, 0.5, 0.2, 0.2, 1, 0.6]], np.float32)
     future = YoloDetector(network, made).start(street())
@@ -144,7 +144,7 @@ def test_confidences_are_written_by_the_models_scale_which_is_part_of_its_id() -
     assert len(ids) == 2
 
 
-def test_the_input_size_says_how_many_tiles() -> None:
+def test_the_input_size_determines_the_number_of_tiles() -> None:
     settings = load_settings(input_size_px="640x352+3x2")
     assert (settings.input_px, settings.tiles) == ((640, 352), (3, 2))
     assert load_settings().tiles == (1, 1)

@@ -134,7 +134,7 @@ def test_every_announced_frame_is_in_one_segment_and_committed(
     assert_one_chain_each(store, log)
 
 
-def test_a_second_start_does_nothing_again(settings: Settings, store: MemoryStore, log: MemoryLog) -> None:
+def test_a_second_start_repeats_nothing(settings: Settings, store: MemoryStore, log: MemoryLog) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(10)])
     drain(settings, store, log)
     before = {key: store.get(key) for key in list_segments(store)}
@@ -142,7 +142,7 @@ def test_a_second_start_does_nothing_again(settings: Settings, store: MemoryStor
     assert {key: store.get(key) for key in list_segments(store)} == before
 
 
-def test_an_empty_log_is_caught_up_at_once_even_when_no_one_has_made_the_topic(
+def test_an_empty_log_is_caught_up_at_once_even_if_nobody_has_created_the_topic(
     settings: Settings, store: MemoryStore
 ) -> None:
     log = MemoryLog()
@@ -191,7 +191,7 @@ def spoiled(store: MemoryStore, kind: str) -> bytes:
         ("empty object", "decode"),
     ],
 )
-def test_a_spoiled_message_becomes_a_dead_letter_with_its_reason_and_the_others_go_on(
+def test_a_damaged_message_becomes_a_dead_letter_with_its_reason_and_the_others_go_on(
     settings: Settings, store: MemoryStore, log: MemoryLog, kind: str, stage: str
 ) -> None:
     message = spoiled(store, kind)
@@ -206,7 +206,7 @@ def test_a_spoiled_message_becomes_a_dead_letter_with_its_reason_and_the_others_
     assert_one_chain_each(store, log)
 
 
-def test_a_store_that_is_away_for_a_while_costs_time_and_no_frame(
+def test_a_temporarily_unavailable_store_costs_time_but_no_frame(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(6)])
@@ -231,7 +231,7 @@ class Killed(BaseException):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("survives", range(0, 26, 2))
-def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
+def test_killed_at_any_store_call_the_next_worker_completes_the_chain(
     settings: Settings, store: MemoryStore, survives: int
 ) -> None:
     now_s = 0.0
@@ -282,7 +282,7 @@ def consume_until(
     )
 
 
-def test_told_to_stop_it_writes_what_it_has_in_hand(
+def test_a_stopped_worker_writes_what_it_has_in_hand(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(3)])
@@ -292,7 +292,7 @@ def test_told_to_stop_it_writes_what_it_has_in_hand(
     assert_one_chain_each(store, log)
 
 
-def test_told_to_stop_in_a_batch_too_slow_to_finish_it_drops_that_and_it_comes_again(
+def test_a_stopped_worker_drops_a_batch_too_slow_to_finish_and_it_is_detected_later(
     settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_consumer.worker.loop._STOP_WITHIN_S", 0.3)
@@ -307,7 +307,7 @@ def test_told_to_stop_in_a_batch_too_slow_to_finish_it_drops_that_and_it_comes_a
     assert_one_chain_each(store, log)
 
 
-def test_told_to_stop_while_the_store_is_away_it_ends_and_nothing_is_lost(
+def test_a_worker_stopped_while_the_store_is_down_ends_and_nothing_is_lost(
     settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_consumer.worker.loop._STOP_WITHIN_S", 0.3)
@@ -328,7 +328,7 @@ def test_told_to_stop_while_the_store_is_away_it_ends_and_nothing_is_lost(
 
 
 @pytest.mark.thorough
-def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
+def test_the_lease_is_kept_during_a_retried_put_and_a_slow_detection(
     settings: Settings, store: MemoryStore
 ) -> None:
     log = MemoryLog(lease_s=0.4)
@@ -352,7 +352,7 @@ def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
     assert_one_chain_each(store, log)
 
 
-def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_loaded(
+def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_is_loaded(
     settings: Settings, store: MemoryStore
 ) -> None:
     log = MemoryLog()
@@ -392,7 +392,7 @@ def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_loade
     assert_one_chain_each(store, log)
 
 
-def test_what_is_under_way_is_bounded_however_slow_the_detector(
+def test_work_in_progress_is_limited_however_slow_the_detector_is(
     settings: Settings, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 64 * 48 * 3
@@ -426,7 +426,7 @@ def test_what_is_under_way_is_bounded_however_slow_the_detector(
     assert most <= 20
 
 
-def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
+def test_an_emptied_store_is_refilled_as_far_as_the_log_reaches(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     frames = [announcement(store, number) for number in range(20)]
@@ -442,7 +442,7 @@ def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
     assert_one_chain_each(store, log)
 
 
-def test_segments_missing_at_the_beginning_are_written_again_and_the_others_kept(
+def test_segments_missing_at_the_start_are_written_again_and_the_others_stay(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(40)])
@@ -459,7 +459,7 @@ def test_segments_missing_at_the_beginning_are_written_again_and_the_others_kept
     }
 
 
-def test_a_commit_in_the_middle_of_a_segment_does_nothing_twice(
+def test_a_commit_in_the_middle_of_a_segment_repeats_nothing(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(30)])
@@ -478,7 +478,7 @@ def test_a_commit_in_the_middle_of_a_segment_does_nothing_twice(
 
 
 @pytest.mark.parametrize("left", [7, 0])
-def test_what_retention_removed_is_said_and_the_chain_has_no_gap(
+def test_messages_removed_by_retention_are_reported_and_the_chain_has_no_gap(
     settings: Settings, store: MemoryStore, left: int
 ) -> None:
     log = MemoryLog()
@@ -503,7 +503,7 @@ def test_what_retention_removed_is_said_and_the_chain_has_no_gap(
     assert drain(settings, store, log, said).frames == 0
 
 
-def test_a_log_made_anew_starts_a_chain_of_its_own_and_says_what_to_do(
+def test_a_recreated_log_starts_its_own_chain_and_says_what_to_do(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(6)])
@@ -564,7 +564,7 @@ class AwayLog:
 
 
 @pytest.mark.thorough
-def test_a_log_that_is_away_for_a_while_costs_time_and_no_frame(
+def test_a_temporarily_unavailable_log_costs_time_but_no_frame(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(9)])
@@ -575,7 +575,7 @@ def test_a_log_that_is_away_for_a_while_costs_time_and_no_frame(
     assert_one_chain_each(store, log)
 
 
-def test_a_partition_whose_chain_is_broken_stops_and_the_others_go_on(
+def test_a_partition_with_a_broken_chain_stops_and_the_others_go_on(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(30)])

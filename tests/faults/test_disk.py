@@ -105,7 +105,7 @@ def run_consumer(settings: Settings, store: object, log: object, progress: NoPro
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name an open file")
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("cut_at", first_quick([5, 1, 2, 3, 4, 6, 7, 8, 9, 12, 17]))
-def test_after_a_power_cut_what_is_committed_is_there_and_the_rest_is_done_again(
+def test_after_a_power_cut_committed_work_is_there_and_the_rest_is_done_again(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: int, before: bool
 ) -> None:
     settings = settings_in(tmp_path / "data")
@@ -152,7 +152,7 @@ def test_after_a_power_cut_what_is_committed_is_there_and_the_rest_is_done_again
         assert len(frames) == len(set(frames)) == 24
 
 
-def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_room(
+def test_on_a_full_disk_the_consumer_waits_with_a_message_and_continues_once_there_is_space(
     footage: Path, tmp_path: Path, tiny_disk: Path
 ) -> None:
     settings = settings_in(tmp_path / "data").model_copy(update={"store_url": f"file://{tiny_disk}/store"})

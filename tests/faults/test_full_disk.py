@@ -265,7 +265,7 @@ def said(text: str, disk: Path) -> list[str]:
 
 @pytest.mark.parametrize("free_bytes", FREE_BYTES)
 @pytest.mark.parametrize("command", some_quick(OTHERS, ("aggregate",)))
-def test_a_command_on_a_full_disk_works_or_says_that_there_is_no_space(
+def test_a_command_on_a_full_disk_works_or_reports_that_there_is_no_space(
     made: Made, tmp_path: Path, command: str, free_bytes: int
 ) -> None:
     with disk_with(made.data) as disk:
@@ -288,7 +288,7 @@ def test_a_command_on_a_full_disk_works_or_says_that_there_is_no_space(
 
 
 @pytest.mark.parametrize("command", some_quick(READS, ("status",)))
-def test_a_command_that_reads_prints_the_same_on_a_full_disk(
+def test_a_command_that_only_reads_prints_the_same_on_a_full_disk(
     made: Made, tmp_path: Path, command: str
 ) -> None:
     results = []
@@ -308,7 +308,7 @@ def test_a_command_that_reads_prints_the_same_on_a_full_disk(
 
 @pytest.mark.parametrize("free_bytes", FREE_BYTES)
 @pytest.mark.parametrize("command", some_quick(FREES, ("retention apply",)))
-def test_a_command_that_frees_works_on_a_full_disk_and_leaves_a_reserve_for_the_next(
+def test_a_command_that_frees_space_works_on_a_full_disk_and_leaves_a_reserve_for_the_next(
     made: Made, tmp_path: Path, command: str, free_bytes: int
 ) -> None:
     with disk_with(made.data) as disk:
@@ -339,7 +339,7 @@ def asking(data: Path, token: str) -> Iterator[FlaskClient]:
         close_app(app)
 
 
-def test_the_dashboard_frees_a_full_disk_as_the_commands_do(made: Made) -> None:
+def test_the_dashboard_frees_a_full_disk_like_the_commands(made: Made) -> None:
     with disk_with(made.data) as disk:
         adding = "tokens", "add", "root", "page", "--data-dir", disk.data
         token = run_frametally(*adding, cwd=disk.folder, **SETTINGS).out.splitlines()[1]
@@ -376,7 +376,7 @@ def test_doctor_reads_everything_on_a_full_disk_and_names_the_disk(made: Made, t
 @pytest.mark.parametrize(
     "command", ["status", "export --format xlsx --output /dev/null", "upgrade --dry-run"]
 )
-def test_reading_works_while_every_folder_for_temporary_files_is_full(made: Made, command: str) -> None:
+def test_reading_works_while_every_temporary_folder_is_full(made: Made, command: str) -> None:
     # The checkout may be below /tmp itself.
     script = (
         'mount --bind "$3" /mnt && mount --bind "$1" /tmp && mount --bind /mnt "$3" && '
@@ -398,5 +398,5 @@ def test_reading_works_while_every_folder_for_temporary_files_is_full(made: Made
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_campaign_runs_every_command_or_says_why_not(command: str) -> None:
+def test_the_campaign_runs_every_command_or_gives_a_reason(command: str) -> None:
     assert any(f"{case} ".startswith(f"{command} ") for case in (*HERE, *NOT_HERE))

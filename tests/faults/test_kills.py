@@ -177,7 +177,7 @@ def assert_the_same(
 # Ample: on busy cores it takes several times as long as alone.
 @pytest.mark.timeout(600 + 25 * KILLS + FRAMES // 10)
 @pytest.mark.parametrize("form", first_quick(["single", "packs"]))
-def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
+def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
     deploy: Callable[..., Deployment],
     write_pictures: Callable[[Path, range], None],
     detected: Callable[[ObjectStore], set[str]],
@@ -222,7 +222,7 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
 @pytest.mark.thorough
 @pytest.mark.timeout(180 + 15 * REAL_KILLS)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
-def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
+def test_a_count_with_the_real_detector_killed_again_and_again_equals_an_undisturbed_one(
     deploy: Callable[..., Deployment],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],

@@ -81,7 +81,7 @@ def quiet(deploy: Callable[..., Deployment]) -> list[bytes]:
 
 
 @pytest.mark.timeout(600)
-def test_killed_at_every_failpoint_what_is_live_has_the_segments_of_a_quiet_run_and_all_results(
+def test_killed_at_every_failpoint_live_detection_has_the_segments_and_results_of_an_undisturbed_run(
     deploy: Callable[..., Deployment],
     assert_chains: Callable[..., None],
     quiet: list[bytes],

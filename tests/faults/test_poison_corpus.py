@@ -165,7 +165,7 @@ def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return finished, results, trace, folder, listener.connections - 1
 
 
-def test_nothing_crashes_and_every_file_has_its_one_outcome(produced: Any) -> None:
+def test_nothing_crashes_and_every_file_has_its_expected_outcome(produced: Any) -> None:
     finished, results, _, _, _ = produced
     last = results[-1]["name"] if results else None
     assert finished.returncode == 0, f"after {last}: {finished.stderr[-3000:]}"
@@ -196,7 +196,7 @@ def test_no_file_takes_much_memory(produced: Any) -> None:
 
 
 @pytest.mark.thorough
-def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the_others(
+def test_the_consumers_decoder_accepts_only_jpegs_and_names_what_is_wrong_with_other_files(
     produced: Any,
 ) -> None:
     _, results, _, _, _ = produced
@@ -215,7 +215,7 @@ def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the
 
 
 @pytest.mark.thorough
-def test_nothing_but_the_given_file_is_read(produced: Any) -> None:
+def test_only_the_given_file_is_read(produced: Any) -> None:
     _, results, trace, folder, _ = produced
     assert len(results) > 52
     if not trace.exists():

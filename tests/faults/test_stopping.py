@@ -45,7 +45,7 @@ def frames_found(stage: Stage) -> int:
     return int(re.search(r"detections: (\d+) frames", stage.output.read_text())[1])
 
 
-def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
+def test_sigterm_ends_with_0_and_a_second_start_repeats_nothing(
     deploy: Callable[..., Deployment],
     pictures: Path,
     detected: Callable[[ObjectStore], set[str]],
@@ -97,7 +97,7 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr.strip() == "stopped; run the same command to continue"
 
 
-def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
+def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
     deploy: Callable[..., Deployment],
     pictures: Path,
     detected: Callable[[ObjectStore], set[str]],
@@ -114,7 +114,7 @@ def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
 
 
 @pytest.mark.thorough
-def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
+def test_sigterm_during_a_detection_that_takes_too_long_ends_with_0_within_10_s(
     deploy: Callable[..., Deployment],
     pictures: Path,
     detected: Callable[[ObjectStore], set[str]],
@@ -132,7 +132,7 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
 
 
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["consume", "--until-caught-up"]]))
-def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
+def test_a_detection_stopped_before_its_end_says_so_and_ends_with_130(
     deploy: Callable[..., Deployment], pictures: Path, command: list[str]
 ) -> None:
     deployment = deploy("cut", FAULTS_JITTER_S="0")
@@ -147,7 +147,7 @@ def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
 
 
 @pytest.mark.parametrize("number", first_quick([signal.SIGINT, signal.SIGTERM]))
-def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
+def test_a_stop_takes_effect_while_a_video_decodes_for_minutes(
     deploy: Callable[..., Deployment], tmp_path: Path, number: signal.Signals
 ) -> None:
     slow = tmp_path / "gate" / "slow.avi"
@@ -168,7 +168,7 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
 
 
 @pytest.mark.thorough
-def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
+def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
     deploy: Callable[..., Deployment],
     pictures: Path,
     detected: Callable[[ObjectStore], set[str]],
@@ -201,7 +201,7 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
 
 
 @pytest.mark.thorough
-def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
+def test_workers_share_the_partitions_and_one_that_dies_is_restarted(
     deploy: Callable[..., Deployment],
     pictures: Path,
     detected: Callable[[ObjectStore], set[str]],

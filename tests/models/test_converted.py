@@ -44,7 +44,7 @@ def kept(files: ModelFiles, pattern: str = "*.onnx") -> list[Path]:
     return sorted(files.weights.parent.glob(pattern))
 
 
-def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
+def test_the_converted_networks_name_holds_weights_cfg_size_and_version(
     write_model: WriteModel,
 ) -> None:
     files = write_model()
@@ -56,7 +56,7 @@ def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
     assert len(kept(files)) == 2
 
 
-def test_a_kept_network_is_used_again(write_model: WriteModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_network_is_reused(write_model: WriteModel, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write_model()
     model_id = prepare_detector(settings_of(files)).model_id
     monkeypatch.setattr(converted, "to_onnx", None)
@@ -96,7 +96,7 @@ def network_of_another_model(path: Path, card: Path) -> None:
     "spoil",
     [spoil_bytes, cut_short, remove_network, spoil_card, card_of_another_version, network_of_another_model],
 )
-def test_what_is_not_what_it_should_be_is_made_anew(write_model: WriteModel, spoil: Any) -> None:
+def test_a_damaged_conversion_is_made_again(write_model: WriteModel, spoil: Any) -> None:
     files = write_model()
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     before = prepare_detector(settings_of(files)).detect([image])
@@ -107,7 +107,7 @@ def test_what_is_not_what_it_should_be_is_made_anew(write_model: WriteModel, spo
     assert (path.read_bytes(), card.read_bytes()) == good
 
 
-def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
+def test_an_unwritable_folder_costs_time_and_a_line(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = write_model()
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
 
 
 @pytest.mark.thorough
-def test_the_self_test_sees_a_network_that_detects_something_else(
+def test_the_self_test_notices_a_network_that_detects_something_else(
     model_files: ModelFiles, tmp_path: Path, has_bf16: bool
 ) -> None:
     """As if the cache held a network with other weights and a matching card."""
@@ -178,7 +178,7 @@ def a_layer_of_nothing(network: onnx.ModelProto) -> None:
 
 
 @pytest.mark.thorough
-def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: ModelFiles) -> None:
+def test_the_test_picture_is_the_same_everywhere_and_has_a_known_object(model_files: ModelFiles) -> None:
     picture = self_test.draw_picture()
     assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
     detector = prepare_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
@@ -219,7 +219,7 @@ def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
         cv2.setNumThreads(threads_before)
 
 
-def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
+def test_a_missing_int8_network_is_reported_with_the_command_that_makes_it(write_model: WriteModel) -> None:
     files = write_model()
     with pytest.raises(
         Misconfigured, match=r"the INT8 network .* does not exist.*download-models --int8"
@@ -228,7 +228,7 @@ def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: Write
     assert "\n" not in str(error.value)
 
 
-def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> None:
+def test_an_int8_network_of_another_version_or_size_is_named(write_model: WriteModel) -> None:
     files = write_model()
     digest = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     old = f"tiny-{digest}-00000000-64x64-v0-int8.json"
@@ -239,7 +239,7 @@ def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> No
         prepare_detector(settings_of(files, precision="int8"))
 
 
-def test_a_card_that_is_no_text_is_none(tmp_path: Path) -> None:
+def test_a_card_that_is_not_text_counts_as_missing(tmp_path: Path) -> None:
     (tmp_path / "card.json").write_bytes(b'{"v":"\xff"}')
     said: list[str] = []
     progress = SimpleNamespace(say=said.append)
@@ -247,7 +247,7 @@ def test_a_card_that_is_no_text_is_none(tmp_path: Path) -> None:
     assert ["cannot be read" in line for line in said] == [True]
 
 
-def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
+def test_a_damaged_int8_network_is_refused(write_model: WriteModel) -> None:
     files = write_model()
     prepare_detector(settings_of(files))
     (card_path,) = kept(files, "*.json")

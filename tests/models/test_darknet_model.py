@@ -26,13 +26,13 @@ def one_line(error: pytest.ExceptionInfo[Misconfigured]) -> str:
     return text
 
 
-def test_the_default_models_files_fit_each_other(model_files: ModelFiles) -> None:
+def test_the_default_models_files_match_each_other(model_files: ModelFiles) -> None:
     model = check_model(model_files)
     assert (model.facts.classes, model.facts.floats) == (80, 6_062_814)
     assert model.class_names[:3] == ("person", "bicycle", "car")
 
 
-def test_the_default_model_is_pinned_to_the_bytes_that_were_tested(model_files: ModelFiles) -> None:
+def test_the_default_model_is_pinned_to_the_tested_bytes(model_files: ModelFiles) -> None:
     known = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
     assert [path.name for path in model_files] == [file.name for file in known]
     assert [path.stat().st_size for path in model_files] == [file.size_bytes for file in known]
@@ -84,7 +84,7 @@ def test_a_weights_file_without_a_header_is_refused(write_model: WriteModel, wei
 
 
 @pytest.mark.parametrize("which", ["cfg", "weights", "names"])
-def test_a_file_that_cannot_be_read_is_named(write_model: WriteModel, which: str) -> None:
+def test_an_unreadable_file_is_named(write_model: WriteModel, which: str) -> None:
     files = write_model()
     folder = files.cfg.parent
     with pytest.raises(Misconfigured) as error:
@@ -100,7 +100,7 @@ def test_a_names_file_of_another_model_is_refused(write_model: WriteModel, names
     assert str(files.names) in one_line(error)
 
 
-def test_names_may_have_spaces_dos_line_ends_a_mark_and_empty_lines_at_the_end(
+def test_names_may_have_spaces_dos_line_ends_a_byte_order_mark_and_trailing_empty_lines(
     write_model: WriteModel,
 ) -> None:
     files = write_model(names="\N{BYTE ORDER MARK}traffic light\r\nstop sign\r\n\r\n\n")
@@ -112,7 +112,7 @@ def test_an_empty_line_between_names_is_refused(write_model: WriteModel) -> None
         read_class_names(write_model(names="cat\n\ndog\n").names)
 
 
-def test_names_that_are_no_text_are_refused(write_model: WriteModel) -> None:
+def test_names_that_are_not_text_are_refused(write_model: WriteModel) -> None:
     files = write_model()
     files.names.write_bytes(b"\xff\xfe\x00cat")
     with pytest.raises(Misconfigured, match="not UTF-8 text"):
@@ -156,7 +156,7 @@ def test_a_network_file_that_cannot_be_a_detector_is_refused_with_its_fault(
     assert reason in one_line(error)
 
 
-def test_opencv_reads_the_network_without_thresholds_of_its_own(write_model: WriteModel) -> None:
+def test_opencv_reads_the_network_without_its_own_thresholds(write_model: WriteModel) -> None:
     cfg = HEAD.replace("filters=8", " filters = 8 # of the head") + YOLO + "thresh=.6\nnms_threshold=.4\n"
     assert read_network_facts(write_model(cfg="\n; x\n" + cfg).cfg).text == (
         HEAD + YOLO + "thresh=0\nnms_threshold=0\n"
@@ -178,7 +178,7 @@ def test_routes_groups_and_spatial_layers_are_followed(write_model: WriteModel) 
     assert (facts.classes, facts.floats) == (3, 8 * 31 + 6 * 19 + 8 * 15)
 
 
-def test_own_files_take_the_place_of_the_default_ones_one_by_one(
+def test_ones_own_files_replace_the_default_ones_one_by_one(
     write_model: WriteModel, model_files: ModelFiles
 ) -> None:
     own = write_model()
@@ -186,7 +186,7 @@ def test_own_files_take_the_place_of_the_default_ones_one_by_one(
     assert chosen_model_files(settings) == model_files._replace(weights=own.weights)
 
 
-def test_with_three_own_files_nothing_is_fetched(write_model: WriteModel) -> None:
+def test_with_three_files_of_ones_own_nothing_is_downloaded(write_model: WriteModel) -> None:
     own = write_model()
     settings = load_settings(
         models_dir=own.cfg / "no folder", model_cfg=own.cfg, model_weights=own.weights, model_names=own.names
@@ -195,7 +195,7 @@ def test_with_three_own_files_nothing_is_fetched(write_model: WriteModel) -> Non
 
 
 @pytest.mark.parametrize("which", ["model_cfg", "model_weights", "model_names"])
-def test_an_own_file_that_is_not_there_is_named_with_its_setting(write_model: WriteModel, which: str) -> None:
+def test_a_missing_file_of_ones_own_is_named_with_its_setting(write_model: WriteModel, which: str) -> None:
     own = write_model()
     given: dict[str, Any] = {"model_cfg": own.cfg, "model_weights": own.weights, "model_names": own.names}
     missing = own.cfg.parent / "missing"

@@ -112,7 +112,7 @@ def test_the_converted_file_is_the_same_every_time(write_model: WriteModel) -> N
         (conv(4) + conv(4) + "[route]\nlayers=-1,-2\ngroups=2\n", "groups of several layers"),
     ],
 )
-def test_what_cannot_be_converted_is_named_with_its_line_and_a_remedy(
+def test_an_unconvertible_layer_is_named_with_its_line_and_a_remedy(
     write_model: WriteModel, body: str, names: str
 ) -> None:
     model = a_model(write_model, body)
@@ -123,7 +123,7 @@ def test_what_cannot_be_converted_is_named_with_its_line_and_a_remedy(
     assert "\n" not in str(error.value)
 
 
-def test_of_the_last_convolution_only_the_objectness_is_in_the_network(write_model: WriteModel) -> None:
+def test_the_network_has_only_the_objectness_of_the_last_convolution(write_model: WriteModel) -> None:
     network = onnx.load_from_string(to_onnx(a_model(write_model, conv()), width_px=96, height_px=64))
     shapes = {
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
@@ -148,7 +148,7 @@ def test_of_the_last_convolution_only_the_objectness_is_in_the_network(write_mod
     ],
     ids=["leaky", "3x3", "batch normalisation", "no convolution"],
 )
-def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
+def test_an_output_layer_after_anything_but_a_linear_1x1_convolution_is_named(
     write_model: WriteModel, last: str
 ) -> None:
     files = write_model(cfg=NET + conv() + last + YOLO)
@@ -171,7 +171,7 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
         (YOLO.replace("10,14", "ten,14"), "anchors=.* is not a list of numbers"),
     ],
 )
-def test_an_output_layer_that_cannot_be_read_is_named(write_model: WriteModel, yolo: str, names: str) -> None:
+def test_an_unreadable_output_layer_is_named(write_model: WriteModel, yolo: str, names: str) -> None:
     model = a_model(write_model, conv(), yolo)
     with pytest.raises(Misconfigured, match=names):
         darknet_head(model, load_settings())

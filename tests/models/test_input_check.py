@@ -126,7 +126,7 @@ def test_the_preparation_that_finds_most_on_the_footage_is_named_and_any_worse_o
     assert load(footage("gate")).model_id
 
 
-def test_a_rule_of_resizing_that_finds_much_less_on_wide_pictures_is_refused(
+def test_a_resize_rule_that_finds_much_less_on_wide_pictures_is_refused(
     load: Callable[..., Any],
 ) -> None:
     def wide() -> Iterator[SourceFrame]:
@@ -139,7 +139,7 @@ def test_a_rule_of_resizing_that_finds_much_less_on_wide_pictures_is_refused(
     assert load(SampledFootage(("gate",), wide), resize="stretch").model_id
 
 
-def test_without_footage_nothing_is_refused_and_nothing_is_kept(
+def test_without_footage_nothing_is_refused_and_nothing_is_stored(
     load: Callable[..., Any], tmp_path: Path
 ) -> None:
     assert load(brightest=255.0).model_id
@@ -156,7 +156,7 @@ def test_a_result_is_kept_until_there_is_another_source(load: Callable[..., Any]
     assert (check.sources, check.is_passed, check.frames) == (["gate", "yard"], True, 8)
 
 
-def test_frames_are_taken_of_all_sources_and_days(tmp_path: Path) -> None:
+def test_frames_are_sampled_from_all_sources_and_days(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     store = open_object_store(settings.store_url)
     picture = next(frames()).picture
@@ -170,7 +170,7 @@ def test_frames_are_taken_of_all_sources_and_days(tmp_path: Path) -> None:
     assert 8 <= len(seen) <= 16
 
 
-def test_a_refused_model_with_detections_needs_a_person_until_its_file_fits(tmp_path: Path) -> None:
+def test_a_refused_model_with_detections_needs_attention_until_its_file_fits(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     store = open_object_store(settings.store_url)
     bad = InputCheck(
@@ -208,7 +208,7 @@ def test_a_refused_model_with_detections_needs_a_person_until_its_file_fits(tmp_
     [([1.0] * 8, [1.1] * 8, False), ([1.0] * 8, [1.2] * 8, True), ([0.0] * 8, [0.0] * 7 + [0.9], False)],
     ids=["a tenth more", "a fifth more", "one box in one frame"],
 )
-def test_one_box_decides_nothing_and_a_seventh_more_in_all_frames_does(
+def test_one_box_decides_nothing_but_a_seventh_more_in_all_frames_does(
     own: list[float], other: list[float], is_refused: bool
 ) -> None:
     assert bool(better_setting("yolo", {"yolox": other, "yolo": own})) is is_refused
@@ -222,7 +222,7 @@ def brightening(shade: int) -> Iterator[Picture]:
         yield picture
 
 
-def test_frames_of_each_given_file_are_looked_at_before_any_is_stored(tmp_path: Path) -> None:
+def test_frames_of_each_given_file_are_tested_before_any_is_stored(tmp_path: Path) -> None:
     (tmp_path / "footage").mkdir()
     for name, shade in (("gate", 60), ("yard", 160)):
         write_clip(tmp_path / f"footage/{name}.mp4", brightening(shade), fps=10, codec="mpeg4")
@@ -265,7 +265,7 @@ print(len(list(footage_to_test(load_settings(), (), ()).read())))
 """
 
 
-def test_a_consumer_without_a_reader_of_videos_tests_its_network_on_what_is_stored(tmp_path: Path) -> None:
+def test_a_consumer_without_a_video_reader_tests_its_network_on_stored_frames(tmp_path: Path) -> None:
     """As in its image, whose packages are those of `locks/consumer.lock`."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_A_READER],

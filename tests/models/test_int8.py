@@ -42,7 +42,7 @@ def test_places_are_spread_evenly() -> None:
 
 
 @given(st.integers(0, 3_000), st.integers(1, 50))
-def test_thinning_takes_names_in_their_order_and_evenly(count: int, wanted: int) -> None:
+def test_thinning_selects_names_in_order_and_evenly(count: int, wanted: int) -> None:
     names = [f"{place:04}" for place in range(count)]
     chosen = [int(name) for name in thinned(names, wanted)]
     assert len(chosen) == min(count, wanted)
@@ -53,7 +53,7 @@ def test_thinning_takes_names_in_their_order_and_evenly(count: int, wanted: int)
     assert (gaps <= 1.5 * count / wanted + 1).all()
 
 
-def test_of_a_years_names_only_a_few_for_each_that_is_wanted_are_in_memory() -> None:
+def test_only_a_few_of_a_years_names_per_chosen_one_are_in_memory() -> None:
     held: list[weakref.ref[str]] = []
     most = 0
 
@@ -72,7 +72,7 @@ def test_of_a_years_names_only_a_few_for_each_that_is_wanted_are_in_memory() -> 
     assert most < 50
 
 
-def test_of_a_frame_only_what_the_network_sees_stays_in_memory(
+def test_only_what_the_network_sees_of_a_frame_stays_in_memory(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = load_settings(data_dir=tmp_path, input_size_px="32x32")
@@ -122,7 +122,7 @@ def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str
     assert "leave the option out" in str(error.value)
 
 
-def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(
+def test_a_folders_pictures_are_selected_evenly_and_a_broken_one_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "frames" / "deeper"
@@ -157,7 +157,7 @@ def test_the_stores_frames_come_before_the_demo_clip(
     assert said.lines[1] == "calibrating on 3 frames of this store"
 
 
-def test_without_nncf_the_remedy_is_said_before_anything_is_fetched(
+def test_without_nncf_the_remedy_is_shown_before_anything_is_downloaded(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
@@ -169,7 +169,7 @@ def test_without_nncf_the_remedy_is_said_before_anything_is_fetched(
     assert "\n" not in str(error.value)
 
 
-def test_int8_is_made_of_darknet_models(write_model: WriteModel, tmp_path: Path) -> None:
+def test_int8_networks_are_made_from_darknet_models(write_model: WriteModel, tmp_path: Path) -> None:
     settings = load_settings(model_weights=tmp_path / "own.onnx")
     with pytest.raises(Misconfigured, match="INT8 networks only from Darknet models"):
         int8.prepare_int8(write_model(), settings, NoProgress())
@@ -186,7 +186,7 @@ def own_copy(model_files: ModelFiles, tmp_path: Path) -> ModelFiles:
 
 
 @pytest.mark.usefixtures("nncf")
-def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on(
+def test_an_int8_network_finds_what_f32_finds_and_names_its_calibration(
     own_copy: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path
 ) -> None:
     frames = [*clip_frames.values()] * 2
@@ -206,7 +206,7 @@ def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on
 
 
 @pytest.mark.usefixtures("nncf")
-def test_an_int8_network_that_finds_too_little_is_not_kept(
+def test_an_int8_network_that_finds_too_little_is_discarded(
     own_copy: ModelFiles, clip_frames: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(int8, "LEAST_FOUND_AGAIN", 1.01)
@@ -220,7 +220,7 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
 
 
 @pytest.mark.usefixtures("nncf")
-def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_test(
+def test_an_int8_network_is_8_bit_except_for_its_heads_and_must_pass_its_self_test(
     own_copy: ModelFiles, traffic_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)

@@ -85,7 +85,7 @@ def a_line(err: str) -> str:
 
 
 @pytest.mark.thorough
-def test_models_are_listed_with_licence_ap_size_and_their_speed_here(run: Run, models: Path) -> None:
+def test_models_are_listed_with_licence_ap_size_and_speed_on_this_machine(run: Run, models: Path) -> None:
     code, out, _ = run("list", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 0
@@ -102,7 +102,7 @@ def test_models_are_listed_with_licence_ap_size_and_their_speed_here(run: Run, m
 
 
 @pytest.mark.thorough
-def test_footage_is_counted_again_with_a_preset_beside_the_present_counts_which_stay_in_front(
+def test_footage_recounted_with_a_preset_adds_counts_and_the_present_ones_stay_first(
     run: Run, models: Path, footage: Path
 ) -> None:
     code, _, err = run("count", "fast")
@@ -134,7 +134,7 @@ def test_footage_is_counted_again_with_a_preset_beside_the_present_counts_which_
 
 
 @pytest.mark.thorough
-def test_a_model_is_used_by_a_line_in_env_that_its_id_and_every_other_command_read(
+def test_use_writes_the_model_to_env_where_its_id_and_every_other_command_read_it(
     run: Run, models: Path, footage: Path, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("# ours\nFRAMETALLY_MODEL_CFG=yolox\nFRAMETALLY_TIMEZONE=UTC\n")
@@ -152,7 +152,7 @@ def test_a_model_is_used_by_a_line_in_env_that_its_id_and_every_other_command_re
 
 
 @pytest.mark.thorough
-def test_a_model_is_tried_on_stored_frames_and_nothing_is_stored(
+def test_try_runs_a_model_on_stored_frames_and_stores_nothing(
     run: Run, models: Path, footage: Path, tmp_path: Path
 ) -> None:
     run("try", "yolov4-tiny")  # the store remembers its detector from then on
@@ -210,7 +210,7 @@ def test_bad_input_is_one_line_with_the_remedy(run: Run, arguments: list[str], s
     assert said in a_line(err)
 
 
-def test_without_a_network_get_says_which_file_to_place_where(
+def test_without_a_network_get_says_which_file_to_put_where(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = KnownFile(name="n.onnx", sha256="0" * 64, size_bytes=1, upstream_urls=("http://127.0.0.1:1/n",))
@@ -222,7 +222,7 @@ def test_without_a_network_get_says_which_file_to_place_where(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("variable", ["FRAMETALLY_INPUT_SIZE_PX", "frametally_input_size_px"])
-def test_a_choice_that_the_environment_would_overrule_is_refused(
+def test_a_choice_that_the_environment_would_override_is_refused(
     run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "608x608")
@@ -232,7 +232,7 @@ def test_a_choice_that_the_environment_would_overrule_is_refused(
     assert not (tmp_path / ".env").exists()
 
 
-def test_the_input_has_the_shape_of_the_picture_and_as_many_pixels() -> None:
+def test_the_input_has_the_pictures_shape_and_as_many_pixels() -> None:
     assert shaped_px(416 * 416, (768, 576)) == (480, 352)
     assert shaped_px(416 * 416, (1920, 1080)) == (544, 320)
     assert shaped_px(640 * 480, (640, 480)) == (640, 480)

@@ -149,7 +149,7 @@ def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
 
 
 @pytest.mark.thorough
-def test_resize_rule_file_and_names_stand_in_the_model_id(
+def test_the_model_id_contains_resize_rule_file_and_names(
     load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -169,7 +169,7 @@ def test_resize_rule_file_and_names_stand_in_the_model_id(
     assert all(model_id.startswith("own-o") for model_id in ids)
 
 
-def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> None:
+def test_a_network_for_any_size_uses_the_settings(load: Callable[..., Any]) -> None:
     for backend in ("openvino", "onnxruntime"):
         detector = load(
             [v8()],
@@ -182,7 +182,7 @@ def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> 
         ]
 
 
-def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
+def test_a_size_other_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
     with pytest.raises(Misconfigured, match=r"INPUT_SIZE_PX=64x64: .* takes only the size of its export"):
         load([v8()], input_size_px="64x64")
 
@@ -199,7 +199,7 @@ def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> 
     ],
     ids=["transposed", "raw grids", "no batch", "two heads", "a classifier"],
 )
-def test_another_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
+def test_an_unknown_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
     with pytest.raises(
         Misconfigured, match=r"own.onnx: its outputs \(\d.*\) do not match a YOLO head of 3"
     ) as error:
@@ -207,7 +207,7 @@ def test_another_head_is_refused_with_its_shapes(load: Callable[..., Any], outpu
     assert "\n" not in str(error.value)
 
 
-def test_a_second_output_that_is_no_head_does_not_matter(load: Callable[..., Any]) -> None:
+def test_a_second_output_that_is_not_a_head_does_not_matter(load: Callable[..., Any]) -> None:
     assert load([np.zeros((1, 32, 24, 24), np.float32), v8()]).detect([picture(SIZE, SIZE)])[0]
 
 
@@ -221,14 +221,12 @@ def test_a_second_output_that_is_no_head_does_not_matter(load: Callable[..., Any
     ],
     ids=["logits", "normalised", "unknown class", "not finite"],
 )
-def test_answers_that_cannot_be_are_refused_at_start(
-    load: Callable[..., Any], outputs: Any, says: str
-) -> None:
+def test_impossible_answers_are_refused_at_start(load: Callable[..., Any], outputs: Any, says: str) -> None:
     with pytest.raises(Misconfigured, match=says):
         load(outputs)
 
 
-def test_a_file_that_is_no_network_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_network_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
     whole = write_onnx(tmp_path / "whole.onnx", [v8()]).read_bytes()
     no_network = "is not an ONNX file"
     for name, data, fault in (
@@ -257,7 +255,7 @@ def test_a_network_that_a_back_end_cannot_run_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
+def test_the_message_names_what_an_onnx_network_lacks(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     with pytest.raises(Misconfigured, match="its class names are missing; set FRAMETALLY_MODEL_NAMES"):
         prepare_detector(load_settings(detector="openvino", model_weights=path))
@@ -282,7 +280,7 @@ def test_a_detr_head_is_read_once_its_family_is_named(load: Callable[..., Any], 
 
 
 @pytest.mark.thorough
-def test_classes_that_are_none_and_cocos_91_numbers_are_left_out(load: Callable[..., Any]) -> None:
+def test_background_classes_and_cocos_unused_numbers_are_left_out(load: Callable[..., Any]) -> None:
     detector = load(detr(), names=("cat", "-", "dog"), model_cfg="rtdetr")
     assert detector.model.class_names == ("cat", "dog")
     assert detector.detect([picture(SIZE, SIZE)]) == [[]]
@@ -472,7 +470,7 @@ FIRST_HOUR: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("outputs", "more", "says"), FIRST_HOUR.values(), ids=FIRST_HOUR)
-def test_in_the_first_hour_each_refusal_is_one_line_that_names_what_to_change(
+def test_each_refusal_in_the_first_hour_is_one_line_that_names_what_to_change(
     load: Callable[..., Any], outputs: Callable[[], Any], more: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(Misconfigured, match=says) as error:
@@ -480,7 +478,9 @@ def test_in_the_first_hour_each_refusal_is_one_line_that_names_what_to_change(
     assert "\n" not in str(error.value)
 
 
-def test_weights_in_a_second_file_are_refused_by_what_to_do(load: Callable[..., Any], tmp_path: Path) -> None:
+def test_weights_in_a_second_file_are_refused_with_the_remedy(
+    load: Callable[..., Any], tmp_path: Path
+) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
     with pytest.raises(Misconfigured, match=r"weights are in a second file; export it as one file"):
@@ -489,13 +489,13 @@ def test_weights_in_a_second_file_are_refused_by_what_to_do(load: Callable[..., 
 
 @pytest.mark.parametrize("name", ["-", "background"])
 @pytest.mark.parametrize("head", [v5, v8, v10, yolox])
-def test_a_class_that_is_none_is_never_found(
+def test_a_background_class_is_never_detected(
     load: Callable[..., Any], head: Callable[..., Any], name: str
 ) -> None:
     more = {"model_cfg": "yolox"} if head is yolox else {}
     assert load([head()], names=("cat", name, "bird"), **more).detect([picture(SIZE, SIZE)]) == [[]]
 
 
-def test_open_height_width_and_batch_need_nothing(load: Callable[..., Any]) -> None:
+def test_open_height_width_and_batch_need_no_setting(load: Callable[..., Any]) -> None:
     shape = ("batch", 3, "height", "width")
     assert load([v8()], shape=shape, input_size_px=f"{SIZE}x{SIZE}").detect([picture(SIZE, SIZE)])[0]

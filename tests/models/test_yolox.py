@@ -110,7 +110,7 @@ def test_yolox_finds_the_same_on_both_back_ends_raw_and_decoded(load: Load, deco
 
 
 @pytest.mark.thorough
-def test_stored_frames_tell_a_wrong_preparation(
+def test_stored_frames_reveal_a_wrong_preparation(
     load: Load, decoded: Path, clip_frames: dict[int, Pixels], tmp_path: Path
 ) -> None:
     onnx_runtime: dict[str, Any] = {"detector": "onnxruntime", "rename": without_stop_sign}
@@ -137,7 +137,7 @@ def test_class_names_in_another_order_are_refused(load: Load) -> None:
 
 
 @pytest.mark.thorough
-def test_a_network_whose_stop_sign_is_another_one_is_refused_with_a_way_out(load: Load) -> None:
+def test_a_network_that_labels_the_stop_sign_differently_is_refused_with_a_remedy(load: Load) -> None:
     def moved(names: list[str]) -> list[str]:
         return ["stop sign" if name == "toaster" else f"my {name}" for name in names]
 
@@ -146,7 +146,7 @@ def test_a_network_whose_stop_sign_is_another_one_is_refused_with_a_way_out(load
 
 
 @pytest.mark.thorough
-def test_yolox_runs_at_another_size_than_its_exports(load: Load) -> None:
+def test_yolox_runs_at_another_size_than_that_of_its_export(load: Load) -> None:
     wide = [load("yolox", detector=name, input_size_px="640x480") for name in ("openvino", "onnxruntime")]
     assert wide[0].model.input_px == (640, 480)
     assert (
@@ -160,7 +160,7 @@ def test_yolox_runs_at_another_size_than_its_exports(load: Load) -> None:
 
 
 @pytest.mark.thorough
-def test_what_changes_a_box_is_in_the_model_id_and_names_have_one_spelling(load: Load) -> None:
+def test_the_model_id_covers_what_changes_a_box_and_names_have_one_spelling(load: Load) -> None:
     plain = load("yolox")
     assert load("yolox-rgb").model_id != plain.model_id
     assert load("yolox", resize="stretch").model_id != plain.model_id
@@ -171,7 +171,7 @@ def test_what_changes_a_box_is_in_the_model_id_and_names_have_one_spelling(load:
 
 
 @pytest.mark.thorough
-def test_a_model_of_the_catalogue_is_used_by_its_name(
+def test_a_catalogue_model_is_used_by_its_name(
     yolox_nano: Path, model_files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The authors' own export is a different file with the same weights.
@@ -212,7 +212,7 @@ def test_doctor_tries_an_onnx_network(yolox_nano: Path, model_files: ModelFiles,
     assert rows[-1].value.endswith("its input is not tested yet: there is no footage")
 
 
-def test_a_family_or_a_model_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_family_or_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"=yolo-x: .* \(yolo, yolox, rtdetr, rfdetr\), .*leave it empty"):
         catalogue.named_record("yolo-x")
     with pytest.raises(Misconfigured, match=r"=yolox-xl: .* to yolov4-tiny, yolox-nano, yolox-tiny, yolox-s"):
@@ -224,13 +224,13 @@ def test_the_default_model_has_a_name_too(model_files: ModelFiles) -> None:
     assert files.chosen_model_files(settings) == model_files
 
 
-def test_each_model_of_the_catalogue_states_its_licence_and_its_bytes() -> None:
+def test_each_catalogue_model_states_its_licence_and_its_bytes() -> None:
     for record in CATALOGUE.values():
         assert record.licence
         assert all(len(file.sha256) == 64 and file.size_bytes and file.upstream_urls for file in record.files)
 
 
-def test_int8_is_refused_with_the_figures_that_were_measured_or_with_none() -> None:
+def test_int8_is_refused_with_the_measured_figures_or_with_none() -> None:
     results = Path(__file__).resolve().parents[2] / "benchmarks/results/int8_models.json"
     rows = json.loads(results.read_text())["tables"][0]["rows"]
     measured = {

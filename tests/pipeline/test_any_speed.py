@@ -199,7 +199,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
 
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
-def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
+def test_any_back_end_order_and_batches_give_the_same_part_files(
     counted_clip: Counted, part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path, backend: str
 ) -> None:
     if not is_installed(backend):

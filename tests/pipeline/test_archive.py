@@ -43,7 +43,9 @@ def archive(house: Callable[[str], House], tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_read_only_command_can_read_the_archive(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     looking = (["dead-letters", "list"], ["lines", "list"], ["lines", "export", "Gate"])
     for command in (["status"], ["quality"], ["export"], ["explain", *BAR], *looking):
         assert cli.main([*command, "--data-dir", str(archive)]) == 0, capsys.readouterr()
@@ -53,7 +55,7 @@ def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.Ca
 
 
 @pytest.mark.thorough
-def test_the_dashboard_reads_it(archive: Path) -> None:
+def test_the_dashboard_can_read_the_archive(archive: Path) -> None:
     settings = load_settings("web", data_dir=archive, web_query_timeout_s=120)
     with (
         open_books(settings, reading=True) as (ports, ledger),
@@ -79,7 +81,7 @@ def test_the_dashboard_reads_it(archive: Path) -> None:
     [["index"], ["forget", "--source", "Gate", "--yes"], ["lines", "remove", "Gate", "stop"]],
     ids=" ".join,
 )
-def test_what_writes_is_refused_in_one_line(
+def test_a_command_that_writes_is_refused_in_one_line(
     archive: Path, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     assert cli.main([*command, "--data-dir", str(archive)]) == 2

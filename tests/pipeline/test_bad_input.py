@@ -100,7 +100,7 @@ def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
 
 
 @pytest.mark.thorough
-def test_nothing_but_bad_files_is_exit_code_2(run: Callable[..., Finished], tmp_path: Path) -> None:
+def test_only_bad_files_give_exit_code_2(run: Callable[..., Finished], tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     folder.mkdir()
     spoil(folder, "text named .jpg")
@@ -116,7 +116,7 @@ def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finishe
 
 
 @pytest.mark.thorough
-def test_all_good_is_exit_code_0_and_the_books_are_settled(
+def test_only_good_files_give_exit_code_0_and_settled_books(
     run: Callable[..., Finished], footage: Path
 ) -> None:
     assert run("run", footage, *PATTERN, "--no-serve").code == 0
@@ -126,7 +126,7 @@ def test_all_good_is_exit_code_0_and_the_books_are_settled(
 
 
 @pytest.mark.thorough
-def test_producer_and_consumer_need_no_way_to_index_and_ledger(
+def test_producer_and_consumer_need_no_access_to_index_and_ledger(
     run: Callable[..., Finished], footage: Path
 ) -> None:
     away = {
@@ -175,7 +175,7 @@ def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
 
 
 @pytest.mark.thorough
-def test_a_taken_port_is_told_with_the_way_out(run: Callable[..., Finished], footage: Path) -> None:
+def test_a_taken_port_is_reported_with_a_remedy(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -188,7 +188,7 @@ def test_a_taken_port_is_told_with_the_way_out(run: Callable[..., Finished], foo
 
 
 @pytest.mark.thorough
-def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
+def test_an_unwritable_data_folder_is_reported_with_a_remedy(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
@@ -200,7 +200,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
 
 
 @pytest.mark.thorough
-def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
+def test_an_unreadable_weights_file_is_reported_with_a_remedy(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     finished = run(
@@ -216,7 +216,7 @@ def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
 
 
 @pytest.mark.thorough
-def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(
+def test_an_unknown_option_and_a_wrong_value_are_reported_in_one_line(
     run: Callable[..., Finished], footage: Path
 ) -> None:
     assert run("produce", "--colour", "red").code == 2
@@ -226,7 +226,7 @@ def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(
 
 
 @pytest.mark.thorough
-def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
+def test_preprocessed_pictures_are_kept_where_people_can_see_them(
     run: Callable[..., Finished], footage: Path
 ) -> None:
     kept = ROOT / "producer/extracted_frames/preprocessed-by-a-test"
@@ -240,7 +240,7 @@ def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
 
 
 @pytest.mark.thorough
-def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], footage: Path) -> None:
+def test_a_taken_port_is_found_before_the_work_begins(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -251,7 +251,9 @@ def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], foo
 
 
 @pytest.mark.thorough
-def test_a_terminal_is_never_told_what_to_do_by_a_name(run: Callable[..., Finished], tmp_path: Path) -> None:
+def test_a_file_name_cannot_send_control_codes_to_the_terminal(
+    run: Callable[..., Finished], tmp_path: Path
+) -> None:
     hostile = "bad\n\x1b[31m<b>.jpg"
     (tmp_path / hostile).write_bytes(b"no picture")
     finished = run("produce", hostile)
@@ -260,7 +262,7 @@ def test_a_terminal_is_never_told_what_to_do_by_a_name(run: Callable[..., Finish
 
 
 @pytest.mark.thorough
-def test_a_question_that_nobody_can_answer_names_the_way_out(
+def test_a_question_that_nobody_can_answer_names_the_option_instead(
     run: Callable[..., Finished], footage: Path
 ) -> None:
     run("run", footage, *PATTERN, "--no-serve")
@@ -270,7 +272,7 @@ def test_a_question_that_nobody_can_answer_names_the_way_out(
 
 
 @pytest.mark.thorough
-def test_another_start_time_for_a_known_video_is_told(
+def test_another_start_time_for_a_known_video_is_reported(
     run: Callable[..., Finished], traffic_clip: Path
 ) -> None:
     first = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-01-01T08:00:00Z")

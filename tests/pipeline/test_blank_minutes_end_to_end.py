@@ -33,7 +33,7 @@ def film() -> Iterator[NDArray[np.uint8]]:
         yield np.clip(picture + noise.normal(0, level, picture.shape), 0, 255).astype(np.uint8)
 
 
-def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_alerts_nobody(
+def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_triggers_no_alert(
     frametally: Callable[..., Finished], tmp_path: Path
 ) -> None:
     def run(*arguments: object, code: int = 0) -> Finished:

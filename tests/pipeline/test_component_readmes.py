@@ -105,7 +105,7 @@ def said_detections(data: Path) -> None:
     pytest.fail(f"there are no segments in {data}")
 
 
-def test_the_readmes_of_the_components_lead_to_one_chart(checkout: Path, tmp_path: Path) -> None:
+def test_following_the_components_readmes_gives_one_chart(checkout: Path, tmp_path: Path) -> None:
     (checkout / "producer/pictures").mkdir()
     Image.new("RGB", (64, 48)).save(checkout / "producer/pictures/gate.jpg")
     make_video(checkout / "producer/gate.mp4", frames=20)
@@ -139,7 +139,7 @@ def test_the_readmes_of_the_components_lead_to_one_chart(checkout: Path, tmp_pat
         ("index", "no runs in file://{}/store"),
     ],
 )
-def test_a_stage_that_finds_nothing_says_where_it_looked(command: str, says: str, tmp_path: Path) -> None:
+def test_a_stage_that_finds_nothing_says_where_it_searched(command: str, says: str, tmp_path: Path) -> None:
     finished = run_frametally(*command.split(), cwd=tmp_path, FRAMETALLY_DETECTOR="pixels")
     assert finished.code == 0
     assert finished.out.strip().endswith(says.format(tmp_path / "frametally-data"))

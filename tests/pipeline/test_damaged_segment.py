@@ -39,7 +39,7 @@ def damage(tmp_path: Path) -> list[str]:
     return [str(path.relative_to(tmp_path / "data/store")) for path in paths]
 
 
-def test_commands_name_a_damaged_segment_and_not_the_counted_footage_in_it(run: Run, tmp_path: Path) -> None:
+def test_commands_name_a_damaged_segment_but_not_the_counted_footage_in_it(run: Run, tmp_path: Path) -> None:
     whole = run("export")
     assert (whole.code, whole.err) == (0, "")
     keys = damage(tmp_path)
@@ -58,7 +58,7 @@ def test_commands_name_a_damaged_segment_and_not_the_counted_footage_in_it(run: 
     assert "although the log is drained" not in status.out
 
 
-def test_footage_that_nobody_counted_is_named_beside_a_damaged_segment(run: Run, tmp_path: Path) -> None:
+def test_footage_that_nobody_counted_is_named_next_to_a_damaged_segment(run: Run, tmp_path: Path) -> None:
     damage(tmp_path)
     more = tmp_path / "more"
     write_pictures(more, range(12_400, 12_404))

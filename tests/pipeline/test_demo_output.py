@@ -41,7 +41,7 @@ def printed_table(text: str) -> dict[tuple[str, int], int]:
     return table
 
 
-def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, tables: Tables) -> None:
+def test_the_printed_table_matches_the_part_files_and_the_api(printed: str, tables: Tables) -> None:
     table = printed_table(printed)
     assert sum(count for (label, _), count in table.items() if label == "car") > 100
     printed_labels = {label for label, _ in table}
@@ -55,13 +55,13 @@ def test_the_books_of_the_demo_are_settled(printed: str, frametally: Callable[..
     assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
 
 
-def test_the_doctor_finds_the_demo_well(printed: str, frametally: Callable[..., Finished]) -> None:
+def test_the_doctor_finds_the_demo_healthy(printed: str, frametally: Callable[..., Finished]) -> None:
     doctor = frametally("doctor", "--data-dir", DATA_DIR, cwd=CHECKOUT)
     assert (doctor.code, "all good" in doctor.out) == (0, True), doctor.out
     assert DATA_DIR.stat().st_mode & 0o077 == 0
 
 
-def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
+def test_the_demo_leaves_only_caches_in_the_home_folder(printed: str) -> None:
     if CHECKOUT == ROOT:
         pytest.skip("FRAMETALLY_DEMO_CHECKOUT does not name a clone that had a home of its own")
     left = {path.name for path in (CHECKOUT.parent / "home").iterdir()}
@@ -69,7 +69,7 @@ def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
     assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
 
 
-def test_the_second_demo_does_nothing_again_and_prints_the_same_table(
+def test_a_second_demo_repeats_no_work_and_prints_the_same_table(
     printed: str, frametally: Callable[..., Finished]
 ) -> None:
     again = frametally("demo", "--no-serve", cwd=CHECKOUT)

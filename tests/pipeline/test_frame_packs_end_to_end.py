@@ -95,7 +95,7 @@ def test_packed_footage_is_counted_proven_analysed_again_renamed_and_forgotten_a
 
 
 @pytest.mark.thorough
-def test_killed_at_every_failpoint_of_packing_no_picture_is_away_and_the_last_call_packs_all(
+def test_killed_at_every_failpoint_of_packing_no_picture_is_missing_and_the_last_call_packs_all(
     run: Run, tmp_path: Path
 ) -> None:
     produce_and_count(run, tmp_path)
@@ -112,7 +112,7 @@ def test_killed_at_every_failpoint_of_packing_no_picture_is_away_and_the_last_ca
 
 
 @pytest.mark.thorough
-def test_killed_while_it_deletes_packs_the_same_forget_deletes_the_rest_and_no_byte_of_a_frame_is_left(
+def test_killed_while_deleting_packs_the_same_forget_deletes_the_rest_to_the_last_byte(
     run: Run, tmp_path: Path
 ) -> None:
     produce_and_count(run, tmp_path, "--packs")
@@ -130,9 +130,7 @@ def test_killed_while_it_deletes_packs_the_same_forget_deletes_the_rest_and_no_b
     assert objects(tmp_path) == []
 
 
-def test_a_pack_that_was_cut_short_is_named_once_by_the_command_and_the_rest_is_packed(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_command_names_a_truncated_pack_once_and_packs_the_rest(run: Run, tmp_path: Path) -> None:
     with closing(open_object_store(f"file://{tmp_path}/frametally-data/store")) as store:
         for minute in ("00", "01"):
             for second in range(2):

@@ -89,7 +89,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, footage: Path) -> Cal
     return lambda name: House(tmp_path / name, footage)
 
 
-def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
+def test_dropped_and_replayed_dead_letters_leave_books_and_counts_unchanged(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -125,7 +125,7 @@ def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
 
 
 @pytest.mark.parametrize("remedy", ["redetect", "forget"])
-def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_what_status_says(
+def test_messages_lost_inside_a_segment_are_counted_without_a_gap_and_status_says_how_to_recover(
     house: Callable[[str], House],
     part_files: Callable[[Path], dict[str, bytes]],
     tmp_path: Path,
@@ -167,7 +167,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_produced_again(
+def test_pictures_lost_in_a_power_cut_are_dead_letters_until_their_medium_is_produced_again(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -201,7 +201,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_once(
+def test_a_lost_log_is_restored_by_removing_the_manifests_and_each_frame_counts_once(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -226,7 +226,7 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "zeros", "another"])
-def test_footage_whose_pictures_a_disk_lost_keeps_its_counts_and_is_named(
+def test_footage_whose_pictures_were_lost_on_disk_keeps_its_counts_and_is_named(
     house: Callable[[str], House],
     part_files: Callable[[Path], dict[str, bytes]],
     damage: str,

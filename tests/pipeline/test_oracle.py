@@ -41,7 +41,7 @@ def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path) -> 
     return counter, labels_by_frame
 
 
-def test_an_independent_count_gives_the_same_table_as_chart_part_files_and_detections(
+def test_an_independent_count_matches_the_chart_the_part_files_and_the_detections(
     counted_clip: Counted, model_files: object, tables: Tables
 ) -> None:
     assert counted_clip.finished.code == 0, counted_clip.finished.err
@@ -54,7 +54,7 @@ def test_an_independent_count_gives_the_same_table_as_chart_part_files_and_detec
     assert tables.of_api(counted_clip.data_dir, 1) == expected
 
 
-def test_each_second_is_covered_by_as_much_footage_as_its_pictures_tell(counted_clip: Counted) -> None:
+def test_each_second_is_covered_by_the_footage_that_its_pictures_span(counted_clip: Counted) -> None:
     times = sorted(
         int(path.name.split("-")[0]) for path in (counted_clip.data_dir / "store/images").rglob("*.jpg")
     )

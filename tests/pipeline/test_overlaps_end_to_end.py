@@ -81,7 +81,7 @@ FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
 @pytest.mark.thorough
 @pytest.mark.parametrize(("suffix", "options"), [(".ts", None), (".mp4", FRAGMENTED)])
 @pytest.mark.parametrize("whole_first", [False, True])
-def test_a_file_given_cut_short_and_then_whole_counts_once(
+def test_a_file_first_truncated_and_then_whole_counts_once(
     house: Callable[[str], House],
     tmp_path: Path,
     suffix: str,
@@ -110,7 +110,7 @@ def test_a_file_given_cut_short_and_then_whole_counts_once(
 
 
 @pytest.mark.thorough
-def test_of_two_files_of_one_name_forget_takes_the_one_whose_sha256_is_given(
+def test_forget_removes_the_file_with_the_given_sha256_if_two_share_a_name(
     house: Callable[[str], House], tmp_path: Path
 ) -> None:
     whole = make_video(tmp_path / "full.ts", range(60)).read_bytes()
@@ -130,7 +130,7 @@ def test_of_two_files_of_one_name_forget_takes_the_one_whose_sha256_is_given(
     assert two.books()["overlapped"] == 0
 
 
-def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cut(
+def test_overlapping_recorder_files_are_counted_and_tracked_like_the_uncut_file(
     house: Callable[[str], House], tmp_path: Path
 ) -> None:
     split, right = house("split"), house("right")
@@ -147,7 +147,7 @@ def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cu
 
 
 @pytest.mark.thorough
-def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_again(
+def test_retime_reports_overlaps_at_the_new_time_and_the_old_time_counts_again(
     house: Callable[[str], House], tmp_path: Path
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -164,7 +164,7 @@ def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_aga
 
 
 @pytest.mark.thorough
-def test_a_bar_is_explained_by_the_choice_of_who_counts_that_it_was_counted_with(
+def test_explain_uses_the_overlap_setting_that_the_bar_was_counted_with(
     house: Callable[[str], House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = house("home")

@@ -63,7 +63,7 @@ OTHER = "2026-06-03 00:00:00Z"
     ],
     ids=["source", "folder", "files"],
 )
-def test_all_files_of_an_archive_get_the_times_of_their_names(
+def test_all_files_of_an_archive_get_the_times_in_their_names(
     told: Told, tmp_path: Path, which: list[str]
 ) -> None:
     before = begun(tmp_path)
@@ -84,7 +84,7 @@ def test_all_files_of_an_archive_get_the_times_of_their_names(
     assert "was produced before" not in words
 
 
-def test_a_time_without_a_zone_is_read_in_the_one_that_is_given(told: Told, tmp_path: Path) -> None:
+def test_a_time_without_a_zone_is_read_in_the_given_zone(told: Told, tmp_path: Path) -> None:
     code, _ = told(
         "retime", "nvr/20260501/gate_080000.mp4", "--time-pattern", PATTERN, "--timezone", "Europe/Berlin"
     )
@@ -92,7 +92,7 @@ def test_a_time_without_a_zone_is_read_in_the_one_that_is_given(told: Told, tmp_
     assert begun(tmp_path)[0] == "2026-05-01 06:00:00Z"
 
 
-def test_producing_it_again_by_a_pattern_names_the_command(told: Told) -> None:
+def test_producing_a_known_source_again_with_a_pattern_names_the_retime_command(told: Told) -> None:
     code, words = told("produce", "nvr", "--time-pattern", "%Y%m%d/*_%H%M%S", "--timezone", "Europe/Berlin")
     assert code == 0
     command = "retime --source nvr --time-pattern '%Y%m%d/*_%H%M%S' --timezone Europe/Berlin"
@@ -112,7 +112,7 @@ def test_producing_it_again_by_a_pattern_names_the_command(told: Told) -> None:
         (["nvr", "--time-pattern", "x_%Y%m%d"], "does not match --time-pattern"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_changes_nothing(
+def test_an_impossible_retime_is_one_line_and_changes_nothing(
     told: Told, tmp_path: Path, arguments: list[str], reason: str
 ) -> None:
     before = begun(tmp_path)
@@ -121,9 +121,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     assert begun(tmp_path) == before
 
 
-def test_a_clip_in_the_second_hour_of_the_night_of_clocks_going_back_stays_there(
-    told: Told, tmp_path: Path
-) -> None:
+def test_a_clip_in_the_repeated_hour_when_clocks_go_back_stays_there(told: Told, tmp_path: Path) -> None:
     make_video(tmp_path / "night/cam_20251026_022000.mp4", 4, "2025-10-26T00:20:00Z")
     make_video(tmp_path / "night/cam_20251026_022000_1.mp4", 5, "2025-10-26T01:20:00Z")
     make_video(tmp_path / "night/cam_20251026_032000.mp4", 6, "2025-10-26T03:20:00Z")
@@ -147,7 +145,7 @@ def pictures_of(folder: Path) -> list[str]:
     return sorted(utc(int(name.partition("-")[0])) for name in names)
 
 
-def test_pictures_of_the_second_hour_are_moved_by_their_files_and_the_others_stay(
+def test_pictures_of_the_repeated_hour_are_moved_by_their_files_and_the_others_stay(
     told: Told, tmp_path: Path
 ) -> None:
     for folder, level in (("a", 90), ("b", 160)):  # two folders, so that no name tells the hours apart

@@ -109,7 +109,7 @@ def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
     assert "settings that its run did not record" in run(*BAR, code=4)
 
 
-def test_an_upgrade_names_the_days_that_it_counts_again_and_afterwards_what_changed(
+def test_an_upgrade_names_the_days_it_recounts_and_afterwards_what_changed(
     run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as earlier:

@@ -89,7 +89,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Ho
     return lambda name: House(tmp_path / name)
 
 
-def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
+def test_a_wrong_time_and_a_wrong_source_are_corrected_byte_for_byte(
     house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -165,7 +165,7 @@ MENDED: dict[str, list[Any]] = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", MENDED)
-def test_what_was_mended_is_never_shown_as_it_was_by_an_interval_that_is_not_counted_anew(
+def test_an_interval_not_yet_recounted_never_shows_corrected_footage_as_it_was(
     house: Callable[[str], House], footage: Path, command: str
 ) -> None:
     mended = house("mended")
@@ -203,7 +203,7 @@ def boxes_by_source(house: House) -> dict[tuple[str, ...], int]:
 
 
 @pytest.mark.thorough
-def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_produced_again(
+def test_forgotten_footage_leaves_chart_and_books_and_returns_when_produced_again(
     house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
@@ -256,7 +256,7 @@ def test_the_frames_behind_each_bar_add_up_to_it(house: Callable[[str], House], 
 
 
 @pytest.mark.thorough
-def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
+def test_pictures_without_a_medium_are_reported_by_source_and_deleted(
     house: Callable[[str], House], footage: Path
 ) -> None:
     home = house("home")
@@ -276,7 +276,7 @@ def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
     assert home.status()["verdict"] == "settled"
 
 
-def test_what_a_file_manager_leaves_in_the_store_stops_nothing(
+def test_files_that_a_file_manager_leaves_in_the_store_stop_nothing(
     house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     littered, clean = house("littered"), house("clean")
@@ -308,7 +308,7 @@ def test_what_a_file_manager_leaves_in_the_store_stops_nothing(
         (["forget", "--source", "gatr", "--yes"], 2),
     ],
 )
-def test_a_command_that_finishes_an_interrupted_one_still_refuses_what_it_was_asked(
+def test_a_command_that_finishes_an_interrupted_one_still_refuses_its_own_bad_request(
     house: Callable[[str], House],
     footage: Path,
     monkeypatch: pytest.MonkeyPatch,
