@@ -25,7 +25,7 @@ ALERT = {
 }
 
 
-def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> None:
+def test_the_stacks_mail_server_sends_an_alert(tmp_path: Path) -> None:
     smtp = server("smtp")
     server_prometheus.install(cache_folder())
     recipient = f"ops-{os.urandom(4).hex()}@example.org"

@@ -339,7 +339,7 @@ def ask(world: World, path: str, login: str = "", *, host: str = HOSTS[0]) -> ur
         return pool.request("GET", path, headers=headers, redirect=False)
 
 
-def test_every_service_is_well_and_what_ends_has_ended_well(world: World) -> None:
+def test_every_service_is_healthy_and_every_one_off_task_has_succeeded(world: World) -> None:
     states = world.stack.states()
     assert {"kafka-rights", "setup", "consumer", "nodemanager", "dashboard", "store", "traefik"} <= set(
         states
@@ -355,13 +355,13 @@ def test_the_chart_behind_traefik_has_the_counts_of_the_embedded_run(world: Worl
     assert answer.data == world.exported
 
 
-def test_without_the_password_nothing_is_shown(world: World) -> None:
+def test_nothing_is_shown_without_the_password(world: World) -> None:
     for host in HOSTS[:3]:
         assert ask(world, "/", host=host).status == 401
         assert ask(world, "/", "admin:not-this-one-9", host=host).status == 401
 
 
-def test_who_comes_in_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(world: World) -> None:
+def test_a_visitor_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(world: World) -> None:
     assert ask(world, export_path(), world.guest).status == 403
     execute = ("docker-compose", "exec", "-T", "dashboard")
     world.stack.run(*execute, "frametally", "users", "add", "ben", "--role", "look")
@@ -381,9 +381,7 @@ def test_the_books_are_in_order(world: World) -> None:
 
 
 @pytest.mark.parametrize(("service", "stage"), [("indexer", ""), *STAGES.items()])
-def test_the_doctor_finds_every_service_of_the_healthy_stack_well(
-    world: World, service: str, stage: str
-) -> None:
+def test_the_doctor_finds_every_service_of_the_stack_healthy(world: World, service: str, stage: str) -> None:
     """By the documented command; with the rights of the service, if it has fewer than all."""
     only = ("--stage", stage) if stage else ()
     said = world.stack.run("docker-compose", "exec", "-T", service, "frametally", "doctor", *only)
@@ -409,7 +407,7 @@ def test_no_container_runs_as_root_or_with_a_capability(world: World) -> None:
                 assert value.strip() == "1", service
 
 
-def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_counting_goes_on(
+def test_stages_wait_with_a_message_while_kafka_and_elasticsearch_are_down_and_counting_goes_on(
     world: World,
 ) -> None:
     stack = world.stack
@@ -490,13 +488,13 @@ def has_said(stack: Stack, service: str, pattern: str, since: datetime.datetime)
     return any(datetime.datetime.fromisoformat(at) >= since.replace(microsecond=0) for at in found)
 
 
-def test_no_secret_is_in_a_log(world: World) -> None:
+def test_no_log_contains_a_secret(world: World) -> None:
     logs = world.stack.run("docker-compose", "logs", "--no-color")
     secret = {name: value for name, value in world.values.items() if re.search("PASSWORD|SECRET", name)}
     assert [name for name, value in secret.items() if value and value in logs] == []
 
 
-def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: World) -> None:
+def test_an_empty_server_is_restored_completely_from_the_bucket_and_the_env_file(world: World) -> None:
     """The last test of the module: afterwards only the models remain of the stack's data."""
     stack = world.stack
     execute = ("docker-compose", "exec", "-T", "-e", f"FRAMETALLY_ALERT_CHANNELS={json.dumps(CHANNELS)}")

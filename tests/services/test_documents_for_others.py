@@ -82,7 +82,7 @@ def put(place: Place, model: str, frames: Sequence[FrameDetections]) -> None:
     place.store.put(keys.segment_key(model, "log-1", "frames", 0, 0), data)
 
 
-def test_the_request_of_the_manual_gives_the_sums_of_the_api_whatever_else_is_counted(
+def test_the_manuals_request_gives_the_apis_sums_whatever_else_is_counted(
     place: Place, admin: Elasticsearch
 ) -> None:
     body, model = request_of_manual()

@@ -55,7 +55,7 @@ def postgres() -> Iterator[Example]:
     ("page", "open_it"),
     [("docs/kafka.md", kafka), ("docs/object-store.md", s3), ("docs/count-index.md", postgres)],
 )
-def test_the_commands_of_a_page_about_a_server_do_what_it_says(
+def test_the_commands_on_a_page_about_a_server_do_what_it_says(
     page: str, open_it: Callable[[], AbstractContextManager[Example]], here: Path
 ) -> None:
     with open_it() as (settings, instead):

@@ -147,7 +147,7 @@ WRONG: dict[str, tuple[str, str | None, str | None, type[FrametallyError], str]]
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
+def test_a_mistake_is_one_line_with_the_remedy_and_without_the_password(
     wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = server("elasticsearch")
@@ -190,7 +190,7 @@ class TestRights:
             assert dashboard.current_runs() == [run("m", 2)]
 
 
-def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
+def test_setup_creates_the_index_once_checks_permissions_and_names_missing_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     values = server("elasticsearch")
@@ -221,7 +221,7 @@ def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
         assert re.search(r"lacks permissions that the stage search needs: index \(\S+-v2\), delete \(", told)
 
 
-def test_another_programs_index_is_refused_and_left_as_it_is(admin: Elasticsearch) -> None:
+def test_another_programs_index_is_refused_and_left_alone(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access):
         index = index_of(url)
         admin.indices.create(index=index, mappings={"properties": {"x": {"type": "keyword"}}})
@@ -230,7 +230,7 @@ def test_another_programs_index_is_refused_and_left_as_it_is(admin: Elasticsearc
         assert set(admin.indices.get_mapping(index=index)[index]["mappings"]["properties"]) == {"x"}
 
 
-def test_an_index_that_is_removed_meanwhile_is_one_line_and_never_made_by_chance(
+def test_an_index_removed_meanwhile_is_one_line_and_never_recreated_by_accident(
     admin: Elasticsearch,
 ) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
@@ -276,7 +276,7 @@ def test_a_read_only_index_is_one_line_and_nothing_is_lost(block: str, admin: El
         assert total(index, "m") == 6
 
 
-def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(
+def test_a_write_refused_with_429_is_retried_until_it_succeeds(
     admin: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
@@ -311,7 +311,7 @@ def test_replays_add_nothing(
     assert {hit["_id"]: hit["_source"] for hit in of_model(admin, place, model)} == before
 
 
-def test_what_a_broken_attempt_of_the_same_run_left_behind_is_not_counted(
+def test_leftovers_of_a_failed_attempt_at_the_same_run_are_not_counted(
     shared: CountIndex,
     admin: Elasticsearch,
     place: tuple[str, ServerAccess],
@@ -332,7 +332,7 @@ def test_what_a_broken_attempt_of_the_same_run_left_behind_is_not_counted(
     assert {hit["_source"].get("detections", 1) for hit in of_model(admin, place, model)} == {1}
 
 
-def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_behind(
+def test_killed_at_any_request_the_next_publication_succeeds_and_leaves_nothing_behind(
     shared: CountIndex,
     admin: Elasticsearch,
     place: tuple[str, ServerAccess],
@@ -371,7 +371,7 @@ def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_beh
     assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {99}
 
 
-def test_an_answer_that_is_lost_changes_nothing_twice(
+def test_a_lost_answer_does_not_apply_a_change_twice(
     shared: CountIndex, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = shared._cluster  # type: ignore[attr-defined]
@@ -394,7 +394,7 @@ def test_an_answer_that_is_lost_changes_nothing_twice(
     assert total(shared, model) == 2
 
 
-def test_of_two_runs_published_at_once_the_newer_one_stays_whole(
+def test_the_newer_of_two_runs_published_at_once_stays_whole(
     shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
 ) -> None:
     for round_number in range(3):
@@ -410,7 +410,7 @@ def test_of_two_runs_published_at_once_the_newer_one_stays_whole(
 
 
 @pytest.mark.parametrize(("first", "between", "published"), [(3, 2, True), (2, 3, False)])
-def test_a_run_published_just_before_another_is_flipped_harms_neither(
+def test_a_run_published_just_before_another_becomes_current_harms_neither(
     shared: CountIndex,
     admin: Elasticsearch,
     place: tuple[str, ServerAccess],
@@ -439,7 +439,7 @@ def test_a_run_published_just_before_another_is_flipped_harms_neither(
     assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {3}
 
 
-def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
+def test_a_query_does_not_see_a_run_published_while_it_is_running(
     shared: CountIndex,
     place: tuple[str, ServerAccess],
     admin: Elasticsearch,
@@ -465,7 +465,7 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
         assert [covered.frames for covered in seen.coverage] == [sequence]
 
 
-def test_by_the_alias_people_see_each_box_once(
+def test_a_search_through_the_alias_shows_each_box_once(
     shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
 ) -> None:
     for sequence in (1, 2):
@@ -480,7 +480,7 @@ def test_by_the_alias_people_see_each_box_once(
     assert found["boxes"]["value"] == 90 == total(shared, model)
 
 
-def test_a_query_ends_at_the_time_limit_of_who_asks(shared: CountIndex, model: str) -> None:
+def test_a_query_ends_at_the_callers_time_limit(shared: CountIndex, model: str) -> None:
     shared.publish(run(model), [count(model)], [coverage(model)])
     with pytest.raises(TookTooLong), time_limit(1e-9):
         shared.series()
@@ -488,7 +488,7 @@ def test_a_query_ends_at_the_time_limit_of_who_asks(shared: CountIndex, model: s
         assert total(shared, model) == 1
 
 
-def test_who_names_an_authority_reaches_only_a_server_that_it_vouches_for(
+def test_with_a_named_authority_only_a_server_that_it_vouches_for_is_used(
     tmp_path: Path, place: tuple[str, ServerAccess]
 ) -> None:
     from tls_front import TlsFront
@@ -513,7 +513,7 @@ def test_who_names_an_authority_reaches_only_a_server_that_it_vouches_for(
 
 
 @pytest.mark.timeout(900)  # it starts twice
-def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing(
+def test_a_server_killed_during_a_bulk_request_loses_nothing_when_it_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     many = [count("m", number) for number in range(10_000)]
@@ -541,7 +541,7 @@ def given_up(shared: SharedMoment) -> None:
     shared._moment.close()
 
 
-def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
+def test_a_point_in_time_that_the_server_has_closed_is_opened_again(
     place: tuple[str, ServerAccess], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_search.index.queries._LOOKUPS_AT_ONCE", 0)
@@ -558,7 +558,7 @@ def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
             assert index.version() == version
 
 
-def test_where_a_point_in_time_is_given_up_and_a_run_published_no_answer_is_of_both(
+def test_no_answer_mixes_two_states_if_a_point_in_time_closes_and_a_run_is_published(
     place: tuple[str, ServerAccess], model: str
 ) -> None:
     asked = CountQuery(model=model, base_interval_s=60)
@@ -573,7 +573,7 @@ def test_where_a_point_in_time_is_given_up_and_a_run_published_no_answer_is_of_b
         assert [bar.detections for bar in index.histogram(asked).buckets] == [2]
 
 
-def test_readers_in_many_threads_see_one_state_each_and_leave_no_point_in_time_open(
+def test_readers_in_many_threads_each_see_one_state_and_leave_no_point_in_time_open(
     admin: Elasticsearch,
 ) -> None:
     def points() -> int:
@@ -605,7 +605,7 @@ def test_readers_in_many_threads_see_one_state_each_and_leave_no_point_in_time_o
     assert len(states) > 1
 
 
-def test_an_index_of_a_version_before_the_first_release_is_named_and_not_changed(
+def test_an_index_from_before_the_first_release_is_named_and_not_changed(
     admin: Elasticsearch,
 ) -> None:
     with fresh_alias() as (url, access):
@@ -618,7 +618,7 @@ def test_an_index_of_a_version_before_the_first_release_is_named_and_not_changed
 
 
 @pytest.mark.parametrize("kind", ["cells", "day", "count"])
-def test_a_document_that_is_gone_is_told_and_repaired_and_never_counts_less(
+def test_a_missing_document_is_reported_and_repaired_and_never_lowers_a_count(
     admin: Elasticsearch, kind: str
 ) -> None:
     shown = Evidence(image_path="images/a", captured_at_ms=DAY_MS, count=1)
@@ -640,7 +640,7 @@ def test_a_document_that_is_gone_is_told_and_repaired_and_never_counts_less(
         assert [item.evidence for item in index.evidence(asked)] == [shown]
 
 
-def test_cells_with_changed_bytes_are_told(admin: Elasticsearch) -> None:
+def test_cells_with_changed_bytes_are_reported(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
         name = index_of(url)
         assert index.publish(run("m"), [count("m")], [coverage("m")])
@@ -654,7 +654,7 @@ def test_cells_with_changed_bytes_are_told(admin: Elasticsearch) -> None:
 
 
 @pytest.mark.timeout(600)  # the setting that keeps a shard away is the whole server's: it has its own
-def test_a_shard_that_is_missing_is_one_line_with_the_remedy_and_never_counts_less() -> None:
+def test_a_missing_shard_is_one_line_with_the_remedy_and_never_lowers_a_count() -> None:
     keep_away = "cluster.routing.allocation.node_initial_primaries_recoveries"
     with folder_for_anyone() as folder, OwnServer("elasticsearch", folder) as own, ExitStack() as stack:
         url, access = f"{own.values['URL']}?shards=3", access_of(own.values)
@@ -681,7 +681,7 @@ def test_a_shard_that_is_missing_is_one_line_with_the_remedy_and_never_counts_le
             assert total(index, "m") == total(another, "m") == 6
 
 
-def test_shards_that_open_their_moments_one_after_the_other_give_no_answer_of_two_states(
+def test_shards_that_open_their_snapshots_one_after_another_never_mix_two_states(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with fresh_alias(shards=3) as (url, access), closing(open_count_index(url, access)) as index:
@@ -701,7 +701,7 @@ def test_shards_that_open_their_moments_one_after_the_other_give_no_answer_of_tw
         assert not late
 
 
-def test_a_rollover_by_others_moves_the_alias_alone_and_setup_moves_it_back(admin: Elasticsearch) -> None:
+def test_a_rollover_by_others_moves_only_the_alias_and_setup_moves_it_back(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
         alias = url.rpartition("/")[2]
         rolled = f"{alias}-000002"
@@ -731,7 +731,7 @@ def test_a_policy_may_give_the_index_a_priority_nodes_and_replicas(admin: Elasti
         assert admin.indices.get_settings(index=index_of(url), name="index.priority")
 
 
-def test_an_index_that_a_policy_deletes_is_one_line_and_comes_back_from_the_store(
+def test_an_index_deleted_by_a_policy_is_one_line_and_is_restored_from_the_store(
     admin: Elasticsearch,
 ) -> None:
     store = MemoryStore()

@@ -91,7 +91,7 @@ def request_number(monkeypatch: pytest.MonkeyPatch, index: Any, number: int) -> 
 
 
 @pytest.mark.parametrize("then", ["the same again", "the next one"])
-def test_killed_at_any_request_the_hours_are_whole_and_the_next_time_leaves_nothing_behind(
+def test_killed_at_any_request_the_hours_stay_whole_and_the_next_round_leaves_nothing_behind(
     pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     index, _ = pair
@@ -141,7 +141,7 @@ BETWEEN: dict[str, tuple[tuple[int, ...], Rounds, Rounds, tuple[int, tuple[int, 
 
 @pytest.mark.parametrize("between", BETWEEN)
 @pytest.mark.parametrize("step", ["_index_documents", "_check_all_are_there"])
-def test_what_another_indexer_publishes_before_the_flip_harms_no_hour(
+def test_what_another_indexer_publishes_before_the_switch_harms_no_hour(
     pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, between: str, step: str
 ) -> None:
     index, other = pair
@@ -162,7 +162,7 @@ def test_what_another_indexer_publishes_before_the_flip_harms_no_hour(
     assert_it_is_whole(index, 9, *last_numbers)
 
 
-def test_an_hour_that_several_killed_rounds_left_behind_is_deleted_of_each(
+def test_an_hour_left_behind_by_several_killed_rounds_is_deleted_for_each_of_them(
     pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: Any) -> None:
@@ -180,7 +180,7 @@ def test_an_hour_that_several_killed_rounds_left_behind_is_deleted_of_each(
     assert_it_is_whole(index, 4, 1, 4, 1, 1)
 
 
-def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
+def test_an_indexer_that_cleans_up_late_deletes_nothing_that_is_referenced(
     pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, other = pair
@@ -199,7 +199,7 @@ def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
     assert_it_is_whole(index, 1, 1, 1)
 
 
-def test_of_two_indexers_at_once_the_newer_round_stays_whole(pair: tuple[Any, Any]) -> None:
+def test_the_newer_round_of_two_simultaneous_indexers_stays_whole(pair: tuple[Any, Any]) -> None:
     for first in (1, 3, 5):
         numbered = [(index, first + number) for number, index in enumerate(pair)]
         at_once(*(partial(publish, index, n, 1, n, 1 + n % 2) for index, n in numbered))
@@ -209,7 +209,7 @@ def test_of_two_indexers_at_once_the_newer_round_stays_whole(pair: tuple[Any, An
     assert_it_is_whole(pair[0], 99, 1, 7, 1)
 
 
-def test_frames_whose_hour_is_replaced_while_they_are_asked_for_are_those_of_the_newer_run(
+def test_frames_of_an_hour_replaced_during_the_query_come_from_the_newer_run(
     pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, other = pair

@@ -84,7 +84,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
 
 
 @needs("privacy", "gold")
-def test_an_erasure_that_is_killed_goes_on_and_leaves_nothing_in_bucket_index_and_tables(
+def test_a_killed_erasure_resumes_and_leaves_nothing_in_bucket_index_and_tables(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))

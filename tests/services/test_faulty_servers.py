@@ -98,7 +98,7 @@ def desk(tmp_path: Path, serving: Callable[[Flask], str]) -> Iterator[Desk]:
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_request_is_answered_and_pages_are_drawn_whatever_a_server_does(
+def test_every_request_is_answered_and_every_page_is_shown_whatever_a_server_does(
     desk: Desk, part: str, fault: Fault
 ) -> None:
     until(lambda: desk.refused() == {}, desk.refused)

@@ -214,7 +214,9 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield Fleet(tmp_path, broker, stack)
 
 
-def test_a_fleets_books_balance_fairly_and_in_flat_memory_while_consumers_come_and_go(fleet: Fleet) -> None:
+def test_a_fleets_books_balance_with_fair_shares_and_flat_memory_as_consumers_come_and_go(
+    fleet: Fleet,
+) -> None:
     fleet.upload()
     fleet.film()
     work = fleet.start("work", "work", "--until-done")

@@ -190,7 +190,7 @@ class HeldReads:
             return "lost answer"
 
 
-def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
+def test_the_parts_match_those_of_inline_even_if_the_first_links_had_expired(
     rig: Rig, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given: list[int] = []
@@ -215,7 +215,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
     assert "X-Amz-Signature" not in "".join(capfd.readouterr())
 
 
-def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig, tmp_path: Path) -> None:
+def test_lines_and_zones_are_counted_to_the_same_bytes_as_inline(rig: Rig, tmp_path: Path) -> None:
     size: dict[str, Any] = {"width_px": 96, "height_px": 64}
     line = DrawnLine(name="stop & go", points=((40, 0), (40, 64)), **size)
     bay = DrawnZone(name="Bucht", points=((0, 0), (30, 0), (30, 64)), **size)
@@ -242,7 +242,7 @@ def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig, tmp_path: 
         assert published(store) == expected
 
 
-def test_links_that_always_end_too_early_are_one_line_with_the_remedy(rig: Rig) -> None:
+def test_links_that_always_expire_too_early_are_one_line_with_the_remedy(rig: Rig) -> None:
     with rig.new_store() as store:
         address = store.address
         store.address = lambda key, *, ttl_s: address(key, ttl_s=1)
@@ -257,7 +257,9 @@ def test_links_that_always_end_too_early_are_one_line_with_the_remedy(rig: Rig) 
         assert "X-Amz" not in str(raised.value)
 
 
-def test_a_manifest_on_hdfs_is_for_its_owner_only_and_gone_afterwards(rig: Rig, tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_manifest_on_hdfs_and_it_is_removed_afterwards(
+    rig: Rig, tmp_path: Path
+) -> None:
     (tmp_path / "manifest.txt").write_text("a link\n")
     with cluster_of(rig.settings).private_file(tmp_path / "manifest.txt") as uri:
         assert rig.fs("-ls", uri).startswith("-rw-------")
@@ -265,7 +267,7 @@ def test_a_manifest_on_hdfs_is_for_its_owner_only_and_gone_afterwards(rig: Rig, 
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
 
 
-def test_a_task_that_dies_half_way_and_a_node_that_dies_and_comes_back_change_nothing(rig: Rig) -> None:
+def test_a_task_that_dies_halfway_and_a_node_that_dies_and_returns_change_nothing(rig: Rig) -> None:
     place = Place("hadoop", Path(rig.hadoop["FOLDER"]), cache=cache_folder())
     killed: list[str] = []
 
@@ -292,7 +294,7 @@ def test_a_task_that_dies_half_way_and_a_node_that_dies_and_comes_back_change_no
     assert killed == ["task", "node"]
 
 
-def test_the_traceback_of_a_task_that_fails_reaches_the_user(
+def test_the_traceback_of_a_failing_task_reaches_the_user(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def with_a_mistake(path: Path) -> Path:

@@ -179,7 +179,7 @@ def test_the_wheel_is_built(images: Images) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_installs_in_an_empty_folder_and_needs_no_library_that_is_not_in_it(
+def test_an_image_installs_in_an_empty_folder_and_needs_no_library_outside_it(
     images: Images, image: str
 ) -> None:
     images.install(image)
@@ -212,7 +212,7 @@ def stop(process: subprocess.Popen[bytes], log: Path) -> None:
     assert process.wait(timeout=120) == 0, log.read_text(errors="replace")
 
 
-def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_cannot_be_written(
+def test_the_start_commands_bring_a_picture_to_the_chart_on_a_read_only_file_system(
     images: Images,
 ) -> None:
     for image in ("frametally", "consumer", "indexer", "dashboard", "hadoop"):
@@ -273,7 +273,7 @@ def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_c
     stop(dashboard, images.log("dashboard"))
 
 
-def test_the_one_image_runs_up_on_its_volume_and_its_own_health_check_agrees(images: Images) -> None:
+def test_the_single_image_starts_on_its_volume_and_its_health_check_passes(images: Images) -> None:
     if not (images.venv("frametally") / "bin" / "frametally").exists():
         images.install("frametally")
     models = images.folder / "data" / "models"

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("shown", ["mjpeg", "large"])
-def test_while_kafka_is_killed_frames_wait_on_disk_to_the_bound_and_all_others_have_a_name(
+def test_while_kafka_is_down_frames_are_buffered_on_disk_up_to_the_limit_and_all_others_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str
 ) -> None:
     decoded = count_decoded(monkeypatch)

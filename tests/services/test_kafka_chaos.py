@@ -157,7 +157,7 @@ class Pipeline:
         self.log.close()
 
 
-def test_20000_frames_are_one_chain_a_partition_whoever_joins_leaves_sleeps_or_dies(
+def test_20000_frames_are_one_chain_per_partition_whichever_member_joins_leaves_sleeps_or_dies(
     broker: OwnServer, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"

@@ -87,7 +87,7 @@ def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempoten
     return Counter(found)
 
 
-def test_what_is_sent_again_because_no_answer_came_is_in_the_log_once(own: OwnServer, tmp_path: Path) -> None:
+def test_a_message_resent_after_a_lost_answer_is_in_the_log_once(own: OwnServer, tmp_path: Path) -> None:
     expected = {b"%d" % number for number in range(_MESSAGES)}
     kept = published_while_the_broker_sleeps(own, tmp_path, idempotent=True)
     assert kept == Counter(expected)
@@ -193,7 +193,7 @@ def log_id(url: str, topic: str) -> str:
         return log.log_id(topic)
 
 
-def test_a_topic_deleted_and_made_again_begins_a_chain_of_its_own(
+def test_a_topic_deleted_and_made_again_starts_its_own_chain(
     kafka: Mapping[str, str], admin: KafkaAdminClient, deployment: Deployment
 ) -> None:
     url = kafka["URL"]
@@ -223,7 +223,7 @@ def test_two_clusters_on_one_store_keep_their_chains_apart(
     }
 
 
-def test_what_the_log_forgot_before_it_was_read_is_counted_and_told(
+def test_messages_that_the_log_dropped_before_they_were_read_are_counted_and_reported(
     kafka: Mapping[str, str], admin: KafkaAdminClient, deployment: Deployment
 ) -> None:
     url = kafka["URL"]

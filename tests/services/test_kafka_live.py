@@ -105,7 +105,7 @@ def engine(request: pytest.FixtureRequest, place: Place) -> str:
     return str(request.param)
 
 
-def test_results_have_the_bytes_of_the_segments_in_order_while_a_batch_of_the_same_model_runs(
+def test_results_have_the_segments_bytes_in_order_while_a_batch_of_the_same_model_runs(
     place: Place, engine: str
 ) -> None:
     del engine
@@ -134,7 +134,7 @@ def test_results_have_the_bytes_of_the_segments_in_order_while_a_batch_of_the_sa
 
 
 @pytest.mark.spark
-def test_spark_that_is_killed_and_started_again_gives_the_bytes_that_the_consumer_does(
+def test_a_killed_and_restarted_spark_gives_the_consumers_bytes(
     kafka: Mapping[str, str], place: Place, tmp_path: Path
 ) -> None:
     ours = Place(kafka["URL"], tmp_path / "ours")

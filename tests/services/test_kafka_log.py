@@ -133,7 +133,7 @@ def properties_of(kafka: Mapping[str, str], security: str) -> str:
 
 
 @pytest.mark.parametrize("security", LOGINS)
-def test_a_topic_is_written_and_read_by_every_kind_of_log_in(
+def test_a_topic_can_be_written_and_read_with_every_kind_of_sign_in(
     kafka: Mapping[str, str], topic: str, tmp_path: Path, security: str
 ) -> None:
     properties = tmp_path / "client.properties"
@@ -146,7 +146,7 @@ def test_a_topic_is_written_and_read_by_every_kind_of_log_in(
 
 
 @pytest.mark.parametrize("security", LOGINS)
-def test_the_doctor_finds_a_log_good_that_the_settings_name(
+def test_the_doctor_approves_a_log_that_the_settings_name(
     kafka: Mapping[str, str], topic: str, tmp_path: Path, security: str
 ) -> None:
     settings = settings_of(kafka, security) | {"topic": topic, **live_topics(topic)}
@@ -162,7 +162,7 @@ def test_the_doctor_finds_a_log_good_that_the_settings_name(
     assert settings.get("log_password", "no password") not in done.stdout + done.stderr
 
 
-def test_a_key_that_is_not_known_is_named_in_a_warning_and_the_rest_counts(
+def test_an_unknown_key_is_named_in_a_warning_and_the_others_apply(
     kafka: Mapping[str, str], topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     properties = tmp_path / "client.properties"
@@ -229,7 +229,7 @@ REFUSED: dict[str, tuple[Callable[[Mapping[str, str]], dict[str, object]], str]]
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_whatever_keeps_us_out_is_told_in_one_line_and_the_consumer_ends_with_2(
+def test_any_refused_access_is_one_line_and_the_consumer_ends_with_2(
     kafka: Mapping[str, str], foreign_ca: Path, tmp_path: Path, case: str
 ) -> None:
     make, expected = REFUSED[case]
@@ -255,7 +255,7 @@ def grant(admin: KafkaAdminClient, topic: str, user: str, operation: ACLOperatio
 
 
 @pytest.mark.parametrize("command", ["consume", "setup", "produce"])
-def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
+def test_a_topic_without_permission_is_named_together_with_the_user(
     kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str, tmp_path: Path, command: str
 ) -> None:
     admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
@@ -271,7 +271,7 @@ def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
         assert "kafka-acls" in line
 
 
-def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ever(
+def test_a_user_who_may_describe_but_not_read_or_write_gets_an_error_instead_of_waiting_forever(
     kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str
 ) -> None:
     admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
@@ -293,7 +293,7 @@ def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ev
         ([ACLOperation.DESCRIBE, ACLOperation.WRITE], "read"),
     ],
 )
-def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_which(
+def test_the_doctor_rejects_a_log_that_refuses_a_right_on_the_topic_and_names_the_right(
     kafka: Mapping[str, str],
     admin: KafkaAdminClient,
     topic: str,
@@ -317,7 +317,7 @@ def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_w
 # An administrator's changes to a topic.
 
 
-def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
+def test_setup_creates_the_topic_once_and_keeps_its_existing_settings(
     kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str, tmp_path: Path
 ) -> None:
     settings: dict[str, Any] = {
@@ -352,7 +352,7 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
         assert log.partitions(topic) == 4
 
 
-def test_a_topic_made_again_is_never_taken_for_the_one_before(
+def test_a_recreated_topic_is_never_mistaken_for_the_old_one(
     kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str
 ) -> None:
     with ExitStack() as stack:
@@ -375,7 +375,7 @@ def test_a_topic_made_again_is_never_taken_for_the_one_before(
         assert fresh.end_offsets(topic) == {0: 0}
 
 
-def test_a_member_that_slept_past_its_lease_is_told_and_goes_on_where_the_group_is(
+def test_a_member_that_slept_past_its_lease_is_notified_and_continues_where_the_group_is(
     kafka: Mapping[str, str], topic: str
 ) -> None:
     told: list[tuple[str, list[int]]] = []

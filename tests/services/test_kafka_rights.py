@@ -102,7 +102,7 @@ def take(log: KafkaLog, topic: str, group: str = GROUP) -> list[Any]:
         return found
 
 
-def test_a_camera_announces_frames_and_finds_the_topic_that_the_setup_has_made(
+def test_a_camera_announces_frames_and_finds_the_topic_that_setup_created(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
@@ -140,7 +140,9 @@ def seen_by(admin: KafkaAdminClient) -> object:
 
 @pytest.mark.parametrize("user", [CAMERA, READER, CONSUMER])
 @pytest.mark.parametrize("change", CHANGES)
-def test_who_is_no_operator_changes_nothing(kafka: Mapping[str, str], user: str, change: str) -> None:
+def test_a_user_who_is_not_an_operator_changes_nothing(
+    kafka: Mapping[str, str], user: str, change: str
+) -> None:
     with closing(admin_of(kafka, "admin")) as admin:
         before = seen_by(admin)
         with closing(admin_of(kafka, user)) as theirs:
@@ -153,7 +155,9 @@ def test_who_is_no_operator_changes_nothing(kafka: Mapping[str, str], user: str,
 
 
 @pytest.mark.parametrize("user", [CAMERA, READER])
-def test_the_topics_settings_stay_as_they_are(kafka: Mapping[str, str], user: str) -> None:
+def test_neither_a_camera_nor_a_reader_can_change_the_topics_settings(
+    kafka: Mapping[str, str], user: str
+) -> None:
     change = ConfigResource(ConfigResourceType.TOPIC, "frames", {"retention.ms": "1"})
     with closing(admin_of(kafka, user)) as theirs:
         try:
@@ -197,7 +201,7 @@ def test_a_consumer_reads_frames_and_announces_none(kafka: Mapping[str, str]) ->
                 log.publish(topic, MESSAGES)
 
 
-def test_a_consumer_of_what_is_live_reads_its_frames_and_tells_results_that_it_does_not_read(
+def test_a_live_consumer_reads_live_frames_and_publishes_results_that_it_cannot_read(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
@@ -212,7 +216,7 @@ def test_a_consumer_of_what_is_live_reads_its_frames_and_tells_results_that_it_d
             take(log, RESULTS)
 
 
-def test_the_dashboard_watches_results_as_a_group_of_its_own_and_as_no_consumers(
+def test_the_dashboard_reads_results_in_its_own_group_and_not_in_a_consumers(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, OPERATOR)) as log:
@@ -229,7 +233,7 @@ def test_the_dashboard_watches_results_as_a_group_of_its_own_and_as_no_consumers
                 log.publish(topic, MESSAGES)
 
 
-def test_the_dashboard_sees_how_far_everything_is_and_touches_nothing(kafka: Mapping[str, str]) -> None:
+def test_the_dashboard_sees_how_far_everything_is_and_changes_nothing(kafka: Mapping[str, str]) -> None:
     with closing(log_of(kafka, READER)) as log:
         assert sum(log.end_offsets("frames").values()) > 0
         log.committed("frames", GROUP)
@@ -240,7 +244,7 @@ def test_the_dashboard_sees_how_far_everything_is_and_touches_nothing(kafka: Map
             log.publish("frames", MESSAGES)
 
 
-def test_an_operator_does_all_that_the_commands_do_and_nothing_to_topics_of_others(
+def test_an_operator_can_do_all_that_the_commands_do_but_nothing_to_others_topics(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, OPERATOR)) as log:
@@ -255,7 +259,7 @@ def test_an_operator_does_all_that_the_commands_do_and_nothing_to_topics_of_othe
 
 
 @pytest.mark.parametrize("user", [OPERATOR, CONSUMER, READER, "admin"])
-def test_from_outside_nobody_logs_in_but_a_camera(kafka: Mapping[str, str], user: str) -> None:
+def test_only_a_camera_can_sign_in_from_outside(kafka: Mapping[str, str], user: str) -> None:
     with (
         closing(KafkaLog(kafka["PUBLIC_URL"], access_of(kafka, user))) as log,
         pytest.raises(Misconfigured, match="refused the user name"),
@@ -263,7 +267,9 @@ def test_from_outside_nobody_logs_in_but_a_camera(kafka: Mapping[str, str], user
         log.partitions("frames")
 
 
-def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafka: Mapping[str, str]) -> None:
+def test_granting_rights_again_changes_nothing_and_surplus_rights_are_revoked(
+    kafka: Mapping[str, str],
+) -> None:
     assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 0\n"
     too_much = ACL(
         f"User:{CAMERA}",
@@ -277,7 +283,9 @@ def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafk
     assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 1\n"
 
 
-def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_user_who_is_not_an_administrator_grants_no_rights(
+    kafka: Mapping[str, str], tmp_path: Path
+) -> None:
     access = read_kafka_access(kafka["SASL_URL"], access_of(kafka, OPERATOR))
     with pytest.raises(Misconfigured, match="change the permissions"):
         grant(access, rights(load_settings(data_dir=tmp_path)))

@@ -122,12 +122,12 @@ def secrets_of(values: dict[str, Any], folder: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("values", RENDERED.values(), ids=RENDERED)
-def test_helm_finds_nothing_to_mend(values: dict[str, Any], tmp_path: Path) -> None:
+def test_helm_lint_finds_nothing_to_fix(values: dict[str, Any], tmp_path: Path) -> None:
     done = helm("lint", values, tmp_path)
     assert done.returncode == 0, done.stdout
 
 
-def test_every_object_follows_the_schemas_of_kubernetes(rendered: str, tmp_path: Path) -> None:
+def test_every_object_follows_the_kubernetes_schemas(rendered: str, tmp_path: Path) -> None:
     place = write_schemas(tmp_path)
     command = [tool("kubeconform"), "-strict", "-skip", "ScaledObject,PodMonitor", "-schema-location", place]
     done = subprocess.run(command, input=rendered, capture_output=True, text=True, check=False)
@@ -170,7 +170,7 @@ def test_secrets_are_files_and_every_variable_is_a_setting(objects: list[dict[st
         assert not {key for key in own if key.endswith(("PASSWORD", "SECRET", "SECRET_KEY"))}, name
 
 
-def test_every_stage_is_probed_and_the_setup_comes_first(objects: list[dict[str, Any]]) -> None:
+def test_every_stage_has_probes_and_the_setup_runs_first(objects: list[dict[str, Any]]) -> None:
     for name, pod in pods(objects):
         [container] = pod["containers"]
         probes = {key for key in container if key.endswith("Probe")}
@@ -201,7 +201,7 @@ def test_every_running_service_has_a_disruption_budget_and_a_network_policy_sele
     assert {*everyone["podSelector"]["matchLabels"].items()} <= {*running[0].items()}
 
 
-def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_path: Path) -> None:
+def test_consumers_scale_with_the_backlog_and_never_beyond_the_partitions(tmp_path: Path) -> None:
     objects = [one for one in yaml.safe_load_all(helm("template", WHOLE, tmp_path).stdout) if one]
     [scaled] = [one for one in objects if one["kind"] == "ScaledObject"]
     target = scaled["spec"]["scaleTargetRef"]["name"]
@@ -225,7 +225,7 @@ def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_p
             assert annotations["prometheus.io/port"] == str(port["containerPort"])
 
 
-def test_a_proxy_log_in_is_asked_by_the_ingress_and_believed_by_the_dashboard_alone(tmp_path: Path) -> None:
+def test_the_ingress_asks_the_sign_in_proxy_and_only_the_dashboard_trusts_its_answer(tmp_path: Path) -> None:
     objects = [one for one in yaml.safe_load_all(helm("template", EVERYTHING, tmp_path).stdout) if one]
     [ingress] = [one for one in objects if one["kind"] == "Ingress"]
     asked = {
@@ -278,7 +278,7 @@ def test_every_queue_has_a_worker(objects: list[dict[str, Any]]) -> None:
     assert taken == {*QUEUES}
 
 
-def test_the_chart_is_of_the_version_that_it_runs() -> None:
+def test_the_chart_has_the_version_that_it_runs() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     project = tomllib.loads((STACK.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert chart["appVersion"] == project["version"]
@@ -321,7 +321,7 @@ STORE, LOG, INDEX, LEDGER, GOLD, QUEUE, BACKUP, PROXY = (
 )
 
 
-def test_each_pod_gets_the_passwords_of_its_servers_alone(tmp_path: Path) -> None:
+def test_each_pod_gets_only_the_passwords_of_its_own_servers(tmp_path: Path) -> None:
     seen = secrets_of(WHOLE, tmp_path)
     for name in ("consumer", "consumer-live"):  # they decode what strangers filmed
         assert seen[name] - {"FRAMETALLY_CA"} == {STORE, LOG}, name
@@ -336,7 +336,7 @@ def test_each_pod_gets_the_passwords_of_its_servers_alone(tmp_path: Path) -> Non
     assert seen["retention"] - {"FRAMETALLY_CA"} == {STORE, LEDGER}
 
 
-def test_a_key_is_demanded_only_for_what_is_set(tmp_path: Path) -> None:
+def test_a_key_is_required_only_for_what_is_configured(tmp_path: Path) -> None:
     assert set.union(*secrets_of(KEYED, tmp_path).values()) == {STORE, LOG, INDEX, LEDGER, BACKUP}
     bare = {
         "settings": {
@@ -353,13 +353,13 @@ def test_a_key_is_demanded_only_for_what_is_set(tmp_path: Path) -> None:
     assert {pod["serviceAccountName"] for _, pod in pods(parts_of(bare, tmp_path))} == {"counts"}
 
 
-def test_the_secret_of_the_readme_has_what_the_defaults_demand(tmp_path: Path) -> None:
+def test_the_readmes_secret_has_what_the_defaults_require(tmp_path: Path) -> None:
     readme = (CHART / "README.md").read_text(encoding="utf-8")
     created = set(re.findall(r"--from-file=(\w+)=", readme))
     assert created == set.union(*secrets_of(KEYED, tmp_path).values())
 
 
-def test_a_service_can_have_another_user_other_nodes_and_another_image(tmp_path: Path) -> None:
+def test_a_service_can_have_its_own_user_nodes_and_image(tmp_path: Path) -> None:
     own = {
         "settings": {"FRAMETALLY_LOG_USER": "consumer"},
         "secretName": "of-consumers",
@@ -401,7 +401,7 @@ def test_a_cluster_may_choose_the_user(tmp_path: Path) -> None:
         }, name
 
 
-def test_retention_and_backups_run_by_themselves_in_a_cluster(tmp_path: Path) -> None:
+def test_retention_and_backups_run_automatically_in_a_cluster(tmp_path: Path) -> None:
     jobs = [one for one in parts_of(KEYED, tmp_path) if one["kind"] == "CronJob"]
     commands = {
         one["spec"]["schedule"]: pod["containers"][0]["command"] for one in jobs for _, pod in pods([one])
@@ -417,7 +417,7 @@ def test_retention_and_backups_run_by_themselves_in_a_cluster(tmp_path: Path) ->
     ]
 
 
-def test_mail_and_mqtt_leave_from_the_pods_that_send_them(tmp_path: Path) -> None:
+def test_mail_and_mqtt_messages_leave_from_the_pods_that_send_them(tmp_path: Path) -> None:
     objects = parts_of(KEYED, tmp_path)
     [policy] = [
         one["spec"]
@@ -432,7 +432,7 @@ def test_mail_and_mqtt_leave_from_the_pods_that_send_them(tmp_path: Path) -> Non
     assert {port["port"] for port in rule["ports"]} == {25, 465, 587, 1883, 8883}
 
 
-def test_a_release_whose_name_leaves_no_room_for_the_names_of_its_parts_is_refused(tmp_path: Path) -> None:
+def test_a_release_name_too_long_for_the_names_of_its_parts_is_refused(tmp_path: Path) -> None:
     longest = helm("template", EVERYTHING, tmp_path, release="x" * 36)
     names = [one["metadata"]["name"] for one in yaml.safe_load_all(longest.stdout) if one]
     assert max(map(len, names)) == 63

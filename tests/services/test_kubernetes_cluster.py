@@ -64,7 +64,7 @@ def eventually(holds: Callable[[], Any], within_s: float = 90.0) -> None:
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_the_api_server_takes_every_object_without_a_warning(
+def test_the_api_server_accepts_every_object_without_a_warning(
     values: dict[str, Any], cluster: Cluster, space: str, tmp_path: Path
 ) -> None:
     objects = [one for one in yaml.safe_load_all(helm("template", values, tmp_path).stdout) if one]
@@ -172,7 +172,7 @@ def test_helm_installs_upgrades_to_each_size_and_leaves_only_the_secret_and_the_
     eventually(lambda: names(cluster, space) == kept)
 
 
-def test_a_setup_that_fails_stops_helm_keeps_its_log_and_changes_nothing(
+def test_a_failing_setup_stops_helm_keeps_its_log_and_changes_nothing(
     cluster: Cluster, nodes: Nodes, space: str, tmp_path: Path
 ) -> None:
     def generations() -> dict[str, int]:
@@ -200,7 +200,7 @@ def test_a_setup_that_fails_stops_helm_keeps_its_log_and_changes_nothing(
     assert run_helm(cluster, space, "upgrade", DEFAULTS, tmp_path) == ""
 
 
-def test_a_drain_takes_one_dashboard_at_a_time_and_a_deleted_pod_comes_back(
+def test_a_drain_evicts_one_dashboard_at_a_time_and_a_deleted_pod_comes_back(
     cluster: Cluster, nodes: Nodes, space: str, tmp_path: Path
 ) -> None:
     add_needs(cluster, space)
@@ -221,7 +221,7 @@ def test_a_drain_takes_one_dashboard_at_a_time_and_a_deleted_pod_comes_back(
     wait_for_replicas(cluster, space, DEFAULTS, tmp_path)
 
 
-def test_an_upgrade_keeps_the_number_of_consumers_that_keda_has_set(
+def test_an_upgrade_keeps_the_number_of_consumers_that_keda_set(
     cluster: Cluster, nodes: Nodes, space: str, tmp_path: Path
 ) -> None:
     add_needs(cluster, space)
@@ -267,7 +267,7 @@ def test_an_upgrade_keeps_the_number_of_consumers_that_keda_has_set(
     eventually(lambda: replicas(cluster, space)["consumer"] == 3)
 
 
-def test_the_values_for_one_small_node_fit_on_it_during_an_upgrade_too(
+def test_the_values_for_one_small_node_also_fit_on_it_during_an_upgrade(
     cluster: Cluster, nodes: Nodes, space: str, tmp_path: Path
 ) -> None:
     def close(node: str, closed: bool) -> None:

@@ -47,7 +47,7 @@ def discover(tmp_path: Path, *login: str, logins: str = "") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("login", "logins"), [((), ""), (("viewer", "ge:he/im@"), LOGINS)])
-def test_a_device_of_others_is_found_by_multicast_with_its_streams(
+def test_another_makers_device_is_found_by_multicast_with_its_streams(
     tmp_path: Path, login: tuple[str, ...], logins: str
 ) -> None:
     device = discover(tmp_path, *login, logins=logins)
@@ -60,6 +60,6 @@ def test_a_device_of_others_is_found_by_multicast_with_its_streams(
     assert device["snapshot"] == "http://10.9.8.7:8080/snapshot.jpg"
 
 
-def test_a_device_of_others_that_needs_a_log_in_says_so(tmp_path: Path) -> None:
+def test_another_makers_device_that_needs_a_sign_in_says_so(tmp_path: Path) -> None:
     problem = discover(tmp_path, "viewer", "ge:he/im@")["problem"]
     assert problem.startswith("10.9.8.7 requires a user name and password: set FRAMETALLY_LIVE_LOGINS=")

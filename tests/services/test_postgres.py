@@ -92,7 +92,7 @@ WRONG = {
 
 @pytest.mark.parametrize("open_it", OPEN)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
+def test_a_mistake_is_one_line_with_the_remedy_and_without_the_password(
     open_it: Callable[..., object], wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = server("postgres")
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
     assert not own or own not in told
 
 
-def test_who_names_an_authority_reaches_only_the_server_that_it_vouches_for(tmp_path: Path) -> None:
+def test_with_a_named_authority_only_the_server_that_it_vouches_for_is_used(tmp_path: Path) -> None:
     values = server("postgres")
     if "CA_FILE" not in values:
         pytest.skip("the server that was named has no FRAMETALLY_TEST_POSTGRES_CA_FILE")
@@ -136,7 +136,7 @@ def test_who_names_an_authority_reaches_only_the_server_that_it_vouches_for(tmp_
 
 
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_user_who_may_not_make_tables_is_told_so(
+def test_a_user_who_may_not_create_tables_gets_a_message(
     open_it: Callable[..., object], place: tuple[str, ServerAccess]
 ) -> None:
     schema = place[0].rpartition("%3D")[2]
@@ -164,7 +164,7 @@ def test_a_database_without_an_encoding_holds_any_label() -> None:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def test_index_and_ledger_may_be_in_one_database(place: tuple[str, ServerAccess], tmp_path: Path) -> None:
+def test_index_and_ledger_may_share_a_database(place: tuple[str, ServerAccess], tmp_path: Path) -> None:
     store = open_object_store(tmp_path.as_uri())
     with closing(open_count_index(*place)) as index, closing(open_ledger(*place)) as ledger:
         assert index.publish(RUN, [count()], [COVERAGE])
@@ -174,7 +174,7 @@ def test_index_and_ledger_may_be_in_one_database(place: tuple[str, ServerAccess]
     store.close()
 
 
-def test_setup_makes_the_tables_of_both_and_again_is_no_harm(
+def test_setup_creates_the_tables_of_both_and_repeating_it_is_harmless(
     place: tuple[str, ServerAccess],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -214,7 +214,7 @@ class KillingHalfWay(list[IntervalCount]):
             yield one
 
 
-def test_a_server_that_is_killed_in_mid_publication_and_comes_back_has_lost_nothing() -> None:
+def test_a_server_killed_during_a_publication_loses_nothing_when_it_comes_back() -> None:
     many = [count(f"label-{number}", minute=number % 1440) for number in range(6_000)]
     with folder_for_anyone() as folder, OwnServer("postgres", folder) as own:
         place = own.values["URL"], access_of(own.values)
@@ -269,7 +269,7 @@ def make_segments(url: str, days: int) -> int:
     return days * 20
 
 
-def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
+def test_two_aggregates_and_then_two_indexers_on_two_hosts_at_once_do_no_harm(
     place: tuple[str, ServerAccess], tmp_path: Path
 ) -> None:
     url, access = place

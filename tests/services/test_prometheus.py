@@ -82,7 +82,7 @@ def checked(body: bytes) -> str:
     return (done.stdout + done.stderr).decode() if done.returncode or done.stderr else ""
 
 
-def test_its_values_are_those_of_the_books_and_grow_over_restarts_and_what_is_forgotten(
+def test_metrics_match_the_books_and_grow_across_restarts_and_forgotten_footage(
     tmp_path: Path,
     watched: Callable[[str], Prometheus],
     monkeypatch: pytest.MonkeyPatch,
@@ -138,7 +138,7 @@ def test_its_values_are_those_of_the_books_and_grow_over_restarts_and_what_is_fo
         served.wait()
 
 
-def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
+def test_commands_report_the_work_of_their_processes_including_killed_ones(
     tmp_path: Path, watched: Callable[[str], Prometheus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in SETTINGS.items():
@@ -174,7 +174,7 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             os.killpg(consumer.pid, signal.SIGKILL)
 
 
-def test_everything_that_up_runs_is_at_the_dashboard(
+def test_the_dashboard_reports_the_metrics_of_everything_that_up_runs(
     tmp_path: Path, watched: Callable[[str], Prometheus]
 ) -> None:
     video = make_video(tmp_path / "gate.mp4", frames=FRAMES)

@@ -171,7 +171,7 @@ def through(broker: OwnServer) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["rabbitmq", "postgres"])
-def test_whoever_is_killed_every_job_ends_once_and_as_in_a_quiet_run(
+def test_whichever_process_is_killed_every_job_ends_once_with_the_usual_result(
     tmp_path: Path, clips: list[Path], quiet: tuple[list[Any], dict[str, Any]], kind: str
 ) -> None:
     print("seed", SEED)
@@ -243,7 +243,9 @@ def mended(place: Place, failed: Job) -> None:
     assert set(place.catalogue.job_states()) == {"done"}
 
 
-def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_times(place: Place) -> None:
+def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_attempts(
+    place: Place,
+) -> None:
     place.fault.write_text("child")
     assert place.start("--until-done").wait(PATIENCE_S) == 6  # one job failed, and is named
     failed = place.first_job("previews")
@@ -252,7 +254,7 @@ def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_
     mended(place, failed)
 
 
-def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Place) -> None:
+def test_a_job_that_kills_its_workers_eventually_fails_with_its_reason(place: Place) -> None:
     place.fault.write_text("worker")
     place.start().wait(PATIENCE_S)
     # The others that it would kill wait for ten minutes each; here their workers are lost without a process.
@@ -270,7 +272,7 @@ def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Pl
     mended(place, failed)
 
 
-def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_on(
+def test_a_worker_suspended_past_its_lease_changes_nothing_when_it_wakes_up(
     place: Place, clips: list[Path]
 ) -> None:
     stopped = place.start()
@@ -295,7 +297,7 @@ def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_
     assert place.end()[1] == made[1]
 
 
-def test_a_broker_that_has_lost_everything_loses_no_job(tmp_path: Path, clips: list[Path]) -> None:
+def test_a_broker_that_loses_everything_loses_no_job(tmp_path: Path, clips: list[Path]) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         place = stack.enter_context(closing(Place(tmp_path, clips, **through(broker))))
@@ -309,7 +311,7 @@ def test_a_broker_that_has_lost_everything_loses_no_job(tmp_path: Path, clips: l
         assert set(place.catalogue.job_states()) == {"done"}
 
 
-def test_a_broker_that_is_away_is_waited_for_with_one_line(tmp_path: Path, clips: list[Path]) -> None:
+def test_an_unavailable_broker_is_waited_for_with_one_line(tmp_path: Path, clips: list[Path]) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         where = through(broker)
@@ -352,7 +354,7 @@ WRONG = ["kind", "in the URL", "password", "virtual host", "authority", "plain"]
 
 @pytest.mark.parametrize("what", WRONG)
 @pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
-def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what: str) -> None:
+def test_an_error_that_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what: str) -> None:
     settings = place.settings
     queue = settings.part(VideoSettings)
     values = {"queue_url": queue.queue_url}
@@ -367,7 +369,7 @@ def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what:
 
 
 @pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
-def test_jobs_come_by_a_broker_with_tls(place: Place) -> None:
+def test_a_broker_with_tls_delivers_jobs(place: Place) -> None:
     values = server("rabbitmq")
     change = {"queue_url": with_user(values["TLS_URL"], values["USER"]), "ca_file": Path(values["CA_FILE"])}
     place.settings = place.settings.model_copy(update=change)

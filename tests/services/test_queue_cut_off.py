@@ -42,7 +42,7 @@ def go_on(worker: subprocess.Popen[bytes]) -> None:
         os.kill(process, signal.SIGCONT)
 
 
-def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -> None:
+def test_a_restarted_broker_ends_no_job_in_progress(tmp_path: Path) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         clips = [write_clip(tmp_path / "cam.mp4", noisy(5, 1))]
@@ -61,7 +61,7 @@ def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -
         assert place.catalogue.job(held.id).attempts == 1
 
 
-def test_a_job_longer_than_the_broker_waits_is_acknowledged_and_ends_though_its_worker_is_killed(
+def test_a_job_longer_than_the_brokers_timeout_is_acknowledged_and_ends_even_if_its_worker_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SETTLE_AFTER_S", "0.06")

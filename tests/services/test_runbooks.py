@@ -180,7 +180,7 @@ def fires(tmp_path: Path) -> Iterator[Callable[..., bool]]:
     yield evaluate
 
 
-def test_a_stopped_consumer_is_noticed_by_how_old_the_counts_are(
+def test_a_stopped_consumer_is_noticed_by_the_age_of_the_counts(
     pipeline: Pipeline, fires: Callable[..., bool]
 ) -> None:
     alerts = ("FrametallyFreshnessBurnFast", "FrametallyFreshnessBurnSlow")
@@ -200,7 +200,7 @@ def test_a_lost_object_is_noticed_at_once(pipeline: Pipeline, fires: Callable[..
     assert not fires("FrametallyBooksBroken", pipeline.figures())
 
 
-def test_a_slow_index_is_noticed_by_the_answers(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
+def test_a_slow_index_is_noticed_by_its_answers(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
     alerts = ("FrametallyAnswersBurnFast", "FrametallyAnswersBurnSlow")
     start = pipeline.figures(COUNTS)
     slow = pipeline.figures(COUNTS, COUNTS, slow_s=1.1)
@@ -218,7 +218,7 @@ def test_counts_that_end_an_hour_before_the_footage_are_noticed(
     assert not fires("FrametallyNotUpToDate", pipeline.figures())
 
 
-def test_books_that_cannot_be_read_are_noticed(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
+def test_unreadable_books_are_noticed(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
     port = free_port()
     command = [sys.executable, "-m", "frametally", "serve", "--alone", "--port", str(port)]
     command += ["--data-dir", str(pipeline.data_dir)]
@@ -274,7 +274,7 @@ def test_frames_that_arrive_faster_than_they_are_analysed_are_noticed(
     assert not fires("FrametallyConsumersBehind", behind), "they no longer become more"
 
 
-def test_a_part_that_is_away_is_noticed(tmp_path: Path, fires: Callable[..., bool]) -> None:
+def test_an_unavailable_part_is_noticed(tmp_path: Path, fires: Callable[..., bool]) -> None:
     port = free_port()
     settings = AWAY_BUCKET | SETTINGS | {"FRAMETALLY_METRICS_ADDRESS": f"127.0.0.1:{port}"}
     command = [sys.executable, "-m", "frametally", "consume", "--data-dir", str(tmp_path / "data")]
@@ -331,9 +331,7 @@ class TestSmallDisk:
         yield folder
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
-    def test_a_disk_that_is_nearly_full_is_noticed(
-        self, pipeline: Pipeline, fires: Callable[..., bool]
-    ) -> None:
+    def test_a_nearly_full_disk_is_noticed(self, pipeline: Pipeline, fires: Callable[..., bool]) -> None:
         assert not fires("FrametallyDiskFull", pipeline.figures())
         room = shutil.disk_usage(pipeline.folder).free
         (pipeline.folder / "in-the-way").write_bytes(bytes(room - 3_000_000))

@@ -82,7 +82,7 @@ def test_frames_are_redirected_to_the_store_and_the_page_may_show_them(
     assert policy_of(client) == f"img-src 'self' {origin}"
 
 
-def test_by_default_frames_come_from_the_dashboard_alone(
+def test_by_default_frames_come_only_from_the_dashboard(
     place: S3Place, client_of: Callable[..., FlaskClient]
 ) -> None:
     store = place.open()
@@ -92,7 +92,7 @@ def test_by_default_frames_come_from_the_dashboard_alone(
     assert policy_of(client) == "img-src 'self'"
 
 
-def test_a_store_of_files_has_no_links_for_browsers(
+def test_a_file_store_has_no_links_for_browsers(
     tmp_path: Path, client_of: Callable[..., FlaskClient]
 ) -> None:
     store = open_object_store((tmp_path / "store").as_uri())
@@ -102,7 +102,7 @@ def test_a_store_of_files_has_no_links_for_browsers(
     assert policy_of(client) == "img-src 'self'"
 
 
-def test_doctor_finds_an_s3_store_good_and_its_clock(place: S3Place, tmp_path: Path) -> None:
+def test_doctor_approves_an_s3_store_and_its_clock(place: S3Place, tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path,
         store_url=place.url,

@@ -72,7 +72,7 @@ class Pipeline:
         assert said in out + err
 
 
-def test_a_link_that_breaks_off_is_read_on_from_there() -> None:
+def test_an_interrupted_download_by_link_continues_where_it_stopped() -> None:
     access, url = root_access(), f"s3://{new_bucket_name()}"
     set_up_store(url, access)
     lines = [
@@ -118,7 +118,7 @@ def over_files(tmp_path: Path, footage: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_with_one_call_in_five_spoilt_the_counts_are_those_over_files(
+def test_with_one_call_in_five_failing_the_counts_equal_those_over_files(
     seed: int,
     tmp_path: Path,
     footage: Path,
@@ -138,7 +138,7 @@ def test_with_one_call_in_five_spoilt_the_counts_are_those_over_files(
     assert parts(place.open()) == over_files
 
 
-def test_producer_and_consumer_wait_for_a_store_that_is_away(
+def test_producer_and_consumer_wait_for_an_unavailable_store(
     tmp_path: Path,
     footage: Path,
     over_files: dict[str, bytes],
@@ -166,7 +166,7 @@ def test_producer_and_consumer_wait_for_a_store_that_is_away(
     assert parts(place.open()) == over_files
 
 
-def test_every_stage_works_with_the_rights_of_its_policy_alone(
+def test_every_stage_needs_only_the_rights_of_its_policy(
     tmp_path: Path, footage: Path, over_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = new_bucket_name()
@@ -203,7 +203,7 @@ def test_every_stage_works_with_the_rights_of_its_policy_alone(
     pipeline("settled", "status", **places["web"])
 
 
-def test_a_cameras_key_puts_images_and_manifests_and_touches_nothing_else() -> None:
+def test_a_cameras_key_can_put_only_images_and_manifests() -> None:
     name = new_bucket_name()
     root = S3Place(f"s3://{name}", root_access())
     set_up_store(root.url, root.access)

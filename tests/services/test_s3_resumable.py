@@ -86,9 +86,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_write_comes_whole_over_one_failed_call_of_each_kind(
-    place: S3Place, fault: Fault, call: str
-) -> None:
+def test_a_write_survives_one_failed_call_of_each_kind(place: S3Place, fault: Fault, call: str) -> None:
     with FaultProxy(place.access.endpoint, once(fault, *CALLS[call])) as proxy:
         write = place.open(endpoint=proxy.url).resumable(KEY, PART)
         for at in range(0, len(DATA), 3_000_000):
@@ -99,7 +97,7 @@ def test_a_write_comes_whole_over_one_failed_call_of_each_kind(
     assert [info.key for info in place.open().list("")] == [KEY]
 
 
-def test_a_write_comes_whole_where_every_fifth_call_fails(place: S3Place) -> None:
+def test_a_write_survives_a_failure_of_every_fifth_call(place: S3Place) -> None:
     with FaultProxy(place.access.endpoint, some_of(0.2, seed=3)) as proxy:
         at = 0
         while at < len(DATA):
@@ -114,7 +112,7 @@ def test_a_write_comes_whole_where_every_fifth_call_fails(place: S3Place) -> Non
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_object_of_another_stays_whatever_becomes_of_the_answer(place: S3Place, fault: Fault) -> None:
+def test_another_writers_object_stays_whatever_happens_to_the_answer(place: S3Place, fault: Fault) -> None:
     place.open().put(KEY, b"theirs")
     with FaultProxy(place.access.endpoint, once(fault, *CALLS["finish"])) as proxy:
         write = place.open(endpoint=proxy.url).resumable(KEY, PART)
@@ -124,7 +122,7 @@ def test_an_object_of_another_stays_whatever_becomes_of_the_answer(place: S3Plac
     assert uploads_under_way(place) == []
 
 
-def test_neither_a_finished_nor_an_aborted_write_leaves_parts_that_are_paid_for(place: S3Place) -> None:
+def test_neither_a_finished_nor_an_aborted_write_leaves_parts_that_cost_money(place: S3Place) -> None:
     store = place.open()
     for end in ("finish", "abort"):
         write = store.resumable(KEY, PART)
@@ -135,7 +133,7 @@ def test_neither_a_finished_nor_an_aborted_write_leaves_parts_that_are_paid_for(
         store.delete(KEY)
 
 
-def test_a_small_write_asks_for_no_parts_at_all(place: S3Place) -> None:
+def test_a_small_write_needs_no_multipart_upload(place: S3Place) -> None:
     with FaultProxy(place.access.endpoint, lambda method, path: "") as proxy:
         write = place.open(endpoint=proxy.url).resumable(KEY, PART)
         write.append(DATA[:1000], at_byte=0)
@@ -144,7 +142,7 @@ def test_a_small_write_asks_for_no_parts_at_all(place: S3Place) -> None:
     assert place.open().get(KEY) == DATA[:1000]
 
 
-def test_an_upload_that_the_bucket_forgot_begins_anew_but_for_what_the_note_has(place: S3Place) -> None:
+def test_an_upload_forgotten_by_the_bucket_starts_again_with_only_what_the_note_has(place: S3Place) -> None:
     store = place.open()
     write = store.resumable(KEY, PART)
     write.append(DATA[: PIECE_BYTES + 10], at_byte=0)
@@ -172,7 +170,7 @@ def test_more_parts_than_an_object_can_have_are_refused_before_they_are_sent(
     write.abort()
 
 
-def test_what_lies_in_place_of_the_note_and_is_none_is_named(place: S3Place) -> None:
+def test_a_foreign_object_in_place_of_the_note_is_named(place: S3Place) -> None:
     store = place.open()
     store.put(PART, b"no note")
     with pytest.raises(Poison, match=r"frametally cannot read the record of this upload.*delete the upload"):
@@ -180,7 +178,7 @@ def test_what_lies_in_place_of_the_note_and_is_none_is_named(place: S3Place) -> 
 
 
 @pytest.mark.parametrize("stage", ["web", "work"])
-def test_the_key_of_a_stage_is_enough_to_begin_go_on_finish_and_abort(bucket: S3Place, stage: str) -> None:
+def test_a_stages_key_can_begin_continue_finish_and_abort_a_write(bucket: S3Place, stage: str) -> None:
     name = bucket.url.removeprefix("s3://")
     key = key_with_policy(bucket.access, known_to_the_test_server(policy(name, stage)))
     for end in ("finish", "abort"):
@@ -194,7 +192,7 @@ def test_the_key_of_a_stage_is_enough_to_begin_go_on_finish_and_abort(bucket: S3
         S3Place(bucket.url, key).open().delete(KEY)
 
 
-def test_a_key_without_the_right_is_told_which(bucket: S3Place) -> None:
+def test_the_message_names_the_right_that_a_key_lacks(bucket: S3Place) -> None:
     name = bucket.url.removeprefix("s3://")
     key = key_with_policy(bucket.access, known_to_the_test_server(policy(name, "producer")))
     store = S3Place(bucket.url, key).open()

@@ -76,7 +76,7 @@ names = st.lists(st.sampled_from(["a", "a-", "a.x", "b", "a=b"]), min_size=1, ma
     after=names,
     sorted_at_once=st.integers(1, 9),
 )
-def test_a_listing_in_many_pages_and_folders_is_that_of_the_sorted_keys(
+def test_a_listing_over_many_pages_and_folders_gives_the_sorted_keys(
     bucket: S3Place, keys: set[str], after: str, sorted_at_once: int
 ) -> None:
     place = S3Place(f"{bucket.url}/pages-{new_bucket_name()}", bucket.access)
@@ -90,7 +90,7 @@ def test_a_listing_in_many_pages_and_folders_is_that_of_the_sorted_keys(
         assert [info.key for info in store.list("", after)] == sorted(key for key in keys if key > after)
 
 
-def test_a_listing_goes_on_over_faults_page_by_page(place: S3Place, small_pages: None) -> None:
+def test_a_listing_continues_page_by_page_after_faults(place: S3Place, small_pages: None) -> None:
     keys = [f"metadata/{number:03d}.jsonl" for number in range(40)]
     store = place.open()
     for key in keys:
@@ -101,7 +101,9 @@ def test_a_listing_goes_on_over_faults_page_by_page(place: S3Place, small_pages:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_create_is_reported_as_ours_whatever_becomes_of_its_answer(place: S3Place, fault: Fault) -> None:
+def test_a_successful_create_is_reported_as_ours_whatever_happens_to_its_answer(
+    place: S3Place, fault: Fault
+) -> None:
     with FaultProxy(place.access.endpoint, nth(2, fault)) as proxy:
         store = place.open(endpoint=proxy.url)
         assert store.put("media/a.json", b"mine", if_absent=True)
@@ -110,7 +112,7 @@ def test_a_create_is_reported_as_ours_whatever_becomes_of_its_answer(place: S3Pl
         assert store.get("media/a.json") == b"mine"
 
 
-def test_a_create_that_another_won_while_its_answer_was_lost_is_not_ours(place: S3Place) -> None:
+def test_a_create_that_another_won_while_its_answer_was_lost_is_not_reported_as_ours(place: S3Place) -> None:
     place.open().put("media/a.json", b"theirs")
     with FaultProxy(place.access.endpoint, nth(2, "lost answer")) as proxy:
         assert not place.open(endpoint=proxy.url).put("media/a.json", b"mine", if_absent=True)
@@ -118,7 +120,7 @@ def test_a_create_that_another_won_while_its_answer_was_lost_is_not_ours(place: 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_change_is_made_once_whatever_becomes_of_its_answer(place: S3Place, fault: Fault) -> None:
+def test_a_change_is_made_once_whatever_happens_to_its_answer(place: S3Place, fault: Fault) -> None:
     place.open().put("media/a.json", b"ab")
     with FaultProxy(place.access.endpoint, nth(3, fault)) as proxy:
         # The second time it gets its previous result: adding an existing letter changes nothing.
@@ -151,7 +153,7 @@ def test_a_call_that_always_fails_is_retryable_with_one_line(
             store.get_range("images/a.jpg", 10, 900)
 
 
-def test_a_body_cut_short_once_is_read_again(place: S3Place) -> None:
+def test_a_body_truncated_once_is_read_again(place: S3Place) -> None:
     data = bytes(range(256)) * 400
     place.open().put("metadata/a.jsonl", data)
     for ask in (
@@ -178,7 +180,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
+def test_a_mistake_is_one_line_with_exit_code_2(
     place: S3Place,
     wrong: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -204,7 +206,7 @@ def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
     assert place.access.secret_key.get_secret_value() not in out + err
 
 
-def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(place: S3Place) -> None:
+def test_a_missing_bucket_is_named_with_the_command_that_creates_it(place: S3Place) -> None:
     gone = S3Place(f"s3://{new_bucket_name()}", place.access)
     with pytest.raises(Misconfigured, match=r"the bucket does not exist: .*frametally setup"):
         gone.open()
@@ -213,7 +215,7 @@ def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(plac
 
 
 @pytest.mark.parametrize("hours", [-2, 2])
-def test_a_clock_that_is_wrong_is_said_so(place: S3Place, hours: int) -> None:
+def test_a_wrong_clock_is_reported_as_such(place: S3Place, hours: int) -> None:
     signed_at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
     # The server checks the time before the signature, so a machine with that clock gets this answer.
     header = {"x-amz-date": signed_at.strftime("%Y%m%dT%H%M%SZ")}
@@ -224,7 +226,9 @@ def test_a_clock_that_is_wrong_is_said_so(place: S3Place, hours: int) -> None:
         place.open(endpoint=proxy.url)
 
 
-def test_what_a_head_is_refused_for_is_said_though_the_answer_to_it_has_no_body(place: S3Place) -> None:
+def test_a_refused_head_request_is_reported_with_its_reason_although_its_answer_has_no_body(
+    place: S3Place,
+) -> None:
     header: dict[str, str] = {}
     with FaultProxy(place.access.endpoint, lambda method, path: "", headers=header) as proxy:
         store = place.open(endpoint=proxy.url)
@@ -241,13 +245,13 @@ def test_a_url_without_a_bucket_is_refused(url: str, place: S3Place) -> None:
         S3Place(url, place.access).open()
 
 
-def test_a_key_is_too_long_or_has_a_backslash(place: S3Place) -> None:
+def test_a_key_that_is_too_long_or_has_a_backslash_is_refused(place: S3Place) -> None:
     for key in ("a\\b", "x" * 1100):
         with pytest.raises(Poison, match=r"choose (another|a shorter) key"):
             place.open().put(key, b"")
 
 
-def test_a_link_shows_the_object_until_it_ends(place: S3Place) -> None:
+def test_a_link_shows_the_object_until_it_expires(place: S3Place) -> None:
     store = place.open()
     store.put("images/a b=%41#é.jpg", b"jpeg")
     with urllib.request.urlopen(store.address("images/a b=%41#é.jpg", ttl_s=60)) as answer:  # noqa: S310 - our own server
@@ -256,7 +260,7 @@ def test_a_link_shows_the_object_until_it_ends(place: S3Place) -> None:
     until(lambda: status_of(old) == 403)
 
 
-def test_a_link_names_the_endpoint_that_others_reach_the_store_by(place: S3Place) -> None:
+def test_a_link_names_the_endpoint_that_others_use_to_reach_the_store(place: S3Place) -> None:
     link = place.open(link_endpoint="https://pictures.example.org").address("images/a.jpg")
     assert link.startswith("https://pictures.example.org/")
     with pytest.raises(Misconfigured, match="STORE_LINK_ENDPOINT is not the URL"):
@@ -269,9 +273,7 @@ def valid_s(link: str) -> int:
 
 
 @pytest.mark.parametrize("link_endpoint", ["", "https://pictures.example.org"])
-def test_links_live_as_long_as_the_keys_of_a_role_and_are_never_refused(
-    place: S3Place, link_endpoint: str
-) -> None:
+def test_links_live_as_long_as_a_roles_keys_and_are_never_refused(place: S3Place, link_endpoint: str) -> None:
     with renewed(place.access, lives_s=7200) as renewals:
         store = place.open(access_key="", secret_key=SecretStr(""), link_endpoint=link_endpoint)
         store.put("images/a.jpg", b"jpeg")
@@ -282,7 +284,7 @@ def test_links_live_as_long_as_the_keys_of_a_role_and_are_never_refused(
     assert valid_s(place.open().address("images/a.jpg", ttl_s=8 * 86_400)) == 7 * 86_400
 
 
-def test_a_token_of_unknown_end_gives_links_for_as_long_as_they_are_wanted(
+def test_a_token_of_unknown_expiry_gives_links_of_the_requested_lifetime(
     place: S3Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", place.access.access_key)
@@ -303,7 +305,7 @@ def test_without_any_credentials_the_settings_are_named(
         place.open(access_key="", secret_key=SecretStr(""))
 
 
-def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> None:
+def test_setting_up_again_changes_nothing_and_leaves_others_rules_alone() -> None:
     from frametally.adapters.s3.service import service_client
 
     access, name = root_access(), new_bucket_name()
@@ -348,7 +350,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_others(
+def test_a_key_with_its_stages_policy_has_all_its_rights_and_none_of_other_stages(
     bucket: S3Place, stage: str
 ) -> None:
     name = bucket.url.removeprefix("s3://")
@@ -389,9 +391,7 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
         ),
     ],
 )
-def test_a_right_that_is_missing_is_named(
-    bucket: S3Place, stage: str, action: str, expected: list[str]
-) -> None:
+def test_a_missing_right_is_named(bucket: S3Place, stage: str, action: str, expected: list[str]) -> None:
     name = bucket.url.removeprefix("s3://")
     whole = known_to_the_test_server(policy(name, stage))
     statements = [
@@ -404,7 +404,7 @@ def test_a_right_that_is_missing_is_named(
     assert list(S3Place(bucket.url, bucket.access).open().list("models")) == []
 
 
-def test_what_may_not_be_read_is_told_from_what_is_not_there(bucket: S3Place) -> None:
+def test_an_unreadable_object_is_told_apart_from_a_missing_one(bucket: S3Place) -> None:
     name = bucket.url.removeprefix("s3://")
     store = S3Place(bucket.url, key_with_policy(bucket.access, policy(name, "search"))).open()
     assert store.head("mapreduce-output/none") is None
@@ -415,7 +415,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(bucket: S3Place) ->
             ask("images/a.jpg")
 
 
-def test_setup_says_what_it_did_and_what_is_missing(
+def test_setup_reports_what_it_did_and_what_is_missing(
     bucket: S3Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in bucket.environment().items():

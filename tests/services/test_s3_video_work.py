@@ -141,12 +141,12 @@ def assert_same(place: Place, local: Place) -> None:
     assert place.jobs() == {(kind, "done") for kind in ("frames", "previews", "metadata", "checks")}
 
 
-def test_frames_and_previews_are_those_of_files_and_sqlite(place: Place, local: Place) -> None:
+def test_frames_and_previews_match_those_over_files_and_sqlite(place: Place, local: Place) -> None:
     place.finish()
     assert_same(place, local)
 
 
-def test_a_worker_killed_in_the_middle_is_followed_by_another_that_ends_with_the_same(
+def test_after_a_worker_is_killed_halfway_another_finishes_with_the_same_result(
     place: Place, local: Place
 ) -> None:
     # The job dies between two pictures, and its worker before it tries again.

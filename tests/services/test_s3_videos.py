@@ -129,7 +129,9 @@ def settle(ports: UploadPorts) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(place: Place, tmp_path: Path, name: str) -> None:
+def test_killed_at_each_step_the_result_is_that_of_an_undisturbed_run(
+    place: Place, tmp_path: Path, name: str
+) -> None:
     quiet = open_parts(tmp_path)
     Acceptance(quiet).accept(send(quiet, DATA))
     killed = subprocess.run(
@@ -157,7 +159,7 @@ def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(place: Place, tmp_pa
     quiet.catalogue.close()
 
 
-def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(place: Place) -> None:
+def test_one_of_eight_simultaneous_uploads_of_the_same_bytes_becomes_the_video(place: Place) -> None:
     ports = place.ports
     uploads = [send(ports, DATA) for _ in range(8)]
     acceptance = Acceptance(ports)
@@ -168,7 +170,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(place:
     assert len(rows_and_jobs(ports.catalogue)) == 1
 
 
-def test_what_is_refused_leaves_nothing(place: Place) -> None:
+def test_a_refused_upload_leaves_nothing(place: Place) -> None:
     with pytest.raises(Refused):
         Acceptance(place.ports).accept(send(place.ports, b"PK\3\4" * 3_000_000))
     assert all_keys(place.ports.store) == []

@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.stop(by=signal.SIGKILL)
 
 
-def test_what_was_started_outlives_its_starter_and_is_stopped_by_another(place: Place) -> None:
+def test_a_started_server_outlives_its_starter_and_another_can_stop_it(place: Place) -> None:
     process = place.spawn(SLEEPER)
     place.wait_until(lambda: "I am up" in Path(process.log).read_text(), process=process)
     again = Place("sleeper", place.folder, cache=place.cache)
@@ -53,7 +53,7 @@ def test_a_later_process_with_the_same_pid_is_left_alone(place: Place) -> None:
     place._write("processes", [dataclasses.asdict(process)])
 
 
-def test_a_start_that_fails_shows_the_last_lines_of_the_log(place: Place) -> None:
+def test_a_failed_start_shows_the_last_lines_of_the_log(place: Place) -> None:
     process = place.spawn([sys.executable, "-c", "print('a line'); raise SystemExit('port 9092 is taken')"])
     with pytest.raises(ServerFailed, match=r"sleeper ended; see .*\n(.|\n)*port 9092 is taken"):
         place.wait_until(lambda: False, process=process)
@@ -62,14 +62,14 @@ def test_a_start_that_fails_shows_the_last_lines_of_the_log(place: Place) -> Non
         place.wait_until(lambda: "never" in Path(slow.log).read_text(), process=slow, timeout_s=0.5)
 
 
-def test_ports_and_passwords_stay_from_start_to_start_and_differ(place: Place) -> None:
+def test_each_server_keeps_its_own_port_and_password_across_starts(place: Place) -> None:
     again = Place("sleeper", place.folder, cache=place.cache)
     assert place.port("one") == again.port("one") != place.port("two")
     assert place.secret("one") == again.secret("one") != place.secret("two")
     assert (place.folder / "secrets.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_download_that_is_not_the_pinned_one_is_refused(
+def test_a_download_other_than_the_pinned_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path / "bin"
@@ -86,7 +86,7 @@ def test_a_download_that_is_not_the_pinned_one_is_refused(
     assert not (tmp_path / "cache" / "a-1.zip.d").exists()
 
 
-def test_a_server_that_is_not_there_is_skipped_with_the_remedy_or_fails(
+def test_a_missing_server_is_skipped_with_the_remedy_or_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_SERVICES_DIR", str(tmp_path))
@@ -102,7 +102,7 @@ def test_a_server_that_is_not_there_is_skipped_with_the_remedy_or_fails(
         server("kafka")
 
 
-def test_frametally_uses_the_servers_that_are_up_by_a_file_apart_from_that_of_the_tests(
+def test_frametally_finds_the_running_servers_in_a_file_separate_from_that_of_the_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {"kafka": ["URL"], "s3": ["URL", "ACCESS_KEY", "SECRET_KEY"]}
@@ -142,7 +142,7 @@ def access(name: str, ca_file: Path | None) -> ServerAccess:
     return ServerAccess(user=f"{name}'s USER", password=SecretStr(f"{name}'s PASSWORD"), ca_file=ca_file)
 
 
-def test_an_unknown_server_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+def test_an_unknown_server_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match=r"no server is called 'oracle'; there are: .*kafka"):
         State(tmp_path).up(["oracle"])
 
@@ -151,7 +151,7 @@ def test_an_unknown_server_is_named_with_those_that_there_are(tmp_path: Path) ->
     os.geteuid() != 0 or not shutil.which("unshare"), reason="namespaces are for root, by `unshare`"
 )
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
-def test_what_runs_in_a_network_of_its_own_ends_with_its_starter_even_if_that_is_killed(
+def test_a_process_in_its_own_network_ends_with_its_starter_even_if_that_is_killed(
     tmp_path: Path, by: signal.Signals
 ) -> None:
     command = [sys.executable, IN_NAMESPACE, "bash", "-c", "setsid sleep 600 & echo up; wait"]

@@ -119,7 +119,7 @@ def parts(store: ObjectStore) -> dict[str, bytes]:
     }
 
 
-def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_of_the_file(
+def test_a_stream_started_by_the_api_is_seen_on_the_socket_and_counts_as_a_run_of_the_file(
     clip: Path, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in SETTINGS.items():

@@ -314,7 +314,7 @@ def ask(
         return pool.request(method, f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False, **sent)
 
 
-def test_the_part_files_are_those_of_the_embedded_run_byte_for_byte(world: World) -> None:
+def test_the_part_files_match_those_of_the_embedded_run_byte_for_byte(world: World) -> None:
     with (
         closing(open_store(world.stack)) as ours,
         closing(open_object_store(f"file://{world.embedded}/store")) as embedded,
@@ -333,7 +333,7 @@ def test_the_job_ran_on_yarn(world: World) -> None:
     assert finished
 
 
-def test_one_consumer_died_on_the_way_and_the_books_are_in_order(world: World) -> None:
+def test_one_consumer_died_during_the_run_and_the_books_are_in_order(world: World) -> None:
     assert world.first_consumer == -signal.SIGKILL, world.stack.log("consumer-1").read_text()[-3000:]
     done = world.stack.execute("indexer", "frametally", "status")
     assert done.returncode == 0, done.stdout
@@ -420,7 +420,7 @@ def test_every_route_is_closed_without_the_right_password_and_open_with_it(
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
-def test_whoever_comes_in_at_the_door_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(
+def test_a_visitor_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(
     world: World,
 ) -> None:
     def asked(user: str, method: str, path: str) -> urllib3.BaseHTTPResponse:
@@ -445,7 +445,7 @@ def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
     assert put.status == 403
 
 
-def test_at_rabbitmq_a_visitor_can_only_look(world: World) -> None:
+def test_at_rabbitmq_a_visitor_can_only_read(world: World) -> None:
     def asked(method: str, path: str) -> urllib3.BaseHTTPResponse:
         return ask(world, "rabbitmq", user="eva", password=PASSWORD, path=path, method=method)
 
@@ -464,7 +464,7 @@ def test_at_rabbitmq_a_visitor_can_only_look(world: World) -> None:
         ("GET", "/logLevel?log=org.apache.hadoop&level=OFF"),
     ],
 )
-def test_at_hadoop_a_visitor_can_only_look(world: World, method: str, path: str) -> None:
+def test_at_hadoop_a_visitor_can_only_read(world: World, method: str, path: str) -> None:
     assert ask(world, "hadoop", user="eva", password=PASSWORD, path=path, method=method).status == 404
     listed = ask(
         world, "hadoop", user="eva", password=PASSWORD, path="/webhdfs/v1/?op=LISTSTATUS&user.name=hadoop"
@@ -530,7 +530,7 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
                 forbidden()
 
 
-def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World) -> None:
+def test_traefik_understood_every_file_and_no_log_contains_a_secret(world: World) -> None:
     refuse_trouble(world.api, world.stack.log("traefik"))
     set_here = {name: value for name, value in world.values.items() if value}  # mail's may be empty
     secrets = {value for name, value in set_here.items() if "PASSWORD" in name or "SECRET" in name} | {
@@ -601,12 +601,12 @@ def watch(world: World, asked: str, **headers: str) -> ClientConnection:
 
 
 @pytest.mark.parametrize("path", ["/live", "/videos", "/api/v1/streams", "/api/v1/cameras"])
-def test_pages_and_answers_of_what_is_live_are_closed_without_the_password(world: World, path: str) -> None:
+def test_live_pages_and_answers_are_closed_without_the_password(world: World, path: str) -> None:
     assert ask(world, "app", path=path).status == 401
     assert ask(world, "app", user="eva", password=PASSWORD, path=path).status == 200
 
 
-def test_nobody_watches_without_the_password_or_from_another_site(world: World) -> None:
+def test_nobody_can_watch_without_the_password_or_from_another_site(world: World) -> None:
     for headers in ({}, login(password="not-this-one-9")):  # noqa: S106
         with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
             asked = pool.request(
@@ -647,7 +647,7 @@ def posted(world: World, path: str, **body: str) -> dict[str, Any]:
     return said
 
 
-def test_a_stream_is_started_and_watched_through_the_door_and_counts_as_a_run_of_its_file(
+def test_a_stream_is_started_and_watched_through_traefik_and_counts_as_a_run_of_its_file(
     world: World, tmp_path: Path
 ) -> None:
     """Its viewer stays during the pause, longer than the minute after which Traefik would end a request."""
@@ -699,7 +699,7 @@ def counted_on(world: World, day: str) -> int:
         return sum(run.frames for run in current_runs(store) if run.day == day)
 
 
-def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
+def test_a_long_upload_and_a_large_one_pass_through_traefik_and_are_processed(
     world: World, long_upload: Future[tuple[str, int]]
 ) -> None:
     """By default Traefik ends a request after 60 s; the dashboard's /tmp has a gigabyte."""
@@ -727,7 +727,7 @@ def told_by_rabbitmq(world: World) -> int:
     return number
 
 
-def test_a_camera_is_added_watched_and_removed_through_the_door(world: World) -> None:
+def test_a_camera_is_added_watched_and_removed_through_traefik(world: World) -> None:
     def sizes_px() -> Iterator[tuple[int, int]]:
         while True:
             yield 320, 240

@@ -62,7 +62,7 @@ class Door:
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_nobody_comes_in_without_the_right_password(traefik: Mapping[str, str], name: str) -> None:
+def test_nobody_gets_in_without_the_right_password(traefik: Mapping[str, str], name: str) -> None:
     door = Door(traefik, name)
     user, password = traefik["USER"], traefik["PASSWORD"]
     assert door.ask().status == 401
@@ -72,12 +72,12 @@ def test_nobody_comes_in_without_the_right_password(traefik: Mapping[str, str], 
 
 
 @pytest.mark.parametrize("name", ["app", "hadoop"])
-def test_the_password_of_the_door_goes_no_further(traefik: Mapping[str, str], name: str) -> None:
+def test_traefik_does_not_pass_its_password_on(traefik: Mapping[str, str], name: str) -> None:
     answer = Door(traefik, name).ask(traefik["USER"], traefik["PASSWORD"])
     assert "Authorization" not in answer.json()["headers"]
 
 
-def test_the_dashboard_is_told_who_it_is_by_traefik_alone_whatever_is_sent(
+def test_only_traefik_tells_the_dashboard_who_the_user_is_whatever_the_request_says(
     traefik: Mapping[str, str],
 ) -> None:
     door = Door(traefik, "app")
@@ -118,9 +118,7 @@ def test_at_elasticsearch_and_rabbitmq_everyone_is_the_user_who_only_reads(
         ),
     ],
 )
-def test_at_hadoop_nothing_that_changes_something_comes_in(
-    traefik: Mapping[str, str], method: str, path: str
-) -> None:
+def test_nothing_that_changes_hadoop_gets_in(traefik: Mapping[str, str], method: str, path: str) -> None:
     door = Door(traefik, "hadoop")
     assert door.ask(traefik["USER"], traefik["PASSWORD"], path, method).status == 404
     assert door.ask(traefik["USER"], traefik["PASSWORD"], "/webhdfs/v1/tmp?op=LISTSTATUS").status == 200
@@ -128,7 +126,7 @@ def test_at_hadoop_nothing_that_changes_something_comes_in(
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?x=1", "/metrics/", "/%6detrics", "/x/../metrics"])
 @pytest.mark.parametrize("allowed", [True, False])
-def test_metrics_come_out_to_nobody_whatever_password_they_have(
+def test_metrics_are_closed_to_everybody_with_or_without_a_password(
     traefik: Mapping[str, str], allowed: bool, path: str
 ) -> None:
     user, password = (traefik["USER"], traefik["PASSWORD"]) if allowed else ("", "")
@@ -138,7 +136,7 @@ def test_metrics_come_out_to_nobody_whatever_password_they_have(
 
 @pytest.mark.parametrize("allowed", [True, False])
 @pytest.mark.parametrize("name", ROUTES)
-def test_security_headers_stand_on_every_answer(traefik: Mapping[str, str], name: str, allowed: bool) -> None:
+def test_every_answer_has_the_security_headers(traefik: Mapping[str, str], name: str, allowed: bool) -> None:
     login = (traefik["USER"], traefik["PASSWORD"]) if allowed else ()
     headers = Door(traefik, name).ask(*login).headers
     assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
@@ -148,7 +146,7 @@ def test_security_headers_stand_on_every_answer(traefik: Mapping[str, str], name
     assert "Server" not in headers
 
 
-def test_plain_http_is_sent_to_https(traefik: Mapping[str, str]) -> None:
+def test_plain_http_is_redirected_to_https(traefik: Mapping[str, str]) -> None:
     for name in ROUTES:
         host = f"{name}.{traefik['DOMAIN']}"
         answer = urllib3.request(
@@ -161,7 +159,9 @@ def test_plain_http_is_sent_to_https(traefik: Mapping[str, str]) -> None:
         assert answer.headers["Location"] == f"https://{host}:{port_of(traefik)}/some/path?x=1"
 
 
-def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[str, str]) -> None:
+def test_a_client_that_sends_too_many_requests_is_told_to_wait_and_may_come_back(
+    traefik: Mapping[str, str],
+) -> None:
     door = Door(traefik, "app")
     with ThreadPoolExecutor(20) as pool:
         statuses = Counter(pool.map(lambda _: door.ask().status, range(1500)))
@@ -169,7 +169,7 @@ def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[s
     until(lambda: door.ask(traefik["USER"], traefik["PASSWORD"]).status == 200)
 
 
-def test_an_upload_that_takes_longer_than_a_minute_comes_through_whole(traefik: Mapping[str, str]) -> None:
+def test_an_upload_longer_than_a_minute_arrives_whole(traefik: Mapping[str, str]) -> None:
     """By default Traefik ends a request after 60 s, even if data still arrives."""
     door = Door(traefik, "app")
     login = base64.b64encode(f"{traefik['USER']}:{traefik['PASSWORD']}".encode()).decode()
@@ -229,7 +229,7 @@ def test_every_name_has_its_certificate_from_the_authority(traefik: Mapping[str,
     assert ssl.cert_time_to_seconds(str(certificate["notAfter"])) > time.time()
 
 
-def test_a_name_that_is_not_ours_gets_no_certificate(traefik: Mapping[str, str]) -> None:
+def test_a_foreign_name_gets_no_certificate(traefik: Mapping[str, str]) -> None:
     with pytest.raises(ssl.SSLError):
         handshake(traefik, f"other.{traefik['DOMAIN']}", port=port_of(traefik))
 
@@ -256,7 +256,7 @@ def test_all_routers_are_enabled_and_nothing_went_wrong(traefik: Mapping[str, st
     ],
     ids=["no such service", "bad rule", "misspelt key"],
 )
-def test_a_slip_in_the_files_is_noticed(
+def test_a_mistake_in_the_files_is_noticed(
     traefik: Mapping[str, str], tmp_path: Path, text: str, said: str
 ) -> None:
     (tmp_path / "dynamic").mkdir()
