@@ -48,7 +48,9 @@ def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
     expect(page.locator("#sources-chip")).to_be_focused()
 
 
-def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(filmed: Place, visit: Visits) -> None:
+def test_skip_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
+    filmed: Place, visit: Visits
+) -> None:
     window = visit(filmed)
     page = window.open("?interval=60")
     page.keyboard.press("Tab")
@@ -61,7 +63,7 @@ def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(filmed: Pla
     expect(page).to_have_url(re.compile(r"/\?interval=60[^#]*$"))  # only the query, not the fragment
 
 
-def test_the_header_covers_nothing_that_has_the_keyboard(filmed: Place, visit: Visits) -> None:
+def test_the_header_never_covers_the_focused_element(filmed: Place, visit: Visits) -> None:
     page = visit(filmed, viewport={"width": 1280, "height": 600}).open("?interval=60")
     for _ in range(40):
         page.keyboard.press("Shift+Tab")
@@ -77,7 +79,7 @@ def test_the_header_covers_nothing_that_has_the_keyboard(filmed: Place, visit: V
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
+def test_popups_stay_within_the_window_and_escape_returns_the_focus(
     filmed: Place, visit: Visits, size: dict[str, int]
 ) -> None:
     window = visit(filmed, viewport=size)

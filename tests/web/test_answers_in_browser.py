@@ -17,7 +17,7 @@ MINUTE_MS = 60_000
 WEEK_MS = 7 * 24 * 60 * MINUTE_MS
 
 
-def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
+def test_the_busiest_interval_shows_its_day_and_one_click_leads_to_its_frames(
     place: Place, visit: Visits
 ) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
@@ -48,7 +48,7 @@ def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
 
 
 @pytest.mark.thorough
-def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
+def test_one_click_changes_the_length_of_the_busiest_intervals_and_the_focus_stays(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=120, interval_s=60)
@@ -66,7 +66,7 @@ def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("metric", ["detections", "objects"])
-def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
+def test_the_peak_shows_its_moment_and_one_click_leads_to_that_exact_frame(
     place: Place, visit: Visits, metric: str
 ) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
@@ -84,7 +84,7 @@ def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
 
 
 @pytest.mark.thorough
-def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(place: Place, visit: Visits) -> None:
+def test_a_week_is_compared_by_the_hours_filmed_in_both_weeks(place: Place, visit: Visits) -> None:
     before, _ = place.film(
         {"car": 9}, start_ms=START_MS - WEEK_MS, intervals=10, interval_s=60, filmed=lambda n: n < 5, seed=3
     )
@@ -106,7 +106,7 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(place: Plac
 
 
 @pytest.mark.thorough
-def test_where_nothing_was_filmed_the_week_before_no_number_stands(place: Place, visit: Visits) -> None:
+def test_if_nothing_was_filmed_the_week_before_no_number_is_shown(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)
     window = visit(place)
     window.open()
@@ -151,7 +151,7 @@ def publish_two_cameras(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
+def test_objects_measured_in_some_sources_are_shown_with_the_number_of_sources(
     place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)
@@ -178,7 +178,7 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
 
 
 @pytest.mark.thorough
-def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_their_ranges_sum(
+def test_several_sources_footage_is_shown_with_their_number_and_range_not_the_sum_of_their_ranges(
     place: Place, visit: Visits
 ) -> None:
     """Six minutes each: of a gate, and of a yard ten days later."""
@@ -224,7 +224,7 @@ def test_bars_show_what_was_measured_in_some_sources_and_say_so(place: Place, vi
 
 
 @pytest.mark.thorough
-def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(
+def test_bars_based_on_very_different_footage_warn_and_offer_a_metric_that_does_not_depend_on_it(
     place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)
@@ -255,7 +255,7 @@ def test_a_long_source_name_takes_one_line_and_moves_nothing(place: Place, visit
 
 
 @pytest.mark.thorough
-def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: Visits) -> None:
+def test_an_unmeasured_number_is_never_shown_as_nothing(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
     window = visit(place)
     page = window.open("?interval=60&metric=objects")
@@ -280,7 +280,7 @@ def test_a_tile_says_why_its_number_is_not_measured(place: Place, visit: Visits,
 
 
 @pytest.mark.thorough
-def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_mean(
+def test_without_a_choice_the_page_counts_objects_where_they_are_known_or_else_the_mean(
     place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)

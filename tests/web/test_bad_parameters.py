@@ -126,7 +126,7 @@ def test_a_bad_parameter_is_named_with_its_remedy(
     assert problem["detail"].endswith(".")
 
 
-def test_an_answer_is_bounded_and_says_how_to_ask_for_less(
+def test_an_answer_has_a_size_limit_and_says_how_to_request_less(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
@@ -139,7 +139,7 @@ def test_an_answer_is_bounded_and_says_how_to_ask_for_less(
     assert chosen["interval_s"] == 1800
 
 
-def test_more_labels_than_bars_are_allowed_is_a_bad_request_too(
+def test_more_labels_than_the_allowed_bars_are_a_bad_request_too(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
@@ -205,7 +205,7 @@ def test_no_bytes_after_the_question_mark_make_the_server_fail(filmed: Place, ra
         ("counts?interval=60&from=2024-05-01&to=2031-01-01", None, ["21600"]),
     ],
 )
-def test_a_program_is_told_the_values_that_would_do(
+def test_a_program_gets_the_list_of_valid_values(
     filmed: Place, query: str, value: str | None, instead: list[str] | None
 ) -> None:
     client = filmed.app().test_client()

@@ -51,7 +51,9 @@ def round_a_change(draw: st.DrawFn) -> tuple[str, int, int]:
     st.sampled_from([900, 1800, 3600, 5400, 7200, 21_600, 86_400, 2 * 86_400, 7 * 86_400]),
 )
 @settings(max_examples=examples(300))
-def test_bars_of_many_starts_are_those_of_each(place: tuple[str, int, int], interval_s: int) -> None:
+def test_bars_computed_for_many_starts_match_those_computed_one_by_one(
+    place: tuple[str, int, int], interval_s: int
+) -> None:
     name, from_ms, to_ms = place
     bars = Bars(interval_s, zone_of(name))
     found = spans(zone_of(name), from_ms, to_ms)
@@ -78,7 +80,7 @@ def collecting() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("collecting")
-def test_an_answer_of_a_year_does_not_make_the_server_look_for_garbage() -> None:
+def test_an_answer_for_a_year_triggers_no_garbage_collection() -> None:
     look_for_garbage_seldom()
     assert gc.get_freeze_count() > 0
     before = [generation["collections"] for generation in gc.get_stats()]

@@ -78,7 +78,7 @@ def minutes_of(parts: list[Any]) -> list[int]:
     return [(part["start_ms"] - START_MS) // MINUTE_MS for part in parts]
 
 
-def test_the_mean_is_that_of_the_twenty_minutes_that_show_something(dark: Place) -> None:
+def test_the_mean_is_that_of_the_twenty_visible_minutes(dark: Place) -> None:
     whole = ask(dark, "counts?interval=1800&timezone=UTC")
     assert [total["mean_per_frame"] for total in whole["totals"]] == [1.0]
     assert [(part["frames"], part["covered_s"]) for part in whole["coverage"]] == [(6000, 1200.0)]
@@ -91,7 +91,7 @@ def test_the_mean_is_that_of_the_twenty_minutes_that_show_something(dark: Place)
     assert summary["shows_nothing"] == [{"reason": "black", "frames": 1500, "covered_s": 300.0}]
 
 
-def test_a_black_minute_has_no_number_and_says_why(dark: Place) -> None:
+def test_a_black_minute_has_no_number_and_gives_the_reason(dark: Place) -> None:
     chart = ask(dark, "counts?interval=60&timezone=UTC")
     assert minutes_of(chart["shows_nothing"]) == [10, 11, 12, 13, 14]
     assert set(minutes_of(chart["coverage"])) == {*range(25)} - {10, 11, 12, 13, 14}
@@ -102,7 +102,7 @@ def test_a_black_minute_has_no_number_and_says_why(dark: Place) -> None:
     assert gap["reasons"][0]["words"] == "1,500 frames are black: there is nothing to count."
 
 
-def test_an_export_says_it_in_its_rows(dark: Place) -> None:
+def test_an_export_marks_blank_footage_in_its_rows(dark: Place) -> None:
     answer = dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=300&timezone=UTC")
     rows = rows_of(answer.data)
     assert [row["coverage"] for row in rows] == ["footage"] * 2 + ["shows nothing"] + ["footage"] * 2
@@ -118,7 +118,7 @@ def test_an_export_says_it_in_its_rows(dark: Place) -> None:
     assert [row["frames_analysed"] for row in whole] == ["6000"]
 
 
-def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
+def test_a_frozen_picture_is_not_counted_as_traffic(place: Place) -> None:
     film(place, frozen=(2, 4), minutes=6)
     chart = ask(place, "counts?interval=60&timezone=UTC")
     assert minutes_of(chart["buckets"]) == [0, 1, 4, 5]
@@ -153,7 +153,7 @@ def check_unknown(place: Place, from_ms: int, to_ms: int, why: str) -> None:
         assert (objects["objects"], objects["objects_missing"], objects["tracks"]) == (None, why, [])
 
 
-def test_a_range_that_shows_nothing_has_no_number_in_any_answer(place: Place) -> None:
+def test_a_blank_range_has_no_number_in_any_answer(place: Place) -> None:
     film(place, black=(0, 6), minutes=12)
     check_unknown(place, START_MS, START_MS + 6 * MINUTE_MS, "shows_nothing")
 
@@ -170,14 +170,14 @@ def test_a_range_without_counted_frames_has_no_number_in_any_answer(
     check_unknown(place, from_ms, from_ms + MINUTE_MS, why)
 
 
-def test_before_anything_is_counted_no_number_is_known(place: Place) -> None:
+def test_no_number_is_known_before_anything_is_counted(place: Place) -> None:
     for total in (ask(place, "summary")["total"], *ask(place, "counts")["together"]):
         assert [total[name] for name in NUMBERS] == [None] * len(NUMBERS)
         assert total["objects_missing"] == "no_footage"
     assert ask(place, "frames")["missing"] == ask(place, "objects")["objects_missing"] == "no_footage"
 
 
-def test_what_waits_before_anything_is_counted_is_not_analysed(place: Place) -> None:
+def test_footage_pending_before_the_first_count_is_reported_as_not_analysed(place: Place) -> None:
     lines = make_lines("park", frames=300, step_ms=200, start_ms=START_MS, seed=9)
     put_manifest(place, lines[0], lines[-1], "Park", frames=300)
     totals = [ask(place, "summary")["total"], *ask(place, "counts")["together"]]
@@ -185,20 +185,20 @@ def test_what_waits_before_anything_is_counted_is_not_analysed(place: Place) -> 
     assert ask(place, "frames")["missing"] == ask(place, "objects")["objects_missing"] == "not_analysed"
 
 
-def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:
+def test_a_blank_hour_of_the_week_is_named(place: Place) -> None:
     film(place, black=(0, 6), minutes=6)
     week = ask(place, "heatmap?timezone=UTC")
     assert (week["cells"], week["not_analysed"]) == ([], [])
     assert week["shows_nothing"] == [{"weekday": 3, "hour": 8}]
 
 
-def test_the_status_says_how_much_shows_nothing_and_nothing_is_behind(dark: Place) -> None:
+def test_the_status_shows_how_much_is_blank_and_nothing_is_behind(dark: Place) -> None:
     (park,) = ask(dark, "status")["sources"]
     assert (park["detected"], park["counted"], park["indexed"]) == (7500, 7500, 7500)
     assert park["shows_nothing_s"] == {"black": 300.0}
 
 
-def test_footage_that_an_earlier_version_analysed_is_not_looked_at(place: Place) -> None:
+def test_footage_analysed_by_an_earlier_version_is_reported_as_not_checked(place: Place) -> None:
     film(place, minutes=2, measured=False)
     chart = ask(place, "counts?interval=60&timezone=UTC")
     assert (chart["shows_nothing"], chart["frames_not_looked_at"], chart["frames"]) == ([], 600, 600)
@@ -221,7 +221,7 @@ def test_the_proof_of_a_partly_frozen_bar_lists_as_many_frames_as_it_counts(plac
     assert not [time_ms for time_ms in times_ms if time_ms in frozen]
 
 
-def test_a_short_clip_that_shows_nothing_in_part_says_so_whatever_the_interval(place: Place) -> None:
+def test_a_partly_blank_short_clip_says_so_at_any_interval(place: Place) -> None:
     film(place, minutes=2, black=(1, 2))
     chart = ask(place, "counts?metric=auto")
     assert (chart["interval_s"], minutes_of(chart["shows_nothing"])) == (60, [1])

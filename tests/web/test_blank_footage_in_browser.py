@@ -63,7 +63,7 @@ def _add(counts: list[IntervalCount], coverage: list[Coverage], source: str, bla
             )
 
 
-def test_the_chart_says_what_shows_nothing_and_why(
+def test_the_chart_marks_blank_footage_with_the_reason(
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     film(place)
@@ -88,7 +88,7 @@ def test_the_chart_says_what_shows_nothing_and_why(
     expect(rows).to_have_text(["shows nothing (black)", "shows nothing (frozen)"])
 
 
-def test_a_range_that_shows_nothing_has_no_number(place: Place, visit: Visits) -> None:
+def test_a_blank_range_has_no_number(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(QUERY.replace("08:00Z", "08:10Z").replace("08:25Z", "08:15Z"))
     expect(page.locator("#headline, #sentence").first).to_contain_text("shows nothing (black)")
@@ -96,7 +96,7 @@ def test_a_range_that_shows_nothing_has_no_number(place: Place, visit: Visits) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [390, 1440])
-def test_pictures_of_it(
+def test_blank_footage_is_pictured_at_every_width_and_in_every_colour_scheme(
     place: Place, visit: Visits, picture: Callable[..., None], width_px: int, scheme: Any
 ) -> None:
     film(place, gate=BLACK, yard=range(BARS))

@@ -20,7 +20,7 @@ BOOKS = "#books-page[data-state=ready]"
 NAME = "Gate <img src=x onerror=alert(1)>"
 
 
-def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
+def test_unreadable_books_say_so_and_appear_as_soon_as_they_can_be_read(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     publish_lines(place, make_lines("gate", frames=12))
@@ -41,7 +41,9 @@ def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
     expect(page.locator("#books tbody tr")).to_have_count(1)
 
 
-def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(place: Place, visit: Visits) -> None:
+def test_the_books_page_also_reports_an_index_outage_and_keeps_its_numbers(
+    place: Place, visit: Visits
+) -> None:
     publish_lines(place, make_lines("gate", frames=12))
     page = visit(place).open("books", wait_for=BOOKS)
     place.go_away()
@@ -52,7 +54,7 @@ def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(place: P
 
 
 @pytest.mark.thorough
-def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click_away(
+def test_of_many_sources_eight_lines_are_shown_and_the_rest_is_a_click_away(
     place: Place, visit: Visits
 ) -> None:
     for number in range(12):
@@ -71,7 +73,7 @@ def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click
     expect(rest.locator("li").last).to_be_visible()
 
 
-def test_a_line_that_names_a_command_leads_those_who_may_to_the_page_that_does_the_same(
+def test_a_line_that_names_a_command_links_permitted_users_to_the_page_that_does_the_same(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     lines = make_lines("gate", frames=12)

@@ -36,7 +36,7 @@ def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(place: Pl
 
 
 @pytest.mark.thorough
-def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
+def test_without_an_earlier_zoom_zooming_out_shows_as_much_again_on_each_side(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=100, interval_s=60)
@@ -52,7 +52,9 @@ def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
 
 
 @pytest.mark.thorough
-def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(place: Place, visit: Visits) -> None:
+def test_two_clicks_at_human_speed_open_the_bar_and_leave_the_range_unchanged(
+    place: Place, visit: Visits
+) -> None:
     place.film({"car": 6}, intervals=24, interval_s=5)
     window = visit(place)
     page = window.open("?interval=5&from=2024-05-01T08:00:30Z&to=2024-05-01T08:01:00Z")
@@ -69,7 +71,7 @@ def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(place: Pla
     assert page.evaluate("history.length") == before + 1
 
 
-def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(place: Place, visit: Visits) -> None:
+def test_a_gap_is_described_as_one_and_not_by_its_neighbours_numbers(place: Place, visit: Visits) -> None:
     place.film(
         {"person": 6}, name="Town hall B", intervals=10, interval_s=60, filmed=lambda n: not 4 <= n < 7
     )
@@ -95,7 +97,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(place: Place, v
 
 
 @pytest.mark.thorough
-def test_a_finger_meets_the_nearest_bar_with_something_in_it(place: Place, visit: Visits) -> None:
+def test_a_tap_selects_the_nearest_bar_that_is_not_empty(place: Place, visit: Visits) -> None:
     place.film({"car": 9}, intervals=1, interval_s=60)
     place.film({"car": 9}, start_ms=START_MS + 7_200_000, intervals=1, interval_s=60, source="other")
     window = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -108,7 +110,7 @@ def test_a_finger_meets_the_nearest_bar_with_something_in_it(place: Place, visit
 
 
 @pytest.mark.thorough
-def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut(
+def test_bars_are_as_wide_as_their_days_and_the_axis_mentions_partial_ones(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=24 * 17, interval_s=HOUR_S)

@@ -47,7 +47,7 @@ def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(place: Place, 
     expect(page.locator("#view-lines")).to_have_attribute("aria-pressed", "true")
 
 
-def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
+def test_objects_that_were_not_tracked_are_not_measured_and_the_page_says_why(
     place: Place, visit: Visits
 ) -> None:
     publish_minutes(place, [(0, 6.0, 2), (1, 6.0, 3), (2, 1.0, None), (3, 6.0, 0)])
@@ -84,7 +84,7 @@ def publish_minutes(place: Place, minutes: list[tuple[int, float | None, int | N
     place.publish(counts, coverage, interval_s=60, model="m")
 
 
-def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(place: Place, visit: Visits) -> None:
+def test_days_follow_the_time_zone_even_when_the_clocks_change(place: Place, visit: Visits) -> None:
     # 30 March 2024, 00:00 in Berlin; in the night to the 31st its clocks go forward.
     place.film({"car": 6}, start_ms=1_711_753_200_000, intervals=71, interval_s=HOUR_S)
     window = visit(place)
@@ -103,7 +103,7 @@ def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(place: Plac
     assert page.locator("#timezone").evaluate("(input) => input.validationMessage")
 
 
-def test_any_multiple_of_the_stored_interval_can_be_asked_for(place: Place, visit: Visits) -> None:
+def test_any_multiple_of_the_stored_interval_can_be_chosen(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=60, interval_s=60)
     window = visit(place)
     page = window.open()
@@ -117,7 +117,7 @@ def test_any_multiple_of_the_stored_interval_can_be_asked_for(place: Place, visi
     assert len(window.chart_values()["car"]) == 9
 
 
-def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Visits) -> None:
+def test_presets_count_back_from_the_end_of_the_footage(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24 * 10, interval_s=HOUR_S)
     window = visit(place)
     page = window.open()
@@ -132,7 +132,7 @@ def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Vis
     expect(named.filter(has_text="30 days")).to_have_count(0)  # there are only ten
 
 
-def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_numbers(
+def test_a_week_earlier_is_shown_beside_the_same_weekdays_with_the_difference_in_numbers(
     place: Place, visit: Visits
 ) -> None:
     records, _ = place.film({"car": 6, "bus": 2}, intervals=24 * 15, interval_s=HOUR_S)
@@ -194,7 +194,7 @@ def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: V
     expect(page.locator(".key", has_text="the period before: no footage")).to_be_visible()
 
 
-def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
+def test_even_a_tiny_mean_or_difference_is_shown_with_its_digits(
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     shared: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": HOUR_S, "frames": 1_000_000}
@@ -238,7 +238,7 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(place: P
     assert any("Jun 2024" in one for one in ticks), ticks
 
 
-def test_the_range_shown_is_the_one_asked_for_not_whole_bars(place: Place, visit: Visits) -> None:
+def test_the_page_shows_the_requested_range_and_not_whole_bars(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=120, interval_s=5)
     window = visit(place)
     page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
@@ -255,7 +255,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(place: Place,
     )
 
 
-def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(place: Place, visit: Visits) -> None:
+def test_breakdown_week_and_sources_show_what_the_index_has(place: Place, visit: Visits) -> None:
     east = place.film({"car": 6, "bus": 2}, source="east", name="East", intervals=60, interval_s=HOUR_S)
     west = place.film(
         {"car": 3}, source="west", name="West", intervals=20, interval_s=HOUR_S, seed=2, also=east
@@ -323,7 +323,7 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(place: Place, visit:
     expect(remarks).to_have_count(0)
 
 
-def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(place: Place, visit: Visits) -> None:
+def test_overlapping_media_are_marked_at_the_top_and_named_in_a_line(place: Place, visit: Visits) -> None:
     gate = make_lines("gate", frames=60)
     publish_lines(place, gate)
     first_ms, last_ms = gate[0].captured_at_ms, gate[-1].captured_at_ms
@@ -341,7 +341,7 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(place: Plac
 
 
 @pytest.mark.parametrize("locale", ["fr-FR", "ar-EG"])
-def test_numbers_and_dates_are_english_as_the_pages_words_where_the_browser_speaks_another_language(
+def test_numbers_and_dates_are_english_like_the_text_if_the_browsers_language_is_not_supported(
     place: Place, visit: Visits, locale: str
 ) -> None:
     place.film({"car": 60}, intervals=24, interval_s=5)

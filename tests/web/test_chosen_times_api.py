@@ -77,7 +77,7 @@ def query_of(hours: tuple[int, int] | None, weekdays: set[int]) -> str:
     weekdays=st.sets(st.integers(1, 7)),
     interval_s=st.sampled_from([900, 3600, 7200, 86_400, 604_800]),
 )
-def test_the_chart_of_chosen_times_is_a_recount_by_the_clock_on_the_wall(
+def test_a_chart_of_chosen_times_matches_a_recount_by_local_clock(
     quarters: Place, zone: str, around: str, hours: Any, weekdays: set[int], interval_s: int
 ) -> None:
     from_ms = keys.day_start_ms(around)
@@ -110,7 +110,7 @@ def test_the_chart_of_chosen_times_is_a_recount_by_the_clock_on_the_wall(
 
 
 @pytest.mark.thorough
-def test_an_answer_says_which_times_it_has_counted(quarters: Place) -> None:
+def test_an_answer_states_the_times_that_it_counted(quarters: Place) -> None:
     selected = "timezone=Europe/Berlin&from=2024-12-30&to=2025-01-02"
     chart = get(quarters, f"/api/counts?{selected}&interval=900&hours=22:00-06:00&weekdays=2,1")
     assert (chart["hours"], chart["weekdays"]) == ("22:00-06:00", [1, 2])
@@ -129,7 +129,7 @@ def test_an_answer_says_which_times_it_has_counted(quarters: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_an_export_has_rows_of_the_chosen_times_only(quarters: Place) -> None:
+def test_an_export_has_rows_only_of_the_chosen_times(quarters: Place) -> None:
     selected = (
         "timezone=Europe/Berlin&from=2024-12-30&to=2025-01-02&interval=3600&hours=08:00-09:00&weekdays=2,3"
     )
@@ -156,7 +156,7 @@ def filmed(place: Place) -> Place:
 @pytest.mark.parametrize(
     "hours", ["timezone=UTC&hours=08:01-08:03", "timezone=Asia/Kolkata&hours=13:31-13:33"]
 )
-def test_what_proves_a_number_is_of_the_chosen_times(filmed: Place, hours: str) -> None:
+def test_the_proof_of_a_number_covers_only_the_chosen_times(filmed: Place, hours: str) -> None:
     chart = get(filmed, f"/api/counts?{hours}&interval=60")
     inside = range(START_MS + MINUTE_MS, START_MS + 3 * MINUTE_MS)
     page = get(filmed, f"/api/frames?{hours}&limit=100")
@@ -175,7 +175,7 @@ def test_what_proves_a_number_is_of_the_chosen_times(filmed: Place, hours: str) 
     assert all(frame["captured_at_ms"] in inside for frame in evidence)
 
 
-def test_footage_that_is_not_counted_is_told_of_the_chosen_times_only() -> None:
+def test_uncounted_footage_is_reported_only_for_the_chosen_times() -> None:
     media = MediaTimes([], {"m": {"gate": [(START_MS, START_MS + 10 * MINUTE_MS)]}})
     chosen = [(START_MS - MINUTE_MS, START_MS + MINUTE_MS), (START_MS + 9 * MINUTE_MS, START_MS + DAY_MS)]
     range_ms = START_MS, START_MS + DAY_MS
@@ -205,7 +205,7 @@ def test_footage_that_is_not_counted_is_told_of_the_chosen_times_only() -> None:
     ],
 )
 @pytest.mark.parametrize("route", ["counts", "heatmap", "evidence", "frames", "objects", "export"])
-def test_times_that_cannot_be_are_named_with_a_remedy(
+def test_impossible_times_are_named_with_a_remedy(
     quarters: Place, route: str, query: str, parameter: str, said: str
 ) -> None:
     answer = quarters.app().test_client().get(f"/api/v1/{route}?{query}")
@@ -216,7 +216,7 @@ def test_times_that_cannot_be_are_named_with_a_remedy(
     assert "FRAMETALLY" not in problem["detail"] + problem["remedy"]
 
 
-def test_ranges_of_chosen_times_that_touch_are_one() -> None:
+def test_adjacent_ranges_of_chosen_times_are_merged() -> None:
     monday = keys.day_start_ms("2024-05-06")
     times = ChosenTimes(None, (1, 2, 4))
     assert chosen_ranges(times, datetime.UTC, monday, monday + 7 * DAY_MS) == [

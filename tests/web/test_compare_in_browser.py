@@ -43,7 +43,7 @@ def two_models(place: Place) -> Place:
 
 
 @pytest.mark.thorough
-def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
+def test_the_other_sides_line_breaks_at_its_own_gaps_and_continues_over_ours(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
@@ -61,7 +61,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
 
 
 @pytest.mark.thorough
-def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(two_weeks: Place, visit: Visits) -> None:
+def test_the_line_is_drawn_over_our_gap_and_not_over_its_own(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK)
 
@@ -103,7 +103,7 @@ def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(two_weeks: Place, 
 
 
 @pytest.mark.thorough
-def test_the_table_shows_what_lies_in_the_holes_of_each_side(two_weeks: Place, visit: Visits) -> None:
+def test_the_table_shows_what_each_side_has_in_the_others_gaps(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK + "&view=table")
     rows = page.locator("#table-area tbody tr")
@@ -118,7 +118,7 @@ def test_the_table_shows_what_lies_in_the_holes_of_each_side(two_weeks: Place, v
 
 
 @pytest.mark.thorough
-def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_have_filmed(
+def test_differences_by_label_appear_in_words_numbers_and_bars_where_both_sides_filmed(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
@@ -183,7 +183,7 @@ def many_labels(place: Place) -> Place:
     return place
 
 
-def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
+def test_the_total_of_all_labels_stays_at_the_bottom_of_a_scrolling_table(
     many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
@@ -211,7 +211,7 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
 
 
 @pytest.mark.thorough
-def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_them(
+def test_each_difference_and_the_total_are_printed_once_with_nothing_over_them(
     many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
@@ -236,7 +236,7 @@ def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_th
     assert {"detections per 1 min", "Footage"} <= set(first)
 
 
-def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
+def test_two_models_show_the_same_frame_twice_with_the_boxes_of_each(
     two_models: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     window = visit(two_models, viewport={"width": 1440, "height": 900})
@@ -278,9 +278,7 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
 
 
 @pytest.mark.thorough
-def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
-    place: Place, visit: Visits
-) -> None:
+def test_two_weeks_each_show_their_own_frame_even_if_nothing_was_found(place: Place, visit: Visits) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"bus": 3}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
     window = visit(place)
@@ -311,7 +309,7 @@ def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
 
 
 @pytest.mark.thorough
-def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(place: Place, visit: Visits) -> None:
+def test_unavailable_pictures_are_reported_and_requested_again(place: Place, visit: Visits) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"car": 2}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
     window = visit(place)
@@ -330,7 +328,7 @@ def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(place: Place, 
 
 
 @pytest.mark.thorough
-def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(place: Place, visit: Visits) -> None:
+def test_nothing_is_compared_if_no_interval_was_filmed_on_both_sides(place: Place, visit: Visits) -> None:
     publish(place, records(START_MS, [4, None, 5]), records(START_MS - WEEK_MS, [None, 3, None]))
     page = visit(place).open(
         "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:03:00Z&compare=week"

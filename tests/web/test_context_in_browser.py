@@ -47,7 +47,7 @@ def asked_for(window: Visit, route: str) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_three_ticks_are_one_choice(two_weeks: Place, visit: Visits) -> None:
+def test_three_ticks_in_a_row_are_one_choice(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     before, asked = entries(page), asked_for(window, "counts")
@@ -71,7 +71,7 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Visits) -> None:
 
 
 @pytest.mark.thorough
-def test_a_list_is_searched_by_typing_and_ticked_by_keys(two_weeks: Place, visit: Visits) -> None:
+def test_a_list_is_searched_by_typing_and_ticked_with_keys(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     page.locator("#sources-chip").focus()
@@ -106,7 +106,7 @@ def test_a_list_is_searched_by_typing_and_ticked_by_keys(two_weeks: Place, visit
 
 
 @pytest.mark.thorough
-def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(two_weeks: Place, visit: Visits) -> None:
+def test_ticked_items_and_the_focus_stay_while_the_counts_grow(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     window.page.clock.install()
     page = window.open()
@@ -122,7 +122,7 @@ def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(two_weeks: Plac
 
 
 @pytest.mark.thorough
-def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Visits) -> None:
+def test_a_cross_undoes_one_choice(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&metric=peak&source=east")
     page.get_by_role("button", name="All labels").click()
@@ -165,9 +165,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
 
 
 @pytest.mark.thorough
-def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
-    two_weeks: Place, visit: Visits
-) -> None:
+def test_the_calendars_ranges_are_named_and_move_by_their_own_length(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     now = datetime.datetime(2024, 5, 15, 12, tzinfo=datetime.UTC)
     window.page.clock.set_fixed_time(now)
@@ -197,7 +195,7 @@ def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Visits) -> Non
 
 
 @pytest.mark.thorough
-def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Visits) -> None:
+def test_hours_and_weekdays_are_chosen_along_with_the_range(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     before = entries(page)
@@ -216,7 +214,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: V
 
 
 @pytest.mark.thorough
-def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(two_weeks: Place, visit: Visits) -> None:
+def test_both_hours_share_a_row_on_12_hour_clocks(two_weeks: Place, visit: Visits) -> None:
     page = visit(two_weeks, locale="en-US").open()
     page.locator("#hours-chip").click()
     row = page.locator(".hours .field-row")
@@ -228,7 +226,9 @@ def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(two_weeks: Plac
 
 
 @pytest.mark.thorough
-def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(two_weeks: Place, visit: Visits) -> None:
+def test_the_title_and_links_to_other_pages_describe_the_current_view(
+    two_weeks: Place, visit: Visits
+) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&chart=lines")
     expect(page).to_have_title(re.compile("of car · Plaza · 6 . 7 May 2024 · frametally$"))
@@ -241,7 +241,7 @@ def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(two_weeks: P
     expect(other).to_have_attribute("href", re.compile(selected))
 
 
-def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, visit: Visits) -> None:
+def test_an_error_keeps_the_choices_and_offers_valid_ones(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 2, "dog": 1}, interval_s=60)
     window = visit(place)
     page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
@@ -268,7 +268,7 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, 
         pytest.param("de-DE", "Diese Seite kann from=abc nicht lesen.", marks=pytest.mark.thorough),
     ],
 )
-def test_a_value_of_the_address_that_cannot_be_read_is_said_until_something_else_is_chosen(
+def test_an_unreadable_value_in_the_address_is_reported_until_another_choice_is_made(
     place: Place, visit: Visits, locale: str, says: str
 ) -> None:
     place.film({"car": 6, "bus": 2})
@@ -285,7 +285,7 @@ def test_a_value_of_the_address_that_cannot_be_read_is_said_until_something_else
 
 
 @pytest.mark.thorough
-def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(place: Place, visit: Visits) -> None:
+def test_the_offered_button_leaves_a_time_zone_that_cannot_be_shown(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4, interval_s=HOUR_S)
     window = visit(place)
     query = "?metric=peak&timezone=Asia/Kolkata"
@@ -298,7 +298,7 @@ def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(place: Place, visit:
 
 
 @pytest.mark.thorough
-def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Visits) -> None:
+def test_a_bar_outside_the_range_is_dropped(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
     expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z" + REST))
@@ -308,7 +308,7 @@ def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Visits) 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}], ids=["upright", "across"])
-def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
+def test_on_a_phone_the_filters_are_one_line_and_open_from_the_bottom(
     two_weeks: Place, visit: Visits, size: dict[str, int], picture: Callable[..., None]
 ) -> None:
     window = visit(two_weeks, viewport=size, has_touch=True, is_mobile=True)
@@ -329,7 +329,7 @@ def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
 
 
 @pytest.mark.thorough
-def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Visits) -> None:
+def test_one_click_corrects_a_misspelt_label(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?label=pesron&label=car&source=east", wait_for="#dashboard[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("There is no label named 'pesron'.")
@@ -344,7 +344,7 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Visits
 
 
 @pytest.mark.thorough
-def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(two_weeks: Place, visit: Visits) -> None:
+def test_the_metric_suits_the_footage_until_one_is_chosen(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not tracked
@@ -356,7 +356,7 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(two_weeks: Pla
 
 
 @pytest.mark.thorough
-def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
+def test_rush_hours_take_four_clicks_and_bars_divide_them_and_fill_the_chart(
     two_weeks: Place, visit: Visits, picture: Callable[[Any, str], None]
 ) -> None:
     window = visit(two_weeks)
@@ -379,7 +379,7 @@ def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
 
 
 @pytest.mark.thorough
-def test_on_a_phone_the_first_number_and_the_busiest_picture_are_on_the_first_screen_and_the_chart_follows(
+def test_a_phones_first_screen_shows_number_and_busiest_picture_and_the_chart_follows(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True)
@@ -395,7 +395,7 @@ def test_on_a_phone_the_first_number_and_the_busiest_picture_are_on_the_first_sc
 
 
 @pytest.mark.thorough
-def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zone(
+def test_addresses_and_codes_copied_from_the_page_show_the_same_in_every_time_zone(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks, permissions=["clipboard-read", "clipboard-write"])
@@ -486,7 +486,7 @@ def test_after_each_control_the_address_shows_everyone_the_same_table(
 
 
 @pytest.mark.thorough
-def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone(
+def test_without_a_query_the_address_and_the_links_name_the_time_zone(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
@@ -508,7 +508,7 @@ def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone
 
 
 @pytest.mark.thorough
-def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_back(
+def test_what_the_page_chose_by_itself_stays_open_after_reloading_and_going_back(
     two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)

@@ -22,7 +22,7 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z, where the made-up footage 
 
 
 @pytest.mark.thorough
-def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Place) -> None:
+def test_without_data_every_answer_is_empty_and_not_an_error(place: Place) -> None:
     assert get(place, "/api/models") == {"models": []}
     assert get(place, "/api/labels") == {"model": None, "labels": []}
     assert get(place, "/api/sources") == {"model": None, "sources": []}
@@ -53,7 +53,7 @@ def test_an_answer_reads_one_state_of_the_index_in_one_transaction(place: Place,
     assert len(begun) == 1
 
 
-def test_models_come_newest_first_with_their_stored_intervals(place: Place) -> None:
+def test_models_are_listed_newest_first_with_their_stored_intervals(place: Place) -> None:
     place.film({"car": 2}, interval_s=60, model="older")
     place.film({"car": 2}, interval_s=5, model="newer")
     place.film({"car": 2}, interval_s=60, model="newer")
@@ -68,7 +68,7 @@ def test_models_come_newest_first_with_their_stored_intervals(place: Place) -> N
 
 
 @pytest.mark.thorough
-def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> None:
+def test_labels_are_listed_most_frequent_first_and_sources_with_their_range(place: Place) -> None:
     counts, _ = place.film(
         {"bus": 1, "car": 6}, source="a", name="A as written", intervals=24, interval_s=5, frames=10
     )
@@ -94,12 +94,12 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
     ]
 
 
-def test_a_source_that_was_timed_by_its_files_date_says_so(place: Place) -> None:
+def test_a_source_timed_by_file_dates_is_marked(place: Place) -> None:
     place.film({"car": 1}, source="a", time_source="file_time")
     assert get(place, "/api/sources")["sources"][0]["timed_by_file"] is True
 
 
-def test_where_media_of_a_source_overlap_is_said_with_both_of_them(place: Place) -> None:
+def test_overlapping_media_of_a_source_are_both_named(place: Place) -> None:
     place.film({"car": 1}, source="a", intervals=12, interval_s=5)
     [info] = place.store.list(keys.MEDIA)
     first = decode(place.store.get(info.key), MediaManifest)
@@ -130,7 +130,7 @@ def test_where_media_of_a_source_overlap_is_said_with_both_of_them(place: Place)
     assert get(place, "/api/counts?interval=5&to=2024-05-01T08:00:30Z")["overlaps"] == []
 
 
-def test_counts_are_those_of_the_records(place: Place) -> None:
+def test_counts_match_the_records(place: Place) -> None:
     records, coverage = place.film({"bus": 1, "car": 6}, intervals=24, interval_s=5, frames=10)
     answer = get(place, "/api/counts?interval=5")
     assert answer["base_interval_s"] == answer["interval_s"] == 5
@@ -184,7 +184,7 @@ def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place:
         assert bucket["mean_per_frame"] == bucket["detections"] / 120
 
 
-def test_a_mean_is_never_rounded_to_nothing(place: Place) -> None:
+def test_a_mean_is_never_rounded_to_zero(place: Place) -> None:
     where: dict[str, Any] = {"model": "m", "source": "a", "interval_start_ms": START_MS, "interval_s": 86_400}
     where["interval_start_ms"] -= START_MS % 86_400_000
     found = IntervalCount(**where, label="truck", frames=432_000, detections=20, peak=1, evidence=[])
@@ -193,7 +193,7 @@ def test_a_mean_is_never_rounded_to_nothing(place: Place) -> None:
     assert answer["totals"][0]["mean_per_frame"] == answer["buckets"][0]["mean_per_frame"] == 20 / 432_000
 
 
-def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
+def test_zero_objects_and_no_footage_are_told_apart(place: Place) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     place.film({"car": 6}, intervals=6, interval_s=5, filmed=lambda position: position not in (2, 3))
     answer = get(place, "/api/counts?label=zebra&interval=5")
@@ -213,7 +213,7 @@ def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
     assert answer["buckets"] == []
 
 
-def test_labels_and_sources_may_be_named_several_times_or_not_at_all(place: Place) -> None:
+def test_labels_and_sources_may_be_given_several_times_or_not_at_all(place: Place) -> None:
     a = place.film({"car": 4, "bus": 2, "dog": 1}, source="a", seed=1)
     b = place.film({"car": 3}, source="b", seed=2, also=a)
     place.film({"car": 9}, source="c", seed=3, also=(a[0] + b[0], a[1] + b[1]))
@@ -243,14 +243,14 @@ def test_a_time_is_iso_8601_or_milliseconds(place: Place, written: str) -> None:
     assert get(place, f"/api/counts?from={written}")["from_ms"] == START_MS + 30_000
 
 
-def test_a_time_without_an_offset_is_one_of_the_deployments_time_zone(place: Place) -> None:
+def test_a_time_without_an_offset_is_in_the_deployments_time_zone(place: Place) -> None:
     place.film({"car": 6})
     app = place.app(timezone="Europe/Berlin")
     answer = app.test_client().get("/api/counts?from=2024-05-01T10:00:30").json
     assert answer["from_ms"] == START_MS + 30_000
 
 
-def test_from_is_included_and_to_is_not(place: Place) -> None:
+def test_from_is_inclusive_and_to_is_exclusive(place: Place) -> None:
     place.film({"car": 6}, interval_s=5)
     answer = get(place, f"/api/counts?from={START_MS + 5000}&to={START_MS + 15_000}&interval=5")
     assert [one["start_ms"] for one in answer["coverage"]] == [START_MS + 5000, START_MS + 10_000]
@@ -258,7 +258,7 @@ def test_from_is_included_and_to_is_not(place: Place) -> None:
 
 @pytest.mark.thorough
 @given(st.integers(1, 119_999))
-def test_the_two_sides_of_any_cut_sum_to_the_whole(cut_client: FlaskClient, cut_ms: int) -> None:
+def test_the_two_parts_of_any_split_add_up_to_the_whole(cut_client: FlaskClient, cut_ms: int) -> None:
     border = START_MS + cut_ms
     totals = [
         sum(total["detections"] for total in cut_client.get(f"/api/counts?{query}").json["totals"])
@@ -288,7 +288,7 @@ def test_a_query_reads_one_model_and_one_stored_interval(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_a_range_without_footage_is_no_error(place: Place) -> None:
+def test_a_range_without_footage_is_not_an_error(place: Place) -> None:
     place.film({"car": 6})
     for query in ("from=2031-01-01", "to=2011-01-01", "from=2031-01-01&to=2032-01-01"):
         answer = get(place, f"/api/counts?{query}&label=car")
@@ -298,7 +298,7 @@ def test_a_range_without_footage_is_no_error(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_catalogue_has_what_models_labels_and_sources_answer(place: Place) -> None:
+def test_the_catalogue_combines_the_answers_of_models_labels_and_sources(place: Place) -> None:
     place.film({"car": 2}, interval_s=60, model="older", source="gate", name="The gate")
     place.film({"car": 2, "bus": 1}, interval_s=5, model="newer")
     for query in ("", "?model=older"):
@@ -307,7 +307,7 @@ def test_the_catalogue_has_what_models_labels_and_sources_answer(place: Place) -
 
 
 @pytest.mark.thorough
-def test_versions_of_the_api_answer_alike(place: Place) -> None:
+def test_all_versions_of_the_api_answer_alike(place: Place) -> None:
     place.film({"car": 6})
     for route in ("models", "labels", "sources", "catalogue", "counts", "evidence"):
         old, new = get(place, f"/api/{route}"), get(place, f"/api/v1/{route}")

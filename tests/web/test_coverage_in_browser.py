@@ -100,7 +100,7 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
     expect(page.locator("#table-area tbody .remark")).to_have_text(["5% of 1 min filmed"])
 
 
-def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
+def test_objects_seen_too_weakly_or_too_slowly_are_not_shown_as_0(
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     tell_apart(place)
@@ -119,7 +119,7 @@ def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
     expect(page.locator("#objects-note")).to_contain_text("car are unknown: the detector saw them too rarely")
 
 
-def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(place: Place, visit: Visits) -> None:
+def test_hours_of_the_week_and_sources_show_what_was_not_analysed(place: Place, visit: Visits) -> None:
     tell_apart(place)
     window = visit(place)
     two_days = QUERY.replace("05-01T08:07", "05-03T14:00").replace("interval=60", "interval=3600")
@@ -136,9 +136,7 @@ def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(place: Place, 
     expect(page.get_by_text("The footage here is not analysed, so there are no frames.")).to_be_visible()
 
 
-def test_on_a_phone_the_marks_are_there_too(
-    place: Place, visit: Visits, picture: Callable[..., None]
-) -> None:
+def test_a_phone_shows_the_marks_too(place: Place, visit: Visits, picture: Callable[..., None]) -> None:
     tell_apart(place)
     page = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(
         f"{QUERY}&metric=mean_per_frame"

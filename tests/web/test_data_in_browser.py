@@ -30,7 +30,7 @@ def code_of(page: str, name: str) -> str:
 @pytest.mark.thorough
 @pytest.mark.parametrize("logs_in", [False, True])
 @pytest.mark.parametrize(("name", "command"), [("python", [sys.executable, "-"]), ("javascript", ["node"])])
-def test_the_code_on_the_page_runs_as_it_stands_there_or_with_the_token_that_it_asks_for(
+def test_the_code_on_the_page_runs_as_written_or_with_the_token_it_asks_for(
     place: Place, serving: Callable[..., str], name: str, command: list[str], logs_in: bool
 ) -> None:
     if not shutil.which(command[0]):
@@ -59,7 +59,7 @@ def test_the_code_on_the_page_runs_as_it_stands_there_or_with_the_token_that_it_
 
 
 @pytest.mark.thorough
-def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_breaks_it(place: Place) -> None:
+def test_the_page_offers_files_of_the_given_selection_and_nothing_that_breaks_it(place: Place) -> None:
     place.film({"car": 6})
     client = place.app().test_client()
     page = client.get(f"/data?{QUERY}&view=table").text
@@ -74,7 +74,7 @@ def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_break
 
 
 @pytest.mark.thorough
-def test_an_address_without_a_time_zone_gets_that_of_the_browser(place: Place, visit: Visits) -> None:
+def test_an_address_without_a_time_zone_gets_the_browsers(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     page = visit(place).open("data?label=car", wait_for="#code-javascript")
     expect(page).to_have_url(re.compile(r"/data\?label=car&timezone=Europe/Berlin$"))
@@ -83,7 +83,7 @@ def test_an_address_without_a_time_zone_gets_that_of_the_browser(place: Place, v
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
+def test_you_can_try_a_route_on_the_api_page_and_find_your_way_back(
     place: Place, visit: Visits, axe: str, scheme: str
 ) -> None:
     place.film({"car": 6})
@@ -112,7 +112,7 @@ def leave_out_most_routes(route: Route) -> None:
 
 
 @pytest.mark.parametrize("path", first_quick(["docs", "redoc", "api/docs"]))
-def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
+def test_the_api_page_requests_nothing_that_its_policy_forbids(
     place: Place, visit: Visits, path: str
 ) -> None:
     window = visit(place)
@@ -130,7 +130,7 @@ def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
 
 
 @pytest.mark.thorough
-def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
+def test_the_standalone_chart_shows_what_its_address_says_and_links_to_the_dashboard(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6, "bus": 1})
@@ -148,7 +148,7 @@ def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
 
 
 @pytest.mark.thorough
-def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(place: Place, visit: Visits) -> None:
+def test_the_dashboard_copies_the_code_that_embeds_the_chart(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place, permissions=["clipboard-read", "clipboard-write"])
     page = window.open("?interval=5&label=car")
@@ -164,7 +164,7 @@ def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(place: Place, 
 
 
 @pytest.mark.thorough
-def test_on_paper_no_line_of_code_ends_at_the_edge(place: Place, visit: Visits) -> None:
+def test_printed_code_is_never_cut_off_at_the_edge(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     page = visit(place, viewport={"width": 703, "height": 1031}).open("data", wait_for="#code-python")
     page.emulate_media(media="print")

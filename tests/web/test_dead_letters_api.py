@@ -29,7 +29,7 @@ def spoiled(place: Place) -> Place:
     return place
 
 
-def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoiled: Place) -> None:
+def test_each_letter_has_its_picture_reason_and_remedy_newest_first(spoiled: Place) -> None:
     answer = get(spoiled, "dead-letters")
     assert (answer["model"], answer["dead_letters_left_out"]) == (MODEL, 0)
     oversized, checksum, malformed = answer["dead_letters"]
@@ -44,14 +44,14 @@ def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoi
     assert malformed["command"] == f"frametally dead-letters drop {malformed['id']}"
 
 
-def test_they_are_named_as_the_command_line_names_them(spoiled: Place) -> None:
+def test_letters_have_the_same_ids_as_on_the_command_line(spoiled: Place) -> None:
     from frametally.segments.dead_letters import list_dead_letters
 
     known = {one.id: one.letter.reason for one in list_dead_letters(spoiled.store)}
     assert {one["id"] for one in get(spoiled, "dead-letters")["dead_letters"]} == set(known)
 
 
-def test_one_cause_can_be_asked_for_and_what_is_left_out_is_said(spoiled: Place) -> None:
+def test_letters_can_be_filtered_by_cause_and_the_number_left_out_is_shown(spoiled: Place) -> None:
     assert [one["cause"] for one in get(spoiled, "dead-letters?cause=checksum")["dead_letters"]] == [
         "checksum"
     ]
@@ -59,7 +59,7 @@ def test_one_cause_can_be_asked_for_and_what_is_left_out_is_said(spoiled: Place)
     assert (len(some["dead_letters"]), some["dead_letters_left_out"]) == (1, 2)
 
 
-def test_what_was_detected_since_and_what_is_forgotten_is_not_told(spoiled: Place) -> None:
+def test_frames_detected_since_or_forgotten_are_not_listed(spoiled: Place) -> None:
     later = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
     publish_lines(spoiled, [*make_lines("gate", frames=12), later[0]])
     stone = Tombstone(
@@ -74,7 +74,7 @@ def test_what_was_detected_since_and_what_is_forgotten_is_not_told(spoiled: Plac
     assert [one["cause"] for one in get(spoiled, "dead-letters")["dead_letters"]] == ["malformed"]
 
 
-def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -> None:
+def test_a_letter_whose_segment_is_unreadable_is_described_by_its_cause(spoiled: Place) -> None:
     client = spoiled.app(status_s=3600).test_client()
     assert client.get("/api/v1/status").status_code == 200
     for info in list(spoiled.store.list(keys.METADATA)):
@@ -86,7 +86,7 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
 
 
 @pytest.mark.thorough
-def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
+def test_an_empty_store_has_no_dead_letters(place: Place) -> None:
     assert get(place, "dead-letters") == {
         "model": None,
         "causes": [],
@@ -95,7 +95,7 @@ def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
     }
 
 
-def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:
+def test_all_frames_may_be_dead_letters_and_none_counted(place: Place) -> None:
     lost = "no object 'images/x' in file:///srv/footage/store"
     put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])
     reasons = [one["reason"] for one in get(place, "dead-letters")["dead_letters"]]

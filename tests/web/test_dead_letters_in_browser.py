@@ -40,7 +40,7 @@ def spoiled(place: Place) -> Place:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_stands_under_its_reason_with_its_picture_and_is_dropped_by_its_button(
+def test_each_letter_is_listed_under_its_reason_with_its_picture_and_a_button_drops_it(
     spoiled: Place,
     visit: Visits,
     picture: Callable[[Page, str], None],
@@ -91,7 +91,7 @@ def url(spoiled: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     spoiled.access.close()
 
 
-def test_a_viewer_sees_them_and_is_told_whom_to_ask(spoiled: Place, visit: Visits, url: str) -> None:
+def test_a_viewer_sees_the_letters_and_whom_to_ask(spoiled: Place, visit: Visits, url: str) -> None:
     page = visit(spoiled, url=url).page
     page.goto(f"{url}/sign-in?next=/dead-letters")
     page.locator("#name").fill("lukas")

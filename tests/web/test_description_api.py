@@ -73,7 +73,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 @pytest.mark.parametrize(("path", "method"), [(f"/{one.path}", one.method) for one in ENDPOINTS])
 @settings(max_examples=examples(10), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_every_answer_is_what_the_description_says(
+def test_every_answer_matches_the_description(
     described: Any, path: str, method: str, data: st.DataObject
 ) -> None:
     case = data.draw(described[path][method].as_strategy())
@@ -89,7 +89,7 @@ def test_the_description_is_openapi_3_1(tmp_path: Path) -> None:
     validator_for(definitions.OPENAPI_31).validate(document)
 
 
-def test_every_route_and_every_parameter_is_described_and_nothing_else(place: Place) -> None:
+def test_exactly_the_existing_routes_and_parameters_are_described(place: Place) -> None:
     routes = {
         rule.rule.removeprefix("/api/v1").replace("<", "{").replace(">", "}")
         for rule in place.app().url_map.iter_rules()
@@ -110,7 +110,7 @@ def test_every_route_and_every_parameter_is_described_and_nothing_else(place: Pl
         assert f"{endpoint.method} {endpoint.address}" in page.text  # also without JavaScript
 
 
-def test_every_native_route_is_described_by_its_methods_and_nothing_else(place: Place) -> None:
+def test_exactly_the_methods_of_every_native_route_are_described(place: Place) -> None:
     def place_of(path: str) -> str:
         return re.sub(r"\{\w+\}", "{}", re.sub("^/api/(v1/)?", "/api/v1/", path))
 
@@ -142,7 +142,7 @@ def test_every_field_and_every_parameter_is_explained() -> None:
 
 
 @pytest.mark.thorough
-def test_each_example_of_the_manual_is_an_answer_of_its_route() -> None:
+def test_each_example_in_the_manual_is_an_answer_of_its_route() -> None:
     shown = json.loads(json.dumps(openapi.examples()))
     for endpoint in ALL_ENDPOINTS:
         if endpoint.answer is not None:
@@ -151,14 +151,14 @@ def test_each_example_of_the_manual_is_an_answer_of_its_route() -> None:
             assert shown[endpoint.name] == fields, f"{endpoint.name}: docs/api.md is of other fields"
 
 
-def test_a_page_has_as_many_entries_as_its_limit_is_described_with() -> None:
+def test_a_pages_number_of_entries_matches_the_description_of_its_limit() -> None:
     limits = [one for endpoint in ALL_ENDPOINTS for one in endpoint.parameters if one.name == "limit"]
     assert len({limit.description for limit in limits}) > 5
     for limit in limits:
         assert limit.description.endswith(f"default: {limit.read(MultiDict())}.")
 
 
-def test_every_error_is_explained_where_its_type_points(place: Place) -> None:
+def test_every_error_type_links_to_its_explanation(place: Place) -> None:
     client = place.app().test_client()
     page = client.get("/api/docs").text
     for answer in (
@@ -175,7 +175,7 @@ def test_every_error_is_explained_where_its_type_points(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_manual_speaks_of_every_route_and_every_field() -> None:
+def test_the_manual_covers_every_route_and_every_field() -> None:
     manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     for endpoint in ALL_ENDPOINTS:
         assert f"`{endpoint.path}`" in manual
@@ -197,7 +197,7 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_a_release_has_the_documents_of_the_api_as_files(tmp_path: Path) -> None:
+def test_a_release_contains_the_api_documents_as_files(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(ROOT / "docs" / "api_files.py"), str(tmp_path)], check=True)
     of_files = {path.name: json.loads(path.read_text("utf-8")) for path in tmp_path.iterdir()}
     assert of_files == {
@@ -246,7 +246,7 @@ def test_the_postman_collection_has_every_route_that_a_run_can_try() -> None:
     assert collection["item"][-1]["request"]["method"] == "DELETE"
 
 
-def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place, serving: Serving) -> None:
+def test_a_downloaded_collection_calls_the_server_it_came_from(place: Place, serving: Serving) -> None:
     url = serving(place.app())
     collection = urllib3.request("GET", f"{url}/api/postman.json").json()
     values = {one["key"]: one["value"] for one in collection["variable"]}
@@ -288,7 +288,7 @@ def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path, command
     assert "0 failures" in done.stdout
 
 
-def test_each_table_of_refusals_in_the_manual_has_the_statuses_of_the_description() -> None:
+def test_each_refusal_table_in_the_manual_has_the_statuses_of_the_description() -> None:
     manual = (ROOT / "docs" / "api.md").read_text("utf-8")
     endpoints = {f"`{one.method} {one.address}`": one for one in ALL_ENDPOINTS}
     compared = 0

@@ -29,7 +29,9 @@ def labels_of(body: dict[str, Any]) -> list[tuple[str, float | None, float | Non
 
 
 @pytest.mark.thorough
-def test_only_what_both_weeks_have_filmed_is_compared_and_the_holes_of_each_are_told(place: Place) -> None:
+def test_only_intervals_filmed_in_both_weeks_are_compared_and_the_gaps_of_each_are_reported(
+    place: Place,
+) -> None:
     publish(
         place,
         records(START_MS, [4, None, 7, 0, 5]),
@@ -53,7 +55,7 @@ def test_only_what_both_weeks_have_filmed_is_compared_and_the_holes_of_each_are_
     assert (first["end_ms"], first["source"]) == (START_MS + MINUTE_MS, "gate")
 
 
-def test_each_source_is_compared_with_itself_so_that_one_more_camera_is_no_difference(place: Place) -> None:
+def test_each_source_is_compared_with_itself_so_an_added_camera_is_not_a_difference(place: Place) -> None:
     publish(
         place,
         records(START_MS, [4, 4]),
@@ -68,7 +70,7 @@ def test_each_source_is_compared_with_itself_so_that_one_more_camera_is_no_diffe
     assert [one["source"] for one in of_yard["most"]] == [None, None]
 
 
-def test_two_models_differ_where_one_has_found_a_label_that_the_other_never_has(place: Place) -> None:
+def test_two_models_differ_if_one_found_a_label_that_the_other_never_found(place: Place) -> None:
     publish(place, records(START_MS, [4, 0, 2]))
     publish(
         place,
@@ -86,7 +88,7 @@ def test_two_models_differ_where_one_has_found_a_label_that_the_other_never_has(
     assert labels_of(ask(place, f"{RANGE}&model=m&label=bus&compare=model:other")) == [("bus", 0, 3)]
 
 
-def test_what_is_not_known_of_a_side_is_no_difference(place: Place) -> None:
+def test_an_unknown_value_on_one_side_is_not_a_difference(place: Place) -> None:
     gate = make_lines("gate", frames=24)
     publish_lines(place, gate)  # objects were not tracked
     body = ask(place, "interval=60&metric=objects&compare=previous")
@@ -95,7 +97,7 @@ def test_what_is_not_known_of_a_side_is_no_difference(place: Place) -> None:
     assert most_apart(pairs, ["value"]) == pairs[1:]
 
 
-def test_no_more_are_told_than_are_asked_for_and_what_cannot_be_compared_is_named(place: Place) -> None:
+def test_the_limit_applies_to_differences_and_an_impossible_comparison_is_named(place: Place) -> None:
     publish(place, records(START_MS, [4, 3, 2]), records(START_MS - WEEK_MS, [0, 0, 0]))
     body = ask(place, f"{RANGE}&compare=week&limit=2")
     assert ([one["value"] for one in body["most"]], body["differing"]) == ([4, 3], 3)
@@ -111,7 +113,7 @@ def test_a_misspelt_source_to_compare_with_is_refused_with_similar_names(place: 
     assert refused["remedy"] == "Did you mean yard?"
 
 
-def test_before_there_are_counts_nothing_is_compared(place: Place) -> None:
+def test_nothing_is_compared_before_there_are_counts(place: Place) -> None:
     body = ask(place, "compare=week")
     assert (body["model"], body["base_interval_s"], body["most"], body["labels"]) == (None, None, [], [])
     publish(place, records(START_MS, [4]))

@@ -43,7 +43,7 @@ def check_headers(headers: object, *, referrer: str = "no-referrer") -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("away", [False, True])
-def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: bool) -> None:
+def test_every_route_sends_the_headers_with_any_answer(place: Place, away: bool) -> None:
     place.film({"car": 3})
     app = place.app()
     if away:
@@ -73,7 +73,7 @@ def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: boo
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("route", API_ROUTES)
-def test_an_index_that_is_away_is_a_503_that_says_to_try_again(place: Place, route: str) -> None:
+def test_an_unavailable_index_is_a_503_that_says_to_try_again(place: Place, route: str) -> None:
     place.film({"car": 3})
     place.index.error = Retryable(f"{INSIDE}: connection refused")
     client = place.app().test_client()
@@ -89,7 +89,7 @@ def test_an_index_that_is_away_is_a_503_that_says_to_try_again(place: Place, rou
     assert client.get(f"/api/{route}").status_code == 200
 
 
-def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -> None:
+def test_an_unavailable_store_costs_the_frames_but_not_the_chart(place: Place) -> None:
     class Away:
         url = "s3://frames"
 
@@ -109,7 +109,7 @@ def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -
 
 
 @pytest.mark.parametrize("error", [RuntimeError(INSIDE), KeyError(INSIDE)])
-def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
+def test_an_unknown_error_is_a_500_whose_details_are_only_in_the_log(
     place: Place, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.index.error = error
@@ -128,7 +128,7 @@ def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
 @pytest.mark.thorough
 @pytest.mark.parametrize("error_type", [FrametallyError, Misconfigured, Poison])
 @pytest.mark.parametrize("route", ["/healthz", *(f"/api/{route}" for route in API_ROUTES)])
-def test_what_a_person_has_to_mend_is_a_503_with_its_line(
+def test_an_error_that_a_person_must_mend_is_a_503_with_its_line(
     place: Place, route: str, error_type: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     line = "count index x.sqlite is damaged; move it away"
@@ -142,7 +142,7 @@ def test_what_a_person_has_to_mend_is_a_503_with_its_line(
     assert "Traceback" not in caplog.text
 
 
-def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
+def test_an_index_overwritten_while_in_use_is_a_503_that_names_it(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.film({"car": 3}, intervals=300)
@@ -177,16 +177,14 @@ def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
         ("images/gate/2024-05-01/x.jpg is no JPEG", "images/gate/2024-05-01/x.jpg is no JPEG"),
     ],
 )
-def test_a_line_for_a_visitor_names_the_file_and_not_where_it_lies(
-    place: Place, line: str, told: str
-) -> None:
+def test_a_line_for_a_visitor_names_the_file_without_its_folder(place: Place, line: str, told: str) -> None:
     place.index.error = Misconfigured(line)
     answer = place.app().test_client().get("/api/v1/counts")
     assert answer.json is not None
     assert answer.json["detail"] == as_sentence(told)
 
 
-def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Place) -> None:
+def test_an_unknown_api_address_is_a_404_in_json_and_an_unknown_page_is_a_404_page(place: Place) -> None:
     client = place.app().test_client()
     answer = client.get("/api/v2/counts")
     assert answer.status_code == 404
@@ -198,7 +196,7 @@ def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Pl
     assert "There is no page here" in page.text
 
 
-def test_a_server_that_is_away_is_a_page_for_people_and_a_document_for_programs(place: Place) -> None:
+def test_an_unavailable_server_is_a_page_for_people_and_a_document_for_programs(place: Place) -> None:
     place.film({"car": 3})
     place.index.error = Retryable("the count index cannot be reached")
     address = "/history?from=2024-05-01&to=2024-05-02"
@@ -210,7 +208,7 @@ def test_a_server_that_is_away_is_a_page_for_people_and_a_document_for_programs(
     assert (document.status_code, document.mimetype) == (503, "application/problem+json")
 
 
-def test_where_the_page_of_an_error_fails_as_well_people_get_its_document(place: Place) -> None:
+def test_if_the_error_page_fails_too_people_get_its_document(place: Place) -> None:
     app = place.app()
 
     @app.context_processor
@@ -229,7 +227,7 @@ def test_where_the_page_of_an_error_fails_as_well_people_get_its_document(place:
 
 
 @pytest.mark.thorough
-def test_the_api_only_reads(place: Place) -> None:
+def test_the_api_is_read_only(place: Place) -> None:
     client = place.app().test_client()
     for route in API_ROUTES:
         answer = client.post(f"/api/{route}")
@@ -238,7 +236,7 @@ def test_the_api_only_reads(place: Place) -> None:
         assert "GET" in answer.headers["Allow"]
 
 
-def test_health_is_that_of_the_index(place: Place) -> None:
+def test_health_reflects_the_index(place: Place) -> None:
     client = place.app().test_client()
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
@@ -257,7 +255,7 @@ class AwayBook(AccessBook):
         return super().is_empty()
 
 
-def test_health_is_not_good_while_nobody_can_be_admitted(place: Place) -> None:
+def test_health_fails_while_nobody_can_be_admitted(place: Place) -> None:
     with closing(AwayBook(place.settings.catalogue_url)) as book:
         place.access = book
         client = place.app().test_client()
@@ -271,7 +269,7 @@ def test_health_is_not_good_while_nobody_can_be_admitted(place: Place) -> None:
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "\"' onload=x", "two\nlines", "日本 ☃", "a&b=c#d"]
 )
-def test_a_hostile_name_travels_through_the_api_unharmed(place: Place, name: str) -> None:
+def test_a_hostile_name_passes_through_the_api_unchanged(place: Place, name: str) -> None:
     place.film({name: 3})
     client = place.app().test_client()
     answer = client.get("/api/counts", query_string={"label": name})
@@ -283,7 +281,7 @@ def test_a_hostile_name_travels_through_the_api_unharmed(place: Place, name: str
     assert frames["frames"][0]["label"] == name
 
 
-def test_an_address_puts_no_markup_into_the_page(place: Place) -> None:
+def test_an_address_cannot_inject_markup_into_the_page(place: Place) -> None:
     client = place.app().test_client()
     hostile = client.get("/", query_string={"label": "<script>alert(1)</script>"})
     assert hostile.text.count("<script") == client.get("/").text.count("<script")
@@ -292,7 +290,7 @@ def test_an_address_puts_no_markup_into_the_page(place: Place) -> None:
     assert "style=" not in hostile.text
 
 
-def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place) -> None:
+def test_a_byte_range_beyond_the_file_is_reported_as_such_and_not_as_a_method(place: Place) -> None:
     logo = (load_assets() or {})["logo.svg"].file
     answer = place.app().test_client().get(f"/static/{logo}", headers={"Range": "bytes=99999999-"})
     assert answer.status_code == 416
@@ -305,7 +303,7 @@ def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place)
 @pytest.mark.parametrize(
     "route", ["/", "/healthz", "/api/v1/sources", "/api/frames/x", "/nowhere", "/static/x"]
 )
-def test_a_name_that_is_not_the_dashboards_gets_nothing(place: Place, route: str) -> None:
+def test_a_host_name_other_than_the_dashboards_gets_nothing(place: Place, route: str) -> None:
     place.film({"car": 3})
     client = place.app().test_client()
     for host in (
@@ -332,7 +330,7 @@ def test_a_name_that_is_not_the_dashboards_gets_nothing(place: Place, route: str
 
 
 @pytest.mark.thorough
-def test_the_dashboards_own_names_are_answered(place: Place) -> None:
+def test_the_dashboard_answers_to_its_own_names(place: Place) -> None:
     def statuses(hosts: list[str], **settings: object) -> set[int]:
         client = place.app(**settings).test_client()
         return {client.get("/healthz", headers={"Host": host}).status_code for host in hosts}
@@ -358,7 +356,7 @@ AWAY: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("part", AWAY)
-def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
+def test_a_503_names_the_unavailable_part_but_not_where_it_runs(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -373,7 +371,7 @@ def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
     assert copy.copy(away.value).part == away.value.part
 
 
-def test_without_the_database_of_accounts_every_page_and_route_names_its_server(place: Place) -> None:
+def test_every_page_and_route_names_the_unavailable_database_of_accounts(place: Place) -> None:
     with pytest.raises(Retryable) as away:
         AccessBook("postgresql://me@127.0.0.1:1/secret-books")
 
@@ -397,7 +395,7 @@ def at(endpoint: str) -> StoreAccess:
     return StoreAccess(endpoint=endpoint, access_key="me", secret_key=SecretStr("secret"))
 
 
-def test_a_503_of_no_part_names_none() -> None:
+def test_a_503_without_a_part_names_none() -> None:
     problem = problem_of(Retryable("http://inside said no"))
     assert problem.detail == "A part of frametally is not responding at the moment."
 
@@ -414,13 +412,13 @@ def test_a_503_of_no_part_names_none() -> None:
         ("frametally is not installed here", "frametally is not installed here."),
     ],
 )
-def test_an_error_of_ours_is_a_sentence_before_the_remedy(line: str, sentence: str) -> None:
+def test_our_errors_are_a_sentence_before_the_remedy(line: str, sentence: str) -> None:
     problem = problem_of(Misconfigured(line))
     assert f"{problem} {problem.remedy}" == f"{sentence} Apply the remedy, then reload the page."
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, Damaged, Poison])
-def test_an_error_has_its_remedy_apart_wherever_its_text_has_semicolons(kind: type[FrametallyError]) -> None:
+def test_an_errors_remedy_is_separate_even_if_its_text_has_semicolons(kind: type[FrametallyError]) -> None:
     error = kind("a.json is damaged; it has 3 keys", "restore a.json; then run it again")
     assert f"{error}" == "a.json is damaged; it has 3 keys; restore a.json; then run it again"
     problem = problem_of(error)

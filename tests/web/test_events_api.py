@@ -44,7 +44,7 @@ def events(stream: HTTPResponse, *, with_beats: bool = False) -> Iterator[tuple[
             yield kind, json.loads(value)
 
 
-def test_the_books_are_those_of_the_command(place: Place) -> None:
+def test_the_books_match_the_commands(place: Place) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], "The gate")
@@ -59,14 +59,14 @@ def test_the_books_are_those_of_the_command(place: Place) -> None:
     assert [stage["stage"] for stage in books["stages"]] == ["produce", "consume", "aggregate", "index"]
 
 
-def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) -> None:
+def test_without_data_the_books_are_empty_and_settled(place: Place) -> None:
     books = place.app().test_client().get("/api/v1/status").json
     assert (books["state"], books["sources"], books["model"]) == ("settled", [], None)
     assert books["newest_captured_at_ms"] is None
 
 
 @pytest.mark.thorough
-def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place, serving: Serving) -> None:
+def test_a_publication_sends_an_event_and_so_do_the_new_books(place: Place, serving: Serving) -> None:
     with listen(serving(place.app(status_s=0.05))) as answer:
         assert answer.headers.get_content_type() == "text/event-stream"
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
@@ -100,7 +100,7 @@ class HeldLedger:
 
 
 @pytest.mark.thorough
-def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place, serving: Serving) -> None:
+def test_a_name_learnt_after_the_counts_sends_an_event_too(place: Place, serving: Serving) -> None:
     held = HeldLedger(place.ledger)
     place.ledger = held
     app = place.app(stream_s=20, status_s=3600)
@@ -123,7 +123,7 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place,
         assert name() == "The gate"
 
 
-def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place, serving: Serving) -> None:
+def test_the_number_of_streams_is_limited_and_a_closed_one_makes_room(place: Place, serving: Serving) -> None:
     url = serving(place.app(max_streams=2))
     with listen(url), listen(url) as other:
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -145,7 +145,7 @@ def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place
 
 
 @pytest.mark.thorough
-def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
+def test_one_thread_watches_for_hundreds_of_listeners_and_all_hear_of_a_publication(
     place: Place, serving: Serving
 ) -> None:
     url = serving(place.app(status_s=3600))
@@ -161,9 +161,7 @@ def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
             assert answer.status == 200
 
 
-def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
-    place: Place, serving: Serving
-) -> None:
+def test_viewers_that_leave_free_their_places_even_if_nothing_happens(place: Place, serving: Serving) -> None:
     app = place.app(status_s=3600)
     url = serving(app)
     with contextlib.ExitStack() as listening:
@@ -193,7 +191,7 @@ def test_a_stream_ends_after_a_while(place: Place, serving: Serving) -> None:
         ("GET", "?label=car", 400),
     ],
 )
-def test_what_is_no_question_for_events_is_answered_as_on_every_route(
+def test_an_invalid_request_for_events_is_answered_as_on_every_route(
     place: Place, serving: Serving, method: str, path: str, status: int
 ) -> None:
     app = place.app()
@@ -213,7 +211,7 @@ def test_what_is_no_question_for_events_is_answered_as_on_every_route(
 
 
 @pytest.mark.thorough
-def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
+def test_every_answer_from_a_thread_has_an_end(place: Place) -> None:
     """a2wsgi would read it to its end, even if the client has gone."""
     publish_lines(place, make_lines("gate", frames=24))
     app = place.app()
@@ -237,7 +235,7 @@ def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
     assert "/api/v1/events" not in routes
 
 
-def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
+def test_runs_are_listed_newest_first_with_their_checks(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=24))
     publish_lines(place, make_lines("gate", frames=24, start_ms=START_MS + 86_400_000))
     newest, oldest = sorted(place.real_index.current_runs(), key=lambda run: run.day, reverse=True)
@@ -298,7 +296,7 @@ class Hanging:
     "route",
     ["models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"],
 )
-def test_every_query_of_the_index_has_its_time_limit_of_under_three_seconds(place: Place, route: str) -> None:
+def test_every_index_query_has_a_time_limit_of_under_three_seconds(place: Place, route: str) -> None:
     publish_lines(place, make_lines("gate", frames=6))
     hanging = Hanging(place.real_index)
     place.index = hanging  # type: ignore[assignment]
@@ -320,7 +318,7 @@ def test_a_query_that_takes_too_long_is_a_503_with_the_setting(place: Place) -> 
     assert "shorter range" in answer.json["remedy"]
 
 
-def test_an_answer_is_kept_until_the_counts_change(place: Place) -> None:
+def test_an_answer_is_cached_until_the_counts_change(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=24))
     client = place.app().test_client()
     asked = place.index.asked

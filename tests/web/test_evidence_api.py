@@ -39,7 +39,7 @@ def test_each_label_has_its_busiest_frame_with_as_many_boxes_as_were_counted(pla
         assert frame["note"] is None
 
 
-def test_evidence_is_of_the_range_the_labels_and_the_sources_asked_for(place: Place) -> None:
+def test_evidence_covers_the_requested_range_labels_and_sources(place: Place) -> None:
     a = place.film({"car": 6, "person": 2}, source="a", seed=1)
     place.film({"car": 6}, source="b", seed=2, also=a)
     (frame,) = evidence(place, f"?label=car&source=b&from={START_MS + 5000}&to={START_MS + 10_000}")["frames"]
@@ -48,7 +48,7 @@ def test_evidence_is_of_the_range_the_labels_and_the_sources_asked_for(place: Pl
 
 
 @pytest.mark.thorough
-def test_a_confidence_is_compared_as_the_whole_number_that_is_stored(place: Place) -> None:
+def test_a_confidence_is_compared_as_the_stored_whole_number(place: Place) -> None:
     # Every line has one box of 0.2499, below the default of 0.25.
     place.film({"car": 6}, intervals=1)
     (frame,) = evidence(place)["frames"]
@@ -66,7 +66,7 @@ def test_a_box_with_a_side_below_the_limit_was_not_counted(place: Place) -> None
     assert sorted(kept) == [side for side in sorted(shorter_sides) if side >= limit]
 
 
-def test_a_frame_whose_detections_are_gone_says_so_and_the_others_stay(place: Place) -> None:
+def test_a_frame_without_its_detections_says_so_and_the_others_stay(place: Place) -> None:
     place.film({"car": 6, "person": 2})
     for key in list(list_segments(place.store)):
         place.store.delete(key)
@@ -76,7 +76,7 @@ def test_a_frame_whose_detections_are_gone_says_so_and_the_others_stay(place: Pl
         assert "no longer in the store" in frame["note"]
 
 
-def test_a_corrupt_segment_costs_the_boxes_and_not_the_answer(place: Place) -> None:
+def test_a_corrupt_segment_costs_the_boxes_but_not_the_answer(place: Place) -> None:
     place.film({"car": 6})
     (key,) = list_segments(place.store)
     place.store.put(key, b"not a segment\n")
@@ -84,7 +84,7 @@ def test_a_corrupt_segment_costs_the_boxes_and_not_the_answer(place: Place) -> N
     assert "no longer in the store" in frame["note"]
 
 
-def test_the_number_of_frames_is_bounded_and_what_was_left_out_is_said(
+def test_the_number_of_frames_is_limited_and_the_number_left_out_is_shown(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proof_evidence, "MAX_FRAMES", 4)
@@ -95,7 +95,7 @@ def test_the_number_of_frames_is_bounded_and_what_was_left_out_is_said(
     assert answer["labels_left_out"] == len(totals) - 4
 
 
-def test_the_picture_of_a_frame_is_the_stored_jpeg_and_browsers_may_keep_it(place: Place) -> None:
+def test_a_frames_picture_is_the_stored_jpeg_and_browsers_may_cache_it(place: Place) -> None:
     place.film({"car": 6})
     (frame,) = evidence(place)["frames"]
     app = place.app().test_client()
@@ -111,7 +111,7 @@ def test_the_picture_of_a_frame_is_the_stored_jpeg_and_browsers_may_keep_it(plac
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [320, 640, 1280])
-def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stored_one(
+def test_a_smaller_picture_has_the_requested_width_but_never_more_than_the_stored_one(
     place: Place, width_px: int
 ) -> None:
     path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
@@ -130,7 +130,7 @@ def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stor
 
 
 @pytest.mark.thorough
-def test_a_smaller_picture_of_what_is_no_picture_is_what_is_stored(place: Place) -> None:
+def test_a_broken_picture_is_sent_as_it_is_stored_at_any_size(place: Place) -> None:
     path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
     for stored in (
         b"\xff\xd8 cut short",
@@ -184,7 +184,7 @@ class RecordingStore:
         "",
     ],
 )
-def test_nothing_but_a_frame_is_ever_read_from_the_store(place: Place, path: str) -> None:
+def test_only_frames_are_ever_read_from_the_store(place: Place, path: str) -> None:
     place.store.put(NO_FRAME, b"secret")
     store = RecordingStore(place.store)
     place.store = store  # type: ignore[assignment]
@@ -195,7 +195,7 @@ def test_nothing_but_a_frame_is_ever_read_from_the_store(place: Place, path: str
     assert b"secret" not in answer.data
 
 
-def test_a_frame_that_the_store_has_not_is_a_404_in_json(place: Place) -> None:
+def test_a_frame_missing_from_the_store_is_a_404_in_json(place: Place) -> None:
     path = "images/a/2024-05-01/1-0123456789ab-0.jpg"
     answer = place.app().test_client().get(f"/api/frames/image?path={path}")
     assert answer.status_code == 404

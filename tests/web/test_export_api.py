@@ -97,7 +97,7 @@ def test_a_csv_has_the_charts_numbers_with_zeros_and_gaps(filmed: Place) -> None
     assert {row["source"] for row in rows} == {"gate; yard"}
 
 
-def test_a_file_is_of_one_state_of_the_counts_whatever_is_published_meanwhile(
+def test_a_file_shows_one_state_of_the_counts_whatever_is_published_meanwhile(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def publish_before(query: CountQuery) -> Histogram:
@@ -112,7 +112,7 @@ def test_a_file_is_of_one_state_of_the_counts_whatever_is_published_meanwhile(
     assert client.get("/api/v1/export?interval=60").data != before
 
 
-def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place) -> None:
+def test_each_source_has_its_own_rows_on_request(filmed: Place) -> None:
     rows = rows_of(export(filmed, "interval=60&label=car&by=source").data)
     assert {row["source"] for row in rows} == {"gate", "yard"}
     of_yard = [row for row in rows if row["source"] == "yard"]
@@ -122,7 +122,7 @@ def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place)
 
 
 @pytest.mark.thorough
-def test_footage_without_anything_in_it_has_rows_and_is_no_gap(place: Place) -> None:
+def test_footage_without_objects_has_rows_and_is_not_a_gap(place: Place) -> None:
     where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60}
     filmed = [Coverage(**where, interval_start_ms=START_MS + at * 60_000, frames=7) for at in (0, 2)]
     place.publish([], filmed, interval_s=60, model=MODEL)
@@ -138,7 +138,7 @@ def test_footage_without_anything_in_it_has_rows_and_is_no_gap(place: Place) -> 
 
 
 @pytest.mark.thorough
-def test_an_export_reaches_from_end_to_end_of_the_range_asked_for(filmed: Place) -> None:
+def test_an_export_covers_the_whole_requested_range(filmed: Place) -> None:
     query = "interval=60&label=car&timezone=Europe/Berlin"
     whole = rows_of(export(filmed, query).data)
     rows = rows_of(export(filmed, f"{query}&from=2024-05-01T07:57:30Z&to=2024-05-01T08:12:30Z").data)
@@ -151,7 +151,7 @@ def test_an_export_reaches_from_end_to_end_of_the_range_asked_for(filmed: Place)
     assert [row["coverage"] for row in later] == ["no footage"] * 2
 
 
-def test_a_range_of_more_rows_than_a_file_may_have_is_refused_with_the_remedy(filmed: Place) -> None:
+def test_a_range_with_more_rows_than_a_file_may_have_is_refused_with_the_remedy(filmed: Place) -> None:
     answer = filmed.app().test_client().get("/api/export?interval=60&from=1970-01-01&label=car")
     assert answer.status_code == 400
     assert answer.json is not None
@@ -180,7 +180,7 @@ def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
         assert found["start_local"].isoformat() == row["start_local"]
 
 
-def test_a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text(place: Place) -> None:
+def test_a_name_that_looks_like_a_formula_to_a_spreadsheet_is_exported_as_text(place: Place) -> None:
     hostile = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\ttab", 'a,"b"\nc', "größer 日本"]
     common: dict[str, Any] = {
         "model": MODEL,
@@ -198,7 +198,7 @@ def test_a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text(place: Pla
     assert labels == {"'" + name if name[0] in "=+-@\t" else name for name in hostile}
 
 
-def test_an_export_without_any_data_has_its_columns_alone(place: Place) -> None:
+def test_an_export_without_data_has_only_its_columns(place: Place) -> None:
     assert rows_of(export(place, "").data) == []
     assert export(place, "").data.decode("utf-8-sig").strip() == ",".join(COLUMNS)
     table = parquet.read_table(io.BytesIO(export(place, "format=parquet").data))
@@ -207,7 +207,9 @@ def test_an_export_without_any_data_has_its_columns_alone(place: Place) -> None:
     assert sorted(cell.value for cell in book["Counts"][1]) == sorted(COLUMNS)
 
 
-def test_an_export_has_no_more_rows_than_are_allowed(filmed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_has_at_most_the_allowed_number_of_rows(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("frametally_web.exports.table_file.MAX_BUCKETS", 3)
     client = filmed.app().test_client()
     answer = client.get("/api/export?interval=60&label=car&label=bus")
@@ -246,7 +248,7 @@ def test_the_command_writes_the_same_bytes_as_the_api(
     assert capfdbinary.readouterr().out == expected
 
 
-def test_the_command_says_in_one_line_what_cannot_be(
+def test_the_command_reports_an_impossible_export_in_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")):
@@ -268,7 +270,7 @@ def test_the_command_says_in_one_line_what_cannot_be(
 
 
 @pytest.mark.thorough
-def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
+def test_footage_that_was_not_analysed_is_not_a_gap(filmed: Place) -> None:
     """A medium that waits in the gap of the gate, and beyond the yard's end."""
     for info in list(filmed.store.list(keys.MEDIA)):
         filmed.store.delete(info.key)
@@ -294,7 +296,7 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
 
 
 @pytest.mark.parametrize(("interval", "waits_s"), [(1, [*range(10), 20]), (10, [0, 20]), (60, [0])])
-def test_an_outage_within_a_minute_is_not_footage_that_waits(
+def test_an_outage_within_a_minute_is_not_pending_footage(
     filmed: Place, interval: int, waits_s: list[int]
 ) -> None:
     """A camera was on for ten seconds, off for ten, and one frame came after."""
@@ -317,7 +319,7 @@ def test_an_outage_within_a_minute_is_not_footage_that_waits(
 @pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "json", "parquet"])
 @pytest.mark.parametrize("counted", [True, False], ids=["some is counted", "all is torn"])
-def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
+def test_a_default_export_includes_and_names_damaged_footage_at_a_sources_ends(
     tmp_path: Path, make_place: Any, file_format: str, counted: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A minute before and a minute after the counts, and a source with only unreadable frames."""
@@ -374,7 +376,7 @@ def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
         assert [line.split(":")[0] for line in warnings] == ["gate", "yard"]
 
 
-def test_an_export_of_footage_of_which_nothing_was_detected_has_a_row_for_each_interval(
+def test_an_export_of_footage_without_any_detection_has_a_row_for_each_interval(
     tmp_path: Path, make_place: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place: Place = make_place(tmp_path)

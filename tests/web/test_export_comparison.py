@@ -80,7 +80,7 @@ def two_weeks(place: Place) -> Place:
 RANGE = "interval=60&from=2024-05-01T08:00Z&to=2024-05-01T08:05Z"
 
 
-def test_both_sides_stand_in_a_row_with_the_difference_and_each_has_its_own_holes(two_weeks: Place) -> None:
+def test_both_sides_share_a_row_with_the_difference_and_each_has_its_own_gaps(two_weeks: Place) -> None:
     rows = rows_of(export(two_weeks, f"{RANGE}&compare=week"))
     cars = [row for row in rows if row["label"] == "car"]
     assert [
@@ -103,7 +103,7 @@ def test_both_sides_stand_in_a_row_with_the_difference_and_each_has_its_own_hole
 
 
 @pytest.mark.thorough
-def test_a_comparison_says_in_every_format_what_both_sides_are(two_weeks: Place) -> None:
+def test_a_comparison_names_both_sides_in_every_format(two_weeks: Place) -> None:
     query = f"{RANGE}&label=car&compare=week"
     as_json = json.loads(export(two_weeks, f"{query}&format=json"))
     assert as_json["query"]["compared_with"] == "a week earlier"
@@ -113,7 +113,7 @@ def test_a_comparison_says_in_every_format_what_both_sides_are(two_weeks: Place)
         assert export(two_weeks, f"{query}&format={file_format}")
 
 
-def test_a_source_and_a_model_are_compared_over_the_same_time(place: Place) -> None:
+def test_a_source_or_a_model_is_compared_over_the_same_time(place: Place) -> None:
     publish(place, records(START_MS, [4, 0]), records(START_MS, [1, None], source="yard"))
     publish(place, records(START_MS, [9, 9], model="other"), model="other")
     query = "interval=60&source=gate&model=m"
@@ -134,7 +134,7 @@ def test_a_source_and_a_model_are_compared_over_the_same_time(place: Place) -> N
         ("interval=3600&from=2024-04-01&to=2024-04-30&compare=week", "compare"),
     ],
 )
-def test_what_cannot_be_compared_is_a_mistake_with_its_parameter(
+def test_an_impossible_comparison_is_an_error_that_names_its_parameter(
     two_weeks: Place, query: str, parameter: str
 ) -> None:
     answer = two_weeks.app().test_client().get(f"/api/v1/export?{query}")
@@ -154,7 +154,7 @@ def side_of(zone: str, from_ms: int, to_ms: int, interval_s: int, compare: str) 
     return OtherSide(None, "", next(one for one in found if one.compare == compare))  # type: ignore[arg-type]
 
 
-def test_the_same_clock_times_lie_beside_each_other_over_a_change_of_clocks() -> None:
+def test_the_same_clock_times_are_paired_across_a_clock_change() -> None:
     """Summer time in Berlin began on 31 March 2024 at 01:00 UTC, when 02:00 became 03:00."""
     zone = zoneinfo.ZoneInfo("Europe/Berlin")
     from_ms = moment("2024-04-07T00:00+02:00")
@@ -174,7 +174,7 @@ def test_the_same_clock_times_lie_beside_each_other_over_a_change_of_clocks() ->
     compare=st.sampled_from(["day", "week"]),
     of_range=st.floats(0, 1, exclude_max=True),
 )
-def test_a_moment_lies_beside_the_same_clock_time_or_beside_none(
+def test_a_moment_is_paired_with_the_same_clock_time_or_with_none(
     zone: str, from_minute: int, minutes: int, compare: str, of_range: float
 ) -> None:
     days = 1 if compare == "day" else 7
@@ -195,7 +195,7 @@ def test_a_moment_lies_beside_the_same_clock_time_or_beside_none(
     from_hour=st.integers(0, 2 * 366 * 24),
     minutes=st.integers(1, 60 * 24 * 60),
 )
-def test_the_period_before_ends_where_the_range_begins_or_a_part_of_a_bar_before(
+def test_the_previous_period_ends_where_the_range_begins_or_part_of_a_bar_earlier(
     zone: str, interval_s: int, from_hour: int, minutes: int
 ) -> None:
     from_ms = moment("2023-01-01T00:00Z") + from_hour * HOUR_MS

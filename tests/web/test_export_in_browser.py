@@ -30,9 +30,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
 
 
-def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
-    place: Place, visit: Visits, tmp_path: Path
-) -> None:
+def test_the_exported_csv_has_the_charts_numbers(place: Place, visit: Visits, tmp_path: Path) -> None:
     place.film({"car": 6, "bus": 1}, intervals=24, interval_s=5, filmed=lambda n: not 4 <= n < 7)
     window = visit(place)
     page = window.open("?interval=5&from=2024-05-01T08:00:10Z&metric=detections")
@@ -52,7 +50,7 @@ def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
     )
 
 
-def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
+def test_the_exported_picture_shows_the_chart_with_its_title_and_its_basis(
     place: Place, visit: Visits, tmp_path: Path
 ) -> None:
     place.film({"car": 6, "bus": 1})
@@ -67,7 +65,7 @@ def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
     assert blue > 5000
 
 
-def test_beside_the_table_there_is_no_chart_to_take_a_picture_of_and_the_button_says_so(
+def test_in_the_table_view_the_picture_button_says_that_there_is_no_chart(
     place: Place, visit: Visits, tmp_path: Path
 ) -> None:
     place.film({"car": 6})
@@ -80,7 +78,7 @@ def test_beside_the_table_there_is_no_chart_to_take_a_picture_of_and_the_button_
     assert cv2.imread(str(download(page, "png", tmp_path))).shape[1] > 700
 
 
-def test_a_copied_link_pins_what_the_page_had_left_to_the_data(place: Place, visit: Visits) -> None:
+def test_a_copied_link_fixes_what_the_page_had_left_to_the_data(place: Place, visit: Visits) -> None:
     first = place.film({"car": 6})
     window = visit(place, permissions=["clipboard-read", "clipboard-write"])
     page = window.open("?label=car")

@@ -39,7 +39,7 @@ def filmed(place: Place) -> Place:
     return place
 
 
-def test_times_stand_as_local_clocks_show_them_with_the_offset_apart(filmed: Place) -> None:
+def test_times_appear_in_local_time_with_the_offset_separate(filmed: Place) -> None:
     row = rows_of(export(filmed, "interval=60&timezone=Europe/Berlin"))[0]
     assert row["interval_start"] == "2024-05-01T10:00:00+02:00"
     assert (row["start_local"], row["end_local"]) == ("2024-05-01T10:00:00", "2024-05-01T10:01:00")
@@ -47,7 +47,7 @@ def test_times_stand_as_local_clocks_show_them_with_the_offset_apart(filmed: Pla
     assert rows_of(export(filmed, "interval=60&timezone=America/St_Johns"))[0]["utc_offset"] == "UTC-02:30"
 
 
-def test_local_times_and_offset_name_the_second_of_two_equal_hours(place: Place) -> None:
+def test_local_times_with_offsets_distinguish_the_repeated_hour(place: Place) -> None:
     first_ms = (datetime.datetime(2026, 10, 25, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
     coverage = [
         Coverage(
@@ -65,7 +65,7 @@ def test_local_times_and_offset_name_the_second_of_two_equal_hours(place: Place)
 
 
 @pytest.mark.thorough
-def test_sources_have_their_names_also_where_they_are_added_up(filmed: Place) -> None:
+def test_sources_appear_with_their_names_even_in_sums(filmed: Place) -> None:
     together = rows_of(export(filmed, "interval=60"))[0]
     assert (together["source"], together["source_name"]) == ("gate; yard", "Gate, north; =Yard")
     apart = rows_of(export(filmed, "interval=60&by=source"))
@@ -75,7 +75,7 @@ def test_sources_have_their_names_also_where_they_are_added_up(filmed: Place) ->
     }
 
 
-def test_of_very_many_sources_together_a_row_names_some_and_says_how_many_more(place: Place) -> None:
+def test_a_row_for_very_many_sources_names_some_and_says_how_many_more(place: Place) -> None:
     coverage = [
         Coverage(model="m", source=f"s{n:03}", interval_start_ms=START_MS, interval_s=60, frames=1)
         for n in range(MOST_NAMED + 3)
@@ -85,7 +85,7 @@ def test_of_very_many_sources_together_a_row_names_some_and_says_how_many_more(p
     assert row["source"] == "; ".join([f"s{n:03}" for n in range(MOST_NAMED)]) + "; and 3 more"
 
 
-def test_a_workbook_has_real_dates_and_numbers_and_no_text_in_their_place(filmed: Place) -> None:
+def test_a_workbook_has_real_dates_and_numbers_instead_of_text(filmed: Place) -> None:
     query = "interval=60&label=car&label=bus&timezone=Europe/Berlin&by=source"
     book, rows = open_book(filmed, query)
     as_csv = rows_of(export(filmed, query))
@@ -104,7 +104,7 @@ def test_a_workbook_has_real_dates_and_numbers_and_no_text_in_their_place(filmed
     assert sheet["A1"].font.bold
 
 
-def test_a_workbook_says_what_was_asked_for_and_what_an_empty_cell_means(filmed: Place) -> None:
+def test_a_workbook_states_the_query_and_what_an_empty_cell_means(filmed: Place) -> None:
     book, _ = open_book(filmed, "interval=60&timezone=Europe/Berlin&label=car")
     about = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True) if row[0]}
     assert (about["model"], about["interval_s"], about["timezone"], about["labels"]) == (
@@ -158,7 +158,7 @@ def test_no_name_becomes_a_formula_a_link_or_a_number_in_a_workbook(place: Place
     assert not sheet._hyperlinks
 
 
-def test_a_workbook_of_more_rows_than_it_can_have_is_refused_and_others_are_named(
+def test_a_workbook_with_too_many_rows_is_refused_with_the_other_formats(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frametally_web.exports import table_file as module
@@ -171,7 +171,7 @@ def test_a_workbook_of_more_rows_than_it_can_have_is_refused_and_others_are_name
     assert client.get("/api/v1/export?interval=60").status_code == 200
 
 
-def test_texts_and_dates_that_a_workbook_cannot_hold_are_cut_and_written_out(tmp_path: Any) -> None:
+def test_texts_and_dates_that_a_workbook_cannot_hold_are_shortened_and_written_out(tmp_path: Any) -> None:
     from frametally_web.exports.rows import Column
 
     columns = [Column("start_local", "local", "a date"), Column("source", "text", "a name")]
@@ -186,7 +186,7 @@ def test_texts_and_dates_that_a_workbook_cannot_hold_are_cut_and_written_out(tmp
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
-def test_a_big_export_is_not_held_in_memory_as_a_file(
+def test_a_large_export_is_not_held_in_memory_as_a_file(
     place: Place, file_format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond a megabyte, output goes to a file, and is sent from it piece by piece."""

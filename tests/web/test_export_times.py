@@ -62,7 +62,7 @@ def rows_of(data: bytes, file_format: str) -> list[Row]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("zone", "change"), CHANGES)
-def test_rows_follow_each_other_over_a_change_of_clocks_in_every_format(
+def test_rows_are_contiguous_across_a_clock_change_in_every_format(
     place: Place, zone: str, change: str
 ) -> None:
     from_ms, to_ms = film_round(place, change, hours=4)
@@ -88,7 +88,7 @@ def test_rows_follow_each_other_over_a_change_of_clocks_in_every_format(
                 assert end - start <= datetime.timedelta(hours=1)
 
 
-def test_the_second_of_two_hours_begins_with_its_own_offset(place: Place) -> None:
+def test_the_second_of_two_equal_hours_begins_with_its_own_offset(place: Place) -> None:
     film_round(place, "2026-10-25T01:00Z", hours=2)
     data = place.app().test_client().get("/api/v1/export?interval=3600&timezone=Europe/Berlin").data
     starts = [line.split(",")[0] for line in data.decode("utf-8-sig").splitlines()[1:]]
@@ -101,6 +101,6 @@ def test_the_second_of_two_hours_begins_with_its_own_offset(place: Place) -> Non
 
 
 @given(st.integers(FIRST_MS, NEXT_MS), st.timezones())
-def test_a_local_time_is_the_moment_it_was_made_of(time_ms: int, zone: zoneinfo.ZoneInfo) -> None:
+def test_a_local_time_converts_back_to_its_moment(time_ms: int, zone: zoneinfo.ZoneInfo) -> None:
     shown = local_time(time_ms, zone).isoformat()
     assert (Moment.fromisoformat(shown) - EPOCH) // MILLISECOND == time_ms

@@ -39,12 +39,12 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
-def test_some_routes_have_ranges() -> None:
+def test_some_routes_take_a_range() -> None:
     assert {"/counts", "/export", "/frames"} <= set(RANGED)
 
 
 @pytest.mark.parametrize("path", some_quick(RANGED, {"/counts", "/export"}))
-def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
+def test_no_range_bound_however_extreme_makes_a_route_fail(filmed: Place, path: str) -> None:
     client = filmed.app().test_client()
     ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]
     # A third of all pairs, in which each value has its turn at either end.
@@ -65,7 +65,7 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_an_export_to_the_end_of_time_has_all_there_is(filmed: Place, zone: str) -> None:
+def test_an_export_to_the_end_of_time_has_everything(filmed: Place, zone: str) -> None:
     client = filmed.app().test_client()
     whole = client.get("/api/v1/export?format=json").json["rows"]
     query = f"format=json&timezone={zone}&from=0001-01-01T00:00&to=9999-12-31T23:59:59"

@@ -44,7 +44,7 @@ def picture_in(page: str) -> str:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_each_first_answer_is_the_one_that_the_api_gives_to_its_query(filmed: Place, address: str) -> None:
+def test_each_answer_in_the_page_equals_the_apis_answer_to_its_query(filmed: Place, address: str) -> None:
     client = filmed.app().test_client()
     page = client.get(f"/{address}").text
     answers = answers_in(page)
@@ -61,7 +61,7 @@ def test_each_first_answer_is_the_one_that_the_api_gives_to_its_query(filmed: Pl
     assert client.get(picture_in(page)).mimetype == "image/jpeg"
 
 
-def test_an_open_bar_has_its_own_frames_so_no_busiest_picture_comes_first(filmed: Place) -> None:
+def test_an_open_bar_has_its_own_frames_so_the_page_brings_no_busiest_picture(filmed: Place) -> None:
     page = filmed.app().test_client().get("/?at=2024-05-01T08:00:00Z").text
     assert [answer["route"] for answer in answers_in(page)] == ["counts", "catalogue", "summary"]
     assert picture_in(page) == ""
@@ -74,14 +74,12 @@ def test_without_data_the_page_brings_empty_answers_and_no_picture(place: Place)
 
 
 @pytest.mark.parametrize("address", ["?metric=wrong", "?from=2024-05-02&to=2024-05-01", "?label=nothing"])
-def test_a_question_that_is_refused_comes_without_answers_and_the_script_shows_why(
-    filmed: Place, address: str
-) -> None:
+def test_a_refused_query_brings_no_answers_and_the_script_shows_why(filmed: Place, address: str) -> None:
     answer = filmed.app().test_client().get(f"/{address}")
     assert (answer.status_code, answers_in(answer.text)) == (200, [])
 
 
-def test_while_the_index_is_away_the_page_comes_without_answers(filmed: Place) -> None:
+def test_while_the_index_is_down_the_page_comes_without_answers(filmed: Place) -> None:
     client = filmed.app().test_client()
     filmed.go_away()
     answer = client.get("/")
@@ -97,7 +95,7 @@ class SilentIndex:
         raise AssertionError(f"{name} was asked without a time limit")
 
 
-def test_an_index_that_does_not_answer_holds_the_page_up_for_a_moment_only(place: Place) -> None:
+def test_an_index_that_does_not_answer_delays_the_page_only_for_a_moment(place: Place) -> None:
     place.index = SilentIndex()  # type: ignore[assignment]
     answer = place.app(web_query_timeout_s=1).test_client().get("/")
     assert (answer.status_code, answers_in(answer.text)) == (200, [])

@@ -46,7 +46,7 @@ def media(place: Place) -> dict[str, MediaManifest]:
     return {one.source: one for one in list_manifests(place.store)}
 
 
-def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
+def test_a_sources_footage_is_listed(client: FlaskClient) -> None:
     found = client.get("/api/v1/footage?source=Gate").json
     assert (found["source"], found["name"], found["frames"], found["from_ms"]) == (
         "gate",
@@ -60,9 +60,7 @@ def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
     assert "Sources: Gate, Yard." in absent.json["remedy"]
 
 
-def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
-    place: Place, client: FlaskClient
-) -> None:
+def test_forgetting_first_shows_what_each_day_will_lose(place: Place, client: FlaskClient) -> None:
     before = media(place)
     plan = ask(client, "plan", "forget", from_ms=START_MS + 30_000)
     [day] = plan["days"]
@@ -108,7 +106,9 @@ def test_a_corrected_time_moves_the_days_and_announces_the_frames_again(
     assert ask(client, "plan", "retime", start_ms=later)["frames"] == 0
 
 
-def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: FlaskClient) -> None:
+def test_a_renamed_source_is_merged_with_an_existing_one_of_that_name(
+    place: Place, client: FlaskClient
+) -> None:
     plan = ask(client, "plan", "rename", name="Yard")
     assert "“Yard” already has footage: both will become one source." in plan["lines"]
     ask(client, "changes", "rename", name="Roof")
@@ -134,7 +134,7 @@ def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: 
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_sentence_and_changes_nothing(
+def test_an_impossible_change_is_refused_in_one_sentence_and_changes_nothing(
     place: Place, client: FlaskClient, wanted: dict[str, Any], status: int, words: str
 ) -> None:
     before = media(place)
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_refused_in_one_sentence_and_changes_nothing(
     assert media(place) == before
 
 
-def test_a_dashboard_that_changes_nothing_refuses_and_resumes_nothing(
+def test_a_read_only_dashboard_refuses_every_change_and_resumes_none(
     place: Place, client: FlaskClient
 ) -> None:
     closed = place.app(web_uploads=False)
@@ -169,7 +169,7 @@ def note_change(place: Place) -> None:
     place.store.put(change.key, encode(change))
 
 
-def test_a_change_that_a_kill_cut_goes_on_when_the_server_starts_again(
+def test_a_change_interrupted_by_a_kill_continues_when_the_server_starts_again(
     place: Place, client: FlaskClient
 ) -> None:
     note_change(place)
@@ -181,7 +181,7 @@ def test_a_change_that_a_kill_cut_goes_on_when_the_server_starts_again(
     assert client.get("/api/v1/changes").json["unfinished"] == []
 
 
-def test_what_was_interrupted_is_finished_on_demand(place: Place, client: FlaskClient) -> None:
+def test_an_interrupted_change_is_finished_on_request(place: Place, client: FlaskClient) -> None:
     note_change(place)
     assert client.post("/api/v1/changes/finish").status_code == 202
     assert ended(client)["what"] == "finish"

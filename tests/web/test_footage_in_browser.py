@@ -49,7 +49,7 @@ def sources(place: Place) -> dict[str, int | None]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_time_is_corrected_after_the_page_showed_what_would_change(
+def test_a_time_is_corrected_after_the_page_shows_what_will_change(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     page = visit(filmed, color_scheme=scheme).open("books", wait_for="#books-page[data-state=ready]")
@@ -80,7 +80,7 @@ def test_a_time_is_corrected_after_the_page_showed_what_would_change(
     picture(page, f"footage-phone-{scheme}")
 
 
-def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
+def test_a_source_gets_a_time_zone_and_its_chart_uses_its_clocks(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
@@ -100,7 +100,7 @@ def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
 
 
 @pytest.mark.parametrize("name", ["footage", "dead-letters"])
-def test_a_page_that_opens_while_the_server_is_away_loads_once_it_is_back(
+def test_a_page_opened_while_the_server_is_down_loads_once_it_is_back(
     filmed: Place, visit: Visits, name: str
 ) -> None:
     window, is_away = visit(filmed), True
@@ -127,9 +127,7 @@ def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Visit
     assert sources(filmed).keys() == {"Roof <b>", "Yard"}
 
 
-def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
-    filmed: Place, visit: Visits
-) -> None:
+def test_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("footage", wait_for=READY)
     page.get_by_role("link", name="Gate").click()
     page.locator(READY).wait_for()
@@ -146,7 +144,7 @@ def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
     expect(page.locator("h1")).to_be_visible()
 
 
-def test_a_change_that_was_cut_is_named_and_finished_from_the_page(
+def test_an_interrupted_change_is_named_and_finished_from_the_page(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
@@ -169,7 +167,7 @@ def url(filmed: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     filmed.access.close()
 
 
-def test_a_viewer_sees_footage_and_is_told_whom_to_ask(
+def test_a_viewer_sees_footage_and_whom_to_ask(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None], url: str
 ) -> None:
     page = visit(filmed, url=url).page

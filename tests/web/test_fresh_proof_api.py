@@ -13,7 +13,7 @@ from frametally.errors import Retryable
 from frametally.ports.ledger import Ledger
 
 
-def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> None:
+def test_frames_counted_a_moment_ago_are_found(place: Place) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     client = place.app(status_s=3600).test_client()
@@ -50,7 +50,7 @@ class HeldLedger:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("route", ["frames", "evidence", f"gap?source=gate&at={START_MS - 1}"])
-def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, route: str) -> None:
+def test_a_proof_that_cannot_be_complete_yet_is_a_503_that_says_why(place: Place, route: str) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     place.ledger = held = HeldLedger(place.ledger)
@@ -66,7 +66,7 @@ def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, r
     assert answer.json["detail"] == "frametally is still looking up the frames of the latest counts."
 
 
-def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_until_it_could(
+def test_a_ledger_that_could_not_be_updated_to_the_counts_proves_nothing_until_it_is(
     place: Place,
 ) -> None:
     lines = make_lines("gate", frames=60)
@@ -82,7 +82,7 @@ def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_unti
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 
-def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place: Place) -> None:
+def test_without_a_log_there_are_no_books_but_frames_can_still_be_found(place: Place) -> None:
     class Away:
         def __getattr__(self, _: str) -> Any:
             raise Retryable("the log is away")
@@ -101,7 +101,7 @@ def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place:
         assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 
-def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) -> None:
+def test_counts_that_grow_faster_than_they_are_read_can_still_be_proved(place: Place) -> None:
     class Growing:
         versions = 0
 
@@ -119,7 +119,7 @@ def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) 
 
 
 @pytest.mark.thorough
-def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(
+def test_a_file_waits_for_its_sources_names_and_never_guesses_them(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.books.reader._FIRST_READING_S", 0.1)

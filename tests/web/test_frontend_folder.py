@@ -58,7 +58,7 @@ def test_no_file_of_the_page_names_another_host() -> None:
     ("here", "command"),
     [(FOLDER, "python fetch_assets.py"), (FOLDER.parent, "python simple_frontend/fetch_assets.py")],
 )
-def test_a_page_that_is_not_made_says_in_one_line_what_to_run(
+def test_a_page_that_is_not_built_says_in_one_line_what_to_run(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: Path, command: str
 ) -> None:
     monkeypatch.chdir(here)
@@ -140,7 +140,7 @@ def test_a_page_is_one_script_and_one_style_sheet_each_checked_by_its_hash(place
 
 
 @pytest.mark.thorough
-def test_what_a_page_is_made_of_is_kept_for_good_and_comes_compressed(place: Place) -> None:
+def test_built_files_are_cached_forever_and_sent_compressed(place: Place) -> None:
     client, files = made(place)
     address = f"/static/{files['answers.js'].file}"
     with client.get(address) as whole:
@@ -162,7 +162,7 @@ def test_what_a_page_is_made_of_is_kept_for_good_and_comes_compressed(place: Pla
         assert len(data) < len(wanted) / 2
 
 
-def test_nothing_but_what_pages_are_made_of_is_served(place: Place) -> None:
+def test_only_the_pages_built_files_are_served(place: Place) -> None:
     client, files = made(place)
     for name in (
         "manifest.json",
@@ -255,7 +255,7 @@ def made_folder(built: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.thorough
-def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(made_folder: Path) -> None:
+def test_the_same_sources_give_the_same_bytes_and_a_second_build_does_nothing(made_folder: Path) -> None:
     first = built_in(made_folder)
     assert {name.partition("-")[0] for name in first} >= {"answers", "logo", "LICENSES.txt", "manifest.json"}
     assert script_of(made_folder) != script_of(made_folder, "de/answers.js")
@@ -269,7 +269,7 @@ def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(made_fold
 
 
 @pytest.mark.thorough
-def test_a_changed_source_is_made_anew_without_npm(made_folder: Path) -> None:
+def test_a_changed_source_is_rebuilt_without_npm(made_folder: Path) -> None:
     first = built_in(made_folder)
     with (made_folder / "frametally_web/static/pages/answers.js").open("a", encoding="utf-8") as source:
         source.write('document.title = "changed";\n')
@@ -280,13 +280,13 @@ def test_a_changed_source_is_made_anew_without_npm(made_folder: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_another_lock_asks_npm_again(made_folder: Path, tmp_path: Path) -> None:
+def test_a_changed_lock_runs_npm_again(made_folder: Path, tmp_path: Path) -> None:
     with (made_folder / "package-lock.json").open("a", encoding="utf-8") as lock:
         lock.write("\n")
     assert "ENOTFOUND" in fetch(made_folder, fake_npm(tmp_path, works=False)).stderr
 
 
-def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_an_unreachable_registry_is_one_line(folder: Path, tmp_path: Path) -> None:
     done = fetch(folder, fake_npm(tmp_path, works=False))
     assert done.returncode == 2
     assert done.stdout == ""
@@ -296,7 +296,7 @@ def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, tmp_path: P
 
 
 @pytest.mark.thorough
-def test_a_source_that_is_none_is_one_line_and_what_was_made_stays(made_folder: Path) -> None:
+def test_an_invalid_source_is_one_line_and_the_existing_build_stays(made_folder: Path) -> None:
     before = built_in(made_folder)
     (made_folder / "frametally_web/static/pages/answers.js").write_text("import {} from './nowhere.js';\n")
     done = fetch(made_folder, "/nonexistent")
@@ -306,6 +306,6 @@ def test_a_source_that_is_none_is_one_line_and_what_was_made_stays(made_folder: 
     assert built_in(made_folder) == before
 
 
-def test_requirements_work_from_their_own_folder() -> None:
+def test_the_requirements_can_be_installed_from_their_own_folder() -> None:
     lines = (FOLDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line.partition(",")[0] for line in lines] == ["-e ..[web"]

@@ -25,7 +25,7 @@ def film_now_and_then(place: Place, *, source_then: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("source_then", ["gate", "yard"])
-def test_a_range_that_nobody_chose_ends_before_footage_of_the_future(place: Place, source_then: str) -> None:
+def test_a_default_range_ends_before_footage_from_the_future(place: Place, source_then: str) -> None:
     end_ms, then_ms = film_now_and_then(place, source_then=source_then)
     client = place.app().test_client()
 
@@ -47,14 +47,14 @@ def test_a_range_that_nobody_chose_ends_before_footage_of_the_future(place: Plac
         assert ask("counts?source=yard")["to_ms"] == then_ms + 60_000
 
 
-def test_footage_that_is_all_in_the_future_is_shown(place: Place) -> None:
+def test_footage_entirely_in_the_future_is_shown(place: Place) -> None:
     then_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS + YEARS_MS
     place.film({"car": 3}, intervals=2, interval_s=60, start_ms=then_ms)
     counts = place.app().test_client().get("/api/v1/counts").json
     assert (counts["from_ms"], counts["to_ms"]) == (then_ms, then_ms + 120_000)
 
 
-def test_the_page_names_footage_of_the_future_and_shows_it_on_request(
+def test_the_page_names_footage_from_the_future_and_shows_it_on_request(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     _, then_ms = film_now_and_then(place, source_then="yard")

@@ -33,7 +33,7 @@ def holed(place: Place) -> tuple[Place, list[FrameDetections]]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("minutes", [5, 30, 59])
-def test_a_hole_is_told_with_the_frames_at_its_ends(
+def test_a_gap_is_described_with_the_frames_at_its_ends(
     holed: tuple[Place, list[FrameDetections]], minutes: int
 ) -> None:
     place, lines = holed
@@ -50,7 +50,7 @@ def test_a_hole_is_told_with_the_frames_at_its_ends(
 
 
 @pytest.mark.thorough
-def test_a_hole_of_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[FrameDetections]]) -> None:
+def test_a_gap_over_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[FrameDetections]]) -> None:
     place, lines = holed
     gap = get(place, "gap?source=gate&at=2024-05-03T12:00&timezone=Europe/Berlin")
     assert gap["from_ms"] == START_MS + HOUR_MS + 5 * MINUTE_MS
@@ -59,7 +59,7 @@ def test_a_hole_of_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[F
 
 
 @pytest.mark.thorough
-def test_before_the_first_frame_and_after_the_last_a_hole_has_one_end(
+def test_a_gap_before_the_first_frame_or_after_the_last_has_one_end(
     holed: tuple[Place, list[FrameDetections]],
 ) -> None:
     place, lines = holed
@@ -71,7 +71,7 @@ def test_before_the_first_frame_and_after_the_last_a_hole_has_one_end(
     assert last["before"]["image_path"] == lines[-1].image_path
 
 
-def test_what_waits_to_be_detected_is_the_reason_of_its_hole(place: Place) -> None:
+def test_pending_detection_is_the_reason_for_its_gap(place: Place) -> None:
     lines = make_lines("gate", frames=60)
     later = make_lines("late", frames=60, start_ms=START_MS + HOUR_MS)
     publish_lines(place, lines)
@@ -82,7 +82,7 @@ def test_what_waits_to_be_detected_is_the_reason_of_its_hole(place: Place) -> No
     assert gap["reasons"][0]["words"] == "60 frames are announced and not analysed yet."
 
 
-def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
+def test_an_uncounted_source_is_one_gap(place: Place) -> None:
     later = make_lines("late", frames=60)
     put_manifest(place, later[0], later[-1], "late", frames=60, frames_announced=60)
     gap = get(place, f"gap?source=late&at={START_MS}")
@@ -110,7 +110,7 @@ def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
         (f"source=gate&at={START_MS}&label=car", "label", "source"),
     ],
 )
-def test_what_is_no_hole_is_named_with_a_remedy(
+def test_a_moment_that_is_not_in_a_gap_is_named_with_a_remedy(
     holed: tuple[Place, list[FrameDetections]], query: str, parameter: str, said: str
 ) -> None:
     problem = get(holed[0], f"gap?{query}", status=400)
