@@ -60,9 +60,7 @@ def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: 
 
 
 @pytest.mark.thorough
-def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
-    place: Place, visit: Visits
-) -> None:
+def test_the_large_view_zooms_and_pans_and_the_names_keep_their_size(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     page.locator(".proof-picture").click()
@@ -96,7 +94,7 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
 
 
 @pytest.mark.thorough
-def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(place: Place, visit: Visits) -> None:
+def test_a_bar_of_zero_shows_the_frames_that_were_checked(place: Place, visit: Visits) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]
     film(place)
     page = visit(place).open(f"{BAR}&label=zebra")
@@ -110,7 +108,7 @@ def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(place: Place, visit:
     expect(other.locator(".proof-caption")).to_contain_text("No. 1 of 60")
 
 
-def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Visits) -> None:
+def test_unavailable_frames_are_not_called_a_zero(place: Place, visit: Visits) -> None:
     film(place)
     for info in list(place.store.list(keys.METADATA)):
         place.store.delete(info.key)
@@ -120,9 +118,7 @@ def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Vi
 
 
 @pytest.mark.thorough
-def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
-    place: Place, visit: Visits
-) -> None:
+def test_frames_without_a_box_are_shown_with_the_others_and_add_nothing(place: Place, visit: Visits) -> None:
     counts = film(place)
     page = visit(place).open(BAR)
     expect_number(page, 1)
@@ -146,7 +142,7 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
 
 
 @pytest.mark.thorough
-def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(place: Place, visit: Visits) -> None:
+def test_a_peak_opens_at_its_peak_and_earlier_frames_can_be_reached(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR.replace("detections", "peak"))
     expect(page.locator(".proof-caption")).to_contain_text("car")
@@ -171,7 +167,7 @@ def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(place: Pl
 
 
 @pytest.mark.thorough
-def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(place: Place, visit: Visits) -> None:
+def test_a_bar_plays_to_its_end_and_its_sum_grows_to_its_value(place: Place, visit: Visits) -> None:
     counts = film(place, step_ms=200, frames=80)
     page = visit(place, reduced_motion="reduce").open(f"{BAR}")
     total = sum(counts)
@@ -195,7 +191,7 @@ def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(place: Place,
 
 
 @pytest.mark.thorough
-def test_a_step_by_hand_stops_playing(place: Place, visit: Visits) -> None:
+def test_stepping_by_hand_stops_the_playback(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     page.get_by_role("button", name="Play", exact=True).click()
@@ -224,7 +220,7 @@ def swipe(page: Page, target: Locator, across: int) -> None:
 
 
 @pytest.mark.thorough
-def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(place: Place, visit: Visits) -> None:
+def test_a_swipe_on_a_phone_shows_the_next_frame_inline_and_large(place: Place, visit: Visits) -> None:
     film(place)
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = visit(place, **phone).open(BAR)
@@ -242,7 +238,7 @@ def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(place: Plac
 
 
 @pytest.mark.thorough
-def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(place: Place, visit: Visits) -> None:
+def test_neighbouring_frames_are_shown_small_and_a_click_opens_them(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     expect(page.locator(".filmstrip button")).to_have_count(7)
@@ -269,7 +265,7 @@ def test_small_pictures_are_small_files(place: Place, visit: Visits) -> None:
 
 
 @pytest.mark.thorough
-def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(place: Place, visit: Visits) -> None:
+def test_from_1100_pixels_the_proof_is_beside_the_chart(place: Place, visit: Visits) -> None:
     film(place)
     for width_px, is_beside in ((1440, True), (1100, True), (1000, False), (390, False)):
         page = visit(place, viewport={"width": width_px, "height": 900}).open(BAR)

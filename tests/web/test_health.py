@@ -17,7 +17,9 @@ from frametally_web import asgi
 from frametally_web.requests import problems
 
 
-def test_health_says_since_when_the_index_is_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_shows_since_when_the_index_has_been_down(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = meters.Meters()
     for module in ("frametally.process.retrying", "frametally_web.requests.problems"):
         monkeypatch.setattr(f"{module}.METERS", mine)
@@ -57,7 +59,7 @@ async def get(application: asgi.Application, path: str) -> tuple[int, bytes]:
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
-def test_health_is_not_good_while_every_thread_is_busy_for_longer_than_a_request_may_take(
+def test_health_fails_if_every_thread_is_busy_for_longer_than_a_request_may_take(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, released, now_s = place.app(web_query_timeout_s=2.5), threading.Event(), [1000.0]

@@ -35,7 +35,7 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Visit
 
 
 @pytest.mark.thorough
-def test_no_page_asks_for_anything_beside_its_stream_while_nobody_touches_it(
+def test_an_untouched_page_requests_nothing_besides_its_stream(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -58,7 +58,7 @@ def test_no_page_asks_for_anything_beside_its_stream_while_nobody_touches_it(
 
 
 @pytest.mark.thorough
-def test_an_index_that_goes_away_is_said_though_the_stream_goes_on(place: Place, visit: Visits) -> None:
+def test_an_index_outage_is_reported_although_the_stream_goes_on(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open()
@@ -69,7 +69,7 @@ def test_an_index_that_goes_away_is_said_though_the_stream_goes_on(place: Place,
 
 
 @pytest.mark.thorough
-def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits, serving: Callable[..., str]) -> None:
+def test_a_hanging_index_is_reported_too(place: Place, visit: Visits, serving: Callable[..., str]) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
@@ -80,7 +80,7 @@ def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits, serving: C
 
 
 @pytest.mark.thorough
-def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to_the_books(
+def test_the_health_strip_says_whether_every_frame_is_accounted_for_and_links_to_the_books(
     place: Place, visit: Visits
 ) -> None:
     lines = make_lines("gate", frames=60)
@@ -104,7 +104,7 @@ def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["", "books", "data", "lines/edit", "api/docs"])
-def test_each_page_has_the_strip_and_on_a_phone_it_still_leads_there(
+def test_each_page_has_the_health_strip_and_on_a_phone_it_still_links_there(
     place: Place, visit: Visits, path: str
 ) -> None:
     place.film({"car": 6})
@@ -119,7 +119,7 @@ def test_each_page_has_the_strip_and_on_a_phone_it_still_leads_there(
 
 
 @pytest.mark.parametrize("width_px", some_quick([1440, 820, 390], [390]))
-def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_button_for_each(
+def test_at_every_width_the_strip_counts_what_needs_attention_with_a_button_for_each(
     place: Place, visit: Visits, serving: Callable[..., str], width_px: int
 ) -> None:
     place.film({"car": 6})
@@ -159,7 +159,7 @@ def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_butt
 
 
 @pytest.mark.parametrize("width_px", some_quick([1280, 1000], [1000]))
-def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_them(
+def test_however_much_the_strip_says_it_is_beside_the_page_links_and_not_over_them(
     place: Place, visit: Visits, width_px: int
 ) -> None:
     place.film({"car": 6}, source="gate-by-the-long-north-road")
@@ -169,7 +169,7 @@ def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_the
 
 
 @pytest.mark.thorough
-def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_are(
+def test_a_page_opened_during_the_first_reading_of_the_books_shows_the_strip_once_they_are_read(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6})
@@ -180,7 +180,7 @@ def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_ar
 
 
 @pytest.mark.thorough
-def test_what_is_selected_comes_along_from_page_to_page_and_back(place: Place, visit: Visits) -> None:
+def test_the_selection_follows_you_from_page_to_page_and_back(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place)
     page = window.open("?label=car&interval=5&timezone=Asia/Kolkata&at=2024-05-01T08:00:00Z")
@@ -257,7 +257,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
         ({"producing": True}, "600 announced = 600 analysed; 600 counted, 600 indexed", "… producing"),
     ],
 )
-def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only_when_all_of_it_is(
+def test_the_strip_states_no_false_equation_and_a_source_is_settled_only_when_all_of_it_is(
     place: Place,
     visit: Visits,
     serving: Callable[..., str],
@@ -274,7 +274,7 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
 
 
 @pytest.mark.thorough
-def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_again(
+def test_unchanged_books_stay_as_they_are_when_they_are_read_again(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -292,7 +292,7 @@ def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_aga
 
 
 @pytest.mark.thorough
-def test_however_long_a_sources_name_its_state_is_in_sight(
+def test_a_sources_state_is_visible_however_long_its_name_is(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -312,7 +312,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
 
 
 @pytest.mark.thorough
-def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_it_is_new(
+def test_with_last_years_footage_the_strip_shows_its_last_day_and_does_not_call_it_new(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -337,7 +337,7 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
 
 
 @pytest.mark.thorough
-def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
+def test_without_a_free_stream_the_page_requests_the_books(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -347,7 +347,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
 
 
 @pytest.mark.thorough
-def test_a_page_that_nobody_sees_gives_its_stream_to_another(
+def test_a_hidden_page_gives_its_stream_to_another(
     place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
@@ -371,7 +371,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
 
 
 @pytest.mark.thorough
-def test_a_range_without_any_footage_keeps_the_rest_of_the_page_whole(place: Place, visit: Visits) -> None:
+def test_a_range_without_footage_leaves_the_rest_of_the_page_intact(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open("?from=2031-01-01T00:00:00Z")

@@ -46,7 +46,7 @@ def test_each_run_says_what_it_changed_and_why_and_they_add_up_to_the_chart(plac
     assert client.get(changes[2]["gone"][0]["image_url"]).status_code == 200
 
 
-def test_a_history_is_of_the_chosen_labels_and_sources_in_the_zone_asked_for(place: Place) -> None:
+def test_a_history_covers_the_chosen_labels_and_sources_in_the_requested_zone(place: Place) -> None:
     gate = three_changes(place)
     gate.film(0, 2, "car", source="yard")
     gate.count(count_min_confidence=0.5)
@@ -58,7 +58,7 @@ def test_a_history_is_of_the_chosen_labels_and_sources_in_the_zone_asked_for(pla
     assert (yard["detections"], yard["other_runs"]) == (2, 5)
 
 
-def test_the_range_is_answered_in_whole_hours(place: Place) -> None:
+def test_the_answer_covers_the_range_in_whole_hours(place: Place) -> None:
     Gate(place).film(0, 2, "car")
     Gate(place).count()
     found = get(place, "history?from=2026-01-01T12:00:01Z&to=2026-01-01T12:00:02Z")
@@ -66,7 +66,7 @@ def test_the_range_is_answered_in_whole_hours(place: Place) -> None:
     assert found["detections"] == 2
 
 
-def test_pictures_and_parts_that_are_gone_are_said_to_be(place: Place) -> None:
+def test_missing_pictures_and_parts_are_reported_as_missing(place: Place) -> None:
     three_changes(place)
     shown = get(place, f"history?{HOUR}")["changes"]
     place.store.delete(shown[2]["gone"][0]["image_path"])
@@ -85,7 +85,7 @@ def test_pictures_and_parts_that_are_gone_are_said_to_be(place: Place) -> None:
     assert [one["detections_after"] for one in found] == [one["detections_after"] for one in shown]
 
 
-def test_what_cannot_be_asked_is_refused_and_nothing_is_an_empty_history(place: Place) -> None:
+def test_an_invalid_request_is_refused_and_no_change_is_an_empty_history(place: Place) -> None:
     assert get(place, "history?")["changes"] == []
     gate = Gate(place)
     gate.film(0, 1, "car")
@@ -109,7 +109,7 @@ def test_a_day_without_a_history_is_named(place: Place) -> None:
     )
 
 
-def test_who_sees_some_sources_alone_sees_the_history_of_these(place: Place, serving: Serving) -> None:
+def test_a_visitor_limited_to_some_sources_sees_only_their_history(place: Place, serving: Serving) -> None:
     gate = three_changes(place)
     gate.film(0, 2, "car", source="yard")
     gate.count(count_min_confidence=0.5)

@@ -47,7 +47,7 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
     assert window.complaints == []
 
 
-def test_a_question_of_some_hours_has_no_history(place: Place, visit: Visits) -> None:
+def test_a_query_of_chosen_hours_has_no_history(place: Place, visit: Visits) -> None:
     three_changes(place)
     window = visit(place)
     page = window.open("?metric=detections&interval=60&timezone=UTC&hours=08:00-14:00")
@@ -66,7 +66,7 @@ def test_a_german_browser_reads_the_times_of_a_history_in_german(place: Place, v
     expect(page.locator("#history-changes time").nth(1)).to_have_text("1. Jan. 2026")
 
 
-def test_an_address_without_a_time_zone_has_a_history_in_the_readers(place: Place, visit: Visits) -> None:
+def test_an_address_without_a_time_zone_shows_the_history_in_the_readers(place: Place, visit: Visits) -> None:
     three_changes(place)
     window = visit(place, timezone_id="Europe/Berlin")
     page = window.open("history?from=2026-01-01&to=2026-01-02", wait_for="#history-changes")

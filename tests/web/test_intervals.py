@@ -49,7 +49,7 @@ def test_bars_counts_the_intervals_that_a_range_touches(
         (0, 10 * 365 * 86_400, 56 * 86_400),
     ],
 )
-def test_by_default_ten_minutes_have_seconds_and_more_has_at_most_120_bars_of_a_common_length(
+def test_by_default_ten_minutes_have_seconds_and_longer_ranges_at_most_120_bars_of_a_common_length(
     from_s: int, to_s: int, chosen_s: int
 ) -> None:
     assert bars.default_intervals([1], from_s * 1000, to_s * 1000, max_bars=5000)[0] == chosen_s
@@ -65,7 +65,7 @@ def test_by_default_ten_minutes_have_seconds_and_more_has_at_most_120_bars_of_a_
         ((1320, 360), 5, 3600),
     ],
 )
-def test_bars_divide_the_hours_that_are_asked_for(hours: tuple[int, int], days: int, chosen_s: int) -> None:
+def test_bars_divide_the_chosen_hours(hours: tuple[int, int], days: int, chosen_s: int) -> None:
     times = ChosenTimes(hours)
     to_ms = days * 86_400_000
     found = bars.default_intervals([1], 0, to_ms, max_bars=5000, times=times)[0]
@@ -73,7 +73,7 @@ def test_bars_divide_the_hours_that_are_asked_for(hours: tuple[int, int], days: 
     assert found >= 86_400 or all(minute * 60 % found == 0 for minute in hours)
 
 
-def test_the_coarsest_stored_interval_that_divides_what_is_asked_for_is_read() -> None:
+def test_the_coarsest_stored_interval_that_divides_the_chosen_one_is_read() -> None:
     assert bars.base_of([1, 60, 900], 3600, 0, 7_200_000) == 900
     assert bars.base_of([1, 60, 900], 120, 0, 7_200_000) == 60
     # The border is not on a quarter of an hour: a coarser base would split it elsewhere.

@@ -60,7 +60,7 @@ def publish(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")])
-def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted(
+def test_an_unseen_label_has_unknown_objects_where_nobody_could_have_counted_them(
     place: Place, fps: float | None, why: str
 ) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
@@ -75,7 +75,7 @@ def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted
     assert (cell["objects"], cell["objects_missing"]) == (None, why)
 
 
-def test_where_it_was_measured_a_label_that_was_not_seen_has_0_objects(place: Place) -> None:
+def test_an_unseen_label_has_0_objects_where_they_were_measured(place: Place) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     publish(place, ("car", 0, 10, 1, 10))
     [row] = exported(place, "interval=60&label=zebra")
@@ -84,7 +84,7 @@ def test_where_it_was_measured_a_label_that_was_not_seen_has_0_objects(place: Pl
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("tracked", "objects"), [(0, None), (4, None), (5, 3), (9, 3), (None, 3)])
-def test_fewer_than_half_of_the_boxes_in_tracks_is_too_weak_to_follow(
+def test_with_fewer_than_half_of_the_boxes_in_tracks_objects_are_too_weak_to_follow(
     place: Place, tracked: int | None, objects: int | None
 ) -> None:
     place.labels_to_count = ["person", "none"]
@@ -102,7 +102,7 @@ def test_fewer_than_half_of_the_boxes_in_tracks_is_too_weak_to_follow(
     assert ("person" in (chart["objects_note"] or "")) == (why is not None)
 
 
-def test_the_share_is_taken_of_what_is_shown(place: Place) -> None:
+def test_the_share_of_tracked_boxes_is_that_of_what_is_shown(place: Place) -> None:
     """A weak minute is part of a good hour, a weak label of all labels."""
     publish(place, ("car", 0, 10, 2, 9), ("car", 1, 6, 0, 1), ("bag", 0, 6, 0, 0))
     chart = get(place, "/api/counts?interval=60&label=car&label=bag")
@@ -116,7 +116,7 @@ def test_the_share_is_taken_of_what_is_shown(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
+def test_an_interval_shows_how_much_of_it_was_filmed(place: Place) -> None:
     publish(place, ("car", 0, 10, 1, 9), ("car", 1, 10, 1, 9))
     assert [one["covered_s"] for one in get(place, "/api/counts?interval=60")["coverage"]] == [3.0, 3.0]
     assert [one["covered_s"] for one in get(place, "/api/counts?interval=3600")["coverage"]] == [6.0]
@@ -124,7 +124,7 @@ def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
     assert [row["covered_s"] for row in exported(place, "interval=60")] == ["3.0", "3.0"]
 
 
-def test_a_total_over_labels_leaves_out_those_that_are_not_known_and_says_so(place: Place) -> None:
+def test_a_total_over_labels_leaves_out_unknown_ones_and_says_so(place: Place) -> None:
     publish(place, ("car", 0, 20, 3, 18), ("truck", 0, 10, 2, 1))
     total = get(place, "/api/summary?interval=60")["total"]
     assert (total.get("objects"), total["objects_missing"], total["measured_objects"]) == (
@@ -138,7 +138,7 @@ def test_a_total_over_labels_leaves_out_those_that_are_not_known_and_says_so(pla
     assert (of_cars["objects"], of_cars["objects_missing"]) == (3, None)
 
 
-def test_objects_known_in_part_are_at_least_those_in_every_answer(place: Place) -> None:
+def test_partly_known_objects_are_a_lower_bound_in_every_answer(place: Place) -> None:
     """In each bar and over the range: cars are known, trucks are seen too weakly, and a bus in one minute."""
     bars = (("car", 0, 10, 2, 9), ("truck", 0, 10, 5, 1), ("car", 1, 10, 4, 9), ("bus", 1, 9, 1, 9))
     publish(place, *bars)
@@ -172,7 +172,9 @@ def test_objects_known_in_part_are_at_least_those_in_every_answer(place: Place) 
     assert (proof["objects"], proof["objects_missing"]) == (None, "too_weak")
 
 
-def test_where_others_were_too_fast_objects_are_at_least_those_followed_in_every_answer(place: Place) -> None:
+def test_where_other_objects_were_too_fast_the_followed_ones_are_a_lower_bound_in_every_answer(
+    place: Place,
+) -> None:
     """In the first minute 20 cars are too fast beside 7; in the second, 2 beside 20 are too few to matter."""
     publish(
         place,

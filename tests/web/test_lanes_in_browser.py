@@ -68,7 +68,7 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
     expect(page).to_have_url(re.compile("at=2024-05-01T08:00:00Z"))
 
 
-def test_the_days_between_two_clips_are_folded_and_a_lane_is_grey_outside_its_own_clip(
+def test_days_between_two_clips_are_folded_and_a_lane_is_grey_outside_its_own_clip(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     gate = place.film({"car": 3}, source="gate", name="Gate", intervals=10, interval_s=60)
@@ -88,9 +88,7 @@ def test_the_days_between_two_clips_are_folded_and_a_lane_is_grey_outside_its_ow
     picture(page, "two-clips-days-apart")
 
 
-def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away(
-    place: Place, visit: Visits
-) -> None:
+def test_of_many_sources_eight_have_lanes_and_the_rest_is_a_click_away(place: Place, visit: Visits) -> None:
     film_several(place, [f"Camera {number:02}" for number in range(12)], intervals=3)
     page = visit(place).open("?interval=60")
     expect(page.locator(".lane")).to_have_count(8)
@@ -100,7 +98,7 @@ def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away
 
 
 @pytest.mark.thorough
-def test_the_lanes_of_hundreds_of_sources_are_searched_and_leave_the_page_short(
+def test_lanes_of_hundreds_of_sources_can_be_searched_and_keep_the_page_short(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     film_several(place, [f"Camera {number:03}" for number in range(120)], intervals=3)
@@ -127,7 +125,7 @@ def test_the_lanes_of_hundreds_of_sources_are_searched_and_leave_the_page_short(
     assert page.evaluate(height) < before_px + 1000
 
 
-def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_click_away(
+def test_the_twelve_largest_of_many_sources_are_listed_and_the_rest_is_a_click_away(
     place: Place, visit: Visits
 ) -> None:
     street = "at the corner of Long Street"
@@ -143,7 +141,7 @@ def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_c
     assert width <= area, "names, shapes and numbers stand beside each other on a phone"
 
 
-def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
+def test_a_gap_gives_its_reason_by_mouse_and_by_keyboard_and_closes_with_escape(
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     place.film(
@@ -183,7 +181,7 @@ def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     expect(page).not_to_have_url(re.compile("from="))  # Escape closed the panel and zoomed nothing
 
 
-def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Visits) -> None:
+def test_a_card_that_fails_leaves_the_others_intact(place: Place, visit: Visits) -> None:
     film_several(place, ["Gate", "Yard"])
     window = visit(place)
     problem = json.dumps({"detail": "Too many bars.", "status": 400, "title": "Bad Request"})
@@ -198,7 +196,7 @@ def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Visi
     assert window.chart_values()["car"]
 
 
-def test_many_sources_and_labels_over_many_days_have_their_small_multiples(
+def test_many_sources_and_labels_over_many_days_are_shown_as_small_multiples(
     place: Place, visit: Visits
 ) -> None:
     film_several(
@@ -217,7 +215,7 @@ def test_many_sources_and_labels_over_many_days_have_their_small_multiples(
     expect(page).to_have_url(re.compile(r"source=camera-01"))
 
 
-def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(place: Place, visit: Visits) -> None:
+def test_a_cell_of_the_week_links_to_that_hour_on_those_days(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24 * 9, interval_s=HOUR_S)
     page = visit(place).open("?metric=detections")
     # 1 May 2024 was a Wednesday.
@@ -231,7 +229,7 @@ def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(place: Place, visit
     expect(page).to_have_url(re.compile(r"hours=10:00-11:00&weekdays=3"))
 
 
-def test_what_is_not_measured_has_no_bar_and_a_key(place: Place, visit: Visits) -> None:
+def test_an_unmeasured_value_has_no_bar_and_has_a_key(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=50, interval_s=HOUR_S)
     page = visit(place).open("?metric=objects")
     expect(page.locator("#breakdown tbody tr")).to_have_count(1)

@@ -27,7 +27,7 @@ from frametally_web.translations import texts as languages
         ("de", "../../etc", "de"),
     ],
 )
-def test_a_page_is_in_the_language_that_was_chosen_or_else_the_browsers(
+def test_a_page_is_in_the_chosen_language_or_else_the_browsers(
     place: Place, wanted: str, chosen: str | None, language: str
 ) -> None:
     client = place.app().test_client()
@@ -39,7 +39,7 @@ def test_a_page_is_in_the_language_that_was_chosen_or_else_the_browsers(
     assert answer.headers["Content-Language"] == language
 
 
-def test_the_api_names_a_problem_in_the_language_that_is_asked_for_and_in_english_by_default(
+def test_the_api_names_a_problem_in_the_requested_language_and_by_default_in_english(
     place: Place,
 ) -> None:
     place.film({"car": 6})
@@ -73,7 +73,7 @@ def _sentences(source: str) -> Iterator[str]:
                     yield re.sub(r"\.1$", ".", text)  # another sentence, or none
 
 
-def test_each_problem_that_a_page_can_show_has_its_german() -> None:
+def test_each_problem_that_a_page_can_show_has_a_german_text() -> None:
     lacking = [
         text
         for folder in (Path(languages.__file__).parents[1], *map(folder_of, plugins()))
@@ -85,13 +85,15 @@ def test_each_problem_that_a_page_can_show_has_its_german() -> None:
     assert lacking == []
 
 
-def test_a_text_that_a_language_lacks_is_english(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_missing_in_a_language_is_shown_in_english(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(languages, "texts", lambda: {"en": {"web.x": "One {name}"}, "de": {}})
     with place.app().test_request_context(headers={"Accept-Language": "de"}):
         assert languages.t("web.x", name="text") == "One text"
 
 
-def test_a_german_page_names_the_models_labels_in_german_and_keeps_those_of_other_models(
+def test_a_german_page_translates_the_models_labels_but_not_those_of_other_models(
     place: Place,
 ) -> None:
     with place.app().test_request_context(headers={"Accept-Language": "de"}):
@@ -113,7 +115,7 @@ def test_values_cannot_become_markup(place: Place, monkeypatch: pytest.MonkeyPat
         assert languages.t("web.b_html", name="<i>") == "<b>&lt;i&gt;</b>"
 
 
-def test_a_script_with_an_unknown_key_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_with_an_unknown_key_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SIMPLE_FRONTEND))
     import fetch_assets
 

@@ -61,7 +61,7 @@ def left(client: FlaskClient) -> list[str]:
     return [one["cause"] for one in client.get("/api/v1/dead-letters").json["dead_letters"]]
 
 
-def test_what_would_be_tried_again_is_said_first_and_changes_nothing(
+def test_a_plan_shows_what_would_be_tried_again_and_changes_nothing(
     place: Place, client: FlaskClient
 ) -> None:
     plan = ask(client, "replay", "plan", cause="missing")
@@ -76,14 +76,16 @@ def test_what_would_be_tried_again_is_said_first_and_changes_nothing(
     assert client.get("/api/v1/changes").json == {"last": None, "unfinished": []}
 
 
-def test_what_can_be_read_again_is_announced_on_its_topic(place: Place, client: FlaskClient) -> None:
+def test_letters_that_can_be_read_again_are_announced_on_their_topic(
+    place: Place, client: FlaskClient
+) -> None:
     assert ask(client, "replay", "changes", cause="missing")["state"] == "running"
     last = ended(client)
     assert (last["state"], last["lines"][0]) == ("done", "1 frame announced again.")
     assert announced(place) == 1
 
 
-def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(
+def test_one_letter_or_all_with_one_cause_can_be_dropped_and_are_not_listed_again(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = client.get("/api/v1/dead-letters?cause=missing").json["dead_letters"][0]["id"]
@@ -100,14 +102,14 @@ def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(
     assert "Reload the page" in gone.json["remedy"]
 
 
-def test_a_dashboard_that_changes_nothing_refuses(place: Place, client: FlaskClient) -> None:
+def test_a_read_only_dashboard_refuses(place: Place, client: FlaskClient) -> None:
     closed = place.app(web_uploads=False).test_client()
     for step in ("plan", "changes"):
         answer = closed.post(f"/api/v1/dead-letters/{step}", json={"what": "drop"})
         assert answer.status_code == 403, answer.text
 
 
-def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskClient) -> None:
+def test_only_one_change_runs_at_a_time(place: Place, client: FlaskClient) -> None:
     from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
     from frametally_web.requests.problems import Problem
 
@@ -130,7 +132,7 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
     assert desk.last.done < 9_000
 
 
-def test_a_change_beside_another_one_is_refused_with_its_status(
+def test_a_change_during_another_one_is_refused_with_its_status(
     place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frametally_web.changes.desk import ChangeDesk

@@ -51,7 +51,7 @@ def filmed(place: Place) -> Place:
         "?from=2024-05-01T08:00:10Z&to=2024-05-01T08:01:00Z&hours=00:00-24:00&timezone=Asia/Kolkata",
     ],
 )
-def test_what_came_with_the_page_is_not_asked_for_again(
+def test_what_came_with_the_page_is_not_requested_again(
     filmed: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr("frametally_web.pages.MOST_S", 60)
@@ -65,7 +65,7 @@ def test_what_came_with_the_page_is_not_asked_for_again(
 
 
 @pytest.mark.thorough
-def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_version(
+def test_a_cold_load_requests_nothing_twice_even_after_the_server_sent_its_version(
     filmed: Place, visit: Visits
 ) -> None:
     visit(filmed).open()  # the media's records have been read from now on
@@ -89,7 +89,7 @@ def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_versio
     assert {url.partition("?")[0] for url in asked} >= {"counts", "summary", "evidence"}
 
 
-def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_small(
+def test_a_cold_load_makes_few_requests_and_only_one_for_a_picture_the_busiest_one_small(
     place: Place, visit: Visits
 ) -> None:
     east = place.film({f"label-{number}": 5 for number in range(8)}, source="east", seed=1)
@@ -116,7 +116,7 @@ def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_sma
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("screen", SCREENS)
-def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Visits, screen: str) -> None:
+def test_nothing_moves_when_the_answers_arrive(filmed: Place, visit: Visits, screen: str) -> None:
     window = visit(filmed, **SCREENS[screen])
     page = window.page
     page.add_init_script("""
@@ -141,7 +141,7 @@ def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Visits, scree
     assert page.evaluate("window.shift") <= MOST_SHIFT
 
 
-def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
+def test_a_choice_requests_only_what_it_changes_and_going_back_requests_nothing(
     filmed: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     window = visit(filmed, url=serving(filmed.app(max_streams=0)))
@@ -160,7 +160,7 @@ def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
 
 
 @pytest.mark.thorough
-def test_when_the_counts_have_changed_everything_is_asked_anew(filmed: Place, visit: Visits) -> None:
+def test_when_the_counts_change_everything_is_requested_again(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     window.open()
     asked = listen(window)

@@ -41,7 +41,7 @@ def bars_of(place: Place, query: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("day", "hours_long"), [("2024-03-31", 23), ("2024-10-27", 25), ("2024-10-28", 24), ("2025-01-01", 24)]
 )
-def test_a_day_begins_at_local_midnight_and_is_as_long_as_the_clocks_make_it(
+def test_a_day_begins_at_local_midnight_and_its_length_follows_the_clocks(
     hours: Place, day: str, hours_long: int
 ) -> None:
     midnight = datetime.datetime.fromisoformat(day).replace(tzinfo=BERLIN)
@@ -64,7 +64,7 @@ def test_a_day_begins_at_local_midnight_and_is_as_long_as_the_clocks_make_it(
     assert covered["end_ms"] - covered["start_ms"] == hours_long * HOUR_MS
 
 
-def test_a_midnight_that_the_clocks_leave_out_begins_the_day_at_one(hours: Place) -> None:
+def test_a_day_whose_midnight_the_clocks_skip_begins_at_one(hours: Place) -> None:
     bars = bars_of(hours, "interval=86400&timezone=America/Sao_Paulo&from=2018-11-04&to=2018-11-05")
     assert [bar["start_ms"] for bar in bars] == [
         int(datetime.datetime(2018, 11, 4, 3, tzinfo=datetime.UTC).timestamp() * 1000)
@@ -78,13 +78,13 @@ def test_weeks_begin_on_monday(hours: Place) -> None:
     assert datetime.datetime.fromtimestamp(monday / 1000, BERLIN).isoformat() == "2024-12-30T00:00:00+01:00"
 
 
-def test_an_hour_that_comes_twice_is_two_bars(hours: Place) -> None:
+def test_a_repeated_hour_is_two_bars(hours: Place) -> None:
     bars = bars_of(hours, "interval=3600&timezone=Europe/Berlin&from=2024-10-27T00:00Z&to=2024-10-27T03:00Z")
     assert [bar["detections"] for bar in bars] == [4, 4, 4]
     assert [bar["start_ms"] % HOUR_MS for bar in bars] == [0, 0, 0]
 
 
-def test_hours_of_a_half_hour_zone_begin_at_its_own_hours(hours: Place) -> None:
+def test_hours_in_a_half_hour_zone_begin_at_its_own_full_hours(hours: Place) -> None:
     bars = bars_of(hours, "interval=3600&timezone=Asia/Kolkata&from=2024-12-30T06:00&to=2024-12-30T09:00")
     assert [bar["start_ms"] % HOUR_MS for bar in bars] == [HOUR_MS // 2] * 3
     assert [bar["detections"] for bar in bars] == [4, 4, 4]
@@ -117,7 +117,7 @@ def test_a_stored_interval_that_does_not_fit_a_zone_is_refused_with_the_choices(
     length=st.integers(1, 3 * 96),
     interval_s=st.sampled_from([900, 1800, 3600, 5400, 7200, 9900, 21_600, 86_400, 172_800, 604_800]),
 )
-def test_bars_follow_each_other_and_hold_every_box_once(
+def test_bars_are_contiguous_and_hold_every_box_once(
     hours: Place, zone: str, around: str, from_min: int, length: int, interval_s: int
 ) -> None:
     from_ms = keys.day_start_ms(around) + from_min * 900_000
@@ -167,7 +167,7 @@ def test_spans_have_one_offset_each_and_bars_end_where_the_next_begins(
         assert bar[1] == next_bar[0] < next_bar[1]
 
 
-def test_the_heat_map_is_of_local_hours_and_adds_up(hours: Place) -> None:
+def test_the_heat_map_uses_local_hours_and_adds_up(hours: Place) -> None:
     client = hours.app().test_client()
     answer = client.get("/api/heatmap?timezone=Europe/Berlin&from=2024-10-26T00:00&to=2024-10-29T00:00").json
     cells = {(cell["weekday"], cell["hour"]): cell for cell in answer["cells"]}

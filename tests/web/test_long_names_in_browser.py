@@ -98,7 +98,7 @@ def cut(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("width_px", [1440, 390])
-def test_no_name_is_cut_below_a_readable_width_on_any_page(
+def test_no_page_shortens_a_name_below_a_readable_width(
     year: Place, visit: Visits, picture: Callable[[Page, str], None], width_px: int
 ) -> None:
     give_accounts(year)

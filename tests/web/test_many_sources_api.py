@@ -56,14 +56,14 @@ def test_charts_and_proofs_of_all_sources_together_are_answered_and_add_up(crowd
     assert shown == page["detections"] == cars
 
 
-def test_each_source_says_its_own_first_and_last_interval(crowded: Place) -> None:
+def test_each_source_shows_its_own_first_and_last_interval(crowded: Place) -> None:
     for number, source in enumerate(crowded.app().test_client().get("/api/v1/sources").json["sources"]):
         assert source["source"] == f"camera-{number:04d}"
         assert source["first_interval_ms"] == START_MS + number % 60 * 60_000
         assert source["next_interval_ms"] == source["first_interval_ms"] + 60_000
 
 
-def test_frames_of_one_source_ask_the_index_once_however_many_intervals_they_lie_in(place: Place) -> None:
+def test_frames_of_one_source_query_the_index_once_for_any_number_of_intervals(place: Place) -> None:
     also = place.film({"car": 3}, source="yard", intervals=24)
     place.film({"car": 3}, source="gate", intervals=24, also=also)
     client = place.app().test_client()

@@ -14,7 +14,7 @@ def may_open(*paths: str) -> Callable[[str], bool]:
     return lambda route: route.removeprefix("GET ") in paths
 
 
-def test_a_section_is_there_once_and_leads_to_the_first_page_that_a_visitor_may_open() -> None:
+def test_a_section_appears_once_and_links_to_the_first_page_that_a_visitor_may_open() -> None:
     sections, pages = menu(may_open("/", "/data", "/footage", "/books"), "/books")
     assert [(link.path, link.label) for link in sections] == [
         ("/", "web.answers"),
@@ -27,7 +27,7 @@ def test_a_section_is_there_once_and_leads_to_the_first_page_that_a_visitor_may_
 
 
 @pytest.mark.skipif("videos" not in HERE, reason="without capabilities a section has one page")
-def test_the_pages_of_a_section_are_beneath_it_and_one_without_a_link_is_in_its_room() -> None:
+def test_a_sections_pages_are_below_it_and_a_page_without_a_link_belongs_to_its_section() -> None:
     sections, pages = menu(lambda _: True, "/somewhere", "/footage")
     assert [link.label for link in sections if link.current == "true"] == ["web.footage"]
     assert {link.path: link.current for link in pages if link.current} == {"/footage": "true"}

@@ -40,7 +40,7 @@ def film(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_values_are_those_of_the_books(place: Place, serving: Serving) -> None:
+def test_the_metrics_match_the_books(place: Place, serving: Serving) -> None:
     film(place)
     app = place.app()
     books: Any = app.test_client().get("/api/v1/status").json
@@ -59,7 +59,7 @@ def test_the_values_are_those_of_the_books(place: Place, serving: Serving) -> No
 CHART = Path(__file__).resolve().parents[2] / "cloud-services/kubernetes"
 
 
-def test_in_a_cluster_prometheus_asks_a_pod_by_its_address_and_an_index_that_is_away_keeps_it_ready(
+def test_in_a_cluster_prometheus_reaches_a_pod_by_address_and_an_index_outage_keeps_it_ready(
     place: Place, serving: Serving
 ) -> None:
     template = (CHART / "templates/_helpers.tpl").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def test_in_a_cluster_prometheus_asks_a_pod_by_its_address_and_an_index_that_is_
 
 
 @pytest.mark.thorough
-def test_prometheus_gets_the_form_that_it_prefers(place: Place, serving: Serving) -> None:
+def test_prometheus_gets_its_preferred_format(place: Place, serving: Serving) -> None:
     body, content_type = scraped(serving(place.app()), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert body.endswith("# EOF\n")
@@ -100,9 +100,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(place: Place, servi
     assert threading.active_count() <= before[0] + 2
 
 
-def test_while_the_books_cannot_be_read_that_is_said_and_no_counter_is_0(
-    place: Place, serving: Serving
-) -> None:
+def test_unreadable_books_are_reported_and_no_counter_is_0(place: Place, serving: Serving) -> None:
     film(place)
     place.index.error = Retryable("away")
     found = values(scraped(serving(place.app()))[0])
@@ -111,7 +109,7 @@ def test_while_the_books_cannot_be_read_that_is_said_and_no_counter_is_0(
     assert found["frametally_disk_free_bytes",] > 0
 
 
-def test_a_page_of_another_name_reads_no_metrics(place: Place, serving: Serving) -> None:
+def test_a_page_under_another_host_name_cannot_read_metrics(place: Place, serving: Serving) -> None:
     with pytest.raises(urllib.error.HTTPError, match="421") as refused:
         scraped(serving(place.app()), host="evil.example")
     refused.value.close()

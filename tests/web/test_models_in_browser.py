@@ -13,7 +13,7 @@ __all__ = ["command"]
 pytestmark = pytest.mark.thorough
 
 
-def test_the_last_week_is_counted_again_with_a_preset_and_both_counts_are_compared(
+def test_last_week_is_counted_again_with_a_preset_and_both_counts_are_compared(
     place: Place, visit: Visits, picture: Callable[[Page, str], None], command: Callable[..., Path]
 ) -> None:
     place.film({"car": 2}, intervals=24, interval_s=60, seed=3, model=PRESENT)

@@ -86,7 +86,7 @@ def ask(asking: Callable[..., Client]) -> Client:
 
 
 @pytest.mark.thorough
-def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goes_first(ask: Client) -> None:
+def test_api_paths_also_work_under_their_version_and_a_plain_path_takes_precedence(ask: Client) -> None:
     for path in ("/api/tests/x%20y", "/api/v1/tests/x%20y"):
         assert ask("GET", path).json == {"bytes": 0, "thing": "x y"}
         assert ask("GET", path.replace("x%20y", "plain")).status == 415
@@ -95,7 +95,7 @@ def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goe
     assert ask("GET", "/api/v1/processed_videos/tests/1").status == 404
 
 
-def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client) -> None:
+def test_a_path_accepts_only_its_methods_and_head_where_it_accepts_get(ask: Client) -> None:
     assert ask("HEAD", "/api/tests/1").status == 200
     for asked, allowed in (
         ("/api/tests/1", "GET, HEAD, OPTIONS, PATCH"),
@@ -117,7 +117,7 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
         ("strange", 500, "The dashboard failed."),
     ],
 )
-def test_an_error_of_a_native_route_is_told_as_those_of_all_others(
+def test_a_native_routes_error_looks_like_those_of_all_others(
     ask: Client, how: str, status: int, said: str
 ) -> None:
     answered, headers, body = ask("GET", f"/api/failing/{how}")
@@ -141,9 +141,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_a_change_that_a_page_of_another_site_asks_for_is_refused(
-    ask: Client, headers: dict[str, str]
-) -> None:
+def test_a_change_requested_by_another_sites_page_is_refused(ask: Client, headers: dict[str, str]) -> None:
     refused = ask("PATCH", "/api/tests/1", b"x" * 10, **headers)
     assert refused.status == 403
     assert "another site" in refused.json["detail"]
@@ -165,7 +163,7 @@ def test_the_dashboards_own_pages_programs_and_allowed_sites_may_change_things(a
         assert ask("PATCH", "/api/tests/1", b"x" * 10, **headers).json["bytes"] == 10
 
 
-def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(ask: Client) -> None:
+def test_an_allowed_sites_preflight_gets_the_routes_own_methods_and_headers(ask: Client) -> None:
     asked = {"Access_Control_Request_Method": "PATCH"}
     status, headers, _ = ask("OPTIONS", "/api/v1/tests/1", Origin=SITE, **asked)
     assert status == 200
@@ -179,7 +177,7 @@ def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(a
     assert not [name for name in headers if name.startswith("access-control")]
 
 
-def test_an_allowed_site_may_show_media_of_the_original_players_paths(ask: Client) -> None:
+def test_an_allowed_site_may_show_media_from_the_original_players_paths(ask: Client) -> None:
     policy = "cross-origin-resource-policy"
     assert ask("GET", "/processed_videos/tests/1", Referer=f"{SITE}/page").headers[policy] == "cross-origin"
     assert (
@@ -188,7 +186,7 @@ def test_an_allowed_site_may_show_media_of_the_original_players_paths(ask: Clien
     assert ask("GET", "/processed_videos/tests/1", Origin=SITE).headers["access-control-allow-origin"] == SITE
 
 
-def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Client) -> None:
+def test_native_routes_refuse_a_host_name_that_is_not_the_dashboards(ask: Client) -> None:
     for method in ("GET", "PATCH", "OPTIONS"):
         assert ask(method, "/api/tests/1", Host="evil.example").status == 421
 
@@ -207,7 +205,7 @@ def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Clie
         ({"web_host": "0.0.0.0", "web_uploads": True}, True),  # noqa: S104
     ],
 )
-def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_allowed(
+def test_video_changes_are_off_if_others_can_reach_the_dashboard_unless_allowed(
     asking: Callable[..., Client], settings: dict[str, Any], allowed: bool
 ) -> None:
     answer = asking(**settings)("PATCH", "/api/tests/1", b"x")
@@ -219,7 +217,7 @@ def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_a
         assert "FRAMETALLY_" not in str(problem)
 
 
-def test_what_streams_or_takes_in_any_length_is_no_route_of_a_threads(place: Place) -> None:
+def test_no_route_that_streams_or_accepts_bodies_of_any_length_uses_a_thread(place: Place) -> None:
     app = place.app()
     routes = parts_of(app).native
     native = {route.path for route in routes}
@@ -242,7 +240,7 @@ def pieces(total: int) -> Iterator[bytes]:
         yield bytes(100_000)
 
 
-def test_only_a_native_route_that_writes_takes_a_body_of_any_length(ask: Client) -> None:
+def test_only_a_native_route_that_writes_accepts_a_body_of_any_length(ask: Client) -> None:
     large = 40_000_000
     assert ask("PATCH", "/api/tests/1", pieces(large), Content_Length=str(large)).json["bytes"] == large
     assert ask("PATCH", "/api/tests/1", pieces(large)).json["bytes"] == large  # chunked
@@ -250,7 +248,7 @@ def test_only_a_native_route_that_writes_takes_a_body_of_any_length(ask: Client)
     assert ask.connection.getresponse().status == 413
 
 
-def test_who_goes_on_sending_a_refused_body_has_its_answer_and_is_hung_up_on(
+def test_a_client_that_keeps_sending_a_refused_body_gets_its_answer_and_is_disconnected(
     ask: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_UNWANTED_S", 0.2)
@@ -265,7 +263,7 @@ def test_who_goes_on_sending_a_refused_body_has_its_answer_and_is_hung_up_on(
             ask.connection.sock.sendall(bytes(100_000))
 
 
-def test_who_has_sent_a_refused_body_whole_asks_on_the_same_connection(ask: Client) -> None:
+def test_a_client_that_sent_a_refused_body_whole_can_reuse_the_connection(ask: Client) -> None:
     assert ask("POST", "/api/refused", bytes(900_000)).status == 415
     sock = ask.connection.sock
     assert ask("GET", "/api/tests/1").status == 200

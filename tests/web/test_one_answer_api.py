@@ -243,18 +243,18 @@ def _agree_with_pairs(
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_question_has_the_same_answer_in_every_mouth(town: Town, seed: int) -> None:
+def test_a_question_has_the_same_answer_everywhere(town: Town, seed: int) -> None:
     ask(town, random.Random(seed), with_book=seed % 4 == 0)  # noqa: S311
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(20, 200, 20))
-def test_two_hundred_questions_have_the_same_answers_in_every_mouth(town: Town, seed: int) -> None:
+def test_two_hundred_questions_have_the_same_answers_everywhere(town: Town, seed: int) -> None:
     for each in range(seed, seed + 20):
         ask(town, random.Random(each), with_book=each % 4 == 0)  # noqa: S311
 
 
-def test_a_camera_that_joins_does_not_change_the_headline_of_the_others(town: Town) -> None:
+def test_an_added_camera_does_not_change_the_headline_of_the_others(town: Town) -> None:
     """One junction at five frames a second made rush hour the lowest bar, and the week 24 % quieter."""
     day_ms = FIRST_MS + 10 * DAY_MS
     query = {"from": day_ms, "to": day_ms + DAY_MS, "metric": "mean_per_frame", "model": MODELS[0]}

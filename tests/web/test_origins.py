@@ -30,7 +30,9 @@ HOST = "Frames.example:21401"
         ("", "", False),
     ],
 )
-def test_only_the_same_host_by_http_is_the_dashboards_own_page(host: str, origin: str, is_own: bool) -> None:
+def test_only_the_same_host_over_http_is_the_dashboards_own_page(
+    host: str, origin: str, is_own: bool
+) -> None:
     assert is_of_own_page(host=host, origin=origin, fetch_site="") is is_own
 
 
@@ -46,7 +48,7 @@ def test_only_the_same_host_by_http_is_the_dashboards_own_page(host: str, origin
         ("cross-site", "", False),
     ],
 )
-def test_a_browser_that_names_no_site_is_believed_unless_it_names_another_origin(
+def test_a_browser_that_names_no_site_is_trusted_unless_it_names_another_origin(
     fetch_site: str, origin: str, is_own: bool
 ) -> None:
     assert is_of_own_page(host=HOST, origin=origin, fetch_site=fetch_site) is is_own

@@ -52,7 +52,7 @@ def other_site() -> Iterator[OtherSite]:
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])
-def test_only_a_site_that_is_allowed_may_embed_the_chart_read_the_api_and_show_a_frame(
+def test_only_an_allowed_site_may_embed_the_chart_read_the_api_and_show_a_frame(
     place: Place,
     serving: Callable[..., str],
     browser: Browser,
@@ -89,7 +89,7 @@ def test_only_a_site_that_is_allowed_may_embed_the_chart_read_the_api_and_show_a
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/", "/data", "/api/docs", "/api/v1/openapi.json", "/healthz"])
-def test_no_page_but_the_chart_alone_may_be_embedded_by_anybody(place: Place, path: str) -> None:
+def test_only_the_chart_may_ever_be_embedded(place: Place, path: str) -> None:
     client = place.app(web_allowed_origins=SITE).test_client()
     policy = client.get(path, headers={"Origin": SITE}).headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in policy
@@ -98,7 +98,7 @@ def test_no_page_but_the_chart_alone_may_be_embedded_by_anybody(place: Place, pa
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("asked_from", ["https://other.example", "null", f"{SITE}.evil.example", ""])
-def test_to_other_sites_the_api_says_nothing_of_those_that_are_allowed(place: Place, asked_from: str) -> None:
+def test_the_api_does_not_tell_other_sites_which_sites_are_allowed(place: Place, asked_from: str) -> None:
     place.film({"car": 3})
     client = place.app(web_allowed_origins=SITE).test_client()
     answer = client.get("/api/v1/labels", headers={"Origin": asked_from})
@@ -107,7 +107,7 @@ def test_to_other_sites_the_api_says_nothing_of_those_that_are_allowed(place: Pl
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_a_preflight_is_answered_and_no_log_in_is_ever_asked_for(place: Place) -> None:
+def test_a_preflight_is_answered_and_never_asks_for_a_sign_in(place: Place) -> None:
     client = place.app(web_allowed_origins=SITE).test_client()
     asked = {"Origin": SITE, "Access-Control-Request-Method": "GET"}
     answer = client.options("/api/v1/counts", headers=asked)
@@ -119,7 +119,7 @@ def test_a_preflight_is_answered_and_no_log_in_is_ever_asked_for(place: Place) -
 @pytest.mark.parametrize(
     "origin", ["*", "intranet.example", "https://a.example/", "https://a.example/path", "HTTPS://A", "null"]
 )
-def test_what_is_no_origin_is_refused_at_the_start_by_one_line(place: Place, origin: str) -> None:
+def test_an_invalid_origin_is_refused_at_startup_in_one_line(place: Place, origin: str) -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_WEB_ALLOWED_ORIGINS") as refused:
         place.app(web_allowed_origins=f"{SITE},{origin}")
     assert repr(origin) in str(refused.value)

@@ -24,7 +24,7 @@ class LinkingStore(MemoryStore):
 QUESTIONS = ("evidence", "frames/image?path={path}", "frames/image?path={path}&w=320")
 
 
-def test_pictures_and_boxes_of_packed_frames_are_those_of_single_ones(place: Place) -> None:
+def test_pictures_and_boxes_of_packed_frames_match_those_of_single_ones(place: Place) -> None:
     place.film({"car": 6, "person": 2})
     plain, place.store = place.store, PackedStore(place.store)
     app = place.app().test_client()
@@ -38,7 +38,7 @@ def test_pictures_and_boxes_of_packed_frames_are_those_of_single_ones(place: Pla
     assert [app.get(address).data for address in addresses] == [answer.data for answer in answers]
 
 
-def test_a_browser_gets_a_packed_frame_from_here_also_where_it_gets_single_ones_from_the_store(
+def test_the_dashboard_sends_a_packed_frame_even_if_single_ones_come_from_the_store(
     place: Place,
 ) -> None:
     store = PackedStore(LinkingStore())

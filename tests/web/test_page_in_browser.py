@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 
 
-def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Visits) -> None:
+def test_the_page_shows_the_records_numbers(place: Place, visit: Visits) -> None:
     records, _ = place.film({"car": 6, "bus": 1}, name="Junction East", interval_s=5, frames=10)
     window = visit(place)
     page = window.open("?metric=detections")
@@ -36,7 +36,7 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Visits) 
     expect(page.locator("#model")).to_be_hidden()
 
 
-def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(place: Place, visit: Visits) -> None:
+def test_choices_are_in_the_address_and_a_link_shows_the_same(place: Place, visit: Visits) -> None:
     a = place.film({"car": 6, "bus": 2}, source="east", seed=1)
     place.film({"car": 3, "dog": 2}, source="west", seed=2, also=a)
     window = visit(place)
@@ -102,7 +102,7 @@ def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Vis
     expect(gap).to_contain_text("no footage")
 
 
-def test_a_selection_without_footage_offers_a_way_out(place: Place, visit: Visits) -> None:
+def test_a_selection_without_footage_offers_another_one(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open("?from=2031-01-01T00:00:00Z")
@@ -123,7 +123,7 @@ def check_boxes_lie_on_the_picture(inside: Any) -> None:
     assert drawn == pytest.approx([left + x * scale, top + y * scale, width * scale], abs=1)
 
 
-def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(place: Place, visit: Visits) -> None:
+def test_a_frame_opens_large_and_its_boxes_can_be_switched_off(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "person": 3})
     window = visit(place)
     page = window.open()
@@ -148,7 +148,7 @@ def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(place: Pla
     expect(page).to_have_url(re.compile(r"boxes=off"))
 
 
-def test_models_stand_side_by_side_and_are_never_summed(place: Place, visit: Visits) -> None:
+def test_models_can_be_switched_and_are_never_summed(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, model="first-model", seed=1)
     place.film({"car": 2}, model="second-model", seed=2)
     window = visit(place)

@@ -18,9 +18,7 @@ pytestmark = pytest.mark.thorough
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 
 
-def test_before_there_is_any_data_the_page_says_what_to_run_and_then_shows_it(
-    place: Place, visit: Visits
-) -> None:
+def test_without_data_the_page_says_what_to_run_and_then_shows_the_data(place: Place, visit: Visits) -> None:
     window = visit(place)
     window.page.clock.install()
     page = window.open(wait_for="#dashboard[data-state=empty][aria-busy=false]")
@@ -49,9 +47,7 @@ def test_a_page_without_counts_names_its_folder_and_the_demos_and_claims_nothing
     expect(page.locator("#health-strip")).not_to_contain_text("=")
 
 
-def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
-    place: Place, visit: Visits
-) -> None:
+def test_placeholders_stand_in_until_the_first_answer_arrives(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     held: list[Any] = []
@@ -71,7 +67,7 @@ def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
     expect(page.locator(".skeleton")).to_have_count(0)
 
 
-def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(place: Place, visit: Visits) -> None:
+def test_an_index_that_is_down_from_the_start_is_reported_and_retried(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     place.go_away()
     window = visit(place)
@@ -86,9 +82,7 @@ def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(place: Pla
     expect(page.locator("#freshness")).to_contain_text("Up to date")
 
 
-def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
-    place: Place, visit: Visits
-) -> None:
+def test_an_index_outage_leaves_the_page_as_it_was_and_ends_by_itself(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     window.page.clock.install()
@@ -111,7 +105,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     assert window.chart_values() != before
 
 
-def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_again(
+def test_a_slow_or_failed_summary_leaves_the_chart_and_only_the_summary_is_requested_again(
     place: Place, visit: Visits, picture: Callable[[Any, str], None]
 ) -> None:
     place.film({"car": 6})
@@ -142,7 +136,7 @@ def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_agai
     assert (asked.count("counts"), asked.count("summary")) == (counted, 2)
 
 
-def test_a_comparison_that_fails_leaves_the_chart_and_says_why(place: Place, visit: Visits) -> None:
+def test_a_failed_comparison_leaves_the_chart_and_says_why(place: Place, visit: Visits) -> None:
     east = place.film({"car": 6}, name="Junction East")
     place.film({"car": 4}, source="harbour", name="The harbour", also=east)
     window = visit(place)
@@ -159,7 +153,7 @@ def test_a_comparison_that_fails_leaves_the_chart_and_says_why(place: Place, vis
     expect(page.locator("#compare-area")).to_contain_text("The harbour")
 
 
-def test_a_server_that_does_not_answer_at_all_is_not_connected(place: Place, visit: Visits) -> None:
+def test_a_server_that_does_not_respond_is_shown_as_not_connected(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open()
@@ -170,7 +164,7 @@ def test_a_server_that_does_not_answer_at_all_is_not_connected(place: Place, vis
     expect(page.locator("#freshness")).to_contain_text("Up to date")
 
 
-def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Visits) -> None:
+def test_a_removed_frame_is_reported_as_gone(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     for info in list(place.store.list(keys.IMAGES)):
         place.store.delete(info.key)
@@ -189,9 +183,7 @@ HOSTILE = [
 ]
 
 
-def test_a_name_that_is_known_later_than_the_counts_takes_its_place_everywhere(
-    place: Place, visit: Visits
-) -> None:
+def test_a_name_learnt_after_the_counts_appears_everywhere(place: Place, visit: Visits) -> None:
     east = place.film({"car": 6}, name="Junction East")
     place.film({"car": 4}, source="harbour", name="The harbour", also=east)
     window = visit(place)
@@ -235,9 +227,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Vis
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
-def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
-    place: Place, visit: Visits
-) -> None:
+def test_labels_beyond_the_six_distinguishable_colours_share_one(place: Place, visit: Visits) -> None:
     place.film({f"label-{n:02}": 12 - n for n in range(11)}, intervals=6)
     window = visit(place)
     page = window.open()
@@ -248,7 +238,7 @@ def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
     assert len(set(colors)) == 7
 
 
-def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: Visits) -> None:
+def test_the_accuracy_of_the_numbers_is_shown_next_to_the_chart(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     page = visit(place).open()
     answer = page.locator("#how-sure p")

@@ -28,7 +28,7 @@ def paths_of_pages(app: Flask) -> list[str]:
 
 
 @pytest.mark.parametrize("locale", first_quick(["en-GB", "de-DE"]))
-def test_every_page_opens_without_a_complaint_wide_and_on_a_phone_and_keeps_nobody_out(
+def test_every_page_opens_without_an_error_wide_and_on_a_phone_and_locks_nobody_out(
     place: Place, visit: Visits, request: pytest.FixtureRequest, locale: str
 ) -> None:
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)

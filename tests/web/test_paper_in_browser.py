@@ -25,7 +25,7 @@ def colours(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("paper", first_quick(SCHEMES))
-def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
+def test_a_printed_page_has_the_whole_chart_its_colours_and_its_query(
     place: Place, visit: Visits, picture: Callable[..., None], paper: str
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
@@ -64,7 +64,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
 
 
 @pytest.mark.thorough
-def test_where_the_system_chooses_colours_those_of_the_data_stay_and_what_is_chosen_is_seen(
+def test_with_forced_colours_the_data_keeps_its_own_and_the_selection_is_visible(
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)

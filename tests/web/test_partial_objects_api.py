@@ -62,7 +62,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 
 
 @pytest.mark.parametrize("interval_s", [60, 900, 3600, 86_400])
-def test_the_objects_that_were_measured_are_said_whatever_the_bars(mixed: Place, interval_s: int) -> None:
+def test_measured_objects_are_shown_with_any_bars(mixed: Place, interval_s: int) -> None:
     answer = get(mixed, f"counts?label=person&interval={interval_s}")
     [total] = answer["totals"]
     assert (total["objects"], total["objects_missing"], total["measured_objects"]) == (None, "too_slow", 15)
@@ -71,7 +71,7 @@ def test_the_objects_that_were_measured_are_said_whatever_the_bars(mixed: Place,
     assert answer["objects_measured_in"] == {"sources": 2, "of_sources": 3}
 
 
-def test_what_is_known_in_full_has_no_part_of_it_beside(mixed: Place) -> None:
+def test_a_fully_known_number_shows_no_measured_part(mixed: Place) -> None:
     answer = get(mixed, "counts?label=person&by=source&interval=3600")
     assert [(one["source"], one["objects"], one.get("measured_objects")) for one in answer["totals"]] == [
         ("gate", 8, None),
@@ -85,25 +85,25 @@ def test_what_is_known_in_full_has_no_part_of_it_beside(mixed: Place) -> None:
     }
 
 
-def test_what_was_seen_too_weakly_in_what_was_measured_is_no_number(mixed: Place) -> None:
+def test_boxes_too_weak_to_follow_in_measured_footage_give_no_number(mixed: Place) -> None:
     bag, person = get(mixed, "counts?label=bag&label=person")["totals"]
     assert (bag["objects"], bag.get("measured_objects")) == (None, None)
     assert person["measured_objects"] == 15
 
 
-def test_labels_together_say_what_was_measured_of_them(mixed: Place) -> None:
+def test_labels_together_show_their_measured_part(mixed: Place) -> None:
     [together] = get(mixed, "counts?top=0")["totals"]
     assert (together["objects"], together["measured_objects"]) == (None, 15)
 
 
-def test_an_export_says_what_was_measured_of_each_interval(mixed: Place) -> None:
+def test_an_export_shows_the_measured_part_of_each_interval(mixed: Place) -> None:
     answer = mixed.app().test_client().get("/api/v1/export?label=person&interval=86400&timezone=UTC")
     rows = rows_of(answer.data)
     assert {row["objects"] for row in rows} == {""}
     assert sum(int(row["objects_at_least"] or 0) for row in rows) == 15
 
 
-def test_what_stood_there_when_the_footage_began_is_said_of_what_is_known(mixed: Place) -> None:
+def test_the_number_of_objects_present_at_the_start_of_footage_covers_what_is_known(mixed: Place) -> None:
     answer = get(mixed, "counts?label=person&interval=3600")
     assert [one.get("objects_from_start") for one in answer["buckets"]] == [2, 6]
     assert answer["totals"][0]["objects_from_start"] == 8
@@ -118,7 +118,7 @@ def test_what_stood_there_when_the_footage_began_is_said_of_what_is_known(mixed:
     }
 
 
-def test_a_bar_known_in_part_says_what_stood_there_when_the_footage_began(mixed: Place) -> None:
+def test_a_partly_known_bar_shows_the_objects_present_at_the_start_of_footage(mixed: Place) -> None:
     bars = get(mixed, "counts?source=gate&interval=3600")["bars"]
     assert [(bar["measured_objects"], bar.get("objects_from_start")) for bar in bars] == [(3, 2), (5, 0)]
     busiest = get(mixed, "summary?source=gate&metric=objects&interval=3600")["busiest"]

@@ -99,7 +99,7 @@ def check(picture: Locator, width: int, height: int) -> Rect:
 
 @pytest.mark.parametrize("proportions", first_quick(PROPORTIONS))
 @pytest.mark.parametrize("window_px", [(1440, 900), (390, 844)])
-def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
+def test_each_name_is_at_its_own_box_inside_the_picture_inline_and_large(
     place: Place, visit: Visits, proportions: str, window_px: tuple[int, int]
 ) -> None:
     width, height = PROPORTIONS[proportions]
@@ -114,7 +114,7 @@ def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
 
 
 @pytest.mark.thorough
-def test_names_lie_over_each_other_only_where_there_is_no_room(place: Place, visit: Visits) -> None:
+def test_names_overlap_only_where_there_is_no_room(place: Place, visit: Visits) -> None:
     film(place, 1280, 720)
     page = visit(place).open(OPEN)
     page.locator(".proof-picture").click()

@@ -39,7 +39,7 @@ def ended(client: FlaskClient) -> Any:
     raise AssertionError("it does not end")
 
 
-def test_models_are_measured_by_the_command_and_the_one_in_use_comes_first(
+def test_the_command_measures_models_and_the_one_in_use_comes_first(
     client: FlaskClient, command: Command
 ) -> None:
     assert client.get("/api/v1/presets").json == {
@@ -57,7 +57,7 @@ def test_models_are_measured_by_the_command_and_the_one_in_use_comes_first(
     assert answer["with_counts"] == [PRESENT, OTHER]
 
 
-def test_a_second_count_is_planned_then_made_and_both_counts_are_told(
+def test_a_second_count_is_planned_then_made_and_both_counts_are_reported(
     client: FlaskClient, command: Command
 ) -> None:
     send(client, "measure")
@@ -77,7 +77,7 @@ def test_a_second_count_is_planned_then_made_and_both_counts_are_told(
     assert "count fast --json --data-dir" in (folder / "asked").read_text()
 
 
-def test_footage_that_was_all_deleted_leaves_nothing_to_compare_with(
+def test_footage_that_was_deleted_entirely_leaves_nothing_to_compare_with(
     client: FlaskClient, place: Place, command: Command
 ) -> None:
     send(client, "measure")
@@ -91,7 +91,7 @@ def test_footage_that_was_all_deleted_leaves_nothing_to_compare_with(
     assert (plan["frames"], plan["lines"]) == (0, ["There are no counts yet to compare with."])
 
 
-def test_what_cannot_be_counted_with_is_refused_and_a_failure_names_its_reason(
+def test_an_unusable_model_is_refused_and_a_failure_names_its_reason(
     client: FlaskClient, place: Place, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert send(client, "plan", "fast", 404)["remedy"] == "Reload the page."

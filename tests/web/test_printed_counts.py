@@ -15,7 +15,7 @@ from frametally.rules.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("days", "title"), [(40, ""), (46, "; last 40 of 46 intervals")])
-def test_a_total_is_of_all_intervals_though_the_last_alone_are_shown(
+def test_a_total_covers_all_intervals_even_if_only_the_last_ones_are_shown(
     place: Place, days: int, title: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first_ms = START_MS - START_MS % DAY_MS
@@ -45,7 +45,7 @@ def test_a_total_is_of_all_intervals_though_the_last_alone_are_shown(
         ({"gate": "Asia/Tokyo"}, "(UTC; the time zones of the sources differ)", "2024-05-02 00:00:00Z"),
     ],
 )
-def test_printed_times_are_in_the_zone_of_the_sources_and_in_utc_where_their_zones_differ(
+def test_printed_times_are_in_the_sources_zone_or_in_utc_if_their_zones_differ(
     place: Place, timezones: dict[str, str], heading: str, time: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     coverage = [

@@ -55,7 +55,7 @@ def filmed(place: Place) -> Place:
         (f"label=car&from={START_MS + 61_000}&to={START_MS + 200_001}", 100),
     ],
 )
-def test_the_pages_hold_every_frame_once_by_time_and_their_sum_is_the_bars(
+def test_the_pages_hold_every_frame_once_in_order_of_time_and_add_up_to_the_bar(
     filmed: Place, query: str, limit: int
 ) -> None:
     chart = get(filmed, f"/api/counts?{query}")
@@ -116,7 +116,7 @@ def ask(filmed: Place) -> Callable[[str], Any]:
     limit=st.sampled_from([7, 24, 100]),
     is_slow=st.booleans(),
 )
-def test_from_the_peak_and_from_the_beginning_the_pages_give_each_frame_once_and_the_same_sums(
+def test_from_the_peak_or_the_start_the_pages_give_each_frame_once_and_the_same_sums(
     ask: Callable[[str], Any], query: str, start: str, empty: bool, limit: int, is_slow: bool
 ) -> None:
     asked = f"{query}{'&empty=1' * empty}"
@@ -144,7 +144,7 @@ def test_from_the_peak_and_from_the_beginning_the_pages_give_each_frame_once_and
 
 
 @pytest.mark.thorough
-def test_opened_at_its_peak_a_bar_begins_with_the_frame_that_has_most_of_one_label(
+def test_a_bar_opened_at_its_peak_starts_with_the_frame_that_has_most_of_one_label(
     ask: Callable[[str], Any],
 ) -> None:
     for query in ("label=car", "label=bus", "", f"label=car&from={START_MS + 5 * MINUTE_MS}"):
@@ -175,7 +175,7 @@ def test_a_bar_of_zero_shows_every_frame_that_was_analysed(ask: Callable[[str], 
     assert found[-1]["note"] is None
 
 
-def test_frames_that_have_gone_from_the_segments_are_missed_on_the_last_page(filmed: Place) -> None:
+def test_frames_missing_from_the_segments_are_reported_on_the_last_page(filmed: Place) -> None:
     for info in list(filmed.store.list(keys.METADATA)):
         filmed.store.delete(info.key)
     client = filmed.app().test_client()
@@ -201,7 +201,7 @@ class CountingStore:
 
 
 @pytest.mark.thorough
-def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place) -> None:
+def test_a_page_reads_only_the_segments_of_its_own_minutes(place: Place) -> None:
     lines = make_lines("gate", frames=2000)  # 2 h 47 min
     bus = next(
         number for number in range(1500, 2000) if any(b.label == "bus" for b in lines[number].detections)
@@ -246,7 +246,7 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
 
 
 @pytest.mark.thorough
-def test_a_slow_store_makes_short_pages_that_still_add_up(
+def test_a_slow_store_gives_short_pages_that_still_add_up(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.proof.bar_frames.seconds_left", lambda: 0.01)
@@ -257,14 +257,14 @@ def test_a_slow_store_makes_short_pages_that_still_add_up(
 
 
 @pytest.mark.thorough
-def test_frames_counted_with_other_settings_say_so_on_the_last_page(filmed: Place) -> None:
+def test_frames_counted_with_other_settings_are_mentioned_on_the_last_page(filmed: Place) -> None:
     found = pages(filmed, "/api/v1/frames?label=car", 30, count_min_confidence=0.5)
     assert "with settings that its run did not record" in found[-1]["note"]
     assert all(page["note"] is None for page in found[:-1])
 
 
 @pytest.mark.thorough
-def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place) -> None:
+def test_a_bar_that_is_in_no_segment_still_ends(filmed: Place) -> None:
     for info in list(filmed.store.list(keys.METADATA)):
         filmed.store.delete(info.key)
     found = pages(filmed, "/api/v1/frames?label=car", 5)
@@ -283,7 +283,7 @@ def test_a_bar_whose_detections_are_in_damaged_segments_says_so(filmed: Place) -
 
 
 @pytest.mark.thorough
-def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
+def test_a_range_without_footage_is_an_empty_page(filmed: Place) -> None:
     for query in ("from=2031-01-01", "to=2011-01-01&label=car"):
         found = get(filmed, f"/api/v1/frames?{query}")
         assert (found["frames"], found["next"], found["detections"]) == ([], None, None)
@@ -337,7 +337,7 @@ def tracked(place: Place) -> Place:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("query", ["", "source=gate", "label=car&from=2024-05-01T10:00&to=2024-05-02T03:30"])
-def test_every_object_is_shown_once_when_it_was_first_seen_and_they_are_as_many_as_the_bar_says(
+def test_every_object_is_shown_once_where_it_first_appears_and_they_add_up_to_the_bar(
     tracked: Place, query: str
 ) -> None:
     chart = get(tracked, f"/api/counts?{query}&interval=86400")
@@ -355,7 +355,7 @@ def test_every_object_is_shown_once_when_it_was_first_seen_and_they_are_as_many_
 
 
 @pytest.mark.thorough
-def test_objects_that_were_not_counted_say_why(place: Place) -> None:
+def test_uncounted_objects_have_a_reason(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=24), analysed_fps=2.0)
     answer = get(place, "/api/v1/objects?label=car")
     assert (answer["objects"], answer["objects_missing"], answer["tracks"]) == (None, "too_slow", [])
@@ -380,7 +380,7 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
 @pytest.mark.parametrize(
     ("analysed_fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")]
 )
-def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
+def test_an_hour_of_the_week_says_why_its_objects_are_unknown(
     place: Place, analysed_fps: float | None, why: str
 ) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
@@ -391,7 +391,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
     assert (nothing["objects"], nothing["objects_missing"]) == (None, why)
 
 
-def test_tracks_that_have_gone_are_named_with_what_to_do(tracked: Place) -> None:
+def test_missing_tracks_are_named_with_a_remedy(tracked: Place) -> None:
     for info in list(tracked.store.list(keys.HOURS)):
         tracked.store.delete(info.key)
     answer = tracked.app().test_client().get("/api/v1/objects")

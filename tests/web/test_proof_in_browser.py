@@ -74,9 +74,7 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bars['bus'][1]}: the bar's value")
 
 
-def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_read_from(
-    place: Place, visit: Visits
-) -> None:
+def test_a_charts_proof_uses_the_interval_that_the_chart_was_read_from(place: Place, visit: Visits) -> None:
     late = make_lines("gate", frames=9, start_ms=START_MS + 86_400_000, seed=3)
     publish_lines(place, [*make_lines("gate", frames=100), *late[:5]], interval_s=60)
     publish_lines(place, late, interval_s=5)
@@ -100,7 +98,7 @@ def note_base(asked: dict[str, list[str]], url: str) -> None:
         asked[route] = parse_qs(parts.query).get("base", [])
 
 
-def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(place: Place, visit: Visits) -> None:
+def test_keys_move_through_the_frames_across_the_end_of_a_page(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
@@ -129,7 +127,7 @@ def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(place: Place, vi
     expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list moved along
 
 
-def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place, visit: Visits) -> None:
+def test_a_link_leads_to_the_exact_frame_and_back_to_the_previous_bar(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open("?interval=600&at=2024-05-01T08:10:00Z")
     caption = page.locator(".proof-caption")
@@ -156,7 +154,7 @@ def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place,
     expect(gone.locator(".proof-caption")).to_contain_text(re.compile(r"No\. 1\b"))
 
 
-def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(place: Place, visit: Visits) -> None:
+def test_the_keyboard_moves_from_bar_to_bar_and_into_the_frames(place: Place, visit: Visits) -> None:
     counts = film(place)
     window = visit(place)
     page = window.open("?interval=60&metric=detections")
@@ -194,7 +192,7 @@ def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Visits)
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
 
 
-def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(place: Place, visit: Visits) -> None:
+def test_a_growing_bar_keeps_the_frame_on_display(place: Place, visit: Visits) -> None:
     film(place, frames=30)
     window = visit(place)
     page = window.open("?interval=300&metric=detections&at=2024-05-01T08:00:00Z")
@@ -241,7 +239,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Vi
     assert page.locator(".proof-entry .what", has_text=re.compile(f"^{peak} . car")).count() > 0
 
 
-def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Visits) -> None:
+def test_a_sum_that_differs_from_the_bar_is_reported(place: Place, visit: Visits) -> None:
     film(place)
     lines = make_lines("gate", frames=12)
     for line in lines:
@@ -265,7 +263,9 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Visits) -> None
     assert thumbnails.evaluate_all(misshapen) == 0, "its words do not fit into a thumbnail"
 
 
-def test_the_picture_beside_the_chart_follows_the_bar_that_is_pointed_at(place: Place, visit: Visits) -> None:
+def test_the_picture_next_to_the_chart_follows_the_pointer_from_bar_to_bar(
+    place: Place, visit: Visits
+) -> None:
     film(place, frames=48)
     window = visit(place, viewport={"width": 1440, "height": 900})
     page = window.open("?interval=60&metric=detections")
@@ -285,7 +285,7 @@ def test_the_picture_beside_the_chart_follows_the_bar_that_is_pointed_at(place: 
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_a_bar_that_is_pressed_plays_its_objects_unless_nothing_may_move(
+def test_an_opened_bar_plays_its_objects_unless_motion_is_reduced(
     place: Place, visit: Visits, motion: str
 ) -> None:
     publish_objects(place, JPEG)

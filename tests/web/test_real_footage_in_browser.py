@@ -93,7 +93,7 @@ def whole_sum(page: Page) -> str:
     return page.locator(".proof-sum").inner_text()
 
 
-def test_from_the_page_to_a_number_with_its_proof_and_its_file(
+def test_the_page_leads_to_a_number_with_its_proof_and_its_file(
     dashboard: str, visit: Visits, picture: Callable[..., None], tmp_path: Path
 ) -> None:
     window = visit(None, url=dashboard)

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parents[2] / "simple_frontend"
 
 
 @pytest.mark.usefixtures("browser")  # or a skip with the reason
-def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
+def test_saving_a_source_reloads_the_page(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "reload_page.py"), str(tmp_path), "--headless"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as opened:
         assert opened.stdout is not None

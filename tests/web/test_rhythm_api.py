@@ -44,7 +44,7 @@ def counts(place: Place, query: str = "") -> Any:
     pictures=st.integers(5, 150),
     hole=st.tuples(st.integers(0, 150), st.integers(0, 1000)),
 )
-def test_a_source_of_single_pictures_has_one_in_each_bar_but_in_holes(
+def test_a_source_of_single_pictures_has_one_in_each_bar_except_in_gaps(
     tmp_path_factory: pytest.TempPathFactory,
     make_place: Any,
     step: int,
@@ -62,7 +62,7 @@ def test_a_source_of_single_pictures_has_one_in_each_bar_but_in_holes(
     place.close()
 
 
-def test_a_picture_each_six_minutes_gives_no_bars_of_two(place: Place) -> None:
+def test_a_picture_every_six_minutes_gives_no_bars_of_two(place: Place) -> None:
     film(place, {"lapse": {minute: 1 for minute in range(0, 240, 6) if not 114 < minute < 156}})
     answer = counts(place)
     assert answer["interval_s"] == 600
@@ -70,7 +70,7 @@ def test_a_picture_each_six_minutes_gives_no_bars_of_two(place: Place) -> None:
     assert counts(place, "interval=120")["interval_s"] == 120
 
 
-def test_of_several_sources_the_slowest_says_how_long_bars_are(place: Place) -> None:
+def test_the_slowest_of_several_sources_determines_the_length_of_bars(place: Place) -> None:
     every_three, every_six = (dict.fromkeys(range(0, 240, step), 1) for step in (3, 6))
     film(place, {"gate": dict.fromkeys(range(240), 300), "lapse": every_six, "yard": every_three})
     assert counts(place)["interval_s"] == 600
@@ -86,6 +86,6 @@ def test_of_several_sources_the_slowest_says_how_long_bars_are(place: Place) -> 
         {0: 1, 239: 1},  # two pictures
     ],
 )
-def test_holes_between_clips_and_bursts_are_no_rhythm(place: Place, minutes: dict[int, int]) -> None:
+def test_gaps_between_clips_and_bursts_are_not_a_rhythm(place: Place, minutes: dict[int, int]) -> None:
     film(place, {"gate": minutes})
     assert counts(place)["interval_s"] == 120

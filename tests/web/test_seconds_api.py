@@ -121,7 +121,7 @@ def summed(buckets: list[dict[str, Any]], stored: dict[str, Any]) -> dict[object
     return {place: (*sorted(of_place.items()), peaks[place]) for place, of_place in sums.items()}
 
 
-def test_a_range_that_begins_within_a_stored_interval_has_its_own_frames_alone(street: Street) -> None:
+def test_a_range_that_begins_within_a_stored_interval_has_only_its_own_frames(street: Street) -> None:
     street.film(seconds=60, fps=5)
     street.count(60)
     within = {"from": START_MS + 2_000, "to": START_MS + 7_000}
@@ -133,7 +133,7 @@ def test_a_range_that_begins_within_a_stored_interval_has_its_own_frames_alone(s
     assert found["frames"] == sum(one["frames"] for one in street.get("counts", **within)["coverage"]) <= 25
 
 
-def test_a_hole_within_a_stored_interval_is_explained_by_its_own_seconds(street: Street) -> None:
+def test_a_gap_within_a_stored_interval_is_explained_by_its_own_seconds(street: Street) -> None:
     street.film(seconds=20, fps=5)
     street.count(60)
     starts = [one["start_ms"] for one in street.get("counts")["coverage"]]
@@ -162,7 +162,7 @@ def test_footage_that_does_not_add_up_is_charted_by_the_stored_interval(place: P
     assert street.get("frames", base=1, status=400)["parameter"] == "base"
 
 
-def test_without_the_store_there_are_stored_intervals_and_seconds_come_back_with_it(
+def test_without_the_store_stored_intervals_are_shown_and_seconds_return_with_it(
     place: Place, street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     street.film(seconds=20, fps=5)

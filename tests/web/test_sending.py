@@ -25,7 +25,7 @@ CHARTS = ["labels", "sources", "counts", "heatmap", "summary"]
         ("", None),
     ],
 )
-def test_text_is_packed_as_the_one_who_asks_takes_it(
+def test_text_is_compressed_as_the_client_accepts_it(
     place: Place, path: str, accepts: str, encoding: str | None
 ) -> None:
     place.film({"car": 3, "person": 1})
@@ -43,7 +43,7 @@ def test_text_is_packed_as_the_one_who_asks_takes_it(
     assert answer.headers.get("Content-Length") in (None, str(len(body)))
 
 
-def test_a_picture_and_a_table_that_is_packed_already_are_not_packed_again(place: Place) -> None:
+def test_already_compressed_pictures_and_tables_are_not_compressed_again(place: Place) -> None:
     place.film({"car": 3})
     client = place.app().test_client()
     image = client.get("/api/v1/evidence").json["frames"][0]["image_path"]
@@ -54,7 +54,7 @@ def test_a_picture_and_a_table_that_is_packed_already_are_not_packed_again(place
 
 @pytest.mark.parametrize("route", CHARTS)
 @pytest.mark.parametrize("accepts", ["", "br"])
-def test_what_has_not_changed_is_neither_sent_nor_counted_again(
+def test_unchanged_data_is_neither_sent_nor_counted_again(
     place: Place, route: str, accepts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.api.answering.MOST_KEPT_BYTES", 0)
@@ -79,7 +79,7 @@ def test_what_has_not_changed_is_neither_sent_nor_counted_again(
     assert later.headers["ETag"] != first.headers["ETag"]
 
 
-def test_a_mistake_is_a_mistake_whatever_the_browser_has_kept(place: Place) -> None:
+def test_an_error_stays_an_error_whatever_the_browser_has_cached(place: Place) -> None:
     place.film({"car": 3})
     client = place.app().test_client()
     kept = client.get("/api/v1/counts").headers["ETag"]
@@ -91,14 +91,14 @@ def test_a_mistake_is_a_mistake_whatever_the_browser_has_kept(place: Place) -> N
     assert client.get("/api/v1/counts", headers={"If-None-Match": kept}).status_code == 503
 
 
-def test_another_start_may_answer_otherwise_and_is_asked_again(place: Place) -> None:
+def test_after_a_restart_cached_answers_are_requested_again(place: Place) -> None:
     place.film({"car": 3})
     kept = place.app().test_client().get("/api/v1/counts").headers["ETag"]
     again = place.app().test_client().get("/api/v1/counts", headers={"If-None-Match": kept})
     assert again.status_code == 200
 
 
-def test_the_frames_of_a_bar_are_sent_again_only_if_they_are_others(place: Place) -> None:
+def test_a_bars_frames_are_sent_again_only_if_they_have_changed(place: Place) -> None:
     place.film({"car": 3})
     client = place.app().test_client()
     first = client.get("/api/v1/frames")

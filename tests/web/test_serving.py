@@ -90,13 +90,13 @@ def test_a_taken_port_is_one_line_with_the_port_and_the_settings(place: Place) -
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b", "x" * 300])
-def test_an_address_that_is_not_this_machines_is_one_line_with_the_setting(place: Place, host: str) -> None:
+def test_an_address_of_another_machine_is_one_line_with_the_setting(place: Place, host: str) -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_WEB_HOST") as refused:
         serve(place.app(), host, 0)
     assert "\n" not in str(refused.value)
 
 
-def test_port_0_is_any_free_port_and_the_url_names_it(place: Place) -> None:
+def test_port_0_means_any_free_port_and_the_url_names_it(place: Place) -> None:
     server = DashboardServer(place.app(), host="0.0.0.0", port=0)  # noqa: S104
     try:
         assert server.port > 0
@@ -105,7 +105,7 @@ def test_port_0_is_any_free_port_and_the_url_names_it(place: Place) -> None:
         server.close()
 
 
-def test_no_body_waits_until_its_head_is_acknowledged(place: Place) -> None:
+def test_a_body_is_sent_without_waiting_for_the_acknowledgement_of_its_head(place: Place) -> None:
     server = DashboardServer(place.app(), host="127.0.0.1", port=0)
     with socket.create_connection((server.host, server.port)), server._listener.accept()[0] as accepted:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -113,7 +113,7 @@ def test_no_body_waits_until_its_head_is_acknowledged(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_streams_that_are_open_end_with_the_server_and_its_port_is_free_at_once(tmp_path: Path) -> None:
+def test_open_streams_end_with_the_server_and_its_port_is_free_at_once(tmp_path: Path) -> None:
     port = 0
     for _ in range(3):
         with (
@@ -153,7 +153,7 @@ def test_several_requests_are_answered_at_once(place: Place, serving: Serving) -
             one.close()
 
 
-def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(place: Place, serving: Serving) -> None:
+def test_hundreds_of_idle_and_slow_connections_do_not_block_the_page(place: Place, serving: Serving) -> None:
     place.film({"car": 3})
     port = int(serving(place.app()).rsplit(":", 1)[1])
     request = b"GET /api/v1/sources HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -181,9 +181,7 @@ UNFINISHED = (
 
 
 @pytest.mark.thorough
-def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
-    place: Place, serving: Serving
-) -> None:
+def test_endless_bodies_leave_health_pages_and_api_to_other_clients(place: Place, serving: Serving) -> None:
     place.film({"car": 3})
     app = place.app()
     slow = 4 * THREADS
@@ -199,7 +197,7 @@ def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
 
 
 @pytest.mark.thorough
-def test_a_body_that_comes_too_slowly_is_refused_with_408(
+def test_a_body_that_arrives_too_slowly_is_refused_with_408(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_NEXT_BYTES_S", 0.2)
@@ -225,7 +223,7 @@ def test_a_body_that_comes_too_slowly_is_refused_with_408(
             dripper.join()
 
 
-def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
+def test_large_bodies_do_not_fill_the_memory_or_block_small_ones(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_MOST_LARGE_BODIES", 2)
@@ -282,7 +280,7 @@ UPGRADE = (
 
 
 @pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/ws/process_stream"])
-def test_a_request_for_two_hosts_for_none_or_for_another_in_its_target_is_refused(
+def test_a_request_with_two_hosts_none_or_another_one_in_its_target_is_refused(
     place: Place, serving: Serving, path: bytes
 ) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -308,7 +306,7 @@ def test_a_request_for_two_hosts_for_none_or_for_another_in_its_target_is_refuse
     "abuse",
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000],
 )
-def test_what_is_no_request_gets_an_answer_with_all_headers(
+def test_an_invalid_request_gets_an_answer_with_all_headers(
     place: Place, serving: Serving, abuse: bytes
 ) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -341,7 +339,7 @@ def test_a_body_that_no_route_reads_is_refused_before_it_is_sent(place: Place, s
 
 
 @pytest.mark.thorough
-def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
+def test_a_client_that_sends_or_reads_nothing_is_disconnected(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "IDLE_S", 0.2)
@@ -353,7 +351,7 @@ def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
                 pass
 
 
-def test_a_request_that_comes_before_the_last_answer_has_ended_is_answered_to_its_own_end(
+def test_a_request_sent_before_the_last_answer_ended_is_answered_to_its_own_end(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "IDLE_S", 0.2)
@@ -369,7 +367,7 @@ def test_a_request_that_comes_before_the_last_answer_has_ended_is_answered_to_it
             heard += piece
 
 
-def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest(
+def test_a_new_connection_replaces_the_one_that_was_silent_for_longest(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_MOST_CONNECTIONS", 3)
@@ -389,7 +387,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest
             one.close()
 
 
-def test_a_question_in_other_letters_is_a_mistake_and_no_error_of_the_servers(
+def test_a_query_in_another_encoding_is_a_client_error_and_never_a_server_error(
     place: Place, serving: Serving
 ) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -398,7 +396,9 @@ def test_a_question_in_other_letters_is_a_mistake_and_no_error_of_the_servers(
         assert refused(port, request)[0] in (200, 400)
 
 
-def test_a_long_answer_waits_for_its_client_and_not_in_memory(place: Place, serving: Serving) -> None:
+def test_a_long_answer_waits_for_its_client_without_filling_the_memory(
+    place: Place, serving: Serving
+) -> None:
     app = place.app()
     made, ended = [0], threading.Event()
 

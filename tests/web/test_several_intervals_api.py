@@ -38,7 +38,7 @@ def behind(place: Place) -> Place:
         (f"from={START_MS}&to={START_MS + 2 * HOUR_MS}&timezone=Europe/Berlin", "interval=3600"),
     ],
 )
-def test_what_another_interval_lacks_is_in_the_chart_and_in_its_proof(
+def test_footage_missing_from_another_interval_is_in_the_chart_and_in_its_proof(
     behind: Place, asked: str, bars: str
 ) -> None:
     chart = get(behind, f"/api/counts?by=source&{asked}&{bars}")
@@ -59,14 +59,14 @@ def test_what_another_interval_lacks_is_in_the_chart_and_in_its_proof(
 
 
 @pytest.mark.thorough
-def test_a_link_with_the_range_that_was_shown_shows_the_same(behind: Place) -> None:
+def test_a_link_with_the_range_on_display_shows_the_same(behind: Place) -> None:
     shown = get(behind, "/api/counts")
     pinned = f"from={shown['from_ms']}&to={shown['to_ms']}&interval={shown['interval_s']}&timezone=UTC"
     assert get(behind, f"/api/counts?{pinned}") == shown
 
 
 @pytest.mark.thorough
-def test_where_several_have_all_the_coarsest_of_them_is_read(place: Place) -> None:
+def test_if_several_intervals_are_complete_the_coarsest_is_read(place: Place) -> None:
     early = make_lines("a", frames=60)
     publish_lines(place, early, interval_s=60)
     publish_lines(place, early, interval_s=1)
@@ -119,7 +119,7 @@ def test_bars_of_an_interval_that_lacks_footage_are_refused_with_the_choices(pla
     assert get(place, f"/api/counts?interval=30&{before}")["frames"] == 0
 
 
-def test_what_was_forgotten_is_not_shown_from_an_interval_that_still_has_it(place: Place) -> None:
+def test_forgotten_footage_is_not_shown_from_an_interval_that_still_has_it(place: Place) -> None:
     a, b = make_lines("a", frames=60), make_lines("b", frames=60, seed=2)
     for interval_s in (60, 1):
         publish_lines(place, [*a, *b], interval_s=interval_s)

@@ -8,7 +8,7 @@ from tests.web.conftest import Place
 from werkzeug.routing import Map, Rule
 
 
-def test_of_applications_with_the_same_rules_the_first_alone_binds_them(
+def test_only_the_first_of_several_applications_binds_the_shared_rules(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place.app()
@@ -27,7 +27,7 @@ def test_of_applications_with_the_same_rules_the_first_alone_binds_them(
     assert bound == []
 
 
-def test_a_rule_that_is_added_to_one_application_leads_nowhere_in_another(place: Place) -> None:
+def test_a_rule_added_to_one_application_does_not_exist_in_another(place: Place) -> None:
     first, second = place.app(), place.app()
     for app in (first, second):
         assert app.test_client().get("/more").status_code == 404
@@ -36,7 +36,7 @@ def test_a_rule_that_is_added_to_one_application_leads_nowhere_in_another(place:
     assert second.test_client().get("/more").status_code == 404
 
 
-def test_the_shared_map_has_the_rules_of_a_map_of_ones_own(
+def test_the_shared_map_has_the_same_rules_as_a_separate_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = place.app()

@@ -69,7 +69,7 @@ def answered(url: str, method: str, path: str, **headers: str) -> tuple[int, dic
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("has_accounts", [False, True], ids=["open", "with-accounts"])
-def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
+def test_an_allowed_site_may_read_every_api_answer_and_another_site_none(
     place: Place, serving: Serving, has_accounts: bool
 ) -> None:
     if has_accounts:
@@ -98,7 +98,7 @@ def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
         place.access.close()
 
 
-def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Serving) -> None:
+def test_a_route_that_is_not_a_page_belongs_to_the_api(place: Place, serving: Serving) -> None:
     url = serving(place.app(web_allowed_origins=SITE))
     for path in sorted(OUR_OWN):
         _, told = answered(url, "GET", path.replace("{}", "none"), Origin=SITE)
@@ -106,7 +106,7 @@ def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Serving) -
 
 
 @pytest.mark.parametrize("path", ["/upload", "/api/videos/upload"])
-def test_the_preflight_of_an_upload_names_its_method(place: Place, serving: Serving, path: str) -> None:
+def test_an_uploads_preflight_names_its_method(place: Place, serving: Serving, path: str) -> None:
     url = serving(place.app(web_uploads=True, web_allowed_origins=SITE))
     _, told = answered(url, "OPTIONS", path, Origin=SITE, Access_Control_Request_Method="POST")
     assert "POST" in told["access-control-allow-methods"]

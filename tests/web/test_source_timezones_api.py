@@ -38,7 +38,7 @@ def page_zones(client: FlaskClient) -> dict[str, str]:
     return json.loads(unescape(rest.partition('"')[0])) if rest else {}
 
 
-def test_the_zone_of_a_source_is_planned_set_and_then_its_default(place: Place, client: FlaskClient) -> None:
+def test_a_sources_zone_is_planned_and_set_and_then_its_default(place: Place, client: FlaskClient) -> None:
     wanted = {"source": "gate", "timezone": "Europe/Berlin"}
     plan = client.post("/api/v1/timezones/plan", json=wanted).json
     assert plan["frames"] == 12
@@ -72,7 +72,7 @@ def test_the_zone_of_a_source_is_planned_set_and_then_its_default(place: Place, 
         ({"source": "gate"}, 400, "timezone"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_remedy(
+def test_an_impossible_zone_is_refused_with_a_remedy(
     place: Place, client: FlaskClient, wanted: dict[str, str], status: int, words: str
 ) -> None:
     for step in ("plan", "changes"):
@@ -83,7 +83,7 @@ def test_what_cannot_be_is_refused_with_a_remedy(
     assert read_timezones(place.store) == {}
 
 
-def test_a_dashboard_that_changes_nothing_sets_no_zone(place: Place, client: FlaskClient) -> None:
+def test_a_read_only_dashboard_sets_no_zone(place: Place, client: FlaskClient) -> None:
     closed = place.app(web_uploads=False).test_client()
     for step in ("plan", "changes"):
         answer = closed.post(f"/api/v1/timezones/{step}", json={"source": "gate", "timezone": "UTC"})

@@ -23,7 +23,7 @@ def heard(page: Page) -> list[str]:
     return page.evaluate("window.heard")
 
 
-def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(place: Place, visit: Visits) -> None:
+def test_the_result_of_a_choice_is_announced_once(place: Place, visit: Visits) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=6, interval_s=60)
     window = visit(place)
     window.page.clock.install()
@@ -49,7 +49,7 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(place: Pl
     assert len(heard(page)) == 1
 
 
-def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Visits) -> None:
+def test_the_announcement_about_a_frame_is_not_withdrawn(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
     window = visit(place)
     page = window.open()

@@ -60,7 +60,7 @@ def rest() -> None:
     time.sleep(0.5)
 
 
-def test_a_failure_that_is_over_is_not_told_again(
+def test_a_past_failure_is_not_reported_again(
     client: FlaskClient, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_REST_PER_WORK", 0)
@@ -74,7 +74,7 @@ def test_a_failure_that_is_over_is_not_told_again(
     assert client.get("/api/v1/status").status_code == 200
 
 
-def test_an_old_failure_names_its_time_while_the_books_are_read_again(
+def test_an_old_failure_shows_its_time_while_the_books_are_read_again(
     client: FlaskClient, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_REST_PER_WORK", 0)
@@ -93,7 +93,7 @@ def test_an_old_failure_names_its_time_while_the_books_are_read_again(
     )
 
 
-def test_a_client_that_asks_once_a_minute_gets_the_books_of_now(
+def test_a_client_that_asks_once_a_minute_gets_the_current_books(
     place: Place, client: FlaskClient, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_REST_PER_WORK", 0)
@@ -104,7 +104,7 @@ def test_a_client_that_asks_once_a_minute_gets_the_books_of_now(
     assert [one["detected"] for one in client.get("/api/v1/status").json["sources"]] == [12]
 
 
-def test_a_first_reading_that_takes_long_says_so(
+def test_a_slow_first_reading_says_so(
     client: FlaskClient, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_FIRST_READING_S", 0.1)
@@ -122,7 +122,7 @@ def test_a_first_reading_that_takes_long_says_so(
     )
 
 
-def test_an_outage_is_one_line_a_minute_in_the_log_and_its_end_another(
+def test_an_outage_is_one_line_a_minute_in_the_log_and_one_more_at_its_end(
     client: FlaskClient, reading: Reading, caplog: pytest.LogCaptureFixture
 ) -> None:
     reading.fault = Retryable("the ledger refuses", part="ledger")

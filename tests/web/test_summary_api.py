@@ -65,13 +65,13 @@ def fill(
     place.publish(counts, coverage, interval_s=60, model=MODEL)
 
 
-def test_before_there_is_any_data_it_is_empty_and_no_error(place: Place) -> None:
+def test_without_data_the_summary_is_empty_and_not_an_error(place: Place) -> None:
     answer = get(place, "")
     assert (answer["model"], answer["interval_s"], answer["busiest"]) == (None, None, [])
     assert (answer["peak"], answer["week_before"], answer["frames_per_bar"]) == (None, None, None)
 
 
-def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place) -> None:
+def test_the_busiest_intervals_and_the_peak_match_the_chart(place: Place) -> None:
     cars = [10, 40, 0, 40, 20, *range(100, 112)]
     fill(place, {START_MS + minute * MINUTE_MS: number for minute, number in enumerate(cars)})
     answer, chart = get(place, "interval=60"), get(place, "interval=60", "counts")
@@ -104,7 +104,7 @@ def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place)
     assert [one["value"] for one in early["busiest"]] == [8, 8, 4, 2]
 
 
-def test_no_interval_is_busiest_because_the_footage_begins_there(place: Place) -> None:
+def test_no_interval_is_called_busiest_only_because_the_footage_begins_there(place: Place) -> None:
     cars = [45, 20, 10, 10]
     bars = {START_MS + minute * MINUTE_MS: number for minute, number in enumerate(cars)}
     fill(place, bars, from_start=(9, 3, 0))
@@ -118,7 +118,7 @@ def test_no_interval_is_busiest_because_the_footage_begins_there(place: Place) -
     assert [one["value"] for one in get(place, "interval=60&metric=detections")["busiest"]] == cars
 
 
-def test_the_peak_is_of_the_label_that_has_most_in_one_frame(place: Place) -> None:
+def test_the_peak_belongs_to_the_label_that_has_most_in_one_frame(place: Place) -> None:
     counts, _ = place.film({"bus": 2, "car": 9, "dog": 4}, interval_s=60)
     most = max(counts, key=lambda one: one.peak)
     assert most.label == "car"
@@ -126,7 +126,7 @@ def test_the_peak_is_of_the_label_that_has_most_in_one_frame(place: Place) -> No
     assert (peak["label"], peak["count"]) == ("car", most.peak)
 
 
-def test_of_hours_that_are_chosen_the_part_that_was_filmed_is_told(place: Place) -> None:
+def test_for_chosen_hours_the_filmed_part_is_shown(place: Place) -> None:
     fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(-60, 120)})
     answer = get(place, "hours=08:00-09:00&interval=86400")
     assert [(one["value"], one["filmed_part"]) for one in answer["busiest"]] == [(600, 0.5)]
@@ -134,7 +134,7 @@ def test_of_hours_that_are_chosen_the_part_that_was_filmed_is_told(place: Place)
     assert answer["week_before"] is None
 
 
-def test_frames_per_bar_leave_out_what_the_range_cuts(place: Place) -> None:
+def test_frames_per_bar_leave_out_bars_cut_by_the_range(place: Place) -> None:
     fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(60) if minute not in (16, 17)})
     asked = f"interval=900&from={START_MS + 10 * MINUTE_MS}&to={START_MS + 50 * MINUTE_MS}"
     assert get(place, asked)["frames_per_bar"] == {"least": 130, "most": 150}
@@ -144,9 +144,7 @@ def test_frames_per_bar_leave_out_what_the_range_cuts(place: Place) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [900, 3600, 7200])
-def test_the_week_before_is_compared_by_the_hours_that_were_filmed_both_times(
-    place: Place, interval_s: int
-) -> None:
+def test_the_week_before_is_compared_by_the_hours_filmed_in_both_weeks(place: Place, interval_s: int) -> None:
     """The clocks change between the two weeks: the same local hours are 167 hours apart."""
     sunday_8_ms = 1_711_864_800_000  # 2024-03-31 08:00 in Berlin, summer time since that night
     before_ms = sunday_8_ms - WEEK_MS + HOUR_MS
@@ -171,7 +169,7 @@ def test_the_week_before_is_compared_by_the_hours_that_were_filmed_both_times(
     assert get(place, earlier)["week_before"] is None
 
 
-def test_a_longer_range_is_compared_with_as_many_weeks_before_as_it_takes(place: Place) -> None:
+def test_a_longer_range_is_compared_with_as_many_earlier_weeks_as_it_covers(place: Place) -> None:
     day_ms = 24 * HOUR_MS
     start_ms = START_MS - START_MS % day_ms
     fill(place, {start_ms + day * day_ms: 10 if day < 14 else 30 for day in range(28)})
@@ -181,7 +179,7 @@ def test_a_longer_range_is_compared_with_as_many_weeks_before_as_it_takes(place:
     assert (week["value"], week["now_same_hours"], week["same_hours"]) == (100, 300, 1)
 
 
-def test_film_is_told_apart_from_single_pictures_which_cover_no_time(place: Place) -> None:
+def test_video_is_told_apart_from_single_pictures_which_cover_no_time(place: Place) -> None:
     fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(10)})
     at: dict[str, Any] = {"model": MODEL, "source": "lapse", "interval_s": 60, "frames": 1, "covered_ms": 0}
     lapse = [Coverage(**at, interval_start_ms=START_MS + minute * MINUTE_MS) for minute in range(1440, 1450)]
@@ -193,14 +191,14 @@ def test_film_is_told_apart_from_single_pictures_which_cover_no_time(place: Plac
     assert get(place, "interval=600&hours=08:00-09:00&timezone=UTC")["asked_s"] == 3600 + 600
 
 
-def test_single_pictures_tell_no_part_that_was_filmed(place: Place) -> None:
+def test_single_pictures_have_no_filmed_part(place: Place) -> None:
     publish_lines(place, make_lines("lapse", frames=12, step_ms=360_000), analysed_fps=None)
     answer = get(place, "")
     assert answer["filmed_s"] is None
     assert {one["filmed_part"] for one in answer["busiest"]} == {None}
 
 
-def test_of_footage_whose_length_was_noted_in_part_no_part_is_told(place: Place) -> None:
+def test_footage_with_partly_known_length_has_no_filmed_part(place: Place) -> None:
     fill(place, {START_MS: 40, START_MS + HOUR_MS: 20}, noted_until_ms=START_MS + HOUR_MS)
     answer = get(place, "interval=3600")
     assert [(one["value"], one["filmed_part"]) for one in answer["busiest"]] == [(40, None), (20, None)]
@@ -216,7 +214,7 @@ def test_a_misspelt_label_is_refused_here_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("written", ["GATE", " gate ", "Gate"])
-def test_a_source_may_be_asked_for_as_it_is_written(place: Place, written: str) -> None:
+def test_a_source_can_be_given_as_it_is_written(place: Place, written: str) -> None:
     publish_lines(place, make_lines("gate", frames=10))
     client = place.app().test_client()
     for route in ("summary?", "counts?", "evidence?", f"gap?at={START_MS - 60_000}&"):
@@ -225,7 +223,7 @@ def test_a_source_may_be_asked_for_as_it_is_written(place: Place, written: str) 
         assert client.get(f"/api/v1/{route}source={written}").json == by_slug.json
 
 
-def test_every_misspelt_name_is_named_at_once(place: Place) -> None:
+def test_every_misspelt_name_is_reported_at_once(place: Place) -> None:
     fill(place, {START_MS: 10})
     refused = place.app().test_client().get("/api/v1/summary?label=cra&source=nope")
     assert refused.status_code == 400

@@ -24,7 +24,7 @@ def heading(page: Page, name: str) -> Locator:
     return page.locator("#table-area thead th", has_text=name)
 
 
-def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_comes_last(
+def test_a_table_is_sorted_by_the_chosen_column_and_cells_without_a_value_come_last(
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60, filmed=lambda n: n not in (3, 4))
@@ -57,7 +57,7 @@ def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_co
         ("#sources .multiples", "Source", "Frames"),
     ],
 )
-def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_counts_grow(
+def test_small_tables_are_sorted_by_mouse_or_keyboard_and_stay_sorted_when_the_counts_grow(
     place: Place, visit: Visits, area: str, at_first: str, other: str
 ) -> None:
     gate = place.film({"car": 6, "bus": 2, "dog": 4}, source="gate", intervals=9, interval_s=60)
@@ -83,7 +83,7 @@ def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_c
     expect(chosen.get_by_role("button")).to_be_focused()
 
 
-def test_every_interval_stands_in_the_table_at_once_and_its_total_below(place: Place, visit: Visits) -> None:
+def test_the_table_shows_every_interval_at_once_with_the_total_below(place: Place, visit: Visits) -> None:
     counts, _ = place.film({"car": 3}, intervals=720, interval_s=5)
     window = visit(place)
     page = window.open("?interval=5&view=table&metric=detections")
@@ -92,7 +92,7 @@ def test_every_interval_stands_in_the_table_at_once_and_its_total_below(place: P
     expect(page.locator("#table-area tfoot td").first).to_have_text(f"{sum(r.detections for r in counts):,}")
 
 
-def test_a_row_leads_to_its_frames_by_its_heading_and_by_its_cells(place: Place, visit: Visits) -> None:
+def test_a_rows_heading_and_cells_lead_to_its_frames(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
     window = visit(place)
     page = window.open("?view=table")

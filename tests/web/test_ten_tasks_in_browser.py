@@ -136,7 +136,7 @@ def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that
     photograph("how-many")
 
 
-def test_what_is_on_screen_goes_to_excel(hand: MouseHand, photograph: Callable[..., None]) -> None:
+def test_the_current_view_is_exported_to_excel(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#export summary"))
     photograph("export", top="#answer")
@@ -148,7 +148,7 @@ def test_what_is_on_screen_goes_to_excel(hand: MouseHand, photograph: Callable[.
     assert len(rows) > 100
 
 
-def test_a_link_shows_somebody_else_the_same(
+def test_a_link_shows_somebody_else_the_same_view(
     hand: MouseHand, the_city: Place, visit: Visits, photograph: Callable[..., None]
 ) -> None:
     photograph("start")
@@ -165,7 +165,7 @@ def test_a_link_shows_somebody_else_the_same(
     assert other.chart_values() == hand.window.chart_values()
 
 
-def test_why_is_there_a_hole_on_monday_at_two(hand: MouseHand, photograph: Callable[..., None]) -> None:
+def test_why_is_there_a_gap_on_monday_at_two(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     choose_day(hand, "Mon 16")
     lane = page.locator(".lane", has=page.locator(".lane-name:text-is('Station Road')"))
@@ -208,9 +208,7 @@ def test_where_do_two_models_differ(hand: MouseHand, photograph: Callable[..., N
     photograph("two-models")
 
 
-def test_five_minutes_are_gone_through_frame_by_frame(
-    hand: MouseHand, photograph: Callable[..., None]
-) -> None:
+def test_five_minutes_are_inspected_frame_by_frame(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
     expect(page.locator("#chart-subtitle")).to_contain_text("08:02")
@@ -231,7 +229,7 @@ def test_five_minutes_are_gone_through_frame_by_frame(
     photograph("frame-by-frame", top="#answer")
 
 
-def test_what_is_on_screen_is_printed(hand: MouseHand, photograph: Callable[..., None]) -> None:
+def test_the_current_view_is_printed(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     choose_day(hand, "Wed 18")
     hand.press("Control+P")  # which pages do not learn about

@@ -67,7 +67,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     interval_s=st.sampled_from([60, 120, 3600]),
     asked=st.sampled_from([[], ["l03"], ["l20", "l03", "l07"]]),
 )
-def test_those_apart_and_those_together_add_up_to_what_each_label_says(
+def test_separate_and_combined_series_add_up_to_the_labels_own_numbers(
     filmed: Place, top: int, metric: str, by: str, interval_s: int, asked: list[str]
 ) -> None:
     query = "&".join(
@@ -107,7 +107,7 @@ def test_those_apart_and_those_together_add_up_to_what_each_label_says(
         assert bar["mean_per_frame"] == pytest.approx(sum(part["mean_per_frame"] for part in parts))
 
 
-def test_the_limit_counts_the_series_that_are_answered(
+def test_the_limit_applies_to_the_series_in_the_answer(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
@@ -130,7 +130,7 @@ def test_a_year_by_days_with_80_labels_is_answered_with_the_six_busiest_and_the_
 
 
 @pytest.mark.thorough
-def test_50_sources_of_28_labels_are_answered_by_source_with_one_series_each(place: Place) -> None:
+def test_50_sources_with_28_labels_are_answered_by_source_with_one_series_each(place: Place) -> None:
     fill(place, 50, [*range(0, 720, 30)])
     assert place.app().test_client().get("/api/v1/counts?by=source&interval=900").status_code == 400
     answer = get(place, "counts?by=source&interval=900&top=0")
@@ -140,7 +140,7 @@ def test_50_sources_of_28_labels_are_answered_by_source_with_one_series_each(pla
     assert {one["detections"] for one in answer["totals"]} == {24 * sum(range(1, 29))}
 
 
-def test_where_nothing_was_found_all_labels_together_are_a_zero(place: Place) -> None:
+def test_where_nothing_was_found_all_labels_together_are_zero(place: Place) -> None:
     fill(place, 1, [0, 1], labels=[])
     answer = get(place, "counts?top=0")
     [total] = answer["totals"]
@@ -161,7 +161,7 @@ def test_where_nothing_was_found_all_labels_together_are_a_zero(place: Place) ->
         (5.0, "", "detections"),
     ],
 )
-def test_the_metric_is_objects_where_they_are_known_and_the_mean_where_not(
+def test_the_metric_is_objects_where_they_are_known_and_otherwise_the_mean(
     place: Place, fps: float | None, query: str, metric: str
 ) -> None:
     fill(place, 1, [0, 1], fps=fps)

@@ -52,7 +52,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
+def test_the_wheel_holds_everything_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
     prefix = "frametally_web/static/"
     with zipfile.ZipFile(wheel) as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
@@ -161,7 +161,7 @@ def test_installed_in_an_empty_environment_it_counts_the_demo_and_serves_its_cou
     assert "car" in labels
 
 
-def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> None:
+def test_a_wheel_without_the_built_page_is_not_made(wheel: Path, tmp_path: Path) -> None:
     hook = ROOT / "simple_frontend" / "hatch_build.py"
     script = (
         "import importlib.util, sys\n"

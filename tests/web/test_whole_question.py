@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with_range=some.booleans(),
     zones=some.tuples(some.sampled_from(ZONES), some.sampled_from(ZONES)),
 )
-def test_every_address_has_the_same_answer_for_every_reader(
+def test_every_address_gives_the_same_answer_to_every_reader(
     place: Place,
     once: dict[str, str],
     several: dict[str, list[str]],
@@ -96,7 +96,7 @@ def test_every_address_has_the_same_answer_for_every_reader(
     assert sorted(whole_question(whole, read_there, with_range=with_range)) == sorted(whole)
 
 
-def test_the_command_the_api_and_the_page_name_the_same_question(
+def test_the_command_the_api_and_the_page_name_the_same_query(
     people: Place, url: str, sign: Sign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(people.settings.data_dir))
