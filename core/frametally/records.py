@@ -278,7 +278,7 @@ class Coverage(Record, frozen=True, kw_only=True):
     @property
     def is_measured(self) -> bool:
         """Whether objects could be tracked."""
-        return self.objects is not None
+        return self.objects is not None or (self.covered_ms is None and bool(self.analysed_fps))
 
     @property
     def analysed(self) -> int:
