@@ -5,6 +5,7 @@ python docs/new_capability.py weather "the weather beside counts"
 
 from __future__ import annotations
 
+import keyword
 import re
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_its_command_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> N
 }
 
 
-def sorted_into(text: str, line: str, rows: str) -> str:
+def insert_line(text: str, line: str, rows: str) -> str:
     """Return a text with a line at its place among those that a pattern finds, which are in order."""
     for row in re.finditer(rows, text, re.MULTILINE):
         if row[0] > line:
@@ -74,14 +75,16 @@ def add(name: str, purpose: str) -> list[Path]:
     """Write the capability into this checkout; return the files that it added or changed.
 
     Raises:
-        SystemExit: Its name cannot be a package's, or a capability has it already.
+        SystemExit: Its name cannot be a package's, a capability has it already, or its purpose is no line.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9]*", name) or keyword.iskeyword(name):
         raise SystemExit(f"{name}: choose a name of small letters and digits, such as `weather`")
+    if not re.fullmatch(r"[^\"\\|\n]+", purpose):
+        raise SystemExit(f"{purpose!r}: say what it adds in one line without quotes, such as `the weather`")
     folders = [ROOT / f"capabilities/frametally_{name}", ROOT / f"tests/{name}"]
-    if there := [folder for folder in folders if folder.exists()]:
+    if taken := [folder for folder in folders if folder.exists()]:
         raise SystemExit(
-            f"{there[0].relative_to(ROOT)} exists: choose another name, or delete that folder first"
+            f"{taken[0].relative_to(ROOT)} exists: choose another name, or delete that folder first"
         )
     files = []
     for path, text in _FILES.items():
@@ -102,7 +105,7 @@ def add(name: str, purpose: str) -> list[Path]:
         ),
     ):
         file = ROOT / path
-        file.write_text(sorted_into(file.read_text(encoding="utf-8"), line, rows), encoding="utf-8")
+        file.write_text(insert_line(file.read_text(encoding="utf-8"), line, rows), encoding="utf-8")
         files.append(file)
     subprocess.run([sys.executable, ROOT / "docs/code_map.py"], check=True)  # noqa: S603 - our own script
     return files

@@ -178,7 +178,7 @@ class Clone(NamedTuple):
 
     def of_gone(self, text: str) -> list[str]:
         """Return the lines of a text that mention the deleted capabilities."""
-        words = "|".join(WORDS[name] for name in sorted(self.gone))
+        words = "|".join(WORDS.get(name, rf"\b{name}\b") for name in sorted(self.gone))
         return [line for line in text.splitlines() if re.search(words, line, re.IGNORECASE)]
 
 

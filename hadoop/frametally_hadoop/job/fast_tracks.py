@@ -25,22 +25,24 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 
 
 def chained(lone: Sequence[Lone]) -> tuple[list[Track], list[Track], list[Lone]]:
-    """Return the tracks of fast objects, what objects left that were even faster, and the boxes in no track.
+    """Return the tracks of fast objects, rows of two or three boxes, and the boxes in no track.
 
     `lone` are the lone boxes of one group of labels by time. Tracks that begin earlier are found first, and
-    then longer ones; each box is in one track at most. After its second box, a track may miss one frame. The
-    boxes of the second answer, two or three in a row, are also in the last one.
+    then longer ones; each box is in one track at most. After its second box, a track may miss one frame. An
+    object that is too fast for a track leaves a row; the boxes of rows are also in the last answer.
     """
     frames = ((number, [*boxes]) for number, boxes in groupby(lone, key=itemgetter(0)))
     free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
     ways: dict[int, list[list[Lone]]] = {}
-    tracks = [*_found(free, LEAST_CHAINED, ways)]
+    tracks = [*_take_tracks(free, LEAST_CHAINED, ways)]
     followed = {id(box) for track in tracks for box in track}
-    short = [*_found(free, LEAST_FAST, ways)]
-    return tracks, short, [alone for alone in lone if id(alone[-1]) not in followed]
+    rows = [*_take_tracks(free, LEAST_FAST, ways)]
+    return tracks, rows, [alone for alone in lone if id(alone[-1]) not in followed]
 
 
-def _found(free: Mapping[int, list[Lone]], least: int, ways: dict[int, list[list[Lone]]]) -> Iterator[Track]:
+def _take_tracks(
+    free: Mapping[int, list[Lone]], least: int, ways: dict[int, list[list[Lone]]]
+) -> Iterator[Track]:
     """Take tracks of at least `least` boxes out of those of each frame; yield them.
 
     `ways` has, by a first box, all that could be its track: what one call compared, the next one need not. A
@@ -52,13 +54,13 @@ def _found(free: Mapping[int, list[Lone]], least: int, ways: dict[int, list[list
         if least > LEAST_FAST and not (number + 2 in free or number + 3 in free):
             continue
         for first in [*free[number]]:
-            known = ways.get(id(first))
-            if known is None or not all(alone in free[alone[0]] for way in known for alone in way):
-                known = [
+            candidates = ways.get(id(first))
+            if candidates is None or not all(alone in free[alone[0]] for way in candidates for alone in way):
+                candidates = [
                     _onward(first, second, free) for second in free[number + 1] if _is_next(first, second)
                 ]
-                ways[id(first)] = known
-            longest = max(known, key=len, default=[])
+                ways[id(first)] = candidates
+            longest = max(candidates, key=len, default=[])
             if len(longest) >= least:
                 for alone in longest:
                     free[alone[0]].remove(alone)

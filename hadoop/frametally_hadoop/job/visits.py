@@ -323,10 +323,10 @@ def _follow(
     for _, tracker in sorted(every, key=itemgetter(0)):
         tracks = tracker.follow()
         if tracker.lone:  # false of most hours
-            fast, faster, alone = chained(tracker.lone)
+            fast, rows, alone = chained(tracker.lone)
             tracks += fast
             lone += [box for *_, box in alone if box.is_counted]
-            for boxes in faster:
+            for boxes in rows:
                 fast_boxes += [*filter(_IS_COUNTED, boxes)][:1]
         for track in mended(tracks, tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
