@@ -75,7 +75,7 @@ def add(name: str, purpose: str) -> list[Path]:
     """Write the capability into this checkout; return the files that it added or changed.
 
     Raises:
-        SystemExit: Its name cannot be a package's, a capability has it already, or its purpose is no line.
+        SystemExit: Its name cannot be a package's, or is taken, or its purpose is not one line.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*", name) or keyword.iskeyword(name):
         raise SystemExit(f"{name}: choose a name of small letters and digits, such as `weather`")
