@@ -41,8 +41,8 @@ from frametally_accuracy.rules.drawing import Numbers
 from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.bars import touches
 from frametally_web.charts.checked_counts import CheckedAnswer, CheckedCount, CountInterval, CountQuestion
+from frametally_web.charts.local_bars import touches
 from frametally_web.requests.answers import CountCheck
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from tests.web.counted_footage import START_MS
 
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND, WEEK_MS, local_time
-from frametally_web.charts.bars import other_periods
+from frametally_web.charts.local_bars import other_periods
 from frametally_web.compare.differences import OtherSide
 
 MINUTE_MS = 60_000

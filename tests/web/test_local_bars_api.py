@@ -15,7 +15,7 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import CLOCKS_CHANGE, ZONES, count_hours
 
 from frametally import keys
-from frametally_web.charts.bars import Bars, spans
+from frametally_web.charts.local_bars import Bars, spans
 
 HOUR_MS = 3_600_000
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")

@@ -38,8 +38,8 @@ from frametally_accuracy.population import (
 )
 from frametally_accuracy.records import AccuracyCheck, CheckUnit
 from frametally_accuracy.rules.drawing import Whole, unit_weights, zones_of
-from frametally_web.charts.bars import Ranges, touches
 from frametally_web.charts.checked_counts import CheckedCount
+from frametally_web.charts.local_bars import Ranges, touches
 
 PIECE_MS = 15_000
 """Length of a piece. Pieces begin at multiples of it, so that a bar of a minute has whole pieces."""

@@ -23,7 +23,7 @@ from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.flows.day_columns import DIRECTIONS, NOT_MEASURED
 from frametally_traffic.geometry.speed import SpeedDistribution
 from frametally_web.charts.answers import CountBucket, FramesAnalysed
-from frametally_web.charts.bars import Bars, spans
+from frametally_web.charts.local_bars import Bars, spans
 from frametally_web.charts.measures import MOST_OF_SOURCES, Chart, Reader
 from frametally_web.charts.totals import known_part, metric_of
 from frametally_web.requests.query import ALL_TIMES

@@ -8,6 +8,8 @@ those of the extended line. Nothing is rounded here.
 An object that jitters on the line crosses it once. A point is *clear* of the line if it is further away than
 `1 / FLICKER_PART` of the box's height (boxes jitter less, and a path is accurate to a tenth of it). The
 passages between two clear points add up to one crossing or none.
+
+`flows/flow_rows.py` is its numpy counterpart. A change of the rule changes both, and raises `FLOWS_VERSION`.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.background_days import TakenDays
 from frametally_traffic.records import Drawing, Drawn
 from frametally_web.charts.answers import CountBucket, NotAnalysed, Total
-from frametally_web.charts.bars import Bars
 from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
+from frametally_web.charts.local_bars import Bars
 from frametally_web.charts.measures import Chart
 from frametally_web.charts.scope import stored_interval_s
 from frametally_web.charts.totals import sum_up

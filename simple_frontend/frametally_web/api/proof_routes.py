@@ -15,8 +15,8 @@ from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import catalogue
-from frametally_web.charts.bars import SECOND_S
 from frametally_web.charts.catalogue import check_names, narrowed
+from frametally_web.charts.local_bars import SECOND_S
 from frametally_web.charts.scope import index_by_second
 from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame

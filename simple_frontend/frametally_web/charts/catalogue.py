@@ -26,7 +26,7 @@ from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia, ShowsNothing
-from frametally_web.charts.bars import Bars, Ranges, cut
+from frametally_web.charts.local_bars import Bars, Ranges, cut
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.parameters import MAX_VALUES, Args, read_many, read_one, shown
 from frametally_web.requests.problems import Problem, as_sentence, bad_parameter

@@ -15,7 +15,7 @@ from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
-from frametally_web.charts.bars import Ranges
+from frametally_web.charts.local_bars import Ranges
 from frametally_web.charts.measures import empty_bar
 from frametally_web.charts.scope import SecondsIndex, stored_interval_s
 from frametally_web.requests.answers import CountCheck

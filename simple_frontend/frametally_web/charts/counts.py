@@ -12,15 +12,6 @@ from frametally.ports.count_index import CountIndex
 from frametally.rules.known import Missing
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.bars import (
-    SECOND_S,
-    bar_choices,
-    bar_count,
-    base_of,
-    default_intervals,
-    other_periods,
-    touches,
-)
 from frametally_web.charts.catalogue import (
     Choice,
     MediaTimes,
@@ -29,6 +20,15 @@ from frametally_web.charts.catalogue import (
     choose_filmed,
 )
 from frametally_web.charts.checked_counts import with_intervals
+from frametally_web.charts.local_bars import (
+    SECOND_S,
+    bar_choices,
+    bar_count,
+    base_of,
+    default_intervals,
+    other_periods,
+    touches,
+)
 from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
 from frametally_web.charts.totals import (

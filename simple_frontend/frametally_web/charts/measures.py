@@ -62,7 +62,7 @@ from frametally.rules.known import (
 )
 from frametally.rules.known import add_up as add_numbers
 from frametally_web.charts import answers
-from frametally_web.charts.bars import Bars, Span
+from frametally_web.charts.local_bars import Bars, Span
 from frametally_web.requests.query import ChosenTimes
 
 Numbers = NDArray[np.integer[Any]]

@@ -35,9 +35,9 @@ from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, cut, spans
 from frametally_web.charts.catalogue import Choice, MediaTimes, box_filters, narrowed
 from frametally_web.charts.counted_seconds import SECOND_MS, CountedSeconds, FootageBehind, Interval, selected
+from frametally_web.charts.local_bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, cut, spans
 from frametally_web.charts.measures import Reader
 from frametally_web.requests.parameters import Args, read_one
 from frametally_web.requests.problems import Problem, bad_parameter

@@ -12,9 +12,9 @@ from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
 from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, OtherPeriod
-from frametally_web.charts.bars import PERIOD_NAMES
 from frametally_web.charts.catalogue import MediaTimes, check_names
 from frametally_web.charts.counts import count, plan_chart
+from frametally_web.charts.local_bars import PERIOD_NAMES
 from frametally_web.charts.measures import Chart, only
 from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers

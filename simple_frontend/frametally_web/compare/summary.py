@@ -12,10 +12,10 @@ from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.times import FIRST_MS, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.bars import weeks_earlier
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checked_counts import total_with_interval
 from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart, unanalysed_in
+from frametally_web.charts.local_bars import weeks_earlier
 from frametally_web.charts.measures import Chart, Reader
 from frametally_web.charts.totals import (
     Totals,

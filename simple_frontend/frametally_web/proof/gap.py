@@ -17,8 +17,8 @@ from frametally.ports.picture_places import PartIndex
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.bars import SECOND_S
 from frametally_web.charts.catalogue import Choice
+from frametally_web.charts.local_bars import SECOND_S
 from frametally_web.proof import answers
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.requests.problems import bad_parameter

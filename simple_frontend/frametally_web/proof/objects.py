@@ -11,8 +11,8 @@ from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.bars import touches
 from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.local_bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.picture_links import image_url

@@ -37,9 +37,9 @@ from frametally.rules.known import (
 )
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
-from frametally_web.charts.bars import Ranges, Span
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import unanalysed_in
+from frametally_web.charts.local_bars import Ranges, Span
 from frametally_web.charts.measures import of_span
 from frametally_web.requests.query import ChosenTimes, Selection
 

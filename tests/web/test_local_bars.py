@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 
-from frametally_web.charts.bars import Bars, spans
+from frametally_web.charts.local_bars import Bars, spans
 from frametally_web.serving import look_for_garbage_seldom
 
 pytestmark = pytest.mark.thorough
