@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -86,4 +87,6 @@ def unpack(version: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(make(sys.argv[1], sys.argv[2:]))
+    version, *program = sys.argv[1:]
+    program[0] = str(Path(shutil.which(program[0]) or program[0]).absolute())
+    print(make(version, program))
