@@ -54,8 +54,8 @@ BY_ITSELF = {
     "uploads": "unfinished uploads go by themselves when they expire",
     "runs": "counting removes superseded runs by itself, an hour after the next one",
     "packs": "the kind frames has single frames and those in packs",
-    "counts": "counts stay, and the index mirrors those of the store; use `frametally forget` for footage that "
-    "must not count",
+    "counts": "counts stay, and the index mirrors those of the store; use `frametally forget` for footage "
+    "that must not count",
     "segments": "every count is counted again from segments, so frametally never removes them; use "
     "`frametally forget` for footage that must not count",
 }
