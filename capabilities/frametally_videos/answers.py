@@ -142,7 +142,6 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted, and if none of its frames counts or shows
             anything, which `reason` explains. One car in ten frames is ten detections.
-        objects_counted: The former name of `detections_counted`, with the same value.
         roi: The region that matters, as uploaded; null if there is none.
         calibration: Points with their metres, as uploaded; null if there are none.
         calibrate_coordinates: The same, by the other name that uploads can give it.
@@ -185,7 +184,6 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     frames: FramesOfVideo
     labels: dict[str, int]
     detections_counted: int | None
-    objects_counted: int | None
     roi: dict[str, Any] | None
     calibration: dict[str, Any] | None
     calibrate_coordinates: dict[str, Any] | None

@@ -42,7 +42,6 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
         frames=answer_of(answers.FramesOfVideo, (books,)),
         labels=dict(books.labels),
         detections_counted=detections,
-        objects_counted=detections,
         links=_links_of(row, timezone),
         jobs=[job_of(job) for job in jobs],
     )

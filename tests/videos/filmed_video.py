@@ -115,7 +115,6 @@ def timeless() -> Cinema:
         frames=NOTHING_YET,
         labels={},
         detections_counted=None,
-        objects_counted=None,
     )
 
 
@@ -150,7 +149,6 @@ def failed() -> Cinema:
         frames=NOTHING_YET,
         labels={},
         detections_counted=None,
-        objects_counted=None,
     )
 
 
@@ -177,7 +175,6 @@ class Cinema(Shelf):
                 "size_bytes": len(self.body),
                 "labels": {"car": 90, "person": 20},
                 "detections_counted": 110,
-                "objects_counted": 110,
                 "frames": dict.fromkeys(("expected", "announced", "detected", "counted"), frames),
                 **known,
             },

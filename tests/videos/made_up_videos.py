@@ -64,7 +64,6 @@ def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
         "frames": {"expected": 398, "announced": 398, "detected": 398, "dead_lettered": 0, "counted": 398},
         "labels": {"car": 1200, "person": 40, "bus": 3},
         "detections_counted": 1243,
-        "objects_counted": 1243,
         "roi": None,
         "calibration": None,
         "calibrate_coordinates": None,

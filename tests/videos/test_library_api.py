@@ -192,7 +192,6 @@ def test_the_answer_for_a_video_has_everything_known_about_it(place: Place, clie
         "frames": {"expected": 300, "announced": 300, "detected": 299, "dead_lettered": 1, "counted": 299},
         "labels": {"bus": 1, "car": 7},
         "detections_counted": 8,
-        "objects_counted": 8,
         "roi": {"points": [[1, 2]]},
         "calibration": None,
         "calibrate_coordinates": None,

@@ -485,7 +485,6 @@ def test_a_name_with_markup_is_shown_as_text(open_video: Callable[..., Page]) ->
         state="failed",
         labels={bad: 3},
         detections_counted=3,
-        objects_counted=3,
     )
     page = open_video(cinema)
     wait_until_loaded(page)
