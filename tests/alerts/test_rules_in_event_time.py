@@ -227,6 +227,24 @@ def test_where_some_objects_were_too_fast_the_others_can_be_many_but_never_few(p
     assert place.told() == [(0, "told 1", 7)]
 
 
+def test_a_label_that_could_not_be_followed_does_not_hide_the_many_of_another(place: AlertPlace) -> None:
+    place.rule("many", measure="objects", threshold=20)
+    place.rule("few", measure="objects", threshold=100, below=True)
+    followed = {"bus": (0, 5, 0), "car": (24, 90, 90), "truck": (0, 5, 0), "van": (1, 9, 9)}
+    counts = [
+        make_count(
+            DAY_MS, label, boxes, source="gate", objects=objects, tracked_detections=tracked, fast_objects=0
+        )
+        for label, (objects, boxes, tracked) in followed.items()
+    ]
+    coverage = make_coverage(
+        DAY_MS, 5, source="gate", detections=109, objects=25, analysed_fps=5.0, covered_ms=MINUTE_MS
+    )
+    assert place.ports.index.publish(make_run(1), counts, [coverage])
+    place.look()
+    assert place.told() == [(0, "told 1", 25)]
+
+
 @pytest.mark.parametrize(("interval", "waits_ms"), [("1m", 600_000), ("15m", 900_000)])
 def test_without_newer_footage_an_interval_is_settled_after_ten_minutes_or_its_own_length(
     place: AlertPlace, interval: str, waits_ms: int
