@@ -268,7 +268,7 @@ def _place_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], L
     c = tables.place_counts.c
     place = (c.source, c.kind, c.name, c.what)
     query = (
-        select(*place, c.label, *_sums(c.value, c.peak, c.followed_objects))
+        select(*place, c.label, *_sums(func.coalesce(c.value, c.at_least, 0), c.peak, c.followed_objects))
         .where(of_day(tables.place_counts, day))  # type: ignore[arg-type]
         .group_by(*place, c.label)
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally.records import Coverage, IntervalCount, Run
+from frametally.rules.known import Missing
 from frametally.track_records import Track
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_videos.media_records import VideoQuality
@@ -85,6 +86,8 @@ class VideoCount(NamedTuple):
         peak: Most boxes in one frame.
         objects: Unique objects first seen in one of its frames, or None if not measured.
         followed_objects: The same, even if too few boxes have tracks, or None if nothing was tracked.
+        objects_missing: Why `objects` is None.
+        objects_at_least: The known part of them.
     """
 
     model: str
@@ -94,6 +97,8 @@ class VideoCount(NamedTuple):
     peak: int
     objects: int | None
     followed_objects: int | None
+    objects_missing: Missing | None = None
+    objects_at_least: int | None = None
 
 
 class GoldVideo(NamedTuple):

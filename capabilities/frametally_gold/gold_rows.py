@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from sqlalchemy import Table
 
 from frametally import keys
-from frametally.records import IntervalCount
-from frametally.rules.known import basis_of, objects_of
-from frametally.rules.places import ZONES, base_model, is_of_places, parse_place, series_of
+from frametally.records import Coverage, IntervalCount
+from frametally.rules.known import Basis, Missing, Number, basis_of, objects_of, why_unknown
+from frametally.rules.places import FLOWS, ZONES, Place, base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
 from frametally_gold.gold_records import GoldVideo, PublishedDay
@@ -23,6 +24,7 @@ from frametally_traffic.flows.day_columns import (
     CROSSINGS_MISSING,
     DIRECTIONS,
     NO_MOVEMENTS,
+    NOT_MEASURED,
     STAY_COLUMNS,
     VISIT_COLUMNS,
     WENT,
@@ -43,8 +45,7 @@ def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
     run = day.run
     if is_of_places(run.model):
         yield tables.place_counts, _place_counts(day)
-        if series_of(run.model) == ZONES:
-            yield tables.place_coverage, _place_coverage(day)
+        yield tables.place_coverage, _place_coverage(day)
         for flows in day.flows:
             about = {"model": base_model(run.model), "interval_s": run.interval_s, "run_id": run.run_id}
             yield tables.crossings, _crossings(flows, about)
@@ -69,37 +70,57 @@ def _series(day: PublishedDay) -> dict[str, Any]:
 
 
 def _counts(day: PublishedDay) -> Rows:
-    about = _of_run(day)
+    about, numbers = _of_run(day), _objects_of(day)
     for count in day.counts:
+        objects = numbers(count)
         yield {
             **about,
             **_fields(count, "source", "label", "detections", "frames", "peak", "tracked_detections"),
             "interval_start": moment(count.interval_start_ms),
-            "objects": _object_count(count),
+            "objects": objects.value,
+            "objects_missing": objects.missing,
+            "objects_at_least": objects.at_least,
             "followed_objects": count.objects,
             **_fields(count, "objects_from_start", "fast_objects"),
         }
 
 
-def _object_count(count: IntervalCount) -> int | None:
-    """Return the number of unique objects, or None if not measured, by the rule of charts and exports."""
-    return objects_of(basis_of(count)).value
+def _objects_of(day: PublishedDay) -> Callable[[IntervalCount], Number]:
+    """Return the rule of charts and exports for the unique objects of a count of the day."""
+    rates = {(filmed.source, filmed.interval_start_ms): filmed.analysed_fps for filmed in day.coverage}
+    return lambda count: objects_of(basis_of(count, rates.get((count.source, count.interval_start_ms))))
+
+
+def _why_unknown(filmed: Coverage) -> Missing | None:
+    """Return why all numbers of an interval, or at least its objects, are unknown."""
+    followed = 0 if filmed.is_measured else None
+    is_blank = not filmed.frames and bool(filmed.blank)
+    basis = Basis(followed, slowest_fps=filmed.analysed_fps, frames=filmed.frames, is_blank=is_blank)
+    return why_unknown("objects", basis)
 
 
 def _coverage(day: PublishedDay) -> Rows:
     about = _of_run(day)
     for filmed in day.coverage:
-        blank = None if filmed.blank is UNSET else filmed.blank
         yield {
             **about,
-            **_fields(filmed, "source", "frames", "detections", "analysed_fps"),
-            "interval_start": moment(filmed.interval_start_ms),
-            "objects_measured": filmed.is_measured,
-            "covered_s": None if filmed.covered_ms is None else filmed.covered_ms / 1000,
-            "blank_frames": None if blank is None else sum(frames for _, frames, _ in blank),
-            "blank_s": None if blank is None else sum(ms for _, _, ms in blank) / 1000,
-            "blank_reasons": None if blank is None else ", ".join(reason for reason, _, _ in blank),
+            **_footage(filmed),
+            **_fields(filmed, "source", "detections"),
+            "objects_missing": _why_unknown(filmed),
         }
+
+
+def _footage(filmed: Coverage) -> dict[str, Any]:
+    blank = None if filmed.blank is UNSET else filmed.blank
+    return {
+        **_fields(filmed, "frames", "analysed_fps"),
+        "interval_start": moment(filmed.interval_start_ms),
+        "objects_measured": filmed.is_measured,
+        "covered_s": None if filmed.covered_ms is None else filmed.covered_ms / 1000,
+        "blank_frames": None if blank is None else sum(frames for _, frames, _ in blank),
+        "blank_s": None if blank is None else sum(ms for _, _, ms in blank) / 1000,
+        "blank_reasons": None if blank is None else ", ".join(reason for reason, _, _ in blank),
+    }
 
 
 def _tracks(day: PublishedDay) -> Rows:
@@ -119,8 +140,8 @@ def _tracks(day: PublishedDay) -> Rows:
 
 def _place_counts(day: PublishedDay) -> Rows:
     about = {**_of_run(day), **_series(day)}
-    for count in day.counts:
-        place = parse_place(count.source)
+    numbers = _numbers_of_zones(day) if about["series"] == ZONES else _numbers_of_flows(day)
+    for count, place, number in numbers:
         name, *ways = place.names
         yield {
             **about,
@@ -130,23 +151,69 @@ def _place_counts(day: PublishedDay) -> Rows:
             "kind": place.kind,
             "name": name,
             "what": ways[0] if ways else "",
-            "value": count.detections,
-            "objects": _object_count(count),
             "followed_objects": count.objects,
+            **number,
         }
+
+
+PlaceNumbers = Iterator[tuple[IntervalCount, Place, dict[str, Any]]]
+"""Counts with their place and the columns `value`, `objects`, `missing` and `at_least`."""
+
+
+def _numbers_of_zones(day: PublishedDay) -> PlaceNumbers:
+    """Yield the counts within zones: boxes, which are known, and the objects."""
+    objects_of_count = _objects_of(day)
+    for count in day.counts:
+        objects, missing, at_least = objects_of_count(count)
+        number = {"value": count.detections, "objects": objects, "missing": missing, "at_least": at_least}
+        yield count, parse_place(count.source), number
+
+
+def _numbers_of_flows(day: PublishedDay) -> PlaceNumbers:
+    """Yield the counts at places by the rule of the dashboard; both ways of a line where they are unknown."""
+    of_lines: defaultdict[tuple[str, str, str, int], list[tuple[str, IntervalCount]]] = defaultdict(list)
+    for count in day.counts:
+        place = parse_place(count.source)
+        if place.kind == "line":
+            name, way = place.names
+            of_lines[place.source, name, count.label, count.interval_start_ms].append((way, count))
+        else:
+            yield count, place, _number_of(count, count.missing or None)
+    for (source, name, _, _), counts in of_lines.items():
+        first = counts[0][1]
+        cut = sum(count.detections for way, count in counts if way == NOT_MEASURED)
+        basis = Basis(passages=sum(count.detections for _, count in counts) - cut, cut_passages=cut)
+        missing = first.missing or why_unknown("passages", basis)
+        if missing:
+            nothing = structs.replace(first, detections=0, peak=0, objects=0, tracked_detections=0)
+            counts += [(way, nothing) for way in DIRECTIONS if way not in dict(counts)]
+        for way, count in counts:
+            number = _number_of(count, None if way == NOT_MEASURED else missing)
+            yield count, Place(source, "line", (name, way)), number
+
+
+def _number_of(count: IntervalCount, missing: Missing | None) -> dict[str, Any]:
+    number = Number(None, missing, count.detections or None) if missing else Number(count.detections)
+    return {**number._asdict(), "objects": None if missing else count.objects}
 
 
 def _place_coverage(day: PublishedDay) -> Rows:
-    for row in _coverage(day):
-        place = parse_place(row["source"])
-        del row["detections"]
-        yield {
-            **row,
-            **_series(day),
-            "source": place.source,
-            "kind": place.kind,
-            "name": place.names[0],
-        }
+    """Yield the footage of each place: once for a line, a zone or all visits, once for each movement."""
+    about = {**_of_run(day), **_series(day)}
+    is_of_flows = about["series"] == FLOWS
+    places: set[tuple[str, str, str, str, int]] = set()
+    for filmed in day.coverage:
+        place = parse_place(filmed.source)
+        second_line = place.names[1] if place.kind == "movement" else ""
+        key = place.source, place.kind, place.names[0], second_line, filmed.interval_start_ms
+        if key not in places:
+            places.add(key)
+            yield {
+                **about,
+                **_footage(filmed),
+                **dict(zip(("source", "kind", "name", "what"), key, strict=False)),
+                "missing": (filmed.missing or None) if is_of_flows else _why_unknown(filmed),
+            }
 
 
 def _crossings(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:

@@ -44,6 +44,11 @@ def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Col
     return Column(name, type_, nullable=nullable)
 
 
+def _if_unknown(prefix: str = "") -> list[Column[Any]]:
+    """Return the columns that say why a number is null, and which part of it is known (`known.Number`)."""
+    return [_value(f"{prefix}missing", nullable=True), _value(f"{prefix}at_least", BigInteger, nullable=True)]
+
+
 def _of_blank_footage() -> list[Column[Any]]:
     """Return the columns for blank footage, null where frametally did not look for it."""
     return [
@@ -98,6 +103,7 @@ counts = _of_times(
     _value("followed_objects", BigInteger, nullable=True),
     _value("objects_from_start", BigInteger, nullable=True),
     _value("fast_objects", BigInteger, nullable=True),
+    *_if_unknown("objects_"),
 )
 
 coverage = _of_times(
@@ -107,6 +113,7 @@ coverage = _of_times(
     _value("frames", BigInteger),
     _value("detections", BigInteger),
     _value("objects_measured", Boolean),
+    _value("objects_missing", nullable=True),
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
@@ -134,7 +141,8 @@ place_counts = _of_times(
     _key("what"),
     _key("label"),
     _value("params"),
-    _value("value", BigInteger),
+    _value("value", BigInteger, nullable=True),
+    *_if_unknown(),
     _value("frames", BigInteger),
     _value("peak", Integer),
     _value("objects", BigInteger, nullable=True),
@@ -150,9 +158,11 @@ place_coverage = _of_times(
     "interval_start",
     _key("kind"),
     _key("name"),
+    _key("what"),
     _value("params"),
     _value("frames", BigInteger),
     _value("objects_measured", Boolean),
+    _value("missing", nullable=True),
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
@@ -242,6 +252,7 @@ video_counts = Table(
     _value("peak", Integer),
     _value("objects", BigInteger, nullable=True),
     _value("followed_objects", BigInteger, nullable=True),
+    *_if_unknown("objects_"),
 )
 
 quality = Table(
@@ -274,7 +285,7 @@ SERIES_OF = {
     coverage: ("",),
     tracks: ("",),
     place_counts: (FLOWS, ZONES),
-    place_coverage: (ZONES,),
+    place_coverage: (FLOWS, ZONES),
     crossings: (FLOWS,),
     zone_visits: (FLOWS,),
     movements: (FLOWS,),

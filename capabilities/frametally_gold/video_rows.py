@@ -25,7 +25,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, Run, decode_at, encode
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.known import Basis, objects_of
+from frametally.rules.known import Basis, Missing, Number, objects_of, why_unknown
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, days_of_span
@@ -45,13 +45,13 @@ class _DayObjects(NamedTuple):
     """A run's intervals with footage, and the frame in which each object was first seen.
 
     Attributes:
-        measured: By source and start of an interval with footage, whether objects were measured in it.
+        missing: By source and start of an interval with footage, why objects were not measured in it.
         boxes: By source and label, then by start of an interval: the boxes, those in tracks, and the objects
             that were too fast to follow.
         objects: By source, the label and the `image_path` of each counted object's first box.
     """
 
-    measured: dict[str, dict[int, bool]]
+    missing: dict[str, dict[int, Missing | None]]
     boxes: dict[tuple[str, str], dict[int, tuple[int, int | None, int]]]
     objects: dict[str, list[tuple[str, str]]]
 
@@ -136,7 +136,7 @@ class VideoCounter:
         peaks: Counter[str] = Counter()
         objects: Counter[str] = Counter()
         sums: Counter[tuple[str, str]] = Counter()
-        is_measured = True
+        missing: Missing | None = None
         for part in self._days(model, manifest):
             limits, wins = self._counted_by(part.run)
             for bar_frame in frames_of_bar(
@@ -157,31 +157,32 @@ class VideoCounter:
                     detections += boxes
                     peaks |= boxes
             of_day = self._first_seen(manifest, part)
-            if of_day is None:
-                is_measured = False
+            if isinstance(of_day, str):
+                missing = of_day
             else:
                 objects += of_day
                 sums += self._boxes(manifest.source, part)
-        return [
-            VideoCount(
-                model=model,
-                label=label,
-                frames=frames,
-                detections=detections[label],
-                peak=peaks[label],
-                objects=objects_of(
-                    Basis(
-                        followed,
-                        sums[label, "boxes"],
-                        sums[label, "tracked"],
-                        fast_objects=sums[label, "fast"],
-                    )
-                ).value,
-                followed_objects=followed,
+        video_counts = []
+        for label in sorted(detections):
+            followed = None if missing else objects[label]
+            basis = Basis(
+                followed, sums[label, "boxes"], sums[label, "tracked"], fast_objects=sums[label, "fast"]
             )
-            for label in sorted(detections)
-            for followed in [objects[label] if is_measured else None]
-        ]
+            number = Number(None, missing) if missing else objects_of(basis)
+            video_counts.append(
+                VideoCount(
+                    model=model,
+                    label=label,
+                    frames=frames,
+                    detections=detections[label],
+                    peak=peaks[label],
+                    objects=number.value,
+                    followed_objects=followed,
+                    objects_missing=number.missing,
+                    objects_at_least=number.at_least,
+                )
+            )
+        return video_counts
 
     def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, str]]:
         """Add up the intervals that a part touches, by label: boxes, those in tracks, and fast objects."""
@@ -196,16 +197,17 @@ class VideoCounter:
                         sums[label, "fast"] += fast
         return sums
 
-    def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
-        """Return the objects first seen in a frame of the medium, by label, or None if not measured."""
+    def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | Missing:
+        """Return the objects first seen in a frame of the medium, by label, or why they are not measured."""
         if part.run is None:
-            return None
+            return "not_analysed"
         of_run = self._objects_of(part.run.key)
         interval_ms = part.run.interval_s * 1000
-        of_source = of_run.measured.get(manifest.source, {})
+        of_source = of_run.missing.get(manifest.source, {})
         touched = range(part.from_ms // interval_ms * interval_ms, part.to_ms, interval_ms)
-        if not all(of_source.get(start_ms, True) for start_ms in touched):
-            return None
+        for start_ms in touched:
+            if missing := of_source.get(start_ms):
+                return missing
         objects_by_label: Counter[str] = Counter()
         for label, image_path in of_run.objects.get(manifest.source, ()):
             name = keys.parse_image_name(image_path.rpartition("/")[2])
@@ -221,19 +223,21 @@ class VideoCounter:
             of_label = boxes.setdefault((count.source, count.label), {})
             numbers = count.detections, count.tracked_detections, count.fast_objects or 0
             of_label[count.interval_start_ms] = numbers
-        measured_starts: dict[str, dict[int, bool]] = {}
+        missing: dict[str, dict[int, Missing | None]] = {}
         for filmed in coverage:
-            measured_starts.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured
+            followed = 0 if filmed.is_measured else None
+            reason = why_unknown("objects", Basis(followed, slowest_fps=filmed.analysed_fps))
+            missing.setdefault(filmed.source, {})[filmed.interval_start_ms] = reason
         objects: dict[str, list[tuple[str, str]]] = {}
         for track in read_tracks(self._store, run):
             if track.is_counted:
                 objects.setdefault(track.source, []).append((track.label, track.first.image_path))
-        return _DayObjects(measured_starts, boxes, objects)
+        return _DayObjects(missing, boxes, objects)
 
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs whose results are in a video's rows, even if they end after the video is final."""
-_ROWS_VERSION = 3
+_ROWS_VERSION = 4
 """Increase this version if the same sources give different rows, to reload all videos."""
 _DERIVATIVES = ("playable-", "enhanced-")
 

@@ -17,6 +17,7 @@ from frametally import keys
 from frametally.errors import Poison, TooOld
 from frametally.live_records import LiveMinute
 from frametally.rules.blank_stretches import Blank, BlankPart
+from frametally.rules.known import Missing
 from frametally.rules.places import ZoneParts, Zones, base_model
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -232,6 +233,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
             arrive in the interval; None in the same cases as `tracked_detections`.
         fast_objects: Objects that were first seen in the interval but too fast to follow, so that `objects`
             lacks them; None in the same cases.
+        missing: At a line, zone or movement, why `detections` is only what was seen of an unknown number.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -247,6 +249,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
     tracked_detections: int | None = None
     objects_from_start: int | None = None
     fast_objects: int | None = None
+    missing: Missing | msgspec.UnsetType = msgspec.UNSET
     evidence: list[Evidence]
 
 
@@ -262,6 +265,7 @@ class Coverage(Record, frozen=True, kw_only=True):
         covered_ms: Milliseconds of the interval with footage that shows something; intervals add up (see
             `rules.filmed_time`). None if objects are not tracked.
         blank: Footage that showed nothing, by reason; unset if not measured.
+        missing: At a line, zone or movement, why the numbers of all labels are unknown.
     """
 
     model: str
@@ -274,6 +278,7 @@ class Coverage(Record, frozen=True, kw_only=True):
     analysed_fps: float | None = None
     covered_ms: int | None = None
     blank: list[BlankPart] | msgspec.UnsetType = msgspec.UNSET
+    missing: Missing | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_measured(self) -> bool:

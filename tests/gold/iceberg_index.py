@@ -51,7 +51,7 @@ SELECT model || '~' || series, interval_s, epoch_ms(interval_start),
        source || '/' || kind || '/' || url_encode(name)
        || CASE what WHEN '' THEN '' ELSE '/' || url_encode(what) END,
        label, value, peak, followed_objects, tracked_detections, fast_objects
-FROM place_counts;
+FROM place_counts WHERE series = 'zones';
 CREATE VIEW filmed AS
 SELECT model, interval_s, epoch_ms(interval_start) AS start_ms, source, frames, objects_measured AS measured,
        analysed_fps AS fps, covered_s
@@ -59,7 +59,7 @@ FROM coverage
 UNION ALL
 SELECT model || '~' || series, interval_s, epoch_ms(interval_start),
        source || '/' || kind || '/' || url_encode(name), frames, objects_measured, analysed_fps, covered_s
-FROM place_coverage;
+FROM place_coverage WHERE series = 'zones';
 CREATE VIEW all_coverage AS
 SELECT filmed.*, CASE WHEN measured THEN COALESCE(objects, 0) END AS objects,
        round(covered_s * 1000)::BIGINT AS covered_ms

@@ -187,3 +187,10 @@ def random_scene(number: int) -> Scene:
     return Scene(
         f"scene-{number}", tuple(passers), tuple(gaps), seen, line_px, tuple(dark), tuple(sorted(sizes))
     )
+
+
+def fast(name: str, widths: float) -> Scene:
+    """Four objects that move this many widths of their box per frame."""
+    px_s = widths * BOX_PX[0] * 1000 / STEP_MS
+    cars = tuple(Passer("car", lane, START_MS + 6_000 * lane, px_s) for lane in range(4))
+    return Scene(name, cars, (), 1.0, 320)

@@ -15,7 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 from tests.capabilities import HERE
 from tests.traffic import junction
-from tests.traffic.scenes import BOX_PX, SECONDS, WIDTH_PX, Passer, Scene, random_scene
+from tests.traffic.scenes import BOX_PX, SECONDS, WIDTH_PX, Scene, fast, random_scene
 from tests.web.conftest import Place
 
 from frametally.rules.times import DAY_MS
@@ -25,13 +25,6 @@ _SURE_FRAMES = 3
 """What is in the picture for so many frames can hardly be missed by the detector in all of them."""
 _SURE_MS = 800
 """Objects so near the end of the footage, and a box nearer, may be counted, or not."""
-
-
-def fast(name: str, widths: float) -> Scene:
-    """Four objects that move this many widths of their box per frame."""
-    px_s = widths * BOX_PX[0] * 1000 / junction.STEP_MS
-    cars = tuple(Passer("car", lane, junction.START_MS + 6_000 * lane, px_s) for lane in range(4))
-    return Scene(name, cars, (), 1.0, 320)
 
 
 @pytest.fixture(scope="module")

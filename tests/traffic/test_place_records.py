@@ -34,6 +34,7 @@ def test_objects_are_unknown_where_frames_were_too_few_to_follow_them(
     [line] = PlaceRecords(MODEL, 3600, flows, SHAPES, coverage).count_lines()
     count = msgspec.json.decode(line.partition(b"\t")[2], type=IntervalCount)
     assert (count.objects, count.frames, count.detections) == (objects, frames, 1)
+    assert count.missing == (msgspec.UNSET if objects else "too_slow")
 
 
 def test_objects_too_weak_to_follow_are_unknown_at_lines_and_in_zones() -> None:
@@ -49,6 +50,7 @@ def test_objects_too_weak_to_follow_are_unknown_at_lines_and_in_zones() -> None:
         line = next(line for line in records.count_lines() if b"/line/" in line)
         crossed = msgspec.json.decode(line.partition(b"\t")[2], type=IntervalCount)
         assert (crossed.detections, crossed.objects) == (1, 1 if known else None)
+        assert crossed.missing == (msgspec.UNSET if known else "too_weak")
         for line, _ in records.coverage_lines():
             filmed = msgspec.json.decode(line.partition(b"\t")[2], type=Coverage)
             assert filmed.is_measured == known, filmed.source

@@ -9,9 +9,10 @@ from itertools import product
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from msgspec import UNSET
 
 from frametally.records import Coverage, IntervalCount, encode
-from frametally.rules.known import basis_of, why_unknown
+from frametally.rules.known import Basis, Missing, basis_of, why_unknown
 from frametally.rules.places import Place, ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_hadoop.job.lines import to_json
@@ -113,15 +114,16 @@ class PlaceRecords:
 
         `coverage` and `counts`: the source's, in the run that the flows were counted from.
         """
-        self._unknown = {
-            (count.interval_start_ms, count.label)
-            for count in counts
-            if why_unknown("passages", basis_of(count))
-        }
-        self._partial_starts = {start_ms for start_ms, _ in self._unknown}
         self._model = model
         self._interval_s = interval_s
         self._filmed = {record.interval_start_ms: record for record in coverage}
+        rates = {start_ms: record.analysed_fps for start_ms, record in self._filmed.items()}
+        self._unknown = {
+            (count.interval_start_ms, count.label): missing
+            for count in counts
+            if (missing := why_unknown("passages", basis_of(count, rates.get(count.interval_start_ms))))
+        }
+        self._partial_starts = {start_ms for start_ms, _ in self._unknown}
         self._unfit = _unfit_of(flows)
         self._spans = {place: _spans(parse_place(place), shapes) for place in places_of(flows)}
         self._counts = count_places(flows, interval_s)
@@ -131,10 +133,8 @@ class PlaceRecords:
         lines = []
         for count in self._counts:
             filmed = self._filmed.get(count.interval_start_ms)
-            is_known = (count.interval_start_ms, count.label) not in self._unknown
-            is_known &= not self._is_unfit(count.place, count.interval_start_ms)
-            is_known &= filmed is None or filmed.is_measured
-            objects = count.value if count.is_objects and is_known else None
+            missing = self._why_unknown(count.place, count.interval_start_ms, count.label)
+            objects = count.value if count.is_objects and missing is None else None
             record = IntervalCount(
                 model=self._model,
                 source=count.place,
@@ -146,6 +146,7 @@ class PlaceRecords:
                 peak=count.value,
                 objects=objects,
                 tracked_detections=objects,
+                missing=missing or UNSET,
                 evidence=[],
             )
             lines.append(_line(["count", count.place, count.label, count.interval_start_ms], record))
@@ -161,30 +162,30 @@ class PlaceRecords:
         for count in self._counts:
             sums[count.place][count.interval_start_ms] += count.value
         # Nearly all lines count nothing and differ only in their place: 80,000 a day at a junction.
-        of_nothing: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        of_nothing: dict[tuple[int, Missing | None], tuple[bytes, int]] = {}
         lines = []
         for place, spans in self._spans.items():
             is_zone, name, values = parse_place(place).kind == "zone", place.encode(), sums[place]
             for start_ms in self._starts_of(spans) | values.keys():
-                is_known = start_ms not in self._partial_starts and not self._is_unfit(place, start_ms)
+                missing = self._why_unknown(place, start_ms)
                 if start_ms in values:
                     value = values[start_ms]
-                    record = self._coverage(place, start_ms, is_zone=is_zone, is_known=is_known, value=value)
+                    record = self._coverage(place, start_ms, missing, is_zone=is_zone, value=value)
                     lines.append((_line(["coverage", place, start_ms], record), record.frames))
                     continue
-                if (start_ms, is_known) not in of_nothing:
-                    record = self._coverage(_ANY, start_ms, is_zone=is_zone, is_known=is_known, value=0)
-                    of_nothing[start_ms, is_known] = (
-                        _line(["coverage", _ANY, start_ms], record),
-                        record.frames,
-                    )
-                line, frames = of_nothing[start_ms, is_known]
+                if (start_ms, missing) not in of_nothing:
+                    record = self._coverage(_ANY, start_ms, missing, is_zone=is_zone, value=0)
+                    line = _line(["coverage", _ANY, start_ms], record)
+                    of_nothing[start_ms, missing] = line, record.frames
+                line, frames = of_nothing[start_ms, missing]
                 lines.append((line.replace(_ANY.encode(), name), frames))
         return sorted(lines)
 
-    def _coverage(self, place: str, start_ms: int, *, is_zone: bool, is_known: bool, value: int) -> Coverage:
+    def _coverage(
+        self, place: str, start_ms: int, missing: Missing | None, *, is_zone: bool, value: int
+    ) -> Coverage:
         filmed = self._filmed.get(start_ms)
-        is_measured = is_known and (filmed is None or filmed.is_measured)
+        is_measured = missing is None and start_ms not in self._partial_starts
         return Coverage(
             model=self._model,
             source=place,
@@ -195,7 +196,16 @@ class PlaceRecords:
             objects=(0 if is_zone else value) if is_measured else None,
             analysed_fps=filmed.analysed_fps if filmed else None,
             covered_ms=filmed.covered_ms if filmed else 0,
+            missing=missing or UNSET,
         )
+
+    def _why_unknown(self, place: str, start_ms: int, label: str | None = None) -> Missing | None:
+        """Return why the numbers of a label, or without one those of all labels, are unknown at a place."""
+        filmed = self._filmed.get(start_ms)
+        if filmed is not None and not filmed.is_measured:
+            return why_unknown("passages", Basis(None, slowest_fps=filmed.analysed_fps))
+        of_label = None if label is None else self._unknown.get((start_ms, label))
+        return of_label or ("other_size" if self._is_unfit(place, start_ms) else None)
 
     def _is_unfit(self, place: str, start_ms: int) -> bool:
         """Return whether pictures of an interval differ in shape from the one under a place's drawing."""
