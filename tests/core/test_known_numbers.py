@@ -114,7 +114,7 @@ KNOWN = {
         "counted_at_ms detections_after detections_before frames_after frames_before frames_came "
         "frames_gone runs"
     ),
-    "NumberHistory": "other_runs",
+    "NumberHistory": "blank_frames other_runs",
     "OfSources": "of_sources sources",
     "OpenNeed": "number",
     "OtherChecks": "answered checks",

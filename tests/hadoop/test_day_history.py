@@ -334,3 +334,16 @@ def test_the_differences_add_up_from_the_first_run_to_the_current_number(steps: 
                         expected,
                     ]
                     assert sum(one.frames_after - one.frames_before for one in found.changes) == found.frames
+
+
+def test_frames_that_show_nothing_are_named_beside_those_of_the_chart(counted: Counted) -> None:
+    frames = []
+    for number in range(23):
+        labels = ["car"] if number < 3 else []
+        frame = of(counted.footage.frame(NOON_MS + number * 1000, *labels, index=number), MEDIUM)
+        frames.append(msgspec.structs.replace(frame, picture_digest=f"{number:04d}"))
+    dark_frames = [msgspec.structs.replace(frame, shows="black") for frame in frames[3:]]
+    counted.footage.segment([*frames[:3], *dark_frames])
+    counted.count()
+    history = counted.history()
+    assert (history.detections, history.frames, history.blank_frames) == (3, 23, 20)

@@ -69,8 +69,10 @@ def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_triggers
     assert whole["shows_nothing"] == "black 300 s"
 
     status = run("status").out
-    assert "Gate: 5 min black; it shows nothing, so it is not counted" in status
+    assert "Gate: 5 min black; it shows nothing, so no number includes it" in status
     assert "settled" in status
+    history = run("history", "--from", START_TIME).out
+    assert "in 600 frames analysed, without 150 frames of footage that shows nothing" in history
 
     rule = ("--what", "count", "--interval", "5m", "--since", "2026-01-01", "--channel", "ops")
     run("alerts", "add", "quiet", "--below", 100, *rule)

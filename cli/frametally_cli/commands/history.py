@@ -86,8 +86,10 @@ def history(
         click.echo(f"another model, {other}, counted {plural(detections, 'detection')}")
     if found.other_runs:
         click.echo(f"{plural(found.other_runs, 'other run')} did not change this number")
+    blank = f"without {plural(found.blank_frames, 'frame')} of footage that shows nothing, "
     click.echo(
-        f"now: {plural(found.detections, 'detection')} in {plural(found.frames, 'frame')} analysed, "
+        f"now: {plural(found.detections, 'detection')} in "
+        f"{plural(found.frames - found.blank_frames, 'frame')} analysed, {blank * bool(found.blank_frames)}"
         f"{utc(found.from_ms)} to {utc(found.to_ms)}, model {chosen}"
     )
     return 0

@@ -169,7 +169,9 @@ def print_status(status: Status) -> None:
             f"{_duration(seconds)} {BLANK_WORDS[reason]}"
             for reason, seconds in sorted(books.shows_nothing_s.items())
         )
-        out().print(Text(plain(f"{books.source_name}: {reasons}; it shows nothing, so it is not counted")))
+        out().print(
+            Text(plain(f"{books.source_name}: {reasons}; it shows nothing, so no number includes it"))
+        )
     _print_others(len(blank))
     if "log" not in status.away:
         print_pace(status)

@@ -17,7 +17,7 @@ from frametally.books.evidence import frames_in
 from frametally.books.runs import read_history
 from frametally.errors import Misconfigured, Poison
 from frametally.history_records import HistoryEntry, HistoryReason
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
+from frametally.ports.count_index import AGES_S, NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameDetections, Run
@@ -94,6 +94,8 @@ class RunChanges(NamedTuple):
         from_ms: Start of the first hour, or stored interval, of the number.
         to_ms: End of the last hour or stored interval.
         detections: The current value of the number.
+        frames: Frames analysed, whatever they show.
+        blank_frames: How many of them show nothing, so that no number of a chart includes them.
         other_runs: Runs that did not change it.
         unknown_days: Days whose history is missing or damaged.
         other_models: Detections for the same query by every other model that has counted it.
@@ -103,6 +105,7 @@ class RunChanges(NamedTuple):
     to_ms: int
     detections: int
     frames: int
+    blank_frames: int
     changes: list[HistoryChange]
     other_runs: int
     unknown_days: list[str]
@@ -157,7 +160,16 @@ def find_history(
             change = detail.with_frames(change)
         changes.append(change)
     models = _other_models(index, query)
-    return RunChanges(from_ms, to_ms, sums[-1], frame_sums[-1], changes, other_runs, unknown, models)
+    blank_frames = _blank_frames(index, query)
+    return RunChanges(
+        from_ms, to_ms, sums[-1], frame_sums[-1], blank_frames, changes, other_runs, unknown, models
+    )
+
+
+def _blank_frames(index: CountIndex, query: HistoryQuery) -> int:
+    model, base_s, from_ms, to_ms, sources, _ = query
+    blank = index.histogram(CountQuery(model, base_s, AGES_S, [*sources], [], from_ms, to_ms)).blank
+    return sum(part.frames for part in blank if part.reason != NOT_LOOKED_AT)
 
 
 def _other_models(index: CountIndex, query: HistoryQuery) -> dict[str, int]:

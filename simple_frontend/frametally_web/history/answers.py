@@ -104,7 +104,8 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
         from_ms: Start of the first whole hour of the number; null if there is nothing.
         to_ms: End of the last whole hour; null if there is nothing.
         detections: The number now.
-        frames: Frames analysed now, also those that show nothing, which the chart leaves out.
+        frames: Frames analysed now, whatever they show.
+        blank_frames: How many of them show nothing, so that no number of a chart includes them.
         changes: The runs that changed it.
         other_runs: How many runs of these days changed nothing of it.
         unknown_days: UTC days whose history is missing or damaged.
@@ -118,6 +119,7 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
     to_ms: int | None
     detections: int
     frames: int
+    blank_frames: int
     changes: list[NumberChange]
     other_runs: int
     unknown_days: list[str]
