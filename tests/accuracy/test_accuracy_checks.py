@@ -542,7 +542,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     assert refused.status_code == 400
     assert "Nothing from model 'blind' is counted" in refused.get_json()["detail"]
     put_segment(counted, "blind", blind)
-    coverage = msgspec.structs.replace(make_coverage(START_MS, FRAMES, source="gate"), model="blind")
+    coverage = make_coverage(START_MS, FRAMES, source="gate", model="blind")
     counted.publish([], [coverage], interval_s=60, model="blind")
     found = client.get("/api/v1/accuracy/gate?against=blind").get_json()
     car = next(one for one in found["compared"] if one["label"] == "car")

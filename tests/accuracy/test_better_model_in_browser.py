@@ -59,7 +59,7 @@ def test_page_command_and_api_agree_on_which_model_is_better(
         for line in make_lines("gate", frames=FRAMES)
     ]
     put_segment(counted, OTHER, lines)
-    coverage = msgspec.structs.replace(make_coverage(START_MS, FRAMES, source="gate"), model=OTHER)
+    coverage = make_coverage(START_MS, FRAMES, source="gate", model=OTHER)
     counted.publish([], [coverage], interval_s=60, model=OTHER)
     by_api = client.get(f"/api/v1/accuracy/gate?against={OTHER}").get_json()["compared"]
     _, printed = accuracy_command(capsys, counted, "result", "gate", "--against", OTHER, "--json")

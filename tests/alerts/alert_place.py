@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_manifest, make_run
 
 from frametally import keys
@@ -73,10 +72,9 @@ class AlertPlace:
             for source, minutes in sources.items()
             for minute, number in sorted(minutes.items())
         ]
+        proof: dict[str, Any] = {} if model == "m" else {"evidence": []}
         counts = [
-            make_count(
-                start_ms, label, number, source=source, model=model, evidence=[] if model != "m" else None
-            )
+            make_count(start_ms, label, number, source=source, model=model, **proof)
             for start_ms, source, number in rows
             if number
         ]
@@ -94,10 +92,11 @@ class AlertPlace:
         for found in [*store.list("media/")]:
             store.delete(found.key)
         for first_ms, last_ms in spans_ms:
-            manifest = msgspec.structs.replace(
-                make_manifest(9, media=f"{first_ms:064x}", source=source),
-                first_captured_at_ms=DAY_MS + first_ms,
-                last_captured_at_ms=DAY_MS + last_ms,
+            manifest = make_manifest(
+                9,
+                media=f"{first_ms:064x}",
+                source=source,
+                span_ms=(DAY_MS + first_ms, DAY_MS + last_ms),
                 runs=[(DAY_MS + first_ms, DAY_MS + last_ms)],
             )
             store.put(manifest.key, encode(manifest))
@@ -111,28 +110,12 @@ class AlertPlace:
         run = make_run(self.published, digest=f"{self.published:064d}")
         rows = {DAY_MS + minute * MINUTE_MS: values for minute, values in minutes.items()}
         counts = [
-            make_count(
-                at_ms,
-                "car",
-                boxes,
-                source="gate",
-                objects=objects,
-                tracked_detections=tracked,
-                fast_objects=fast,
-            )
+            make_count(at_ms, "car", boxes, objects=objects, tracked_detections=tracked, fast_objects=fast)
             for at_ms, (objects, boxes, tracked) in rows.items()
             if boxes
         ]
         coverage = [
-            make_coverage(
-                at_ms,
-                5,
-                source="gate",
-                detections=boxes,
-                objects=objects,
-                analysed_fps=5.0,
-                covered_ms=MINUTE_MS,
-            )
+            make_coverage(at_ms, 5, detections=boxes, objects=objects, analysed_fps=5.0, covered_ms=MINUTE_MS)
             for at_ms, (objects, boxes, _) in rows.items()
         ]
         assert self.ports.index.publish(run, counts, coverage)

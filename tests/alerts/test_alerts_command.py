@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.alerts.alert_place import DAY_MS, AlertPlace, alert_place
 from tests.alerts.hook_server import Hook, hook_server
@@ -205,7 +204,7 @@ def test_people_see_a_sources_name_and_programs_also_its_slug(
     assert said("live", "list").startswith("North Quay  http://127.0.0.1:1/")
     with alert_place(tmp_path) as place:
         place.publish({"gate-1": {0: 3}, "north-quay": {0: 3}, "old": {0: 3}})
-        film = msgspec.structs.replace(make_manifest(5, source="gate-1"), source_name="Gate 1")
+        film = make_manifest(5, source="gate-1", source_name="Gate 1")
         place.ports.store.put(keys.media_key(film.sha256), encode(film))
         place.rule(threshold=3, sources=["Gate 1", "north-quay", "old"])
         assert place.look().alert_count == 3

@@ -353,12 +353,12 @@ def test_a_gap_is_measured_to_the_millisecond_and_recounting_in_other_bars_does_
 def test_single_pictures_can_have_gaps_within_a_day(place: AlertPlace) -> None:
     place.rule("dark", what="no_footage", lasting="10m", sources=["gate"])
     names = [f"{DAY_MS + minute * MINUTE_MS}-0a" for minute in (0, 1, 2, 9, 30, 31)]
-    manifest = msgspec.structs.replace(
-        make_manifest(len(names), source="gate"),
+    manifest = make_manifest(
+        len(names),
+        source="gate",
         kind="pictures",
         announced_pictures=names,
-        first_captured_at_ms=DAY_MS,
-        last_captured_at_ms=DAY_MS + 31 * MINUTE_MS,
+        span_ms=(DAY_MS, DAY_MS + 31 * MINUTE_MS),
     )
     place.ports.store.put(manifest.key, encode(manifest))
     for _ in range(2):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.alerts.alert_place import DAY_MS, MINUTE_MS, AlertPlace, alert_place
 from tests.fakes.records import make_manifest
@@ -30,9 +29,7 @@ def place(tmp_path: Path) -> Iterator[AlertPlace]:
 
 def announce(place: AlertPlace, until_ms: int) -> None:
     """Footage of `gate` that was announced to the log."""
-    manifest = msgspec.structs.replace(
-        make_manifest(9, source="gate"), first_captured_at_ms=DAY_MS, last_captured_at_ms=until_ms
-    )
+    manifest = make_manifest(9, source="gate", span_ms=(DAY_MS, until_ms))
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
@@ -64,11 +61,8 @@ def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage |
     live = LiveMinute(
         session_ms=1, minute_ms=start_ms, doubts=[*doubts], outages=[outage] if outage is not None else []
     )
-    manifest = msgspec.structs.replace(
-        make_manifest(300, media=f"{minute:064x}", source="gate"),
-        live=live,
-        first_captured_at_ms=start_ms,
-        last_captured_at_ms=start_ms + MINUTE_MS - 200,
+    manifest = make_manifest(
+        300, media=f"{minute:064x}", source="gate", live=live, span_ms=(start_ms, start_ms + MINUTE_MS - 200)
     )
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import openpyxl
 import pytest
 from PIL import Image
@@ -74,7 +73,7 @@ def of_one_day(place: AlertPlace) -> None:
 
 def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_past_week(place: AlertPlace) -> None:
     of_one_day(place)
-    film = msgspec.structs.replace(make_manifest(5, source="gate"), source_name="Main gate")
+    film = make_manifest(5, source="gate", source_name="Main gate")
     place.ports.store.put(keys.media_key(film.sha256), encode(film))
     place.schedule(interval_s=3600, now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS - 1) == (0, [])
@@ -158,9 +157,7 @@ def test_a_report_of_an_unfilmed_week_says_so_and_never_shows_0(place: AlertPlac
 def test_footage_not_analysed_yet_is_not_reported_as_missing(place: AlertPlace) -> None:
     place.count({0: 3}, day="2026-04-01")
     first_ms = ms("2026-05-01T08:00Z")
-    manifest = msgspec.structs.replace(
-        make_manifest(9, source="gate"), first_captured_at_ms=first_ms, last_captured_at_ms=first_ms + HOUR_MS
-    )
+    manifest = make_manifest(9, source="gate", span_ms=(first_ms, first_ms + HOUR_MS))
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
     place.schedule(now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS) == (1, [])
@@ -175,9 +172,7 @@ def test_a_report_on_footage_that_shows_nothing_does_not_call_it_missing(
 ) -> None:
     day_ms = keys.day_start_ms("2026-05-01")
     blank = [
-        msgspec.structs.replace(
-            make_coverage(day_ms + hour * HOUR_MS, 0, covered_ms=0), blank=[("black", 300, 60_000)]
-        )
+        make_coverage(day_ms + hour * HOUR_MS, 0, covered_ms=0, blank=[("black", 300, 60_000)])
         for hour in range(3)
     ]
     assert place.ports.index.publish(make_run(1, digest=f"{1:064d}", day="2026-05-01"), [], blank)

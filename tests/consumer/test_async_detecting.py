@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import threading
 import time
@@ -13,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.process.reports import NoProgress
-from frametally.records import Detection, FrameAnnouncement, encode
+from frametally.records import Detection, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.protocol import AsyncDetector
@@ -102,18 +102,7 @@ def filled(store: MemoryStore, partitions: int, size_px: tuple[int, int] = (64, 
         data = jpeg_of(picture)
         path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
         store.put(path, data)
-        frame = FrameAnnouncement(
-            image_path=path,
-            source="cam",
-            frame_index=number,
-            captured_at_ms=1_000 * number,
-            time_source="start_time",
-            width_px=size_px[0],
-            height_px=size_px[1],
-            bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            media="ab" * 32,
-        )
+        frame = make_announcement(make_frame(1_000 * number, number, size_px=size_px), data)
         messages.append((str(number // 3).encode(), encode(frame)))
     log.publish("frames", messages)
     return log

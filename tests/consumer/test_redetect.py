@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tracemalloc
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_announcement, make_frame, make_manifest, make_segment
 from tests.fakes.said import Said
 from tests.kit.clips import jpeg_of
 from tests.kit.messages import records_on
@@ -29,7 +28,7 @@ from frametally.media.stored_images import bitmap_of
 from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
-from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
+from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import list_dead_letters
 from frametally.segments.redetect import redetect
@@ -206,21 +205,7 @@ def put_segment(
     store: MemoryStore, model: str, first_offset: int, frames: list[tuple[int, int]], medium: str = VIDEO
 ) -> None:
     """A segment of frames, each given by its event time and its index."""
-    lines = [
-        FrameDetections(
-            image_path=keys.image_key("cam", ms, medium, number),
-            source="cam",
-            frame_index=number,
-            captured_at_ms=ms,
-            time_source="start_time",
-            width_px=32,
-            height_px=24,
-            media=medium,
-            model=model,
-            detections=[],
-        )
-        for ms, number in frames
-    ]
+    lines = [make_frame(ms, number, media=medium, size_px=(32, 24), model=model) for ms, number in frames]
     data = make_segment(lines, [], first_offset, model=model, log_id="log")
     store.put(keys.segment_key(model, "log", "frames", 0, first_offset), data)
 
@@ -338,21 +323,14 @@ class Archive:
         picture[4:16, 6:20] = 255
         self.jpeg = jpeg_of(picture)
         self.announcements = [self.frame(number) for number in range(IN_BOOKS)]
-        manifest = MediaManifest(
-            sha256=VIDEO,
+        manifest = make_manifest(
+            IN_BOOKS,
+            media=VIDEO,
             name="film.mp4",
-            source="cam",
             source_name="cam",
-            kind="video",
-            time_source="start_time",
             sampling="all",
             start_ms=0,
-            first_captured_at_ms=0,
-            last_captured_at_ms=1_000 * (IN_BOOKS - 1),
-            frames_expected=IN_BOOKS,
-            frames_put=IN_BOOKS,
-            frames_announced=IN_BOOKS,
-            state="complete",
+            span_ms=(0, 1_000 * (IN_BOOKS - 1)),
             announced_frames=bitmap_of(range(IN_BOOKS)),
         )
         self.store.put(keys.media_key(VIDEO), encode(manifest))
@@ -361,18 +339,7 @@ class Archive:
     def frame(self, number: int) -> FrameAnnouncement:
         path = keys.image_key("cam", 1_000 * number, VIDEO, number)
         self.store.put(path, self.jpeg)
-        return FrameAnnouncement(
-            image_path=path,
-            source="cam",
-            frame_index=number,
-            captured_at_ms=1_000 * number,
-            time_source="start_time",
-            width_px=32,
-            height_px=24,
-            bytes=len(self.jpeg),
-            sha256=hashlib.sha256(self.jpeg).hexdigest(),
-            media=VIDEO,
-        )
+        return make_announcement(make_frame(1_000 * number, number, media=VIDEO, size_px=(32, 24)), self.jpeg)
 
     def publish(self, topic: str) -> None:
         many = [

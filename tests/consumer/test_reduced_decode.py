@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 
 from frametally import keys
@@ -35,17 +35,9 @@ def announced(store: MemoryStore, number: int, picture: Pixels) -> FrameAnnounce
     data = jpeg_of(picture, quality=90)
     path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
     store.put(path, data)
-    return FrameAnnouncement(
-        image_path=path,
-        source="cam",
-        frame_index=number,
-        captured_at_ms=1_000 * number,
-        time_source="start_time",
-        width_px=picture.shape[1],
-        height_px=picture.shape[0],
-        bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        media="ab" * 32,
+    return make_announcement(
+        make_frame(1_000 * number, number, size_px=(picture.shape[1], picture.shape[0])),
+        data,
     )
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_frame
+from tests.fakes.records import make_frame, make_segment
 
 from frametally import keys
 from frametally.records import DeadLetter, FrameDetections
 from frametally.segments.chain import ChainBroken, ChainEnd, SegmentChain, logs_with_segments
-from frametally.segments.contents import CutShort, encode_segment, list_segments, read_segment
+from frametally.segments.contents import CutShort, list_segments, read_segment
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
 
@@ -116,16 +116,7 @@ def test_the_winners_dead_letter_accounts_for_the_losers_frame() -> None:
 def test_a_winning_segment_that_lacks_a_message_is_never_adopted() -> None:
     store = MemoryStore()
     other = [frame(100), frame(101)]
-    data = encode_segment(
-        model=MODEL,
-        log_id=LOG,
-        topic=TOPIC,
-        partition=0,
-        first_offset=0,
-        next_offset=2,
-        frames=other,
-        dead_letters=[],
-    )
+    data = make_segment(other, model=MODEL, log_id=LOG, topic=TOPIC)
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), data)
     with pytest.raises(ChainBroken, match="has no entry for offset 0"):
         put(chain(store), 0, 2)

@@ -20,9 +20,9 @@ from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
-    make_announcement,
     make_coverage,
     make_frame,
+    make_letter,
     make_manifest,
     make_run,
     make_segment,
@@ -98,16 +98,7 @@ def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetectio
 def letter(offset: int, at: int | None) -> DeadLetter:
     if at is None:
         return DeadLetter(offset=offset, message=b"{", stage="parse", cause="malformed", reason="no JSON")
-    meant = frame(at)
-    return DeadLetter(
-        offset=offset,
-        message=encode(make_announcement(meant)),
-        source=meant.source,
-        image_path=meant.image_path,
-        stage="fetch",
-        cause="missing",
-        reason="gone",
-    )
+    return make_letter(offset, frame(at), stage="fetch", cause="missing", reason="gone")
 
 
 def put_segment(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples, first_quick
 from tests.fakes.memory import ManualClock, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
@@ -27,7 +28,6 @@ from frametally.packs.packed_store import PackedStore, delete_pictures
 from frametally.packs.packing import SETTLED_MS, pack_pictures
 from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing
 from frametally.process.reports import NoProgress
-from frametally.records import FrameAnnouncement
 from frametally.segments.stored_frame import BadFrame, read_frame
 
 DAY_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -411,17 +411,8 @@ def test_the_rest_of_a_truncated_or_changed_pack_is_readable_and_every_other_fra
                     packed.get(key)
         assert set(EVERY_KEY[3:]) <= {info.key for info in packed.list("images")}
     assert len(caplog.records) == 1
-    frame = FrameAnnouncement(
-        image_path=mine[2],
-        source="east",
-        frame_index=2,
-        captured_at_ms=DAY_MS + 40_000,
-        time_source="exif",
-        width_px=64,
-        height_px=48,
-        bytes=9,
-        sha256="0" * 64,
-        media="ab" * 32,
+    frame = make_announcement(
+        make_frame(DAY_MS + 40_000, 2, source="east", image_path=mine[2], time_source="exif")
     )
     with pytest.raises(BadFrame, match=f"is damaged: {reason}") as bad:
         read_frame(packed, frame, max_pixels=10**6)

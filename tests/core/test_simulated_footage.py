@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from tests.fakes.records import make_count, make_coverage, make_manifest, make_run
 
 from frametally.adapters_by_url import open_count_index
 from frametally.media.manifests import footage_of
-from frametally.records import Coverage, IntervalCount, MediaManifest, Run, decode, encode
+from frametally.records import MediaManifest, decode, encode
 from frametally.rules.places import SIMULATED_MODEL
 
 DAY_MS = 1_764_547_200_000
 
 
 def manifest(source: str, simulated_by: str | msgspec.UnsetType = msgspec.UNSET) -> MediaManifest:
-    return MediaManifest(
-        sha256=source.encode().hex().ljust(64, "0"),
-        name=f"{source}.mp4",
+    return make_manifest(
+        1,
+        media=source.encode().hex().ljust(64, "0"),
         source=source,
         source_name=source,
-        kind="video",
-        time_source="start_time",
         sampling="all",
-        frames_expected=1,
-        frames_put=1,
-        frames_announced=1,
-        state="complete",
         simulated_by=simulated_by,
     )
 
@@ -42,30 +36,11 @@ def test_a_real_model_detects_filmed_footage_and_the_simulated_one_only_its_own(
 
 
 def publish(folder: Path, model: str, sequence: int) -> None:
-    run = Run(
-        run_id=f"{sequence:06d}-0123456789abcdef",
-        sequence=sequence,
-        model=model,
-        params="0a1b2c3d",
-        interval_s=60,
-        day="2025-12-01",
-        prefix=f"counts/{model}",
-        parts=["part-00000"],
-        inputs_sha256="0" * 64,
-        frames=1,
-        duplicates_dropped=0,
-        hours={},
-    )
-    of_minute: dict[str, Any] = {
-        "model": model,
-        "source": model,
-        "interval_start_ms": DAY_MS,
-        "interval_s": 60,
-        "frames": 1,
-    }
-    count = IntervalCount(label="car", detections=1, peak=1, evidence=[], **of_minute)
+    run = make_run(sequence, model=model, day="2025-12-01")
+    count = make_count(DAY_MS, model=model, source=model, evidence=[])
+    coverage = make_coverage(DAY_MS, model=model, source=model, detections=1)
     index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
-    index.publish(run, [count], [Coverage(detections=1, **of_minute)])
+    index.publish(run, [count], [coverage])
     index.close()
 
 

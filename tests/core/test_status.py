@@ -19,6 +19,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import (
     make_coverage,
     make_frame,
+    make_letter,
     make_manifest,
     make_run,
     make_segment,
@@ -37,7 +38,6 @@ from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
     Coverage,
-    DeadLetter,
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
@@ -81,14 +81,7 @@ class House:
     def segment(self, first: int, nxt: int, dead: tuple[int, ...] = ()) -> None:
         frames = [make_frame(1_000 * offset, offset) for offset in range(first, nxt) if offset not in dead]
         letters = [
-            DeadLetter(
-                offset=offset,
-                message=b"m",
-                source="cam",
-                image_path=keys.image_key("cam", 1_000 * offset, MEDIUM, offset),
-                stage="fetch",
-                reason="gone",
-            )
+            make_letter(offset, make_frame(1_000 * offset, offset), stage="fetch", reason="gone")
             for offset in dead
         ]
         data = make_segment(frames, letters, first, log_id=self.log.log_id(TOPIC))

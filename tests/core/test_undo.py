@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.examples import examples, first_quick
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame, make_manifest
 from tests.kit.clips import grey_jpeg
 
 from frametally import keys
@@ -105,20 +106,16 @@ class World:
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         indices = list(frames)
         times = [start_ms + index * step_ms for index in indices]
-        manifest = MediaManifest(
-            sha256=sha256,
-            name=name,
+        manifest = make_manifest(
+            len(times),
+            media=sha256,
             source=keys.slug(source),
+            name=name,
             source_name=source,
-            kind="video",
             time_source="container",
             sampling="all",
             start_ms=start_ms,
-            first_captured_at_ms=times[0],
-            last_captured_at_ms=times[-1],
-            frames_expected=len(times),
-            frames_put=len(times),
-            frames_announced=len(times),
+            span_ms=(times[0], times[-1]),
             state=state,
             announced_frames=bitmap_of(indices),
             revision=next_revision(self.store, sha256),
@@ -137,20 +134,16 @@ class World:
         made = []
         for day, pictures in days.items():
             sha256 = pictures_identity(keys.slug(source), day)
-            manifest = MediaManifest(
-                sha256=sha256,
-                name="pics",
+            manifest = make_manifest(
+                len(pictures),
+                media=sha256,
                 source=keys.slug(source),
+                name="pics",
                 source_name=source,
                 kind="pictures",
                 time_source="exif",
                 sampling="all",
-                first_captured_at_ms=min(pictures)[0],
-                last_captured_at_ms=max(pictures)[0],
-                frames_expected=len(pictures),
-                frames_put=len(pictures),
-                frames_announced=len(pictures),
-                state="complete",
+                span_ms=(min(pictures)[0], max(pictures)[0]),
                 announced_pictures=sorted(f"{ms}-{file[:12]}" for ms, file in pictures),
                 revision=next_revision(self.store, sha256),
             )
@@ -164,17 +157,17 @@ class World:
         for ms, sha256, index in frames:
             key = keys.image_key(manifest.source, ms, sha256, index)
             self.store.put(key, JPEG)
-            announced = FrameAnnouncement(
-                image_path=key,
-                source=manifest.source,
-                frame_index=index,
-                captured_at_ms=ms,
-                time_source=manifest.time_source,
-                width_px=8,
-                height_px=8,
-                bytes=len(JPEG),
-                sha256=hashlib.sha256(JPEG).hexdigest(),
-                media=media_of(manifest),
+            announced = make_announcement(
+                make_frame(
+                    ms,
+                    index,
+                    source=manifest.source,
+                    media=media_of(manifest),
+                    size_px=(8, 8),
+                    image_path=key,
+                    time_source=manifest.time_source,
+                ),
+                JPEG,
             )
             messages.append((keys.frame_log_key(manifest.source, ms), encode(announced)))
         self.log.publish(TOPIC, messages)

@@ -12,10 +12,13 @@ from tests.fakes.records import (
     DAY_MS,
     MEDIUM,
     MODEL,
+    make_announcement,
     make_coverage,
     make_frame,
+    make_letter,
     make_manifest,
     make_run,
+    make_segment,
     put_run,
 )
 
@@ -23,8 +26,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.unanalysed import find_unanalysed
 from frametally.process.reports import NoProgress
-from frametally.records import DeadLetter, FrameAnnouncement, encode
-from frametally.segments.contents import encode_segment
+from frametally.records import FrameAnnouncement, encode
 from frametally.settings.loading import Settings
 
 S = 1000
@@ -54,27 +56,11 @@ class Books:
     def detect(self, seconds: Sequence[int], dead: Sequence[int] = (), media: str = MEDIUM) -> None:
         first, self.offset = self.offset, self.offset + len(seconds) + len(dead)
         letters = [
-            DeadLetter(
-                offset=first + len(seconds) + number,
-                message=encode(announcement(s, media)),
-                source="cam",
-                image_path=keys.image_key("cam", DAY_MS + s * S, media, 0),
-                stage="decode",
-                cause="undecodable",
-                reason="torn",
-            )
-            for number, s in enumerate(dead)
+            make_letter(offset, make_frame(DAY_MS + s * S, media=media), cause="undecodable", reason="torn")
+            for offset, s in enumerate(dead, first + len(seconds))
         ]
-        data = encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first,
-            next_offset=self.offset,
-            frames=[make_frame(DAY_MS + s * S, media=media) for s in seconds],
-            dead_letters=letters,
-        )
+        frames = [make_frame(DAY_MS + s * S, media=media) for s in seconds]
+        data = make_segment(frames, letters, first, log_id="log")
         self.segments.append(keys.segment_key(MODEL, "log", "frames", 0, first))
         self.store.put(self.segments[-1], data)
 
@@ -95,15 +81,4 @@ class Books:
 
 
 def announcement(second: int, media: str) -> FrameAnnouncement:
-    return FrameAnnouncement(
-        image_path=keys.image_key("cam", DAY_MS + second * S, media, 0),
-        source="cam",
-        frame_index=0,
-        captured_at_ms=DAY_MS + second * S,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=1,
-        sha256="00" * 32,
-        media=media,
-    )
+    return make_announcement(make_frame(DAY_MS + second * S, media=media))

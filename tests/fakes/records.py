@@ -7,6 +7,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from tests.capabilities import of_capabilities
@@ -25,10 +26,8 @@ from frametally.records import (
     IntervalCount,
     MediaManifest,
     Run,
-    TimeSource,
     encode,
 )
-from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.hour_file import paths_value
 from frametally.rules.path_columns import PathColumns
@@ -53,22 +52,21 @@ def make_frame(
     *,
     source: str = "cam",
     media: str = MEDIUM,
-    model: str = MODEL,
-    time_source: TimeSource = "start_time",
+    size_px: tuple[int, int] = (64, 48),
     image_path: str | None = None,
+    **fields: Any,
 ) -> FrameDetections:
-    """A frame of 64 x 48 pixels, at the producer's place for it."""
+    """A frame, at the producer's place for it; `size_px` is its width and height."""
     return FrameDetections(
         image_path=image_path or keys.image_key(source, captured_at_ms, media, index),
         source=source,
         frame_index=index,
         captured_at_ms=captured_at_ms,
-        time_source=time_source,
-        width_px=64,
-        height_px=48,
+        width_px=size_px[0],
+        height_px=size_px[1],
         media=media,
-        model=model,
         detections=list(detections),
+        **({"time_source": "start_time", "model": MODEL} | fields),
     )
 
 
@@ -82,111 +80,69 @@ def make_announcement(frame: FrameDetections, data: bytes = b"1") -> FrameAnnoun
     )
 
 
+def make_letter(offset: int, frame: FrameDetections, **fields: Any) -> DeadLetter:
+    """The dead letter of the message that announces a frame, whose picture is damaged."""
+    usual: dict[str, Any] = {"message": encode(make_announcement(frame)), "source": frame.source}
+    usual |= {"image_path": frame.image_path, "stage": "decode", "reason": "no picture"}
+    return DeadLetter(offset=offset, **(usual | fields))
+
+
 def make_segment(
     frames: Sequence[FrameDetections],
     dead_letters: Sequence[DeadLetter] = (),
     first_offset: int = 0,
-    *,
-    model: str = MODEL,
-    log_id: str = "log-1",
-    topic: str = "frames",
+    **fields: Any,
 ) -> bytes:
     """A segment of partition 0 with a line for each of its messages."""
+    usual: dict[str, Any] = {"model": MODEL, "log_id": "log-1", "topic": "frames", "partition": 0}
+    usual |= {"next_offset": first_offset + len(frames) + len(dead_letters)}
     return encode_segment(
-        model=model,
-        log_id=log_id,
-        topic=topic,
-        partition=0,
         first_offset=first_offset,
-        next_offset=first_offset + len(frames) + len(dead_letters),
         frames=list(frames),
         dead_letters=list(dead_letters),
+        **(usual | fields),
     )
 
 
 def make_manifest(
-    frames: int, *, media: str = MEDIUM, source: str = "cam", announced_frames: bytes = b""
+    frames: int,
+    *,
+    media: str = MEDIUM,
+    source: str = "cam",
+    span_ms: tuple[int | None, int | None] = (None, None),
+    **fields: Any,
 ) -> MediaManifest:
-    """The manifest of a video all of whose frames were announced."""
-    return MediaManifest(
-        sha256=media,
-        name=f"{source}.mp4",
-        source=source,
-        source_name=source.title(),
-        kind="video",
-        time_source="start_time",
-        sampling="5",
-        frames_expected=frames,
-        frames_put=frames,
-        frames_announced=frames,
-        state="complete",
-        announced_frames=announced_frames,
-    )
+    """The manifest of a video all of whose frames were announced, the first and last at `span_ms`."""
+    usual: dict[str, Any] = {
+        "name": f"{source}.mp4",
+        "source_name": source.title(),
+        "kind": "video",
+        "sampling": "5",
+    }
+    usual |= {"time_source": "start_time", "state": "complete"}
+    numbers = dict.fromkeys(("frames_expected", "frames_put", "frames_announced"), frames)
+    times = dict(zip(("first_captured_at_ms", "last_captured_at_ms"), span_ms, strict=True))
+    return MediaManifest(sha256=media, source=source, **(usual | numbers | times | fields))
 
 
 def make_count(
-    interval_start_ms: int = DAY_MS,
-    label: str = "car",
-    detections: int = 1,
-    *,
-    model: str = "m",
-    source: str = "gate",
-    interval_s: int = 60,
-    frames: int = 1,
-    peak: int | None = None,
-    objects: int | None = None,
-    tracked_detections: int | None = None,
-    objects_from_start: int | None = None,
-    fast_objects: int | None = None,
-    evidence: Sequence[Evidence] | None = None,
+    interval_start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **fields: Any
 ) -> IntervalCount:
     """A label's counts in an interval: by default all in one frame, its evidence."""
     shown = Evidence(
         image_path=f"images/{interval_start_ms}", captured_at_ms=interval_start_ms, count=detections
     )
+    usual: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60, "frames": 1}
+    usual |= {"peak": detections, "evidence": [shown]}
     return IntervalCount(
-        model=model,
-        source=source,
-        label=label,
-        interval_start_ms=interval_start_ms,
-        interval_s=interval_s,
-        frames=frames,
-        detections=detections,
-        peak=detections if peak is None else peak,
-        objects=objects,
-        tracked_detections=tracked_detections,
-        objects_from_start=objects_from_start,
-        fast_objects=fast_objects,
-        evidence=[shown] if evidence is None else list(evidence),
+        interval_start_ms=interval_start_ms, label=label, detections=detections, **(usual | fields)
     )
 
 
-def make_coverage(
-    interval_start_ms: int = DAY_MS,
-    frames: int = 1,
-    *,
-    model: str = "m",
-    source: str = "gate",
-    interval_s: int = 60,
-    detections: int = 0,
-    objects: int | None = None,
-    analysed_fps: float | None = None,
-    covered_ms: int | None = None,
-    blank: list[BlankPart] | msgspec.UnsetType = msgspec.UNSET,
-) -> Coverage:
+def make_coverage(interval_start_ms: int = DAY_MS, frames: int = 1, **fields: Any) -> Coverage:
     """How much of an interval was analysed."""
-    return Coverage(
-        model=model,
-        source=source,
-        interval_start_ms=interval_start_ms,
-        interval_s=interval_s,
-        frames=frames,
-        detections=detections,
-        objects=objects,
-        analysed_fps=analysed_fps,
-        covered_ms=covered_ms,
-        blank=blank,
-    )
+    usual: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
+    return Coverage(interval_start_ms=interval_start_ms, frames=frames, **(usual | fields))
 
 
 def make_run(
@@ -198,11 +154,12 @@ def make_run(
     interval_s: int = 60,
     day: str = DAY,
     parts: Sequence[str] = ("part-00000.gz",),
-    frames: int = 1,
-    footage: str = "",
+    **fields: Any,
 ) -> Run:
     """A run of a day with this SHA-256 of its inputs, in its folder."""
     run_id = f"{sequence:06d}-{digest[-16:]}"
+    usual: dict[str, Any] = {"frames": 1, "duplicates_dropped": 0, "hours": {}}
+    usual |= {"settings": {"counting_version": COUNTING_VERSION} | _OF_CAPABILITIES}
     return Run(
         run_id=run_id,
         sequence=sequence,
@@ -213,11 +170,7 @@ def make_run(
         prefix=keys.run_folder(model, params, interval_s, day, run_id),
         parts=list(parts),
         inputs_sha256=digest,
-        frames=frames,
-        duplicates_dropped=0,
-        footage_sha256=footage,
-        settings={"counting_version": COUNTING_VERSION} | _OF_CAPABILITIES,
-        hours={},
+        **(usual | fields),
     )
 
 

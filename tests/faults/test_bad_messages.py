@@ -1,6 +1,5 @@
 """10,000 random and 1,000 nearly valid messages: each is set aside once, and the good ones are processed."""
 
-import hashlib
 import random
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import grey_jpeg
 
-from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
@@ -44,18 +43,7 @@ JPEG = grey_jpeg(64, 48, 200)
 
 
 def good(number: int) -> FrameAnnouncement:
-    return FrameAnnouncement(
-        image_path=keys.image_key("cam", 1000 * number, "ab" * 32, number),
-        source="cam",
-        frame_index=number,
-        captured_at_ms=1000 * number,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=len(JPEG),
-        sha256=hashlib.sha256(JPEG).hexdigest(),
-        media="ab" * 32,
-    )
+    return make_announcement(make_frame(1000 * number, number), JPEG)
 
 
 def random_message(rng: random.Random) -> bytes:

@@ -1,6 +1,5 @@
 """A consumer uses as much memory after thousands of frames as after hundreds."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 
 pytestmark = pytest.mark.thorough
@@ -29,7 +29,7 @@ def consume_many(folder: Path) -> None:
     from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally.files.opencv import Pixels
     from frametally.process.reports import NoProgress
-    from frametally.records import Detection, FrameAnnouncement, encode
+    from frametally.records import Detection, encode
     from frametally.settings.loading import load_settings
     from frametally_consumer.load import load_detector
     from frametally_consumer.worker.loop import consume
@@ -62,18 +62,7 @@ def consume_many(folder: Path) -> None:
             at_ms = 1_000 * number
             path = keys.image_key("cam", at_ms, "ab" * 32, number)
             store.put(path, data, durable=False)
-            frame = FrameAnnouncement(
-                image_path=path,
-                source="cam",
-                frame_index=number,
-                captured_at_ms=at_ms,
-                time_source="start_time",
-                width_px=64,
-                height_px=48,
-                bytes=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
-                media="ab" * 32,
-            )
+            frame = make_announcement(make_frame(at_ms, number), data)
             messages.append((keys.frame_log_key("cam", at_ms), encode(frame)))
         log.publish(settings.topic, messages)
         report = consume(

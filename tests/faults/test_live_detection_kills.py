@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
 import pytest
+from tests.fakes.records import make_announcement, make_frame
 from tests.faults.conftest import Deployment
 from tests.kit.clips import jpeg_of
 from tests.kit.messages import records_on
 
 from frametally import keys
 from frametally.process import failpoints
-from frametally.records import FrameAnnouncement, encode
+from frametally.records import encode
 from frametally.segments.contents import list_segments, read_segment
 
 pytestmark = pytest.mark.thorough
@@ -46,17 +46,8 @@ def announce(deployment: Deployment) -> None:
     with closing(deployment.store()) as store, closing(deployment.log()) as log:
         log.create_topic(LIVE, 2)
         for number in range(FRAMES):
-            frame = FrameAnnouncement(
-                image_path=keys.image_key("gate", 1_000 * number, MEDIUM, number),
-                source="gate",
-                frame_index=number,
-                captured_at_ms=1_000 * number,
-                time_source="start_time",
-                width_px=32,
-                height_px=24,
-                bytes=len(jpeg),
-                sha256=hashlib.sha256(jpeg).hexdigest(),
-                media=MEDIUM,
+            frame = make_announcement(
+                make_frame(1_000 * number, number, source="gate", size_px=(32, 24)), jpeg
             )
             store.put(frame.image_path, jpeg)
             log.publish(LIVE, [(keys.frame_log_key("gate", frame.captured_at_ms), encode(frame))])

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.examples import examples
 from tests.fakes.memory import ManualClock, MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 
 import frametally_consumer.worker.loop as worker_module
-from frametally import keys
 from frametally.errors import Retryable
 from frametally.ports.frame_log import consumer_group
 from frametally.process import failpoints
@@ -130,18 +130,7 @@ def _raise(error: Exception) -> None:
 
 
 def announced(number: int) -> FrameAnnouncement:
-    return FrameAnnouncement(
-        image_path=keys.image_key("cam", 1000 * number, "ab" * 32, number),
-        source="cam",
-        frame_index=number,
-        captured_at_ms=1000 * number,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=100,
-        sha256="cd" * 32,
-        media="ab" * 32,
-    )
+    return make_announcement(make_frame(1000 * number, number))
 
 
 def outcome_of(record: Any) -> FrameDetections | DeadLetter:

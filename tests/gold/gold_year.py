@@ -49,7 +49,7 @@ def put_day(store: ObjectStore, day: str, *, sequence: int = 1, seed: int = 0) -
                         start_ms,
                         label,
                         boxes[label],
-                        **where,  # type: ignore[arg-type]
+                        **where,
                         frames=frames,
                         peak=draw.randrange(1, 40),
                         objects=objects[label] if measured else None,
@@ -63,7 +63,7 @@ def put_day(store: ObjectStore, day: str, *, sequence: int = 1, seed: int = 0) -
                 make_coverage(
                     start_ms,
                     frames,
-                    **where,  # type: ignore[arg-type]
+                    **where,
                     detections=sum(boxes.values()),
                     objects=sum(objects.values()) if measured else None,
                     analysed_fps=5.0 if measured else 0.5,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import with_checksums
+from tests.fakes.records import make_frame, make_segment, with_checksums
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -18,7 +18,6 @@ from frametally.history_records import list_in
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
@@ -47,20 +46,16 @@ class Footage:
         model: str = MODEL,
     ) -> FrameDetections:
         """One frame with a box per label, all equal unless `boxes` are given."""
-        return FrameDetections(
-            image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
-            source=source,
-            frame_index=index,
-            captured_at_ms=captured_at_ms,
-            time_source="start_time",
-            width_px=640,
-            height_px=480,
-            media="ab" * 32,
-            model=model,
-            detections=[
+        return make_frame(
+            captured_at_ms,
+            index,
+            [
                 Detection(label=label, confidence=confidence, box=at)
                 for label, at in zip(labels, boxes or [box] * len(labels), strict=True)
             ],
+            source=source,
+            size_px=(640, 480),
+            model=model,
         )
 
     def segment(
@@ -76,16 +71,7 @@ class Footage:
         """
         first = self._next_offset
         self._next_offset += max(len(frames), 1)
-        data = encode_segment(
-            model=model,
-            log_id="log-1",
-            topic="frames",
-            partition=0,
-            first_offset=first,
-            next_offset=self._next_offset,
-            frames=frames,
-            dead_letters=[],
-        )
+        data = make_segment(frames, [], first, next_offset=self._next_offset, model=model)
         key = keys.segment_key(model, "log-1", "frames", 0, first)
         if spoil is not None:
             spoilt = spoil(data)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.capabilities import HERE
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_manifest, make_segment
 from tests.hadoop.conftest import MODEL, Footage
 from tests.hadoop.test_hours import from_nothing, stands
 from tests.kit.clips import grey_jpeg
@@ -40,7 +41,7 @@ from frametally.records import (
 from frametally.rules.overlaps import joined_runs
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS
 from frametally.rules.tombstones import is_forgotten
-from frametally.segments.contents import encode_segment, frame_line
+from frametally.segments.contents import frame_line
 from frametally.undo_records import Correction
 from frametally_hadoop.planning.hours import SegmentBook
 from frametally_hadoop.planning.plan import DaySelection
@@ -112,21 +113,14 @@ class Scene:
         self.media.append(sha256)
         self.scenes[sha256] = cars, shows
         times = [at_ms + n * STEP_MS + jump_ms * (n > FRAMES // 2) for n in range(FRAMES)]
-        made = MediaManifest(
-            sha256=sha256,
-            name=f"{sha256[:4]}.mp4",
+        made = make_manifest(
+            FRAMES,
+            media=sha256,
             source=source,
+            name=f"{sha256[:4]}.mp4",
             source_name=source,
-            kind="video",
-            time_source="start_time",
-            sampling="5",
             start_ms=at_ms,
-            first_captured_at_ms=min(times),
-            last_captured_at_ms=max(times),
-            frames_expected=FRAMES,
-            frames_put=FRAMES,
-            frames_announced=FRAMES,
-            state="complete",
+            span_ms=(min(times), max(times)),
             announced_frames=bitmap_of(range(FRAMES)),
             runs=joined_runs((ms, ms) for ms in times),
         )
@@ -230,15 +224,15 @@ class Scene:
     def _segment(self, frames: Sequence[FrameDetections], partition: int, first: int) -> bytes:
         last = first + len(frames)
         letter = DeadLetter(offset=last, message=b"{", stage="parse", cause="malformed", reason="no JSON")
-        return encode_segment(
+        return make_segment(
+            frames,
+            [letter],
+            first,
+            next_offset=last + 1,
             model=MODEL,
             log_id="log",
             topic=self.topic,
             partition=partition,
-            first_offset=first,
-            next_offset=last + 1,
-            frames=frames,
-            dead_letters=[letter],
         )
 
     def _put(self, piece: Piece) -> None:

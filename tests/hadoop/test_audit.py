@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_frame, make_letter, make_segment
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
-from frametally.records import DeadLetter, MediaManifest, decode, encode
+from frametally.records import MediaManifest, decode, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
@@ -217,14 +217,7 @@ def test_a_gap_between_segments_is_reported_with_the_runs_of_its_model(footage: 
 
 def test_a_dead_letters_frame_is_not_missed(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
-    dead = DeadLetter(
-        offset=5,
-        message=b"{}",
-        source="gate",
-        image_path=keys.image_key("gate", NOON_MS + 5, "ab" * 32, 5),
-        stage="decode",
-        reason="no picture",
-    )
+    dead = make_letter(5, make_frame(NOON_MS + 5, 5, source="gate"))
     data = make_segment([], [dead], 5, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, 5), data)
     put_manifest(footage, frames=6)

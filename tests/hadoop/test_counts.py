@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.records import make_count, make_coverage, make_frame
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
+from frametally.records import Detection, Evidence, FrameDetections, decode, encode
 from frametally.rules.counted_boxes import CountedBoxes, least_float
 from frametally.rules.evidence import hits_by_label
 from frametally.rules.seals import sealed, unsealed
@@ -107,12 +108,12 @@ def oracle(
     rates = {}
     for (model, source, start_ms), seen in covered.items():
         rates[model, source, start_ms] = rate = oracle_fps(frames, model, source, start_ms, interval_s)
-        record = Coverage(
+        record = make_coverage(
+            start_ms,
+            seen,
             model=model,
             source=source,
-            interval_start_ms=start_ms,
             interval_s=interval_s,
-            frames=seen,
             detections=sum(
                 hit[0]
                 for (m, s, at, _), hits in counts.items()
@@ -128,14 +129,14 @@ def oracle(
         days[model, start_ms].append((["coverage", source, start_ms], record))
     for (model, source, start_ms, label), hits in counts.items():
         best = sorted(hits.values(), key=lambda hit: (-hit[0], hit[1].captured_at_ms, hit[1].image_path))
-        record = IntervalCount(
+        record = make_count(
+            start_ms,
+            label,
+            sum(hit[0] for hit in hits.values()),
             model=model,
             source=source,
-            label=label,
-            interval_start_ms=start_ms,
             interval_s=interval_s,
             frames=covered[model, source, start_ms],
-            detections=sum(hit[0] for hit in hits.values()),
             peak=best[0][0],
             objects=(objects or {}).get((label, start_ms), 0)
             if rates[model, source, start_ms] >= 4.5
@@ -181,17 +182,14 @@ def frame_lines(draw: st.DrawFn) -> Any:
         captured_at_ms = MIDNIGHT_MS + draw(st.integers(-150, 150)) * 1000
         for _ in range(draw(st.integers(1, 2))):
             made.append(
-                FrameDetections(
-                    image_path=keys.image_key(source, captured_at_ms, "ab" * 32, number),
+                make_frame(
+                    captured_at_ms,
+                    number,
+                    draw(detections),
                     source=source,
-                    frame_index=number,
-                    captured_at_ms=captured_at_ms,
+                    size_px=(640, 480),
                     time_source="exif",
-                    width_px=640,
-                    height_px=480,
-                    media="ab" * 32,
                     model="tiny-1",
-                    detections=draw(detections),
                 )
             )
     return made
@@ -377,17 +375,15 @@ def test_the_smallest_bytes_of_several_lines_of_a_frame_count_wherever_they_are(
     lines = [
         encode(frame)
         for frame in (
-            FrameDetections(
-                image_path=f"images/gate/2026-01-01/{NOON_MS + n}-abababababab-{n}.jpg",
+            make_frame(
+                NOON_MS + n,
+                n,
+                [Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.0))],
                 source="gate",
-                frame_index=n,
-                captured_at_ms=NOON_MS + n,
+                size_px=(640, 480),
+                image_path=f"images/gate/2026-01-01/{NOON_MS + n}-abababababab-{n}.jpg",
                 time_source="exif",
-                width_px=640,
-                height_px=480,
-                media="ab" * 32,
                 model="tiny-1",
-                detections=[Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.0))],
             )
             for n, label in ((0, "car"), (1, "bus"), (1, "car"), (1, "truck"), (2, "bus"), (0, "car"))
         )

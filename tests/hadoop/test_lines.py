@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.fakes.records import make_frame
 
-from frametally.records import Detection, FrameDetections, encode
+from frametally.records import Detection, encode
 from frametally_hadoop.job.lines import (
     BadLine,
     decode_accepted,
@@ -22,20 +23,18 @@ from frametally_hadoop.job.lines import (
     to_json,
 )
 
-FRAME = FrameDetections(
-    image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",
-    source="gate",
-    frame_index=7,
-    captured_at_ms=1_767_268_800_000,
-    time_source="exif",
-    width_px=640,
-    height_px=480,
-    media="ab" * 32,
-    model="tiny-1",
-    detections=[
+FRAME = make_frame(
+    1_767_268_800_000,
+    7,
+    [
         Detection(label="größer 日本", confidence=0.25, box=(0.0, 0.1, 639.9, 480.0)),
         Detection(label='a "b"\\\u007f', confidence=1.0, box=(3.0, 4.0, 5.0, 6.0)),
     ],
+    source="gate",
+    size_px=(640, 480),
+    image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",
+    time_source="exif",
+    model="tiny-1",
 )
 LINE = encode(FRAME)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.fakes.records import make_manifest
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -48,22 +49,14 @@ def moment(footage: Footage, sha256: str, time_ms: int, index: int) -> FrameDete
 
 
 def manifest(footage: Footage, sha256: str, frames: list[FrameDetections]) -> MediaManifest:
-    made = MediaManifest(
-        sha256=sha256,
-        name=f"{sha256[:4]}.mp4",
+    made = make_manifest(
+        len(frames),
+        media=sha256,
         source="gate",
-        source_name="Gate",
-        kind="video",
-        time_source="start_time",
-        sampling="5",
+        name=f"{sha256[:4]}.mp4",
         start_ms=frames[0].captured_at_ms,
-        first_captured_at_ms=frames[0].captured_at_ms,
-        last_captured_at_ms=frames[-1].captured_at_ms,
+        span_ms=(frames[0].captured_at_ms, frames[-1].captured_at_ms),
         runs=joined_runs((frame.captured_at_ms, frame.captured_at_ms) for frame in frames),
-        frames_expected=len(frames),
-        frames_put=len(frames),
-        frames_announced=len(frames),
-        state="complete",
     )
     footage.store.put(keys.media_key(sha256), encode(made))
     return made

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from tests.fakes.records import make_segment, with_checksums
+from tests.fakes.records import make_frame, make_letter, make_manifest, make_segment, with_checksums
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -14,7 +14,7 @@ from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.records import DeadLetter, MediaManifest, encode
+from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
 from frametally_hadoop.planning.plan import DaySelection
@@ -32,34 +32,15 @@ MEDIUM = "ab" * 32
 def put_manifest(
     footage: Footage, *, frames: int, state: Literal["producing", "complete"] = "complete"
 ) -> None:
-    manifest = MediaManifest(
-        sha256=MEDIUM,
-        name="gate.mp4",
-        source="gate",
-        source_name="gate",
-        kind="video",
-        time_source="start_time",
-        sampling="5",
-        first_captured_at_ms=NOON_MS,
-        last_captured_at_ms=NOON_MS + 999,
-        frames_expected=frames,
-        frames_put=frames,
-        frames_announced=frames,
-        state=state,
+    manifest = make_manifest(
+        frames, source="gate", source_name="gate", span_ms=(NOON_MS, NOON_MS + 999), state=state
     )
     footage.store.put(keys.media_key(MEDIUM), encode(manifest))
 
 
 def put_dead_letter(footage: Footage, index: int) -> None:
     """The next segment of the chain: without frames, with a dead letter."""
-    letter = DeadLetter(
-        offset=index,
-        message=b"{}",
-        source="gate",
-        image_path=keys.image_key("gate", NOON_MS + index, MEDIUM, index),
-        stage="decode",
-        reason="no picture",
-    )
+    letter = make_letter(index, make_frame(NOON_MS + index, index, source="gate"))
     data = make_segment([], [letter], index, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, index), data)
 

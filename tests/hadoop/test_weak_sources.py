@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.fakes.records import make_count, make_coverage
 from tests.hadoop.conftest import Footage
 
-from frametally.records import Coverage, Detection, IntervalCount
+from frametally.records import Coverage, Detection
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.publication.quality_checks import LinesWatched
 
@@ -40,19 +41,7 @@ def test_a_source_with_few_tracked_boxes_is_named_once_a_day_with_what_to_do(
 
 def weak_in(coverage: Coverage) -> list[str]:
     """The lines about a source with one box, which is in no track."""
-    count = IntervalCount(
-        model="m",
-        source="gate",
-        label="car",
-        interval_start_ms=0,
-        interval_s=60,
-        frames=1,
-        detections=1,
-        peak=1,
-        objects=0,
-        tracked_detections=0,
-        evidence=[],
-    )
+    count = make_count(0, "car", objects=0, tracked_detections=0, evidence=[])
     lines = b'["count"]\t' + msgspec.json.encode(count), b'["coverage"]\t' + msgspec.json.encode(coverage)
     watched = LinesWatched()
     assert list(watched.watch(lines)) == list(lines)
@@ -60,16 +49,7 @@ def weak_in(coverage: Coverage) -> list[str]:
 
 
 def test_frozen_footage_is_not_reported_as_objects_that_are_too_fast() -> None:
-    moving = Coverage(
-        model="m",
-        source="gate",
-        interval_start_ms=0,
-        interval_s=60,
-        frames=1,
-        detections=1,
-        objects=0,
-        analysed_fps=5,
-    )
+    moving = make_coverage(0, detections=1, objects=0, analysed_fps=5)
     [line] = weak_in(moving)
     assert "objects may be too fast at 5 frames per second" in line
     assert weak_in(msgspec.structs.replace(moving, blank=[("frozen", 449, 89_800)])) == []

@@ -369,7 +369,7 @@ def test_an_outage_left_open_in_the_store_is_closed_by_the_next_session(tmp_path
     live = LiveMinute(
         session_ms=1, minute_ms=DAY_MS, outages=[Outage(DAY_MS + 5, None, "said nothing for 5 s")]
     )
-    before = replace(make_manifest(1, source="gate-1"), live=live, first_captured_at_ms=DAY_MS)
+    before = make_manifest(1, source="gate-1", live=live, first_captured_at_ms=DAY_MS)
     with RtspCamera() as camera:
         capturing = Capturing(settings, camera.address)
         capturing.store.put(keys.media_key(before.sha256), encode(before))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 from tests.examples import examples
+from tests.fakes.records import make_manifest
 from tests.live.capturing import here, live_of
 
 from frametally.files.replacing import replace_file
@@ -38,17 +39,14 @@ class Killed(BaseException):
 
 def minute_of(number: int) -> MediaManifest:
     minute_ms = FIRST_MS + number * 60_000
-    return MediaManifest(
-        sha256=minute_identity("gate-1", FIRST_MS, minute_ms),
-        name="live/gate-1",
+    return make_manifest(
+        0,
+        media=minute_identity("gate-1", FIRST_MS, minute_ms),
         source="gate-1",
+        name="live/gate-1",
         source_name="Gate 1",
-        kind="video",
         time_source="arrival",
         sampling="all",
-        frames_expected=0,
-        frames_put=0,
-        frames_announced=0,
         state="producing",
         live=LiveMinute(session_ms=FIRST_MS, minute_ms=minute_ms),
     )

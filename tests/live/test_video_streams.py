@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.records import make_segment
 from tests.kit.clips import with_patches, write_clip
 from tests.kit.messages import records_on
 from tests.videos.video_records import make_facts, make_video
@@ -31,7 +32,6 @@ from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds import video_stream
@@ -154,16 +154,7 @@ class Place:
                 lines[frame.image_path] = FrameDetections(**values, model=MODEL, detections=[])
         chosen = sorted(lines.values(), key=lambda line: line.captured_at_ms)[leave_out:]
         number = next(SEGMENTS)
-        data = encode_segment(
-            model=MODEL,
-            log_id="l",
-            topic="t",
-            partition=0,
-            first_offset=number,
-            next_offset=number + 1,
-            frames=chosen,
-            dead_letters=[],
-        )
+        data = make_segment(chosen, [], number, next_offset=number + 1, model=MODEL, log_id="l", topic="t")
         self.store.put(keys.segment_key(MODEL, "l", "t", 0, number), data)
         return [encode(line) for line in chosen]
 

@@ -45,10 +45,11 @@ class Footage:
         """Store and analyse a video of a source; return the keys of its pictures."""
         medium = f"{source}-{start_ms}".encode().hex().ljust(64, "0")[:64]
         lines = [self._line(source, medium, start_ms, number) for number in range(frames)]
-        manifest = msgspec.structs.replace(
-            make_manifest(frames, media=medium, source=source),
-            first_captured_at_ms=start_ms,
-            last_captured_at_ms=lines[-1].captured_at_ms,
+        manifest = make_manifest(
+            frames,
+            media=medium,
+            source=source,
+            span_ms=(start_ms, lines[-1].captured_at_ms),
             start_ms=start_ms,
             announced_frames=bitmap_of(range(frames)),
         )

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
-import msgspec
 import pytest
 from tests.capabilities import needs
 from tests.fakes.records import make_manifest
@@ -321,11 +320,7 @@ def test_an_upload_that_extends_beyond_the_range_loses_its_files_and_one_within_
     videos: list[VideoRecord] = []
     for number, first_ms in ((1, FROM_MS - 5000), (2, FROM_MS + 5000), (3, TO_MS)):
         video = make_video(number)
-        manifest = msgspec.structs.replace(
-            make_manifest(1, media=video.sha256, source="gate"),
-            first_captured_at_ms=first_ms,
-            last_captured_at_ms=first_ms + 20_000,
-        )
+        manifest = make_manifest(1, media=video.sha256, source="gate", span_ms=(first_ms, first_ms + 20_000))
         footage.store.put(manifest.key, encode(manifest))
         footage.store.put(video.key, encode(video))
         for key in (

@@ -101,7 +101,7 @@ def test_a_damaged_video_does_not_keep_another_ones_original_and_without_a_rule_
     with closing(ports.store), closing(ports.catalogue):
         videos = [Acceptance(ports).accept(send(ports, fake_video(number))).video for number in (1, 2)]
         for video in videos:
-            manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+            manifest = make_manifest(1, media=video.sha256)
             ports.store.put(manifest.key, encode(manifest))
             for _ in ports.catalogue.jobs(video.id):
                 job = ports.catalogue.claim("w", get_args(JobKind), lease_s=60)
@@ -224,7 +224,7 @@ def test_an_earlier_playable_version_is_not_mistaken_for_the_one_that_replaces_a
     ports = open_parts(tmp_path)
     with closing(ports.store), closing(ports.catalogue) as catalogue:
         video = Acceptance(ports).accept(send(ports, fake_video(1))).video
-        manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+        manifest = make_manifest(1, media=video.sha256)
         ports.store.put(manifest.key, encode(manifest))
         catalogue.queue(video.id, "playable")
 
@@ -258,9 +258,7 @@ def test_a_legal_hold_keeps_an_original_until_it_is_released(
     ports = open_parts(tmp_path)
     with closing(ports.store) as store, closing(ports.catalogue) as catalogue:
         video = Acceptance(ports).accept(send(ports, fake_video(1))).video
-        manifest = msgspec.structs.replace(
-            make_manifest(1), sha256=video.sha256, first_captured_at_ms=1000, last_captured_at_ms=2000
-        )
+        manifest = make_manifest(1, media=video.sha256, span_ms=(1000, 2000))
         store.put(manifest.key, encode(manifest))
         while job := catalogue.claim("w", get_args(JobKind), lease_s=60):
             assert catalogue.end(job, "done")

@@ -12,13 +12,14 @@ from pathlib import Path
 import av
 import pytest
 from tests.fakes.footage import make_file, moving, without_rate
+from tests.fakes.records import make_manifest
 from tests.fakes.remuxed import trimmed, with_tracks
 from tests.producer.conftest import Bench
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.opencv import decode_image
-from frametally.records import MediaManifest, encode
+from frametally.records import encode
 from frametally.rules.times import utc
 
 START = "2026-05-01T08:00:00+02:00"
@@ -456,17 +457,13 @@ def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: C
     [skipped] = bench.produce(path).skipped
     assert key in skipped.reason
     assert "delete that manifest" in skipped.reason
-    no_start = MediaManifest(
-        sha256=key[6:-5],
-        name="gate.mp4",
+    no_start = make_manifest(
+        0,
+        media=key[6:-5],
         source="gate",
         source_name="gate",
-        kind="video",
         time_source="container",
         sampling="1",
-        frames_expected=0,
-        frames_put=0,
-        frames_announced=0,
         state="producing",
     )
     bench.store.put(key, encode(no_start))

@@ -67,10 +67,11 @@ class Filmed:
             )
             for line in lines
         ]
-        manifest = msgspec.structs.replace(
-            make_manifest(frames, media=medium, source=source),
-            first_captured_at_ms=start_ms,
-            last_captured_at_ms=lines[-1].captured_at_ms,
+        manifest = make_manifest(
+            frames,
+            media=medium,
+            source=source,
+            span_ms=(start_ms, lines[-1].captured_at_ms),
             start_ms=start_ms,
             announced_frames=bitmap_of(range(frames)),
         )

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.capabilities import needs
-from tests.fakes.records import make_manifest, make_segment
+from tests.fakes.records import make_frame, make_letter, make_manifest, make_segment
 from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
 from tests.traffic.zoned_footage import MODEL
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.records import DeadLetter, FrameAnnouncement, encode
+from frametally.records import encode
 from frametally.rules.times import DAY_MS
 from frametally_retention import rounds
 from frametally_retention.dead_letters import dead_letters
@@ -45,11 +44,12 @@ def put_video(filmed: Filmed, number: int, *, complete: bool = True) -> str:
     from tests.videos.video_records import make_video
 
     video = make_video(number)
-    manifest = msgspec.structs.replace(
-        make_manifest(1, media=video.sha256, source=f"gate-{number}"),
+    manifest = make_manifest(
+        1,
+        media=video.sha256,
+        source=f"gate-{number}",
         state="complete" if complete else "producing",
-        first_captured_at_ms=START_MS,
-        last_captured_at_ms=START_MS + 1000,
+        span_ms=(START_MS, START_MS + 1000),
     )
     filmed.store.put(manifest.key, encode(manifest))
     filmed.store.put(video.key, encode(video))
@@ -191,27 +191,8 @@ def test_reports_and_sent_alerts_are_deleted_and_waiting_ones_stay(
 def test_old_dead_letters_are_settled_and_then_their_frames_are_deleted(filmed: Filmed) -> None:
     at_ms = START_MS - 30 * DAY_MS
     path = filmed.film("yard", at_ms, frames=1, analysed=False)[0]
-    message = FrameAnnouncement(
-        image_path=path,
-        source="yard",
-        frame_index=0,
-        captured_at_ms=at_ms,
-        time_source="start_time",
-        width_px=640,
-        height_px=480,
-        bytes=1,
-        sha256="0" * 64,
-        media="ab" * 32,
-    )
-    letter = DeadLetter(
-        offset=3 * FRAMES,
-        message=encode(message),
-        source="yard",
-        image_path=path,
-        stage="decode",
-        cause="undecodable",
-        reason="no picture",
-    )
+    frame = make_frame(at_ms, source="yard", size_px=(640, 480), image_path=path)
+    letter = make_letter(3 * FRAMES, frame, cause="undecodable")
     data = make_segment([], [letter], 3 * FRAMES, model=MODEL, log_id="log")
     filmed.store.put(keys.segment_key(MODEL, "log", "frames", 0, 3 * FRAMES), data)
     set_rule(filmed.store, RetentionRule(kind="frames", after_ms=5 * DAY_MS, source="yard"))

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.records import make_coverage, make_run
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
 from frametally.adapters.day_cells.cells import differing_sources, unpack
@@ -59,13 +59,8 @@ def records(draw: st.DrawFn) -> tuple[int, list[IntervalCount], list[Coverage]]:
         shown = [Evidence(image_path=f"i/{number}", captured_at_ms=start_ms, count=boxes)]
         of: dict[str, Any] = {"model": "m", "source": source, "interval_start_ms": start_ms}
         of |= {"interval_s": interval_s, "frames": draw(st.integers(1, 5))}
-        counts[start_ms, source, label] = IntervalCount(
-            **of,
-            label=label,
-            detections=boxes,
-            peak=boxes,
-            evidence=shown,
-            objects=draw(st.sampled_from([None, 0, 1])),
+        counts[start_ms, source, label] = make_count(
+            **of, label=label, detections=boxes, evidence=shown, objects=draw(st.sampled_from([None, 0, 1]))
         )
         coverage[start_ms, source] = Coverage(**of, analysed_fps=draw(st.sampled_from([None, 1.0, 2.5])))
     return interval_s, list(counts.values()), list(coverage.values())

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from elasticsearch_indices import administration, fresh_alias
 from serving.needs import server
+from tests.fakes.records import make_segment
 from tests.traffic.zoned_footage import LEFT, RIGHT, drive
 from tests.web.conftest import Place
 
@@ -21,7 +22,6 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 from frametally_traffic.drawings.revisions import change_drawing
@@ -69,16 +69,7 @@ def draw_everything(place: Place) -> None:
 
 
 def put(place: Place, model: str, frames: Sequence[FrameDetections]) -> None:
-    data = encode_segment(
-        model=model,
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=0,
-        next_offset=len(frames),
-        frames=[msgspec.structs.replace(frame, model=model) for frame in frames],
-        dead_letters=[],
-    )
+    data = make_segment([msgspec.structs.replace(frame, model=model) for frame in frames], model=model)
     place.store.put(keys.segment_key(model, "log-1", "frames", 0, 0), data)
 
 

@@ -23,6 +23,7 @@ from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
 from serving.own import OwnServer
 from serving.state import with_user
+from tests.fakes.records import make_manifest
 from tests.kit.clips import jpeg_of, noisy, write_clip
 from tests.videos.video_records import upload_file
 
@@ -184,20 +185,16 @@ def source_of(camera: int) -> str:
 
 
 def manifest_of(source: str, names: list[str]) -> MediaManifest:
-    return MediaManifest(
-        sha256=pictures_identity(source, keys.utc_day(START_MS)),
-        name=f"pictures/{source}",
+    return make_manifest(
+        len(names),
+        media=pictures_identity(source, keys.utc_day(START_MS)),
         source=source,
+        name=f"pictures/{source}",
         source_name=source,
         kind="pictures",
         time_source="file_name",
         sampling="all",
-        first_captured_at_ms=START_MS,
-        last_captured_at_ms=START_MS + (len(names) - 1) * EVERY_MS,
-        frames_expected=len(names),
-        frames_put=len(names),
-        frames_announced=len(names),
-        state="complete",
+        span_ms=(START_MS, START_MS + (len(names) - 1) * EVERY_MS),
         announced_pictures=sorted(names),
     )
 

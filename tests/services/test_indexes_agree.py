@@ -13,11 +13,12 @@ from elasticsearch_indices import fresh_alias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres_schemas import fresh_schema
+from tests.fakes.records import make_run
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.records import Coverage, Evidence, IntervalCount
 from frametally.rules.week_parts import parts_of_week, shift
 from frametally.settings.access import ServerAccess
 
@@ -104,21 +105,7 @@ def runs(draw: st.DrawFn) -> Records:
 def published(index: CountIndex, model: str, records: Records) -> None:
     for (day, interval_s), (counts, coverage) in records.items():
         for sequence in (1, 2):  # the first one is replaced
-            run_id = f"{sequence:06d}-{'5' * 16}"
-            run = Run(
-                run_id=run_id,
-                sequence=sequence,
-                model=model,
-                params="0" * 8,
-                interval_s=interval_s,
-                day=day,
-                prefix=keys.run_folder(model, "0" * 8, interval_s, day, run_id),
-                parts=[],
-                inputs_sha256="5" * 64,
-                frames=1,
-                duplicates_dropped=0,
-                hours={},
-            )
+            run = make_run(sequence, model=model, interval_s=interval_s, day=day, parts=[])
             of_model = [replaced(record, model) for record in counts[: 1 if sequence == 1 else None]]
             covered = [replaced(record, model) for record in coverage]
             assert index.publish(run, of_model, covered)

@@ -15,6 +15,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from serving.own import OwnServer
+from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 
 from frametally import keys
@@ -60,18 +61,7 @@ def announcements(store_folder: Path, count: int) -> list[FrameAnnouncement]:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.hardlink_to(original)
         made.append(
-            FrameAnnouncement(
-                image_path=path,
-                source=source,
-                frame_index=0,
-                captured_at_ms=at_ms,
-                time_source="file_name",
-                width_px=64,
-                height_px=48,
-                bytes=len(data),
-                sha256=sha256,
-                media=sha256,
-            )
+            make_announcement(make_frame(at_ms, source=source, media=sha256, time_source="file_name"), data)
         )
     return made
 

@@ -21,15 +21,14 @@ from postgres_schemas import access_of, administration, fresh_schema
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from serving.state import with_user
-from tests.fakes.records import make_count, make_coverage, make_run
+from tests.fakes.records import make_count, make_coverage, make_frame, make_run, make_segment
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
-from frametally.records import Detection, FrameDetections, IntervalCount
-from frametally.segments.contents import encode_segment
+from frametally.records import Detection, IntervalCount
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
@@ -242,29 +241,16 @@ def make_segments(url: str, days: int) -> int:
             for number in range(20):
                 at_ms = DAY_MS + day * 86_400_000 + number * 30_000
                 frames.append(
-                    FrameDetections(
-                        image_path=keys.image_key("gate", at_ms, "ab" * 32, number),
+                    make_frame(
+                        at_ms,
+                        number,
+                        [Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 40.0))],
                         source="gate",
-                        frame_index=number,
-                        captured_at_ms=at_ms,
-                        time_source="start_time",
-                        width_px=640,
-                        height_px=480,
-                        media="ab" * 32,
+                        size_px=(640, 480),
                         model="tiny-1",
-                        detections=[Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 40.0))],
                     )
                 )
-            data = encode_segment(
-                model="tiny-1",
-                log_id="log-1",
-                topic="frames",
-                partition=0,
-                first_offset=day * 20,
-                next_offset=day * 20 + 20,
-                frames=frames,
-                dead_letters=[],
-            )
+            data = make_segment(frames, [], day * 20, model="tiny-1")
             store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, day * 20), data)
     return days * 20
 

@@ -23,11 +23,12 @@ import pytest
 import yaml
 from compose_file import STACK
 from prometheus_client.parser import text_string_to_metric_families as families
+from tests.fakes.records import make_announcement
 from tests.family.footage import SETTINGS, make_video
 from tests.kit.ports import free_port
 from tests.kit.waiting import until
 from tests.web.conftest import START_MS, Place, Serving
-from tests.web.counted_footage import announcement_of, make_lines
+from tests.web.counted_footage import make_lines
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.process.exit_codes import NOTHING_DONE
@@ -268,7 +269,9 @@ def test_frames_that_arrive_faster_than_they_are_analysed_are_noticed(
     before = pipeline.figures()
     [line] = make_lines("yard", frames=1, step_ms=200, start_ms=START_MS, seed=1)
     with closing(open_frame_log(f"sqlite:///{pipeline.data_dir}/log.sqlite", lease_s=10)) as log:
-        log.publish("frames", [(b"yard", encode(announcement_of(line)))] * 11_000)  # the number is the fault
+        log.publish(
+            "frames", [(b"yard", encode(make_announcement(line)))] * 11_000
+        )  # the number is the fault
     behind = pipeline.figures()
     assert fires("FrametallyConsumersBehind", before, behind)
     assert not fires("FrametallyConsumersBehind", behind), "they no longer become more"

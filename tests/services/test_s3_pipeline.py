@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_frame, make_segment
 from tests.kit.clips import crossing, write_clip
 
-from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
-from frametally.records import FrameDetections
 from frametally_cli import main as cli
 from frametally_cli.bucket import policy, set_up_store
 from frametally_hadoop.job.reading import read_blocks
@@ -75,21 +73,7 @@ class Pipeline:
 def test_an_interrupted_download_by_link_continues_where_it_stopped() -> None:
     access, url = root_access(), f"s3://{new_bucket_name()}"
     set_up_store(url, access)
-    lines = [
-        FrameDetections(
-            image_path=keys.image_key("gate", NOON_MS + n, "ab" * 32, n),
-            source="gate",
-            frame_index=n,
-            captured_at_ms=NOON_MS + n,
-            time_source="start_time",
-            width_px=96,
-            height_px=64,
-            media="ab" * 32,
-            model="m",
-            detections=[],
-        )
-        for n in range(2000)
-    ]
+    lines = [make_frame(NOON_MS + n, n, source="gate", size_px=(96, 64), model="m") for n in range(2000)]
     data = make_segment(lines, model="m", log_id="log")
     faults = iter(["cut short", "503", "cut short", "refused", "lost answer"])
     with FaultProxy(access.endpoint, lambda method, path: next(faults, "")) as proxy:

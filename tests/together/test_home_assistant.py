@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jinja2
-import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
@@ -97,10 +96,11 @@ def live_book(place: AlertPlace) -> LiveBook:
 
 
 def film_live(place: AlertPlace, until_ms: int, *doubts: PictureDoubt) -> None:
-    manifest = msgspec.structs.replace(
-        make_manifest(9, media=f"{until_ms:064x}", source="gate"),
-        first_captured_at_ms=DAY_MS,
-        last_captured_at_ms=until_ms,
+    manifest = make_manifest(
+        9,
+        media=f"{until_ms:064x}",
+        source="gate",
+        span_ms=(DAY_MS, until_ms),
         runs=[(DAY_MS, until_ms)],
         live=LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS, doubts=[*doubts]),
     )

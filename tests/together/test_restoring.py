@@ -8,7 +8,6 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.accounts.people import PASSWORD, asking_as
 from tests.fakes.records import make_manifest, make_segment
@@ -46,10 +45,11 @@ def put_footage(data_dir: Path) -> None:
         store.put(keys.segment_key(MODEL, "log", "frames", 0, 0), segment)
         for source in ("gate", "yard"):
             of_source = [line for line in lines if line.source == source]
-            manifest = msgspec.structs.replace(
-                make_manifest(len(of_source), media=of_source[0].media, source=source),
-                first_captured_at_ms=of_source[0].captured_at_ms,
-                last_captured_at_ms=of_source[-1].captured_at_ms,
+            manifest = make_manifest(
+                len(of_source),
+                media=of_source[0].media,
+                source=source,
+                span_ms=(of_source[0].captured_at_ms, of_source[-1].captured_at_ms),
             )
             store.put(manifest.key, encode(manifest))
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.fakes.records import make_coverage
 from tests.live.test_watching_in_browser import SIZE_PX, drawn, left_of, object_and_box
 from tests.live.watching import START_MS, Scene
 from tests.videos.filmed_video import wait_until
 from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import MODEL
 
-from frametally.records import Coverage, Detection
+from frametally.records import Detection
 from frametally_live.cameras.camera_form import CameraTrial
 from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
@@ -193,13 +194,8 @@ def test_the_last_hour_of_each_camera_is_shown_as_counted_with_its_outages_as_ga
     minute_ms = round(time.time() * 1000) // 60_000 * 60_000
     first_ms = minute_ms - 49 * 60_000
     black = [
-        Coverage(
-            model=MODEL,
-            source="gate-1",
-            interval_start_ms=first_ms + minute * 60_000,
-            interval_s=60,
-            frames=0,
-            blank=[("black", 300, 60_000)],
+        make_coverage(
+            first_ms + minute * 60_000, 0, model=MODEL, source="gate-1", blank=[("black", 300, 60_000)]
         )
         for minute in range(20, 23)
     ]

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tests.fakes.records import make_frame
 from tests.kit.clips import jpeg_of
 from tests.traffic.junction import count
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
 
-from frametally import keys
 from frametally.ports.count_index import CountQuery
 from frametally.records import Detection, FrameDetections
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
@@ -129,7 +129,7 @@ def film(
             continue
         first = bisect.bisect_left(starts, at_ms - 15_000)
         near = drivers[first : bisect.bisect_right(starts, at_ms)]
-        made.append(make_frame(near, at_ms, number, medium))
+        made.append(frame_of(near, at_ms, number, medium))
     put_manifest(place, made[0], made[-1], "Crossroads", len(made))
     count(place, made)
     by_key = {frame.image_path: frame for frame in made}
@@ -138,19 +138,16 @@ def film(
         place.store.put(frame.image_path, _picture(frame.detections))
 
 
-def make_frame(drivers: Sequence[Driver], at_ms: int, number: int, medium: str) -> FrameDetections:
+def frame_of(drivers: Sequence[Driver], at_ms: int, number: int, medium: str) -> FrameDetections:
     """Return a frame of a medium with the boxes of the vehicles in it."""
-    return FrameDetections(
-        image_path=keys.image_key(SOURCE, at_ms, medium, number),
+    return make_frame(
+        at_ms,
+        number,
+        [box for driver in drivers if (box := _box(driver, at_ms))],
         source=SOURCE,
-        frame_index=number,
-        captured_at_ms=at_ms,
-        time_source="start_time",
-        width_px=WIDTH_PX,
-        height_px=HEIGHT_PX,
         media=medium,
+        size_px=(WIDTH_PX, HEIGHT_PX),
         model=MODEL,
-        detections=[box for driver in drivers if (box := _box(driver, at_ms))],
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_frame, make_segment
 from tests.kit.clips import jpeg_of
 from tests.web.conftest import Place
 
@@ -90,17 +90,8 @@ def frames() -> list[FrameDetections]:
             continue
         boxes = [box for car in CARS if (box := _box(car, at_ms))]
         made.append(
-            FrameDetections(
-                image_path=keys.image_key(SOURCE, at_ms, medium, number),
-                source=SOURCE,
-                frame_index=number,
-                captured_at_ms=at_ms,
-                time_source="start_time",
-                width_px=WIDTH_PX,
-                height_px=HEIGHT_PX,
-                media=medium,
-                model=MODEL,
-                detections=boxes,
+            make_frame(
+                at_ms, number, boxes, source=SOURCE, media=medium, size_px=(WIDTH_PX, HEIGHT_PX), model=MODEL
             )
         )
     return made

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from tests.fakes.records import make_frame
 from tests.kit.scripts import script
 
@@ -97,10 +96,11 @@ def test_a_false_alarm_is_not_a_fast_object_and_a_car_seen_twice_is(
 ) -> None:
     random = Random(1)  # noqa: S311
     frames: list[Any] = [
-        replace(
-            make_frame(NOON_MS + 200 * number, number, boxes_of(number, random)),
-            width_px=fast_scenes.WIDTH_PX,
-            height_px=fast_scenes.HEIGHT_PX,
+        make_frame(
+            NOON_MS + 200 * number,
+            number,
+            boxes_of(number, random),
+            size_px=(fast_scenes.WIDTH_PX, fast_scenes.HEIGHT_PX),
             picture_digest=f"{number:04d}",
         )
         for number in range(600)

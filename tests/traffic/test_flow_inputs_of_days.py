@@ -34,11 +34,7 @@ from frametally_traffic.tasks.flow_tasks import count_entry
 def test_a_source_where_nobody_came_has_zeros_and_no_gap(footage: Footage) -> None:
     frames = [footage.frame(NOON_MS + n * 200, index=n) for n in range(70)]
     footage.segment(frames)
-    medium = msgspec.structs.replace(
-        make_manifest(70, source="gate"),
-        first_captured_at_ms=NOON_MS,
-        last_captured_at_ms=frames[-1].captured_at_ms,
-    )
+    medium = make_manifest(70, source="gate", span_ms=(NOON_MS, frames[-1].captured_at_ms))
     footage.store.put(medium.key, encode(medium))
     draw(footage, STOP)
     footage.aggregate()
@@ -53,9 +49,7 @@ def test_where_frames_are_too_rare_to_follow_objects_crossings_are_unknown_and_n
 ) -> None:
     footage.segment(passing(footage, step_ms=1000))
     draw(footage, STOP)
-    medium = msgspec.structs.replace(
-        make_manifest(14, source="gate"), first_captured_at_ms=NOON_MS, last_captured_at_ms=NOON_MS + 13_000
-    )
+    medium = make_manifest(14, source="gate", span_ms=(NOON_MS, NOON_MS + 13_000))
     footage.store.put(medium.key, encode(medium))
     footage.aggregate()
     [run] = flow_runs(footage)
@@ -68,9 +62,7 @@ def test_a_line_stays_in_its_place_on_reduced_pictures(footage: Footage) -> None
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
     footage.store.put(image, grey_jpeg(640, 480, 0))
-    medium = msgspec.structs.replace(
-        make_manifest(70, source="gate"), first_captured_at_ms=NOON_MS, last_captured_at_ms=NOON_MS + 13_800
-    )
+    medium = make_manifest(70, source="gate", span_ms=(NOON_MS, NOON_MS + 13_800))
     footage.store.put(medium.key, encode(medium))
     of_original = {"points": ((900.0, 0.0), (900.0, 1440.0)), "width_px": 1920, "height_px": 1440}
     draw(footage, msgspec.structs.replace(STOP, **of_original))
@@ -191,11 +183,7 @@ def test_a_damaged_manifest_moves_no_line(footage: Footage, of_source: str) -> N
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
     footage.store.put(image, grey_jpeg(640, 480, 0))
     for source, sha256 in (("gate", "ab" * 32), ("yard", "cd" * 32)):
-        medium = msgspec.structs.replace(
-            make_manifest(70, media=sha256, source=source),
-            first_captured_at_ms=NOON_MS,
-            last_captured_at_ms=NOON_MS + 13_800,
-        )
+        medium = make_manifest(70, media=sha256, source=source, span_ms=(NOON_MS, NOON_MS + 13_800))
         footage.store.put(medium.key, encode(medium))
     wide = {"width_px": 1920, "height_px": 1440}
     draw(footage, msgspec.structs.replace(STOP, points=((900.0, 0.0), (900.0, 1440.0)), **wide))

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.records import make_frame
 from tests.hadoop.conftest import Footage
 from tests.kit.scripts import script
 
@@ -212,20 +213,13 @@ def test_a_line_10_px_from_the_border_counts_arrivals_and_departures(
         there = width >= 4 and height >= 4
         at_ms = NOON_MS + 200 * number
         frames.append(
-            FrameDetections(
-                image_path=keys.image_key("gate", at_ms, "ab" * 32, number),
+            make_frame(
+                at_ms,
+                number,
+                [Detection(label="car", confidence=0.9, box=(left * 1.0, top * 1.0, width, height))] * there,
                 source="gate",
-                frame_index=number,
-                captured_at_ms=at_ms,
-                time_source="start_time",
-                width_px=WIDTH_PX,
-                height_px=HEIGHT_PX,
-                media="ab" * 32,
+                size_px=(WIDTH_PX, HEIGHT_PX),
                 model="tiny-1",
-                detections=[
-                    Detection(label="car", confidence=0.9, box=(left * 1.0, top * 1.0, width, height))
-                ]
-                * there,
             )
         )
     line = LineShape("rim", tuple(tenths([start, end])))
@@ -235,19 +229,14 @@ def test_a_line_10_px_from_the_border_counts_arrivals_and_departures(
 
 def person(at_ms: int, x: float | None) -> FrameDetections:
     """A frame with a person of 90 px whose foot is at `x`; None if the person is hidden."""
-    return FrameDetections(
-        image_path=keys.image_key("gate", at_ms, "ab" * 32, at_ms),
+    return make_frame(
+        at_ms,
+        (at_ms - NOON_MS) // 100,
+        [] if x is None else [Detection(label="person", confidence=0.9, box=(x - 20, 210.0, 40.0, 90.0))],
         source="gate",
-        frame_index=(at_ms - NOON_MS) // 100,
-        captured_at_ms=at_ms,
-        time_source="start_time",
-        width_px=WIDTH_PX,
-        height_px=HEIGHT_PX,
-        media="ab" * 32,
+        size_px=(WIDTH_PX, HEIGHT_PX),
+        image_path=keys.image_key("gate", at_ms, "ab" * 32, at_ms),
         model="tiny-1",
-        detections=[]
-        if x is None
-        else [Detection(label="person", confidence=0.9, box=(x - 20, 210.0, 40.0, 90.0))],
     )
 
 

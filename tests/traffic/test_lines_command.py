@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.fakes.records import MEDIUM, make_manifest
 from tests.kit.clips import grey_jpeg
@@ -29,10 +28,8 @@ BAY = {"name": "bay", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 4
 
 
 def put_footage(store: ObjectStore, source: str, media: str, width_px: int, height_px: int) -> None:
-    manifest = msgspec.structs.replace(
-        make_manifest(1, media=media, source=source, announced_frames=b"\x01"),
-        first_captured_at_ms=START_MS,
-        last_captured_at_ms=START_MS + 5000,
+    manifest = make_manifest(
+        1, media=media, source=source, announced_frames=b"\x01", span_ms=(START_MS, START_MS + 5000)
     )
     store.put(manifest.key, encode(manifest))
     picture = grey_jpeg(width_px, height_px, 0)

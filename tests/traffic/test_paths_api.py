@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.fakes.records import put_tracks
+from tests.fakes.records import make_count, make_coverage, make_run, put_tracks
 from tests.web.conftest import MODEL, START_MS, Place
 
 from frametally import keys
-from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,
@@ -48,38 +47,11 @@ def columns_of(walks: Sequence[Walk]) -> PathColumns:
 
 def publish(place: Place, walks: Sequence[Walk]) -> None:
     """Publish a day of one source with these paths."""
-    run_id = "000001-0123456789abcdef"
-    prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, DAY, run_id)
-    run = Run(
-        run_id=run_id,
-        sequence=1,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day=DAY,
-        prefix=prefix,
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=5,
-        duplicates_dropped=0,
-        hours={},
-    )
+    run = make_run(model=MODEL, day=DAY, frames=5)
     run = put_tracks(place.store, run, [], [columns_of(walks)])
-    coverage = Coverage(
-        model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, frames=5, analysed_fps=5.0
-    )
+    coverage = make_coverage(START_MS, 5, model=MODEL, analysed_fps=5.0)
     counts = [
-        IntervalCount(
-            model=MODEL,
-            source="gate",
-            label=label,
-            interval_start_ms=START_MS,
-            interval_s=60,
-            frames=5,
-            detections=1,
-            peak=1,
-            evidence=[],
-        )
+        make_count(START_MS, label, model=MODEL, frames=5, evidence=[])
         for label in sorted({label for _, label, *_ in walks})
     ]
     assert place.real_index.publish(run, counts, [coverage])
@@ -87,11 +59,8 @@ def publish(place: Place, walks: Sequence[Walk]) -> None:
 
 
 def ask(place: Place, **asked: object) -> Any:
-    answer = (
-        place.app()
-        .test_client()
-        .get("/api/v1/paths", query_string={"source": "gate", "model": MODEL, **asked})
-    )
+    query = {"source": "gate", "model": MODEL, **asked}
+    answer = place.app().test_client().get("/api/v1/paths", query_string=query)
     assert answer.status_code == 200, answer.text
     return answer.json
 

@@ -112,8 +112,8 @@ def test_footage_that_is_not_counted_yet_is_not_a_gap_of_the_camera(
     filmed: Place, drivers: list[crossroads.Driver]
 ) -> None:
     later_ms = crossroads.START_MS + 3 * HOUR_MS
-    frame = crossroads.make_frame([], later_ms, 0, "cd" * 32)
-    last = crossroads.make_frame([], later_ms + QUARTER_MS // 2, 1, "cd" * 32)
+    frame = crossroads.frame_of([], later_ms, 0, "cd" * 32)
+    last = crossroads.frame_of([], later_ms + QUARTER_MS // 2, 1, "cd" * 32)
     put_manifest(filmed, frame, last, "Crossroads", 100)
     try:
         until = later_ms + 2 * QUARTER_MS
@@ -133,8 +133,8 @@ def test_footage_that_is_not_counted_yet_is_not_a_gap_of_the_camera(
 def test_a_report_without_an_end_leaves_out_footage_dated_in_the_future(filmed: Place) -> None:
     quarters = ask(filmed)["quarters"]
     then_ms = int(time.time() * 1000) // QUARTER_MS * QUARTER_MS + 3000 * DAY_MS
-    frame = crossroads.make_frame([], then_ms, 0, "ce" * 32)
-    last = crossroads.make_frame([], then_ms + QUARTER_MS // 2, 1, "ce" * 32)
+    frame = crossroads.frame_of([], then_ms, 0, "ce" * 32)
+    last = crossroads.frame_of([], then_ms + QUARTER_MS // 2, 1, "ce" * 32)
     put_manifest(filmed, frame, last, "Crossroads", 100)
     try:
         assert ask(filmed)["quarters"] == quarters

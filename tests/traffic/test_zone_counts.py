@@ -51,10 +51,11 @@ def drive(
 
 def medium(frames: list[FrameDetections]) -> MediaManifest:
     first, last = frames[0], frames[-1]
-    return msgspec.structs.replace(
-        make_manifest(len(frames), media=first.media, source=first.source),
-        first_captured_at_ms=first.captured_at_ms,
-        last_captured_at_ms=last.captured_at_ms,
+    return make_manifest(
+        len(frames),
+        media=first.media,
+        source=first.source,
+        span_ms=(first.captured_at_ms, last.captured_at_ms),
     )
 
 

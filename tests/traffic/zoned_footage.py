@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
+from tests.fakes.records import make_frame, make_segment
 from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 from frametally_traffic.drawings.revisions import change_drawing
@@ -31,20 +31,17 @@ def drive(source: str = "gate", *, frames: int = 900, start_ms: int = START_MS) 
     for n in range(frames):
         at_ms = start_ms + n * STEP_MS
         made.append(
-            FrameDetections(
-                image_path=keys.image_key(source, at_ms, medium, n),
-                source=source,
-                frame_index=n,
-                captured_at_ms=at_ms,
-                time_source="start_time",
-                width_px=640,
-                height_px=480,
-                media=medium,
-                model=MODEL,
-                detections=[
+            make_frame(
+                at_ms,
+                n,
+                [
                     Detection(label="car", confidence=0.9, box=(n % 60 * 10.0, 200.0, 60.0, 60.0)),
                     Detection(label="person", confidence=0.9, box=(500.0, 300.0, 30.0, 80.0)),
                 ],
+                source=source,
+                media=medium,
+                size_px=(640, 480),
+                model=MODEL,
             )
         )
     return made
@@ -70,16 +67,7 @@ def draw_from(place: Place, from_ms: int, source: str = "gate") -> None:
 
 def put(place: Place, frames: Sequence[FrameDetections], number: int = 0) -> None:
     """One segment of the chain."""
-    data = encode_segment(
-        model=MODEL,
-        log_id="log-1",
-        topic="frames",
-        partition=number,
-        first_offset=0,
-        next_offset=len(frames),
-        frames=list(frames),
-        dead_letters=[],
-    )
+    data = make_segment(frames, model=MODEL, partition=number)
     place.store.put(keys.segment_key(MODEL, "log-1", "frames", number, 0), data)
 
 

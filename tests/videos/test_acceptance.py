@@ -128,11 +128,12 @@ def test_a_video_with_no_known_time_waits_for_a_person_while_its_pictures_are_ma
     assert "frames" not in usual_jobs(video, "queue")
 
 
-COUNTED = msgspec.structs.replace(
-    make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
+COUNTED = make_manifest(
+    60,
+    media=hashlib.sha256(DATA).hexdigest(),
+    source="traffic",
     start_ms=1_767_225_600_000,
-    first_captured_at_ms=1_767_225_600_000,
-    last_captured_at_ms=1_767_225_612_000,
+    span_ms=(1_767_225_600_000, 1_767_225_612_000),
 )
 """The frames of the same bytes: 60 of 2026-01-01."""
 ELSEWHERE = VideoFields(source="Gate", start_time="2026-02-01T08:00:00Z")
@@ -341,7 +342,7 @@ def test_the_settler_never_touches_a_busy_upload(ports: UploadPorts) -> None:
 
 def test_the_settler_removes_originals_that_are_too_old_and_reports_it(ports: UploadPorts) -> None:
     video = Acceptance(ports).accept(send(ports, DATA)).video
-    manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+    manifest = make_manifest(1, media=video.sha256)
     ports.store.put(manifest.key, encode(manifest))
     later_ms = ports.now_ms() + 2 * 86_400_000
     old = ports._replace(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -259,8 +258,10 @@ def test_a_video_without_images_and_original_is_not_moved_because_its_counts_wou
 ) -> None:
     video = make_video()
     (video_id,) = stored(place, video)
-    manifest = msgspec.structs.replace(
-        make_manifest(4, media=video.sha256, source=video.source),
+    manifest = make_manifest(
+        4,
+        media=video.sha256,
+        source=video.source,
         start_ms=video.facts.started_at_ms,
         announced_frames=bytes([0b1111]),
     )

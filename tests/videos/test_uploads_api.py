@@ -134,9 +134,8 @@ def test_uploading_the_same_bytes_again_reports_that_they_are_known(fake: Place,
 
 def count_elsewhere(fake: Place) -> str:
     """Count 60 frames of `DATA` as Traffic; return the key of their manifest."""
-    manifest = msgspec.structs.replace(
-        make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
-        start_ms=make_facts().started_at_ms,
+    manifest = make_manifest(
+        60, media=hashlib.sha256(DATA).hexdigest(), source="traffic", start_ms=make_facts().started_at_ms
     )
     fake.store.put(manifest.key, encode(manifest))
     return manifest.key

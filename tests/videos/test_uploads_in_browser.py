@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from tests.fakes.records import make_manifest
 from tests.videos.made_up_videos import Shelf, make_video
@@ -448,8 +447,10 @@ def test_an_upload_that_would_move_counts_is_refused_until_you_press_move_counts
 ) -> None:
     film = tmp_path / "gate.mp4"
     write_video(film)
-    manifest = msgspec.structs.replace(
-        make_manifest(60, media=hashlib.sha256(film.read_bytes()).hexdigest(), source="traffic"),
+    manifest = make_manifest(
+        60,
+        media=hashlib.sha256(film.read_bytes()).hexdigest(),
+        source="traffic",
         start_ms=make_facts().started_at_ms,
     )
     server.ports.store.put(manifest.key, encode(manifest))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.fakes.memory import ManualClock, MemoryStore
 from tests.fakes.records import make_manifest
@@ -77,7 +76,7 @@ def test_an_original_is_deleted_after_its_days_once_its_frames_are_extracted_and
         store.put(video.key, encode(video))
         store.put(keys.preview_key(video.id, "poster-00000000.jpg"), b"poster")
         if state is not None:
-            manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256, state=state)
+            manifest = make_manifest(1, media=video.sha256, state=state)
             store.put(manifest.key, encode(manifest))
     no_videos = keys.original_key("99999999-1111-4111-8111-111111111111")
     store.put(no_videos, b"of an upload that is not over")
@@ -115,7 +114,7 @@ def test_unnamed_images_include_those_of_deleted_uploads_and_of_forgotten_frames
     for video in (forgotten, counted, waiting):
         store.put(video.key, encode(video))
     for video in (forgotten, counted):
-        manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256, state="complete")
+        manifest = make_manifest(1, media=video.sha256, state="complete")
         store.put(manifest.key, encode(manifest))
     claim = VideoContent(sha256=forgotten.sha256, video_id=forgotten.id, upload_id=forgotten.id)
     store.put(claim.key, encode(claim))

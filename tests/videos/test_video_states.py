@@ -16,8 +16,10 @@ from tests.fakes.records import (
     make_count,
     make_coverage,
     make_frame,
+    make_letter,
     make_manifest,
     make_run,
+    make_segment,
     put_run,
 )
 from tests.videos.video_records import corrected, make_facts, make_video
@@ -26,9 +28,8 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import find_record
-from frametally.records import DeadLetter, Detection, FrameAnnouncement, MediaManifest, encode
+from frametally.records import DeadLetter, Detection, MediaManifest, encode
 from frametally.rules.blank_stretches import BlankPart
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
 from frametally_videos.catalogue_by_url import open_video_catalogue
@@ -113,16 +114,7 @@ class House:
         first, self._offset = self._offset, self._offset + len(frames) + len(letters)
         self.store.put(
             keys.segment_key(MODEL, "log", "frames", 0, first),
-            encode_segment(
-                model=MODEL,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=first,
-                next_offset=self._offset,
-                frames=frames,
-                dead_letters=letters,
-            ),
+            make_segment(frames, letters, first, next_offset=self._offset, model=MODEL, log_id="log"),
         )
 
     def count(self, frames: int, cars: int = 2, *, black: int = 0) -> None:
@@ -148,28 +140,7 @@ class House:
 
 
 def _dead_letter(at: int, media: str) -> DeadLetter:
-    whole = make_frame(DAY_MS + 1000 * at, at, media=media, model=MODEL)
-    announcement = FrameAnnouncement(
-        image_path=whole.image_path,
-        source=whole.source,
-        frame_index=at,
-        captured_at_ms=whole.captured_at_ms,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=1,
-        sha256="0" * 64,
-        media=media,
-    )
-    return DeadLetter(
-        offset=0,
-        message=encode(announcement),
-        source=whole.source,
-        image_path=whole.image_path,
-        stage="decode",
-        cause="undecodable",
-        reason="x",
-    )
+    return make_letter(0, make_frame(DAY_MS + 1000 * at, at, media=media), cause="undecodable")
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_announcement, make_frame, make_manifest, make_segment
 from tests.kit.clips import jpeg_of
 from tests.web.conftest import Place
-from tests.web.counted_footage import announcement_of
 
 from frametally import keys
 from frametally.files.opencv import Pixels, cv2
@@ -28,7 +27,6 @@ from frametally.process.reports import NoProgress
 from frametally.records import (
     Detection,
     FrameDetections,
-    MediaManifest,
     TimeSource,
     encode,
 )
@@ -138,34 +136,27 @@ class City:
                 if lines is self.lines[1] and (again_from_ms is None or at_ms < again_from_ms):
                     continue
                 lines.append(
-                    FrameDetections(
-                        image_path=path,
+                    make_frame(
+                        at_ms,
+                        number,
+                        found,
                         source=source,
-                        frame_index=number,
-                        captured_at_ms=at_ms,
-                        time_source=time_source,
-                        width_px=picture.size_px[0],
-                        height_px=picture.size_px[1],
                         media=medium,
+                        size_px=picture.size_px,
+                        time_source=time_source,
                         model=model.model_id,
-                        detections=found,
                     )
                 )
-        manifest = MediaManifest(
-            sha256=medium,
-            name=f"{source}-{keys.utc_day(first_ms)}.mp4",
+        manifest = make_manifest(
+            len(shots),
+            media=medium,
             source=source,
+            name=f"{source}-{keys.utc_day(first_ms)}.mp4",
             source_name=name,
-            kind="video",
             time_source=time_source,
             sampling="all",
             start_ms=first_ms,
-            first_captured_at_ms=first_ms,
-            last_captured_at_ms=last_ms,
-            frames_expected=len(shots),
-            frames_put=len(shots),
-            frames_announced=len(shots),
-            state="complete",
+            span_ms=(first_ms, last_ms),
         )
         self.place.store.put(manifest.key, encode(manifest))
 
@@ -184,7 +175,7 @@ class City:
     def _detect(self, lines: Sequence[FrameDetections], model: str, topic: str) -> None:
         """Announce the frames of these lines, and put their segments."""
         log = self.place.log
-        log.publish(topic, ((line.source.encode(), encode(announcement_of(line))) for line in lines))
+        log.publish(topic, ((line.source.encode(), encode(make_announcement(line))) for line in lines))
         for first in range(0, len(lines), _MESSAGES_A_SEGMENT):
             some = lines[first : first + _MESSAGES_A_SEGMENT]
             self.place.store.put(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_count, make_coverage, make_frame, make_manifest, make_run, make_segment
 from tests.kit.clips import jpeg_of
 from tests.web.shared_map import SharedMap
 
@@ -34,8 +34,6 @@ from frametally.records import (
     Evidence,
     FrameDetections,
     IntervalCount,
-    MediaManifest,
-    Run,
     TimeSource,
     encode,
 )
@@ -191,26 +189,14 @@ class Place:
             self._sequence += 1
             of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
             covered = [one for one in coverage if keys.utc_day(one.interval_start_ms) == day]
-            run_id = f"{self._sequence:06d}-0123456789abcdef"
-            run = Run(
-                run_id=run_id,
-                sequence=self._sequence,
+            boxes = {"min_confidence": 0.25, "min_box_side_px": 0.0, "labels": self.labels_to_count}
+            run = make_run(
+                self._sequence,
                 model=model,
-                params="0a1b2c3d",
                 interval_s=interval_s,
                 day=day,
-                prefix=keys.run_folder(model, "0a1b2c3d", interval_s, day, run_id),
-                parts=["part-00000"],
-                inputs_sha256="00",
                 frames=sum(one.frames for one in covered),
-                duplicates_dropped=0,
-                hours={},
-                settings={"counting_version": COUNTING_VERSION}
-                | (
-                    {"min_confidence": 0.25, "min_box_side_px": 0.0, "labels": self.labels_to_count}
-                    if self.labels_to_count
-                    else {}
-                ),
+                settings={"counting_version": COUNTING_VERSION} | (boxes if self.labels_to_count else {}),
             )
             assert self.real_index.publish(run, of_day, covered)
 
@@ -242,11 +228,7 @@ class Place:
             if not filmed(position):
                 continue
             at_ms = start_ms + position * interval_s * 1000
-            coverage.append(
-                Coverage(
-                    model=model, source=source, interval_start_ms=at_ms, interval_s=interval_s, frames=frames
-                )
-            )
+            coverage.append(make_coverage(at_ms, frames, model=model, source=source, interval_s=interval_s))
             path = keys.image_key(source, at_ms + 200, medium, position)
             boxes: list[Detection] = []
             for label, rate in rates.items():
@@ -256,48 +238,39 @@ class Place:
                     continue
                 boxes += [_box(label, rng) for _ in range(peak)]
                 counts.append(
-                    IntervalCount(
+                    make_count(
+                        at_ms,
+                        label,
+                        peak + round((frames - 1) * peak * rng.uniform(0.3, 0.9)),
                         model=model,
                         source=source,
-                        label=label,
-                        interval_start_ms=at_ms,
                         interval_s=interval_s,
                         frames=frames,
-                        detections=peak + round((frames - 1) * peak * rng.uniform(0.3, 0.9)),
                         peak=peak,
                         evidence=[Evidence(image_path=path, captured_at_ms=at_ms + 200, count=peak)],
                     )
                 )
             # Detected but not counted: below the threshold.
             boxes.append(Detection(label="car", confidence=0.2499, box=(5.0, 5.0, 20.0, 20.0)))
-            lines[path] = FrameDetections(
-                image_path=path,
+            lines[path] = make_frame(
+                at_ms + 200,
+                position,
+                boxes,
                 source=source,
-                frame_index=position,
-                captured_at_ms=at_ms + 200,
-                time_source=time_source,
-                width_px=FRAME_PX[0],
-                height_px=FRAME_PX[1],
                 media=medium,
+                size_px=FRAME_PX,
+                time_source=time_source,
                 model=model,
-                detections=boxes,
             )
         self.publish([*also[0], *counts], [*also[1], *coverage], interval_s=interval_s, model=model)
         self._put_frames(list(lines.values()), counts, model)
-        manifest = MediaManifest(
-            sha256=medium,
-            name=f"{source}.mp4",
+        manifest = make_manifest(
+            1,
+            media=medium,
             source=source,
             source_name=name or source,
-            kind="video",
             time_source=time_source,
-            sampling="5",
-            first_captured_at_ms=start_ms,
-            last_captured_at_ms=start_ms + intervals * interval_s * 1000 - 1,
-            frames_expected=1,
-            frames_put=1,
-            frames_announced=1,
-            state="complete",
+            span_ms=(start_ms, start_ms + intervals * interval_s * 1000 - 1),
         )
         self.store.put(keys.media_key(medium), encode(manifest))
         return counts, coverage

@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from tests.fakes.records import make_segment, put_tracks
+from tests.fakes.records import (
+    make_announcement,
+    make_count,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    make_segment,
+    put_tracks,
+)
 from tests.kit.clips import grey_jpeg
 from tests.web.conftest import Place
 
@@ -21,16 +30,11 @@ from frametally.records import (
     DeadLetter,
     Detection,
     Evidence,
-    FrameAnnouncement,
     FrameDetections,
     IntervalCount,
-    MediaManifest,
-    Run,
     TimeSource,
     encode,
 )
-from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally.segments.contents import encode_segment
 from frametally.track_records import Track, TrackSighting
 
 MODEL = "m"
@@ -73,17 +77,15 @@ def make_lines(
             for n, label in enumerate(labels)
         ]
         lines.append(
-            FrameDetections(
-                image_path=keys.image_key(source, at_ms, medium, number),
+            make_frame(
+                at_ms,
+                number,
+                boxes,
                 source=source,
-                frame_index=number,
-                captured_at_ms=at_ms,
-                time_source=time_source,
-                width_px=640,
-                height_px=480,
                 media=medium,
+                size_px=(640, 480),
+                time_source=time_source,
                 model=MODEL,
-                detections=boxes,
             )
         )
     return lines
@@ -111,16 +113,7 @@ def publish_lines(
         part = list({line.image_path: line for line in mixed[number : number + in_segments_of]}.values())
         place.store.put(
             keys.segment_key(MODEL, "log", "frames", 0, number),
-            encode_segment(
-                model=MODEL,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=number,
-                next_offset=number + in_segments_of,
-                frames=part,
-                dead_letters=[],
-            ),
+            make_segment(part, [], number, next_offset=number + in_segments_of, model=MODEL, log_id="log"),
         )
     by_interval: dict[tuple[str, int], list[FrameDetections]] = defaultdict(list)
     for line in lines:
@@ -149,7 +142,7 @@ def publish_lines(
                     image_path=best[1].image_path, captured_at_ms=best[1].captured_at_ms, count=best[0]
                 )
                 counts.append(
-                    IntervalCount(
+                    make_count(
                         **common,
                         label=label,
                         frames=len(of_interval),
@@ -163,7 +156,7 @@ def publish_lines(
                     )
                 )
         coverage.append(
-            Coverage(
+            make_coverage(
                 **common,
                 frames=len(of_interval),
                 objects=None if objects is None else objects * (len(counts) - of_labels),
@@ -194,7 +187,7 @@ def put_dead_letters(
                     offset=offset,
                     message=b"{}"
                     if line is None
-                    else others.get(line.image_path) or encode(announcement_of(line)),
+                    else others.get(line.image_path) or encode(make_announcement(line)),
                     source=line.source if line else None,
                     image_path=line.image_path if line else None,
                     stage="verify",
@@ -210,22 +203,6 @@ def put_dead_letters(
     )
 
 
-def announcement_of(line: FrameDetections) -> FrameAnnouncement:
-    """The producer's announcement of the frame of these detections."""
-    return FrameAnnouncement(
-        image_path=line.image_path,
-        source=line.source,
-        frame_index=line.frame_index,
-        captured_at_ms=line.captured_at_ms,
-        time_source=line.time_source,
-        width_px=line.width_px,
-        height_px=line.height_px,
-        media=line.media,
-        bytes=1,
-        sha256="0" * 64,
-    )
-
-
 def put_manifest(
     place: Place,
     line: FrameDetections,
@@ -235,20 +212,14 @@ def put_manifest(
     **changes: Any,
 ) -> None:
     """The manifest of the medium of both frames."""
-    manifest = MediaManifest(
-        sha256=line.media,
-        name=f"{name}.mp4",
+    manifest = make_manifest(
+        frames,
+        media=line.media,
         source=line.source,
+        name=f"{name}.mp4",
         source_name=name,
-        kind="video",
         time_source=line.time_source,
-        sampling="5",
-        first_captured_at_ms=line.captured_at_ms,
-        last_captured_at_ms=last.captured_at_ms,
-        frames_expected=frames,
-        frames_put=frames,
-        frames_announced=frames,
-        state="complete",
+        span_ms=(line.captured_at_ms, last.captured_at_ms),
     )
     manifest = msgspec.structs.replace(manifest, **changes)
     place.store.put(keys.media_key(manifest.sha256), encode(manifest))
@@ -285,33 +256,9 @@ def track(number: int, at_ms: int, source: str, *, label: str = "car", is_counte
 def publish_objects(place: Place, picture: bytes) -> None:
     """Publish a minute with 30 objects, whose first and best frames all are that `picture`."""
     tracks = [track(number, START_MS + number * 1000, "gate") for number in range(30)]
-    shared: dict[str, Any] = {
-        "model": MODEL,
-        "source": "gate",
-        "interval_start_ms": START_MS,
-        "interval_s": 60,
-        "frames": 300,
-    }
-    count = IntervalCount(**shared, label="car", detections=270, peak=3, objects=30, evidence=[])
-    run_id = "000001-0123456789abcdef"
-    prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, "2024-05-01", run_id)
-    run = Run(
-        run_id=run_id,
-        sequence=1,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day="2024-05-01",
-        prefix=prefix,
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=300,
-        duplicates_dropped=0,
-        settings={"counting_version": COUNTING_VERSION},
-        hours={},
-    )
-    run = put_tracks(place.store, run, tracks)
-    assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])
+    count = make_count(START_MS, "car", 270, peak=3, frames=300, objects=30, evidence=[])
+    run = put_tracks(place.store, make_run(day="2024-05-01", frames=300), tracks)
+    assert place.real_index.publish(run, [count], [make_coverage(START_MS, 300, analysed_fps=6.0)])
     for one in tracks:
         for seen in (one.first, one.best):
             place.store.put(seen.image_path, picture)
@@ -323,15 +270,8 @@ def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 90
     starts = range(first_ms, first_ms + days * 86_400_000, interval_s * 1000)
     common: dict[str, Any] = {"model": model, "source": "gate", "interval_s": interval_s}
     counts = [
-        IntervalCount(
-            **common,
-            label="car",
-            interval_start_ms=at,
-            frames=3,
-            detections=1,
-            peak=1,
-            objects=1,
-            evidence=[],
+        make_count(
+            **common, label="car", interval_start_ms=at, frames=3, detections=1, objects=1, evidence=[]
         )
         for at in starts
     ]

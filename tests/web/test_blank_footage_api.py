@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.fakes.records import make_segment
+from tests.fakes.records import make_frame, make_segment
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, put_manifest
 from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
 from frametally.process.reports import NoProgress
-from frametally.records import Detection, FrameDetections
+from frametally.records import Detection
 from frametally.rules.times import utc
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
@@ -31,17 +31,13 @@ def film(
     lines = []
     for number in range(60 * FPS * minutes):
         at_ms = START_MS + number * 1000 // FPS
-        line = FrameDetections(
-            image_path=keys.image_key(source, at_ms, MEDIUM, number),
+        line = make_frame(
+            at_ms,
+            number,
+            [Detection(label="car", confidence=0.9, box=(10.0, 20.0, 30.0, 40.0))],
             source=source,
-            frame_index=number,
-            captured_at_ms=at_ms,
-            time_source="start_time",
-            width_px=640,
-            height_px=480,
-            media=MEDIUM,
+            size_px=(640, 480),
             model=MODEL,
-            detections=[Detection(label="car", confidence=0.9, box=(10.0, 20.0, 30.0, 40.0))],
         )
         if measured:
             line = msgspec.structs.replace(line, picture_digest=f"{number:04d}")

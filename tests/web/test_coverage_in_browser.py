@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_count, make_coverage, make_manifest
 from tests.web.browser import Place, Visit, Visits, expect
 
 from frametally import keys
-from frametally.records import Coverage, IntervalCount, encode
+from frametally.records import encode
 
 pytestmark = pytest.mark.thorough
 
@@ -28,7 +27,7 @@ def tell_apart(place: Place) -> None:
     where: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
 
     def count(minute: int, label: str, detections: int, objects: int | None, tracked: int | None) -> Any:
-        return IntervalCount(
+        return make_count(
             **where,
             label=label,
             interval_start_ms=START_MS + minute * MINUTE_MS,
@@ -41,7 +40,7 @@ def tell_apart(place: Place) -> None:
         )
 
     def cover(minute: int, frames: int, objects: int | None, fps: float, covered_ms: int) -> Any:
-        return Coverage(
+        return make_coverage(
             **where,
             interval_start_ms=START_MS + minute * MINUTE_MS,
             frames=frames,
@@ -66,10 +65,8 @@ def tell_apart(place: Place) -> None:
     place.publish(counts, coverage, interval_s=60, model="m")
     for number, start_ms in enumerate((START_MS + 4 * MINUTE_MS, START_MS + 5 * HOUR_MS)):
         medium = f"{number:064x}"
-        waiting = msgspec.structs.replace(
-            make_manifest(300, media=medium, source="gate"),
-            first_captured_at_ms=start_ms,
-            last_captured_at_ms=start_ms + MINUTE_MS - 200,
+        waiting = make_manifest(
+            300, media=medium, source="gate", span_ms=(start_ms, start_ms + MINUTE_MS - 200)
         )
         place.store.put(keys.media_key(medium), encode(waiting))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
+from tests.fakes.records import make_coverage
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 from tests.web.test_export_comparison import export, rows_of
@@ -49,12 +50,7 @@ def test_times_appear_in_local_time_with_the_offset_separate(filmed: Place) -> N
 
 def test_local_times_with_offsets_distinguish_the_repeated_hour(place: Place) -> None:
     first_ms = (datetime.datetime(2026, 10, 25, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
-    coverage = [
-        Coverage(
-            model="m", source="gate", interval_start_ms=first_ms + hour * HOUR_MS, interval_s=3600, frames=1
-        )
-        for hour in range(3)
-    ]
+    coverage = [make_coverage(first_ms + hour * HOUR_MS, interval_s=3600) for hour in range(3)]
     place.publish([], coverage, interval_s=3600, model="m")
     rows = rows_of(export(place, "interval=3600&timezone=Europe/Berlin"))
     assert [(row["start_local"][11:16], row["utc_offset"]) for row in rows] == [

@@ -9,11 +9,10 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
+from tests.fakes.records import make_count, make_coverage
 from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
-
-from frametally.records import Coverage, IntervalCount
 
 MINUTE_MS = 60_000
 
@@ -32,7 +31,7 @@ def publish(
     """
     where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
     counts = [
-        IntervalCount(
+        make_count(
             **where,
             label=label,
             interval_start_ms=START_MS + minute * MINUTE_MS,
@@ -46,7 +45,7 @@ def publish(
         for (label, minute, detections, objects, tracked), too_fast in zip_longest(bars, fast)
     ]
     coverage = [
-        Coverage(
+        make_coverage(
             **where,
             interval_start_ms=START_MS + minute * MINUTE_MS,
             objects=sum(objects or 0 for _, at, _, objects, _ in bars if at == minute),

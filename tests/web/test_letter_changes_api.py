@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from flask.testing import FlaskClient
+from tests.fakes.records import make_announcement
 from tests.kit.clips import grey_jpeg
 from tests.web.conftest import Place
-from tests.web.counted_footage import (
-    START_MS,
-    announcement_of,
-    make_lines,
-    publish_lines,
-    put_dead_letters,
-)
+from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters
 from tests.web.test_footage_changes_api import ended
 
 from frametally.records import encode
@@ -32,8 +25,6 @@ def client(place: Place) -> Iterator[FlaskClient]:
     back, gone = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
     picture = grey_jpeg(back.width_px, back.height_px, 120)
     place.store.put(back.image_path, picture)
-    sha256 = hashlib.sha256(picture).hexdigest()
-    message = msgspec.structs.replace(announcement_of(back), bytes=len(picture), sha256=sha256)
     put_dead_letters(
         place,
         [
@@ -41,7 +32,7 @@ def client(place: Place) -> Iterator[FlaskClient]:
             (gone, "missing", "no object"),
             (None, "malformed", "not JSON"),
         ],
-        {back.image_path: encode(message)},
+        {back.image_path: encode(make_announcement(back, picture))},
     )
     place.log.create_topic("dead", 1)
     yield place.app().test_client()

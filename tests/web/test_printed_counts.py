@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.fakes.records import make_coverage
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS
 
@@ -49,13 +50,7 @@ def test_printed_times_are_in_the_sources_zone_or_in_utc_if_their_zones_differ(
     place: Place, timezones: dict[str, str], heading: str, time: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     coverage = [
-        Coverage(
-            model="m",
-            source=source,
-            frames=24,
-            interval_s=HOUR_S,
-            interval_start_ms=START_MS + hour * HOUR_MS,
-        )
+        make_coverage(START_MS + hour * HOUR_MS, 24, source=source, interval_s=HOUR_S)
         for source in ("gate", "yard")
         for hour in range(90)
     ]

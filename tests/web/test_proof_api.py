@@ -11,15 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.fakes.records import put_tracks
+from tests.fakes.records import make_run, make_segment, put_tracks
 from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, IntervalCount, Run
-from frametally.segments.contents import encode_segment
+from frametally.records import Coverage, IntervalCount
 
 
 def pages(place: Place, address: str, limit: int, **chosen: object) -> list[dict[str, Any]]:
@@ -232,15 +231,8 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
     for number in range(0, len(lines), 20):
         place.store.put(
             keys.segment_key(MODEL, "log", "frames", 0, number),
-            encode_segment(
-                model=MODEL,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=number,
-                next_offset=number + 20,
-                frames=lines[number : number + 20],
-                dead_letters=[],
+            make_segment(
+                lines[number : number + 20], [], number, next_offset=number + 20, model=MODEL, log_id="log"
             ),
         )
 
@@ -313,24 +305,8 @@ def tracked(place: Place) -> Place:
                     IntervalCount(**common, label="car", detections=9, peak=1, objects=1, evidence=[])
                 )
                 coverage.append(Coverage(**common, analysed_fps=5.0))
-        run_id = f"{sequence:06d}-0123456789abcdef"
-        prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, day, run_id)
         tracks.sort(key=lambda one: (one.source, one.label, one.first_seen_ms))
-        run = Run(
-            run_id=run_id,
-            sequence=sequence,
-            model=MODEL,
-            params="0a1b2c3d",
-            interval_s=60,
-            day=day,
-            prefix=prefix,
-            parts=["part-00000"],
-            inputs_sha256="00",
-            frames=1,
-            duplicates_dropped=0,
-            hours={},
-        )
-        run = put_tracks(place.store, run, tracks)
+        run = put_tracks(place.store, make_run(sequence, model=MODEL, day=day), tracks)
         assert place.real_index.publish(run, counts, coverage)
     return place
 

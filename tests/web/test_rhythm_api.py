@@ -8,10 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.records import make_coverage
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
-
-from frametally.records import Coverage
 
 MINUTE_MS = 60_000
 
@@ -19,13 +18,7 @@ MINUTE_MS = 60_000
 def film(place: Place, frames: dict[str, dict[int, int]]) -> None:
     """Publish the number of frames of each source in each minute."""
     coverage = [
-        Coverage(
-            model=MODEL,
-            source=source,
-            interval_start_ms=START_MS + minute * MINUTE_MS,
-            interval_s=60,
-            frames=number,
-        )
+        make_coverage(START_MS + minute * MINUTE_MS, number, model=MODEL, source=source)
         for source, minutes in frames.items()
         for minute, number in minutes.items()
     ]
