@@ -11,6 +11,7 @@ from frametally.books.index_lag import earlier_version_lines, of_earlier_version
 from frametally.books.runs import current_days, read_run
 from frametally.console import output as console
 from frametally.errors import Poison
+from frametally.files.temporary import remove_abandoned
 from frametally.files.work_lock import work_lock
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
@@ -20,7 +21,6 @@ from frametally.records import Run
 from frametally.rules.known import basis_of, objects_of
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
-from frametally_hadoop.running.engine import clear_workspaces
 
 
 def count_once(
@@ -36,7 +36,7 @@ def count_once(
         console.stage_bar("counts") as bar,
         work_lock(ports.settings.data_dir, "aggregate", wait=wait, on_wait=bar.say),
     ):
-        clear_workspaces(ports.settings.data_dir)
+        remove_abandoned(ports.settings.data_dir)
         before = _to_count_again(ports, selection) if upgraded else []
         for line in earlier_version_lines(before):
             bar.say(line)

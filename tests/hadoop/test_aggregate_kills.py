@@ -113,7 +113,7 @@ def test_the_leftovers_of_a_killed_aggregation_are_removed_before_the_next_one_n
     assert killed.wait() == -signal.SIGKILL
     names = sorted(path.name for path in left.parent.iterdir())
     assert len(names) == 2
-    assert names[0].startswith("count-") and names[0] != left.name
+    assert names[0].startswith("frametally-temporary-")
     assert names[1] == "of-somebody-else"
 
 

@@ -9,9 +9,9 @@ import pytest
 from tests.fakes.shapes import SHAPES, make_shape
 from tests.videos.video_place import VideoPlace
 
+from frametally.files.temporary import abandoned_folders
 from frametally.process.failpoints import VARIABLE
 from frametally.settings.loading import Settings, load_settings
-from frametally_videos.derivatives.scratch import remove_left_behind, scratch_folder, scratch_root
 from frametally_videos.library.enhancements import enhancement_options, read_enhancement
 
 
@@ -38,7 +38,7 @@ def test_a_kill_at_any_point_still_leaves_exactly_one_derivative_and_nothing_els
         failed = catalogue.job(job.id)
         assert report.failed
         assert "SIGKILL" in str(failed.reason)
-        assert len(list(scratch_root(settings).iterdir())) == 1
+        assert len(abandoned_folders(settings.data_dir)) == 1
         monkeypatch.delenv(VARIABLE)
         catalogue.retry_job(job.id)
         assert shop.work().failed == []
@@ -48,13 +48,4 @@ def test_a_kill_at_any_point_still_leaves_exactly_one_derivative_and_nothing_els
         assert len(made) == 1
         here = sorted(info.key for info in shop.store.list(f"videos/{video.id}") if "enhanced" in info.key)
         assert here == sorted([made[0].key, made[0].key.replace(".mp4", ".json")])
-        assert list(scratch_root(settings).iterdir()) == []
-
-
-def test_work_in_progress_is_not_removed_as_a_leftover(settings: Settings) -> None:
-    with scratch_folder(settings) as ours:
-        left = scratch_root(settings) / "making-left"
-        left.mkdir()
-        assert remove_left_behind(settings) == 1
-        assert list(scratch_root(settings).iterdir()) == [ours]
-    assert list(scratch_root(settings).iterdir()) == []
+        assert list((settings.data_dir / "tmp").iterdir()) == []

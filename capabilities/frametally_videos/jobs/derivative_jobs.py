@@ -1,6 +1,6 @@
 """Makes a version of a video and puts it into the store, if it is not there yet.
 
-The order of effects: make the file in a scratch folder; store it as an object in one step; put its record.
+The order of effects: make the file in a temporary folder; store it as an object in one step; put its record.
 After a kill it is made again, since an object without its record does not count.
 """
 
@@ -18,6 +18,7 @@ import av
 from frametally import keys
 from frametally.errors import Poison, Retryable
 from frametally.files.names import key_of_part
+from frametally.files.temporary import work_folder
 from frametally.media.screening import Screen
 from frametally.ports.object_store import PIECE_BYTES, ObjectMissing
 from frametally.process import failpoints
@@ -29,7 +30,6 @@ from frametally_producer.reading.video_file import Video, orientation_of
 from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.derivatives.filters import MOST_SIDE_PX, Parity, parity_of
-from frametally_videos.derivatives.scratch import scratch_folder
 from frametally_videos.derivatives.transcoding import (
     Look,
     Made,
@@ -100,7 +100,8 @@ class DerivativeMaker:
         existing = self._existing(kind, recipe)
         if existing is not None:
             return _artifact(existing)
-        with scratch_folder(self.call.settings) as folder:
+        settings = self.call.settings
+        with work_folder(settings.data_dir, settings.min_free_disk_mb) as folder:
             path = folder / "made.mp4"
             result = self._encode(path, kind, enhancement, screen)
             derivative = Derivative(

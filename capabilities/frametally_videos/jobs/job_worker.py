@@ -18,11 +18,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.files.temporary import remove_abandoned
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience, back_again, record_outages
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
-from frametally_videos.derivatives.scratch import remove_left_behind
 from frametally_videos.jobs.announced_medium import GONE_WITHIN_S
 from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.jobs.job_bells import telling, worn_out
@@ -98,7 +98,7 @@ class JobWorker:
         Raises:
             Misconfigured: The queue denies access.
         """
-        remove_left_behind(self.settings)
+        remove_abandoned(self.settings.data_dir)
         try:
             self._ask(self.queue.prepare, "queue")
         except GivenUp:

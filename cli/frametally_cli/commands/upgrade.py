@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from frametally.books.index_lag import of_earlier_version
 from frametally.console import output as console
 from frametally.console.options import data_dir_option, read_settings
 from frametally.console.stop_signals import ending_on
+from frametally.files.temporary import temporary_folder
 from frametally.files.work_lock import work_lock
 from frametally.openers.port_openers import open_ports, open_store_port
 from frametally.ports.opened import StorePorts
@@ -48,7 +48,7 @@ def upgrade(dry_run: bool, **overrides: Any) -> int:
 @contextmanager
 def _trial_of(ports: StorePorts) -> Iterator[StorePorts]:
     """Yield ports that keep all that is written in a temporary folder, the ledger included."""
-    with tempfile.TemporaryDirectory(prefix="frametally-") as name:
+    with temporary_folder() as name:
         folder = Path(name)
         ledger_url = f"sqlite:///{folder / 'ledger.sqlite'}"
         nowhere = {"lineage_url": "", "traces_url": ""}

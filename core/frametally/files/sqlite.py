@@ -12,7 +12,6 @@ import re
 import shutil
 import sqlite3
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Damaged, DiskFull, FrametallyError, Misconfigured, Retryable
 from frametally.files.synced import make_folders
-from frametally.files.temporary import folder_with_room
+from frametally.files.temporary import TemporaryFolder, folder_with_room
 from frametally.process.time_limit import patient, seconds_left
 
 BUSY_TIMEOUT_S = 30.0
@@ -46,7 +45,7 @@ class ReadingConnection(sqlite3.Connection):
 class _StandIn(NamedTuple):
     """A copy of a file on a full disk; `free_bytes` were free on that disk when it was made."""
 
-    folder: tempfile.TemporaryDirectory[str]
+    folder: TemporaryFolder
     free_bytes: int
 
 
@@ -107,7 +106,7 @@ class SqliteOpener:
         parent = folder_with_room(2 * size_bytes + _MARGIN_BYTES)
         if parent is None:
             raise self._full()
-        folder = tempfile.TemporaryDirectory(prefix="frametally-", dir=parent)
+        folder = TemporaryFolder(parent)
         if size_bytes:
             with (
                 closing(self.connect()) as source,

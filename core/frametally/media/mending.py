@@ -18,6 +18,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
+from frametally.files.temporary import remove_abandoned
 from frametally.media import corrections, forgetting, lookup
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import (
@@ -342,6 +343,8 @@ def _forget(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
     targets = forgetting.targets_in(change.media, from_ms=change.from_ms, to_ms=change.to_ms)
     left = [target for target in targets if _is_as_noted(ports.store, target.manifest)]
     forgetting.forget(ports.store, left, delete_images=change.delete_images, progress=progress)
+    if change.delete_images:
+        remove_abandoned(ports.settings.data_dir)  # they may show the same
     for manifest, from_ms, to_ms, _ in targets:
         whole = from_ms is None and to_ms is None
         _tell(ports, MediumForgotten(manifest, whole, change.delete_images, from_ms, to_ms), progress)

@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from frametally import keys
@@ -30,6 +29,7 @@ from frametally.books.offsets import chain_breaks
 from frametally.books.runs import DayKey, read_hours
 from frametally.errors import Damaged, FrametallyError, Retryable
 from frametally.files.sqlite import sqlite_path
+from frametally.files.temporary import TemporaryFolder
 from frametally.history_records import HourFile
 from frametally.media.manifests import touches
 from frametally.ports.ledger import Ledger, SegmentOfHour
@@ -184,7 +184,7 @@ class SegmentBook:
         self.warnings: list[str] = []
         self._url, self._access = url, access
         self._is_refilled = self._all_next = False
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._temporary: TemporaryFolder | None = None
         try:
             self._ledger = open_ledger(url, access)
         except FrametallyError as error:
@@ -300,7 +300,7 @@ class SegmentBook:
                 self.warnings.append(f"ledger {path} cannot be replaced: {failure}")
         else:
             self.warnings.append(f"{error}; until then, each count reads the headers of all segments")
-        self._temporary = TemporaryDirectory(prefix="frametally-ledger-")
+        self._temporary = TemporaryFolder()
         self._ledger = open_ledger(f"sqlite:///{self._temporary.name}/ledger.sqlite")
 
     def _refill(self, error: Damaged) -> None:

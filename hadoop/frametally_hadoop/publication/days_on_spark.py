@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -19,6 +18,7 @@ from pathlib import Path
 from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison
+from frametally.files.temporary import temporary_folder
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import base_model, source_of
 from frametally.settings.loading import Settings
@@ -141,7 +141,7 @@ def _publish_days(
     rows: Iterator[Row],
 ) -> Iterator[Row]:
     """Publish the days of a place from their lines, after their plans; yield the outcomes."""
-    with tempfile.TemporaryDirectory(prefix="frametally-count-") as folder:
+    with temporary_folder() as folder:
         outcome = Outcome.within(Path(folder))
         plans: list[DayPlan] = []
         place = 0

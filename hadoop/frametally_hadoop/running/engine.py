@@ -11,7 +11,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.files.temporary import work_folder
 from frametally.plugins import load
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.reading import LinkEnded, hadoop_command
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_PREFIX = "count-"
 _ROOM_FOR_WORDS_BYTES = 100_000
 
 
@@ -46,33 +45,18 @@ def no_room(message: str, folder: Path) -> OSError | None:
     return OSError(codes[0], os.strerror(codes[0])) if codes else None
 
 
-def clear_workspaces(data_dir: Path) -> None:
-    """Remove what killed aggregations left; call it only with the lock `aggregate` held."""
-    for folder in (data_dir / "tmp").glob(f"{_PREFIX}*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @contextmanager
 def workspace(data_dir: Path) -> Iterator[Path]:
     """Make an empty folder in `data_dir`, removed at the end. Raises `Misconfigured`, `Retryable`."""
-    folder = data_dir / "tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
-    except OSError as error:
-        raise Misconfigured(
-            f"{folder}: cannot create temporary files ({error.strerror}); set FRAMETALLY_DATA_DIR to a "
-            "folder that this user can write to"
-        ) from error
-    with temporary as path:
+    with work_folder(data_dir) as folder:
         try:
-            yield Path(path)
+            yield folder
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
             raise Retryable(
-                f"no space left in {folder} for the counting job's temporary files: free some space there, "
-                "or set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
+                f"no space left in {folder.parent} for the counting job's temporary files: free some space "
+                "there, or set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
             ) from error
 
 

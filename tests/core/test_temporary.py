@@ -1,0 +1,36 @@
+"""Temporary folders end with their process; those of a killed process are removed by the next one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from frametally.files.temporary import abandoned_folders, remove_abandoned, temporary_folder, work_folder
+
+KILLED = """
+import os, pathlib, sys
+from frametally.files.temporary import work_folder
+with work_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "made.mp4").write_bytes(b"a picture")
+    os._exit(1)
+"""
+
+
+def test_folders_in_use_stay_and_those_of_a_killed_process_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data")], check=False)
+    [left] = (tmp_path / "data/tmp").iterdir()
+    of_somebody = tmp_path / "system/frametally-data"
+    of_somebody.mkdir()
+    with work_folder(tmp_path / "data") as ours, temporary_folder() as theirs:
+        assert abandoned_folders(tmp_path / "data") == [left]
+        assert remove_abandoned(tmp_path / "data") == 1
+        assert ours.is_dir() and Path(theirs).is_dir() and not left.exists()
+    assert not ours.exists() and not Path(theirs).exists() and of_somebody.is_dir()
