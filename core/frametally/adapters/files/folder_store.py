@@ -10,8 +10,9 @@ this module does durable puts itself, in this order:
 
 A crash leaves at most a staging file. Its name ends in `#` and digits, like those of obstore's staging files;
 listings leave such names out, and keys may not end like this. Listing a folder removes staging files older
-than a day; a writer that was suspended for so long finds its file gone, and tries again. Folders of videos
-and pictures are removed with their last object; others stay, because processes remember them as synced.
+than a day; a writer that was suspended for so long finds its file gone, and tries again. Where pictures or
+videos are deleted, staging files go after 10 s, because they show the same. Folders of videos and pictures
+are removed with their last object; others stay, because processes remember them as synced.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ _ORDINARY_KEY = re.compile(r"(?:[\w=][\w=.-]*/)*[\w=][\w=.-]*", re.ASCII)  # a q
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
+_UNFINISHED_S = 10.0
+"""No object of a video or a frame takes as long to be written; a writer whose file is gone tries again."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP}
@@ -85,6 +88,7 @@ class FileStore:
             raise self._unusable("this user does not have permission to read it")
         self._store = LocalStore(self._root)
         self._folders_on_disk: set[Path] = set()
+        self._deleted_in: set[Path] = set()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
         check_key(key)
@@ -205,6 +209,10 @@ class FileStore:
             failure = self._failure(error, "deleted", key)
             if not isinstance(failure, ObjectMissing):
                 raise failure from error
+        if BRIEF_FOLDER.fullmatch(key.rpartition("/")[0]):
+            self._deleted_in.add(folder)
+            if durable:
+                self._remove_unfinished()
         with suppress(OSError):  # the folder has other objects, or is gone
             while BRIEF_FOLDER.fullmatch(key := key.rpartition("/")[0]):
                 (self._root / key).rmdir()
@@ -216,7 +224,16 @@ class FileStore:
             except OSError as error:
                 raise self._failure(error, "deleted", key) from error
 
+    def _remove_unfinished(self) -> None:
+        """Remove what dead processes left of objects next to those that were deleted."""
+        for folder in list(self._deleted_in):
+            self._deleted_in.discard(folder)
+            remove_leftovers(folder, brief=False, age_s=_UNFINISHED_S)
+            with suppress(OSError):  # the folder has objects, or is gone
+                folder.rmdir()
+
     def sync(self) -> None:
+        self._remove_unfinished()
         try:
             sync_file_system(self._root)
         except OSError as error:

@@ -46,16 +46,16 @@ def in_key_order(
             yield from walk(name.removesuffix("/"), after)
 
 
-def remove_leftovers(folder: Path, *, brief: bool) -> None:
-    """Remove what dead processes left over a day ago: staging files, and an empty `brief` folder."""
+def remove_leftovers(folder: Path, *, brief: bool, age_s: float = DAY_S) -> None:
+    """Remove what dead processes left `age_s` ago: staging files, and an empty `brief` folder."""
     with suppress(OSError):  # gone in the meantime, or not ours to remove
         names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed, of thousands
-        if brief and not names and folder.stat().st_mtime + DAY_S < time.time():
+        if brief and not names and folder.stat().st_mtime + age_s < time.time():
             folder.rmdir()
         for name in names:
             if "#" in name and STAGING_NAME.fullmatch(name):
                 leftover = folder / name
-                if leftover.stat().st_mtime + DAY_S < time.time():
+                if leftover.stat().st_mtime + age_s < time.time():
                     leftover.unlink()
 
 
