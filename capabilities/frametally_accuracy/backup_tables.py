@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from frametally.adapters.sql.kept_books import KeptTables
-from frametally.media.kept_data import KeptPart
+from frametally.media.kept_data import KeptKind, KeptPart
 from frametally.ports.opened import StorePorts
 from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
@@ -25,8 +25,8 @@ TABLES = (
 )
 
 
-def removable(ports: StorePorts) -> KeptPart:
-    """Keep the pictures of all units of checks: people answer them later.
+def data_places(ports: StorePorts) -> KeptPart:
+    """Return where checks are, and keep the pictures of all their units: people answer them later.
 
     They are read each time, as a check may begin while data is being removed. Raises as the database does.
     """
@@ -44,4 +44,7 @@ def removable(ports: StorePorts) -> KeptPart:
                 if unit.source == source
             ]
 
-    return KeptPart(ranges=ranges)
+    checks = KeptKind(
+        "checks", place="catalogue", files=("frametally_accuracy*",), text="accuracy.kept_checks"
+    )
+    return KeptPart([checks], ranges)

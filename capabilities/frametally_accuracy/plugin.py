@@ -14,7 +14,7 @@ PLUGIN = Plugin(
         ),
     },
     tables="frametally_accuracy.backup_tables:TABLES",
-    removable="frametally_accuracy.backup_tables:removable",
+    data_places="frametally_accuracy.backup_tables:data_places",
     count_checks="frametally_accuracy.charted:CHECKS",
     demo="frametally_accuracy.demo:checked",
     town_removed="frametally_accuracy.demo:remove",

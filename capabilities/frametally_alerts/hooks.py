@@ -9,7 +9,7 @@ from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.checkup.areas import setting_errors
 from frametally.checkup.findings import Finding
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions, MembersPart, command
@@ -60,8 +60,8 @@ def kept_since(settings: Settings) -> int | None:
     return min(times_ms, default=None)
 
 
-def removable(ports: StorePorts) -> KeptPart:
-    """Return what a retention policy may remove: stored reports, and messages that are no longer waiting."""
+def data_places(ports: StorePorts) -> KeptPart:
+    """Return stored reports, messages that are no longer waiting, and the tables of alerts."""
     store, settings = ports.store, ports.settings
 
     def messages() -> list[KeptItem]:
@@ -78,7 +78,28 @@ def removable(ports: StorePorts) -> KeptPart:
 
     return KeptPart(
         [
-            KeptKind("reports", reports, lambda item: store.delete(item.id)),
-            KeptKind("sent-alerts", messages, remove_message, place="catalogue"),
+            KeptKind(
+                "reports",
+                reports,
+                lambda item: store.delete(item.id),
+                "rules",
+                files=in_folders(keys.REPORTS),
+                text="alerts.kept_reports",
+            ),
+            KeptKind(
+                "sent-alerts",
+                messages,
+                remove_message,
+                "rules",
+                place="catalogue",
+                files=("frametally_alerts_told", "frametally_alert_messages"),
+                text="alerts.kept_messages",
+            ),
+            KeptKind(
+                "alerts",
+                place="catalogue",
+                files=("frametally_alert*", "frametally_scheduled_reports"),
+                text="alerts.kept_alerts",
+            ),
         ]
     )

@@ -10,7 +10,7 @@ from frametally.adapters_by_url import open_ledger, tables_line
 from frametally.checkup.areas import area_rows
 from frametally.checkup.findings import Finding
 from frametally.errors import Retryable
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
@@ -88,8 +88,8 @@ def removing_rows(settings: Settings, video_id: str) -> Iterator[bool]:
     yield False
 
 
-def removable(ports: StorePorts) -> KeptPart:
-    """Return the history of the Iceberg tables, which has earlier counts: an erasure publishes them again."""
+def data_places(ports: StorePorts) -> KeptPart:
+    """Return the gold tables, and the Iceberg tables, which an erasure publishes again without history."""
 
     def tables() -> Iterator[KeptItem]:
         if is_wanted(ports.settings):
@@ -102,4 +102,15 @@ def removable(ports: StorePorts) -> KeptPart:
         if publish_again(ports):
             raise Retryable("the Iceberg tables were not published again: run `frametally iceberg --rebuild`")
 
-    return KeptPart(histories=[KeptKind("iceberg-tables", tables, publish)])
+    return KeptPart(
+        [
+            KeptKind("counts", place="gold"),
+            KeptKind(
+                "iceberg-tables",
+                tables,
+                publish,
+                "recounts",
+                files=in_folders("iceberg"),
+            ),
+        ]
+    )

@@ -16,7 +16,7 @@ PLUGIN = Plugin(
         ),
         "stream": CommandEntry("frametally_live.commands.stream:stream", "Stream an uploaded video"),
     },
-    removable="frametally_live.waiting_frames:removable",
+    data_places="frametally_live.waiting_frames:data_places",
     changed="frametally_live.waiting_frames:changed",
     of_source="frametally_live.waiting_frames:of_source",
     removing="frametally_live.hooks:removing_streams",

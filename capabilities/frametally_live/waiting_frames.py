@@ -27,17 +27,26 @@ from frametally_live.cameras.spool import spooled_sources, waiting_frames
 from frametally_live.live_book_by_url import feeds_to_look
 
 
-def removable(ports: StorePorts) -> KeptPart:
+def data_places(ports: StorePorts) -> KeptPart:
     """Return the frames that wait here; the rules for stored frames hold for them, too."""
     data_dir = ports.settings.data_dir
     kind = KeptKind(
         "waiting-frames",
         partial(_items, data_dir),
         lambda item: _remove(data_dir / item.id),
+        "rules",
         rule="frames",
-        place=(data_dir / "live").absolute().as_uri(),
+        place=(data_dir / "live").as_uri(),
+        text="live.kept_waiting_frames",
+        ends="live.ends_waiting_frames",
     )
-    return KeptPart([kind])
+    cameras = KeptKind(
+        "cameras",
+        place="catalogue",
+        files=("frametally_live", "frametally_feeds"),
+        text="live.kept_cameras",
+    )
+    return KeptPart([kind, cameras])
 
 
 def changed(ports: StorePorts, change: Change, progress: Progress) -> None:

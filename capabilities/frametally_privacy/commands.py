@@ -17,7 +17,7 @@ from frametally.console.option_values import parse_size_px
 from frametally.console.options import data_dir_option, read_settings
 from frametally.console.tables import folded_table
 from frametally.errors import Misconfigured
-from frametally.media.kept_data import KeptItem, kept_parts
+from frametally.media.kept_data import KeptItem, kept_parts, kinds_in
 from frametally.openers.port_openers import open_store_port
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
@@ -158,8 +158,7 @@ def _earlier_originals(ports: StorePorts, slug: str) -> list[KeptItem]:
     own_rules = {rule.source for rule in read_policy(ports.store).rules}
     return [
         item
-        for part in kept_parts(ports)
-        for kind in (*part.kinds, *part.previews)
+        for kind in kinds_in(kept_parts(ports))
         if kind.name == "originals"
         for item in kind.items()
         if (item.source == slug if slug else item.source not in own_rules)

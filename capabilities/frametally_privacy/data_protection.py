@@ -5,16 +5,17 @@ The page and `frametally privacy report` show the same sections.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from frametally.checkup.findings import public_value
-from frametally.media.kept_data import KeptPart, KeptTerm, kept_parts
+from frametally.media.kept_data import KeptKind, KeptPart, KeptTerm, kept_parts, kinds_in, place_urls
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
-from frametally.plugins import hooks, plugins
+from frametally.plugins import plugins
 from frametally.ports.opened import StorePorts
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, utc, utc_date, utc_range
 from frametally.settings.loading import Settings
@@ -22,38 +23,18 @@ from frametally_accounts.book import AccessBook
 from frametally_privacy.erasure_records import Erasure, erasures
 from frametally_privacy.policy import PrivacyRule, read_policy
 
-_STORE, _CATALOGUE = "store", "catalogue"
-_KINDS: dict[str, tuple[str, ...]] = {
-    "frames": (_STORE,),
-    "boxes": (_STORE,),
-    "counts": (_STORE, "index", "gold"),
-    "announcements": ("log",),
-    "dead-letters": (_STORE,),
-    "backups": (_STORE,),
-    "accounts": (_CATALOGUE,),
-    "audit-log": (_CATALOGUE,),
-    "checks": (_CATALOGUE,),
-    "uploads": (_STORE,),
-}
-"""Where other data than each `KeptKind` is kept."""
 _KIND_TEXTS = {
-    "accounts": "privacy.kind_accounts",
     "announcements": "privacy.kind_announcements",
-    "audit-log": "privacy.kind_audit_log",
     "backups": "privacy.kind_backups",
     "boxes": "privacy.kind_boxes",
-    "checks": "privacy.kind_checks",
+    "caches": "privacy.kind_caches",
     "counts": "privacy.kind_counts",
     "dead-letters": "privacy.kind_dead_letters",
-    "derivatives": "privacy.kind_derivatives",
+    "footage": "privacy.kind_footage",
     "frames": "privacy.kind_frames",
-    "originals": "privacy.kind_originals",
-    "previews": "privacy.kind_previews",
-    "reports": "privacy.kind_reports",
-    "sent-alerts": "privacy.kind_sent_alerts",
-    "uploads": "privacy.kind_uploads",
-    "waiting-frames": "privacy.kind_waiting_frames",
+    "temporary-files": "privacy.kind_temporary_files",
 }
+"""Descriptions of the mission's kinds."""
 _ROLE_TEXTS = {"look": "privacy.role_look", "correct": "privacy.role_correct", "run": "privacy.role_run"}
 _ACCESS_TEXTS = {
     "first": "privacy.access_first",
@@ -62,14 +43,12 @@ _ACCESS_TEXTS = {
     "proxy": "privacy.access_proxy",
 }
 _ORIGINALS_TEXTS = {"blur": "privacy.originals_blurred", "delete": "privacy.originals_deleted"}
-_OF_PLUGINS = {"checks": "accuracy", "uploads": "videos"}
 _END_TEXTS = {
     "announcements": "privacy.ends_announcements",
     "backups": "privacy.ends_backups",
-    "uploads": "privacy.ends_uploads",
-    "waiting-frames": "privacy.ends_waiting_frames",
+    "temporary-files": "privacy.ends_temporary_files",
 }
-"""When kinds go that go even if there are no rules."""
+"""When the mission's kinds go that go even if there are no rules."""
 
 
 class KeptData(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +58,16 @@ class KeptData(msgspec.Struct, frozen=True, kw_only=True):
         places: The URLs of the stores and databases, without passwords.
         terms: The rules for how long it stays.
         goes_by_itself: Whether it goes even if there are no rules.
+        text: Key of the text that describes it; empty if it has only its name.
+        ends: Key of the text that says when it goes by itself; empty if it does not.
     """
 
     kind: str
     places: tuple[str, ...]
     terms: tuple[KeptTerm, ...]
     goes_by_itself: bool
+    text: str
+    ends: str
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,32 +144,27 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
 def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
     """Return all kinds of data, with their places and rules."""
     terms = [*_terms_of(settings), *(term for part in parts for term in part.terms())]
-    servers = {name: url for urls in hooks("servers") for name, url in urls(settings).items()}
-    own = {_STORE: settings.store_url, _CATALOGUE: settings.catalogue_url, "log": settings.log_url}
-    urls = {**servers, **own, "index": settings.index_url}
-    names = {plugin.name for plugin in plugins()}
-    kinds = {
-        kind: tuple(urls.get(place, "") for place in places)
-        for kind, places in _KINDS.items()
-        if _OF_PLUGINS.get(kind, "privacy") in names
-    }
-    rules = dict(zip(kinds, kinds, strict=True))
-    for part in parts:
-        for kind in (*part.kinds, *part.previews):
-            kinds[kind.name] = (urls.get(kind.place, kind.place),)
-            rules[kind.name] = kind.rule or kind.name
+    urls = place_urls(settings)
+    places: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    kinds: dict[str, KeptKind] = {}
+    for kind in kinds_in(parts):
+        kinds.setdefault(kind.name, kind)
+        if url := urls.get(kind.place, kind.place):
+            places[kind.name][public_value("url", url)] = None
     return [
         KeptData(
-            kind=kind,
-            places=tuple(public_value("url", url) for url in places if url),
+            kind=name,
+            places=tuple(places[name]),
             terms=tuple(
                 term
                 for term in terms
-                if term.kind == rules[kind] or (term.kind, kind) == ("thinning", "frames")
+                if term.kind == (kind.rule or name) or (term.kind, name) == ("thinning", "frames")
             ),
-            goes_by_itself=kind in _END_TEXTS,
+            goes_by_itself=bool(ends := kind.ends or _END_TEXTS.get(name, "")),
+            text=kind.text or _KIND_TEXTS.get(name, ""),
+            ends=ends,
         )
-        for kind, places in kinds.items()
+        for name, kind in kinds.items()
     ]
 
 
@@ -244,7 +222,7 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
     everywhere = say("privacy.all_sources")
     data_rows = [
         [
-            say(_KIND_TEXTS[row.kind]) if row.kind in _KIND_TEXTS else row.kind,
+            say(row.text) if row.text else row.kind,
             "\n".join(row.places),
             _how_long(row, say),
         ]
@@ -370,7 +348,7 @@ def _how_long(row: KeptData, say: Say) -> str:
         if term.most_bytes is not None:
             lines.append(say("privacy.removed_beyond", source=source, size=f"{term.most_bytes / 1e9:.1f} GB"))
     if row.goes_by_itself and not lines:
-        lines.append(say(_END_TEXTS[row.kind]))
+        lines.append(say(row.ends))
     return "\n".join(lines or [say("privacy.until_erased")])
 
 

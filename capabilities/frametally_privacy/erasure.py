@@ -35,7 +35,15 @@ from frametally.files.work_lock import work_lock
 from frametally.media import mending
 from frametally.media.erasing import images_of
 from frametally.media.forgetting import Target, targets_in
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, kept_parts
+from frametally.media.kept_data import (
+    KeptItem,
+    KeptKind,
+    KeptPart,
+    RemovedBy,
+    kept_parts,
+    kinds_in,
+    place_urls,
+)
 from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.packs.packed_store import delete_pictures
@@ -65,7 +73,7 @@ def find_source(ports: StorePorts, name: str) -> str:
     slug = keys.slug(name)
     if next(iter(ports.store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
         return slug
-    kinds = [kind for part in kept_parts(ports) for kind in part.kinds]
+    kinds = kinds_in(kept_parts(ports), "rules", "erasures")
     if any(item.source == slug for kind in kinds for item in kind.items()):
         return slug
     try:
@@ -151,21 +159,23 @@ class ErasurePlan:
         return dict.fromkeys(former, 0) | {info.key: info.size_bytes for info in now}
 
     def items(self) -> Iterator[tuple[KeptKind, KeptItem]]:
-        """Yield the originals, derivatives and previews that show a moment of the range."""
-        for part in self.parts:
-            for kind in (*part.kinds, *part.previews):
-                for item in kind.items():
-                    first_ms, last_ms = item.from_ms, item.to_ms
-                    if item.source != self.source or first_ms is None:
-                        continue  # the time of what it shows is unknown
-                    if first_ms < self.to_ms and (last_ms is None or last_ms >= self.from_ms):
-                        yield kind, item
+        """Yield what shows a moment of the range, such as originals, and what may show any moment."""
+        for kind in kinds_in(self.parts, "rules", "erasures"):
+            for item in kind.items():
+                first_ms, last_ms = item.from_ms, item.to_ms
+                if item.source != self.source or first_ms is None:
+                    continue  # the time of what it shows is unknown
+                if first_ms < self.to_ms and (last_ms is None or last_ms >= self.from_ms):
+                    yield kind, item
+        yield from self._all_of("all erasures")
 
     def histories(self) -> Iterator[tuple[KeptKind, KeptItem]]:
-        """Yield what plug-ins keep of earlier counts."""
-        for part in self.parts:
-            for kind in part.histories:
-                yield from ((kind, item) for item in kind.items())
+        """Yield what is kept of earlier counts."""
+        return self._all_of("recounts")
+
+    def _all_of(self, removed_by: RemovedBy) -> Iterator[tuple[KeptKind, KeptItem]]:
+        for kind in kinds_in(self.parts, removed_by):
+            yield from ((kind, item) for item in kind.items())
 
     def intervals(self) -> list[int]:
         """Return the lengths in seconds of the intervals in which these days are counted."""
@@ -200,7 +210,8 @@ class ErasurePlan:
 def begin(plan: ErasurePlan, erased: tuple[ErasedKind, ...]) -> Erasure:
     """Note an erasure. Raises `NothingToErase`, or `Misconfigured` if a legal hold covers some of it."""
     check_holds(plan)
-    if not any(kind.kind not in _histories_of(plan) for kind in erased):
+    of_any_range = {kind.name for kind in kinds_in(plan.parts, "all erasures", "recounts")}
+    if not any(kind.kind not in of_any_range for kind in erased):
         raise NothingToErase(
             f"there is nothing of {plan.source} in this range, so nothing was erased: check --from and --to"
         )
@@ -216,10 +227,6 @@ def begin(plan: ErasurePlan, erased: tuple[ErasedKind, ...]) -> Erasure:
     plan.ports.store.put(erasure.key, encode(erasure))
     failpoints.passing("erasure.noted")
     return erasure
-
-
-def _histories_of(plan: ErasurePlan) -> set[str]:
-    return {kind.name for part in plan.parts for kind in part.histories}
 
 
 def check_holds(plan: ErasurePlan, removal_id: str = "") -> None:
@@ -272,9 +279,9 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
         failpoints.passing("erasure.picture")
     code = 0 if erasure.keeps_counts else _count_again(plan, progress)
     if code == 0:
-        settings = plan.ports.settings
-        for url in (settings.index_url, settings.ledger_url, settings.log_url, settings.catalogue_url):
-            drop_deleted_rows(url)
+        urls = place_urls(plan.ports.settings)
+        for place in {kind.place for kind in kinds_in(plan.parts)}:
+            drop_deleted_rows(urls.get(place, place))
         backups = [backup.key for backup in stored_backups(store)]
         backups += [ELSEWHERE] if store.head(ELSEWHERE) is not None else []
         erasure = msgspec.structs.replace(

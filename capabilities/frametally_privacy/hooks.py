@@ -8,6 +8,7 @@ from contextlib import closing
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.checkup.findings import RecordFolder, StatusPart
+from frametally.media.kept_data import KeptKind, KeptPart, in_folders
 from frametally.media.mending import Change, MediumRenamed
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
@@ -23,6 +24,11 @@ RECORDS = (
         lambda key: PrivacyPolicy if key == keys.PRIVACY_POLICY else Erasure,
     ),
 )
+
+
+def data_places(_: StorePorts) -> KeptPart:
+    """Return where the policy and the receipts are."""
+    return KeptPart([KeptKind("privacy-policy", files=in_folders(keys.PRIVACY), text="privacy.kind_policy")])
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

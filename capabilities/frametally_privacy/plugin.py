@@ -20,6 +20,7 @@ PLUGIN = Plugin(
         ),
     },
     changing="frametally_privacy.hooks:changing",
+    data_places="frametally_privacy.hooks:data_places",
     records="frametally_privacy.hooks:RECORDS",
     of_source="frametally_privacy.hooks:of_source",
     screens="frametally_privacy.screens:SCREENS",

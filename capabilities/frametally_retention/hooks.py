@@ -11,7 +11,7 @@ from frametally.adapters_by_url import open_object_store
 from frametally.checkup.areas import not_there_yet
 from frametally.checkup.findings import Finding, RecordFolder, StatusPart
 from frametally.errors import FrametallyError
-from frametally.media.kept_data import KeptPart, KeptTerm
+from frametally.media.kept_data import KeptKind, KeptPart, KeptTerm, in_folders
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
@@ -71,8 +71,8 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
     yield from (f"legal hold {hold.name}" for hold in policy.holds if hold.source == source)
 
 
-def removable(ports: StorePorts) -> KeptPart:
-    """Return the legal holds and the rules. Its functions raise as `read_policy`."""
+def data_places(ports: StorePorts) -> KeptPart:
+    """Return the legal holds and the rules, and where they are. Its functions raise as `read_policy`."""
     store = ports.store
 
     def holds(source: str, from_ms: int, to_ms: int, removal_id: str) -> list[str]:
@@ -89,7 +89,8 @@ def removable(ports: StorePorts) -> KeptPart:
             for rule in read_policy(store).rules
         ]
 
-    return KeptPart(holds=holds, terms=terms)
+    policy = KeptKind("retention-policy", files=in_folders(keys.RETENTION), text="retention.kept_policy")
+    return KeptPart([policy], holds=holds, terms=terms)
 
 
 def changing(ports: StorePorts, change: Change, _: Progress) -> None:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Retryable
-from frametally.media.kept_data import KeptItem, KeptKind, kept_parts
+from frametally.media.kept_data import KeptItem, KeptKind, kept_parts, kinds_in
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -86,7 +86,7 @@ class RetentionReport:
 
 def known_kinds(ports: StorePorts) -> list[str]:
     """Return the kinds that a rule can name."""
-    kinds = [kind for part in kept_parts(ports) for kind in part.kinds]
+    kinds = kinds_in(kept_parts(ports), "rules")
     return [FRAMES, THINNING, DEAD_LETTERS, *(kind.name for kind in kinds if not kind.rule)]
 
 
@@ -153,7 +153,7 @@ class RetentionRound:
             self._frames()
         except ObjectMissing as error:  # a segment that the ledger still lists
             raise Retryable(f"{error}; the ledger is being updated from the store") from error
-        for kind in (self._dead_letters, *(kind for part in self._parts for kind in part.kinds)):
+        for kind in (self._dead_letters, *kinds_in(self._parts, "rules")):
             self._kind(kind)
         if not self._dry and self._policy.rules:
             removed = [

@@ -29,7 +29,7 @@ PLUGIN = Plugin(
     places="frametally_traffic.picture_places:PLACES",
     records="frametally_traffic.commands.lines:FOLDERS",
     known_names="frametally_traffic.drawings.revisions:known_names",
-    removable="frametally_traffic.counting.published_days:removable",
+    data_places="frametally_traffic.counting.published_days:data_places",
     demo="frametally_traffic.drawings.demo_drawing:drawn",
     tags={
         "Lines and zones": "Drawings of a source, and the data that helps you to draw them.",

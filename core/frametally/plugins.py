@@ -102,7 +102,7 @@ class Plugin:
         changing: Called as `changed`, but before the change is made, and again after a kill.
         changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
-        removable: Returns its `KeptPart` for `StorePorts`: data that a policy may remove, and what must stay.
+        data_places: Returns its `KeptPart` for `StorePorts`: where it keeps data, and what must stay.
         screens: Its `ScreensPart`: what changes pictures before they are stored; at most one plug-in has it.
         restored: Called for `Settings` after a backup was restored, with the numbers of its rows in words.
         kept_since: Returns since when (ms) it has data that a person made and needs a backup, for `Settings`.
@@ -153,7 +153,7 @@ class Plugin:
     changing: str = ""
     changed: str = ""
     leftovers: str = ""
-    removable: str = ""
+    data_places: str = ""
     screens: str = ""
     restored: str = ""
     kept_since: str = ""

@@ -11,6 +11,7 @@ from typing import Any, cast
 import click
 from sqlalchemy import Connection
 
+from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters_by_url import open_object_store, tables_line
 from frametally.backups import tell_store
@@ -19,8 +20,9 @@ from frametally.checkup.findings import Finding, public_value
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
+from frametally.media.kept_data import KeptKind, KeptPart, in_folders
 from frametally.openers.look_openers import database_to_look
-from frametally.ports.opened import Ports
+from frametally.ports.opened import Ports, StorePorts
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions
@@ -88,6 +90,26 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
         yield from (
             f"token {token.name} of {token.account}" for token in book.tokens() if source in token.sources
         )
+
+
+def data_places(_: StorePorts) -> KeptPart:
+    """Return where accounts and the audit log are."""
+    tables_of_accounts = ("access", "account*", "sessions", "api_tokens", "login_attempts")
+    accounts = KeptKind(
+        "accounts",
+        place="catalogue",
+        files=tuple(f"frametally_{name}" for name in tables_of_accounts),
+        text="accounts.kept_accounts",
+    )
+    return KeptPart(
+        [
+            accounts,
+            accounts._replace(place="store", files=in_folders(keys.ACCESS)),
+            KeptKind(
+                "audit-log", place="catalogue", files=("frametally_audit*",), text="accounts.kept_audit"
+            ),
+        ]
+    )
 
 
 def kept_since(settings: Settings) -> int | None:

@@ -27,6 +27,7 @@ PLUGIN = Plugin(
         ),
     },
     tables="frametally_accounts.hooks:TABLES",
+    data_places="frametally_accounts.hooks:data_places",
     checks="frametally_accounts.hooks:checks",
     must_open="frametally_accounts.hooks:must_open",
     serving="frametally_accounts.hooks:serving",

@@ -12,7 +12,9 @@ from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.media.kept_data import kept_parts
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.records import encode
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_cli.main import main
@@ -54,7 +56,8 @@ def test_rules_from_settings_are_among_the_rules_and_no_password_is_shown(place:
     settings = place.settings.model_copy(
         update={"store_image_days": 30, "log_retention_h": 36, "catalogue_url": "postgresql://a:secret@db/x"}
     )
-    kept = {row.kind: row for row in kept_data(settings, [])}
+    parts = kept_parts(StorePorts(settings, place.store))
+    kept = {row.kind: row for row in kept_data(settings, parts)}
     assert [term.after_ms for term in kept["frames"].terms] == [30 * DAY_MS]
     assert [term.after_ms for term in kept["announcements"].terms] == [36 * HOUR_MS]
     assert "secret" not in str(kept) and "db" in kept["accounts"].places[0]

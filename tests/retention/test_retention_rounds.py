@@ -410,15 +410,15 @@ def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filme
 def test_an_unreadable_catalogue_is_not_mistaken_for_one_without_accuracy_checks(
     place: tuple[Filmed, Days],
 ) -> None:
-    from frametally_accuracy.backup_tables import removable
+    from frametally_accuracy.backup_tables import data_places
 
     filmed, _ = place
     path = filmed.settings.catalogue_url.removeprefix("sqlite:///")
     Path(path).unlink(missing_ok=True)
-    assert [*removable(filmed.ports).ranges("gate")] == []
+    assert [*data_places(filmed.ports).ranges("gate")] == []
     Path(path).write_bytes(b"no database" * 100)
     with pytest.raises(FrametallyError):
-        removable(filmed.ports).ranges("gate")
+        data_places(filmed.ports).ranges("gate")
 
 
 @pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])

@@ -14,8 +14,11 @@ import pytest
 from tests.commands import run_frametally
 
 from frametally.adapters_by_url import open_count_index, open_object_store
+from frametally.media.kept_data import undeclared
+from frametally.openers.port_openers import open_ports
 from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, SIMULATED_MODEL
+from frametally.settings.loading import load_settings
 from frametally_alerts.book import AlertBook
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import NOT_MEASURED
@@ -78,6 +81,10 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_noth
     assert {state for _, state in there["jobs"]} == {"done"}
     assert there["crossings"] == 10  # as counted by a person
     assert there["drawn"] == ["far", "near", "left lane"]
+    for command in (("gold",), ("iceberg",), ("backup",)):
+        assert run_frametally(*command, *where, cwd=tmp_path).code == 0
+    with open_ports(load_settings(data_dir=folder)) as ports:
+        assert list(undeclared(ports)) == [str(folder / "traffic.mp4")]
     assert there["sources"] == ["traffic"]
     assert [source for source, _ in there["simulated"]] == ["simulated-old-bridge", "simulated-station-road"]
     assert [

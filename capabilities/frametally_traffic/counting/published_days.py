@@ -20,7 +20,7 @@ from frametally import keys
 from frametally.books.runs import current_runs, read_paths, read_source_files
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import Run
@@ -95,14 +95,23 @@ class KeptFlows:
                 path.unlink(missing_ok=True)
 
 
-def removable(ports: StorePorts) -> KeptPart:
-    """Return the flows counted on demand, which an erasure removes; their names do not say of what."""
+def data_places(ports: StorePorts) -> KeptPart:
+    """Return the drawings, and the flows counted on demand: their names do not say of what."""
+    folder = ports.settings.data_dir / FLOWS_FOLDER
 
     def files() -> Iterator[KeptItem]:
-        for path in sorted((ports.settings.data_dir / FLOWS_FOLDER).glob("flows-*")):
+        for path in sorted(folder.glob("*")):
             yield KeptItem(str(path), "", 0, path.stat().st_size)
 
-    return KeptPart(histories=[KeptKind("flows", files, lambda item: Path(item.id).unlink(missing_ok=True))])
+    def remove(item: KeptItem) -> None:
+        Path(item.id).unlink(missing_ok=True)
+
+    return KeptPart(
+        [
+            KeptKind("flows", files, remove, "recounts", place=folder.as_uri(), text="traffic.kept_flows"),
+            KeptKind("drawings", files=in_folders(keys.DRAWINGS), text="traffic.kept_drawings"),
+        ]
+    )
 
 
 def _split(data: bytes) -> tuple[int, bytes]:

@@ -126,7 +126,8 @@ def _unreadable(path: Path, error: OSError) -> Poison:
     return Poison(f"{path} cannot be read ({error.strerror}): choose a file that you can read")
 
 
-_FOLDER = "uploads-from-here"
+UPLOAD_NOTES = "uploads-from-here"
+"""Folder in the data directory."""
 
 
 class UploadNotes:
@@ -134,7 +135,7 @@ class UploadNotes:
 
     def __init__(self, data_dir: Path) -> None:
         """Keep notes in the data folder of a deployment, or of the user for uploads to another machine."""
-        self._folder = data_dir / _FOLDER
+        self._folder = data_dir / UPLOAD_NOTES
 
     def get(self, mark: str) -> str | None:
         """Return the note of an upload, or None if there is none."""

@@ -7,26 +7,32 @@ from contextlib import suppress
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, KeptTerm
+from frametally.files.names import PART, key_of_part
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, KeptTerm, in_folders
 from frametally.media.manifests import find_manifest
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
 from frametally_videos.catalogue_by_url import catalogue_of
+from frametally_videos.commands.upload_clip import UPLOAD_NOTES
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
 from frametally_videos.library.retention import is_taken
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 
 
-def removable(ports: StorePorts) -> KeptPart:
+def data_places(ports: StorePorts) -> KeptPart:
     """Return the originals whose frames were all announced, the derivatives and the previews."""
     store, settings = ports.store, ports.settings
     days = settings.part(VideoSettings).store_video_days
 
     def remove(item: KeptItem) -> None:
         _, video_id, name = item.id.split("/")
+        if (derivative := key_of_part(item.id)) is not None:  # a bucket stores its bytes elsewhere
+            store.resumable(derivative, item.id).abort()
+            store.delete(item.id)
+            return
         with catalogue_of(settings) as catalogue:
             remove_derivative(store, catalogue, video_id, name[-len("00000000.mp4") : -len(".mp4")])
 
@@ -35,16 +41,53 @@ def removable(ports: StorePorts) -> KeptPart:
         with catalogue_of(settings) as catalogue:
             catalogue.remove_artifact(item.id.split("/")[1], item.id)
 
+    def remove_original(item: KeptItem) -> None:
+        store.delete(item.id)
+
+    originals = KeptKind(
+        "originals",
+        lambda: _originals(store),
+        remove_original,
+        "rules",
+        files=(f"{keys.VIDEOS}/*/original",),
+        text="videos.kept_originals",
+    )
+    derivatives = KeptKind(
+        "derivatives",
+        lambda: _derivatives(store),
+        remove,
+        "rules",
+        files=tuple(f"{keys.VIDEOS}/*/{kind}-*" for kind in KINDS),
+        text="videos.kept_derivatives",
+    )
+    previews = KeptKind(
+        "previews",
+        lambda: _previews(store),
+        remove_preview,
+        "erasures",
+        files=(f"{keys.VIDEOS}/*.jpg", f"{keys.VIDEOS}/*.vtt"),
+        text="videos.kept_previews",
+    )
+    uploads = KeptKind(
+        "uploads",
+        files=in_folders(keys.UPLOADS),
+        text="videos.kept_uploads",
+        ends="videos.ends_uploads",
+    )
+    records = KeptKind("videos", files=(f"{keys.VIDEOS}/*.json",), text="videos.kept_records")
+    tables = ("catalogue", "videos", "video_artifacts", "uploads", "video_jobs", "notices")
     return KeptPart(
         [
-            KeptKind("originals", lambda: _originals(store), lambda item: store.delete(item.id)),
-            KeptKind("derivatives", lambda: _derivatives(store), remove),
+            originals,
+            originals._replace(items=lambda: _originals(store, taken=False), removed_by="erasures"),
+            derivatives,
+            previews,
+            uploads,
+            uploads._replace(place=(settings.data_dir / UPLOAD_NOTES).as_uri(), files=()),
+            records,
+            records._replace(place="catalogue", files=tuple(f"frametally_{name}" for name in tables)),
         ],
         terms=lambda: [KeptTerm("originals", "", days * DAY_MS, None)] if days else [],
-        previews=[
-            KeptKind("originals", lambda: _originals(store, taken=False), lambda item: store.delete(item.id)),
-            KeptKind("previews", lambda: _previews(store), remove_preview),
-        ],
     )
 
 
@@ -58,7 +101,7 @@ def _originals(store: ObjectStore, *, taken: bool = True) -> Iterator[KeptItem]:
 def _derivatives(store: ObjectStore) -> Iterator[KeptItem]:
     for info in store.list(keys.VIDEOS):
         parts = info.key.split("/")
-        if parts[-1].endswith(".mp4") and parts[-1].partition("-")[0] in KINDS:
+        if parts[-1].endswith((".mp4", PART)) and parts[-1].partition("-")[0] in KINDS:
             yield from _items(store, info, parts[1])
 
 

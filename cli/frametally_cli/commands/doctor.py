@@ -39,6 +39,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.files.temporary import temporary_folder
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
+from frametally.media.kept_data import undeclared
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck
@@ -283,6 +284,16 @@ def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     )
 
 
+def check_places(ports: Ports, _: Progress) -> Iterator[Finding]:
+    """Name what is in no declared place: erasures, retention and the report on privacy do not reach it."""
+    names = list(undeclared(ports))
+    for name in names[:_MOST_NAMED]:
+        yield Finding("places", name, "not written by frametally", "erasures and retention do not reach it")
+    yield Finding("places", "all of them", f"{plural(len(names), 'file')} that frametally did not write")
+
+
+_MOST_NAMED = 20
+
 Check = Callable[[Ports, Progress], Iterator[Finding]]
 
 CHECKS: dict[str, Check] = {
@@ -294,6 +305,7 @@ CHECKS: dict[str, Check] = {
     "pictures": check_pictures,
     "backups": check_backups,
     "images": check_images,
+    "places": check_places,
     "ledger": check_ledger,
     **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},
 }

@@ -1,12 +1,31 @@
-"""What plug-ins keep that a retention policy may remove, and footage of which it must keep the pictures."""
+"""Lists where frametally keeps bytes that show or name people, for everything that must know each place.
+
+Erasures, retention, legal holds, the report on privacy, `doctor --deep` and privacy rules read `kept_parts`.
+The mission declares its places here, and each plug-in declares its own by the hook `data_places`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
+from frametally import keys
+from frametally.files.temporary import abandoned_folders
+from frametally.packs.packed_store import plain_of
 from frametally.plugins import hooks
 from frametally.ports.opened import StorePorts
+from frametally.settings.data_folder import store_folder
+from frametally.settings.loading import Settings
+
+_STAGING = re.compile(r"\.([^/]+)\.[0-9a-f]{8}$")
+"""A file that a process was replacing when it was killed."""
+_BESIDE_DATABASE = re.compile(r"-(wal|shm|journal)$")
+RemovedBy = Literal["", "rules", "erasures", "all erasures", "recounts"]
 
 
 class KeptItem(NamedTuple):
@@ -29,22 +48,42 @@ class KeptItem(NamedTuple):
     to_ms: int | None = None
 
 
+def _no_items() -> Iterable[KeptItem]:
+    return ()
+
+
+def _stays(_: KeptItem) -> None:
+    return
+
+
 class KeptKind(NamedTuple):
-    """All removable things of one kind.
+    """A place of data, and what is kept there.
 
     Attributes:
-        name: A plural noun, such as `originals`.
+        name: A plural noun, such as `originals`; several places may have data of one kind.
         items: Returns those that may be removed now: nothing still needs them.
         remove: Removes one; removing it again does nothing.
+        removed_by: What calls `remove`. `rules`: rules of retention, and erasures of a time that an item
+            shows; `erasures`: only these; `all erasures`: every erasure; `recounts`: every erasure of
+            counts, after days were counted again. Empty: nothing, as other code removes it or it stays.
         rule: Name of the kind whose rules it follows; empty for its own.
-        place: What keeps it: the `store`, the `catalogue`, or the URL of a folder of this machine.
+        place: What keeps it: the `store`, the `log`, the `index`, the `ledger`, the `catalogue`, a server
+            of a plug-in by its name, or the URL of a folder of this machine.
+        files: Patterns of its keys in the store, of its tables in a database, or of its files in the
+            folder; empty means all of them.
+        text: Key of the text that describes it; empty for those of the mission.
+        ends: Key of the text that says when it goes if there are no rules; empty if it stays.
     """
 
     name: str
-    items: Callable[[], Iterable[KeptItem]]
-    remove: Callable[[KeptItem], None]
+    items: Callable[[], Iterable[KeptItem]] = _no_items
+    remove: Callable[[KeptItem], None] = _stays
+    removed_by: RemovedBy = ""
     rule: str = ""
     place: str = "store"
+    files: tuple[str, ...] = ()
+    text: str = ""
+    ends: str = ""
 
 
 class KeptTerm(NamedTuple):
@@ -72,13 +111,11 @@ def _no_holds(_: str, __: int, ___: int, ____: str) -> list[str]:
 
 
 class KeptPart(NamedTuple):
-    """The result of the hook `removable`.
+    """The result of the hook `data_places`.
 
     Attributes:
-        kinds: What it keeps, by kind.
+        kinds: What it keeps, by kind and place.
         ranges: Returns the ranges `[from_ms, to_ms)` of a source (a slug) whose pictures must stay.
-        previews: Pictures that only an erasure removes.
-        histories: Earlier counts that only an erasure removes, after days were counted again.
         holds: Returns the legal holds on a source and `[from_ms, to_ms)`, in words. With an id that is not
             empty, it first records that the data is being removed, so that a later hold says so.
         terms: Returns the rules for how long data stays.
@@ -86,12 +123,93 @@ class KeptPart(NamedTuple):
 
     kinds: Sequence[KeptKind] = ()
     ranges: Callable[[str], list[tuple[int, int]]] = _no_ranges
-    previews: Sequence[KeptKind] = ()
-    histories: Sequence[KeptKind] = ()
     holds: Callable[[str, int, int, str], list[str]] = _no_holds
     terms: Callable[[], list[KeptTerm]] = list
 
 
 def kept_parts(ports: StorePorts) -> list[KeptPart]:
-    """Return what each plug-in keeps."""
-    return [removable(ports) for removable in hooks("removable")]
+    """Return what the mission and each plug-in keep."""
+    return [KeptPart(_kinds_of_mission(ports)), *(places(ports) for places in hooks("data_places"))]
+
+
+def kinds_in(parts: Iterable[KeptPart], *removed_by: RemovedBy) -> list[KeptKind]:
+    """Return the kinds of parts, of these ways to be removed, or all."""
+    kinds = [kind for part in parts for kind in part.kinds]
+    return [kind for kind in kinds if not removed_by or kind.removed_by in removed_by]
+
+
+def in_folders(*folders: str) -> tuple[str, ...]:
+    """Return the patterns of all keys in folders of the store."""
+    return tuple(f"{folder}/*" for folder in folders)
+
+
+def place_urls(settings: Settings) -> dict[str, str]:
+    """Return the URLs of places by their names in `KeptKind.place`."""
+    servers = {name: url for urls in hooks("servers") for name, url in urls(settings).items()}
+    names = ("store", "log", "index", "ledger", "catalogue")
+    return servers | {name: getattr(settings, f"{name}_url") for name in names}
+
+
+def undeclared(ports: StorePorts) -> Iterator[str]:
+    """Yield the keys in the store and the files in the data folder that belong to no declared place."""
+    settings, kinds = ports.settings, kinds_in(kept_parts(ports))
+    of_store = [pattern for kind in kinds if kind.place == "store" for pattern in kind.files]
+    for info in plain_of(ports.store).list(""):
+        if not any(fnmatchcase(info.key, pattern) for pattern in of_store):
+            yield info.key
+    urls = place_urls(settings)
+    databases = {url.removeprefix("sqlite:///") for url in urls.values()}
+    folders = [(kind.place, kind.files) for kind in kinds if kind.place.startswith("file:")]
+    places = [(Path(unquote(urlsplit(url).path)), files) for url, files in folders]
+    if (store := store_folder(settings)) is not None:
+        places.append((store, ()))
+    for path in sorted(settings.data_dir.rglob("*")):
+        name = _STAGING.sub(r"\1", str(path))
+        if not path.is_file() or _BESIDE_DATABASE.sub("", name) in databases:
+            continue
+        patterns = [files or ("*",) for folder, files in places if path.is_relative_to(folder)]
+        if not any(fnmatchcase(name, f"*/{pattern}") for files in patterns for pattern in files):
+            yield str(path)
+
+
+def _kinds_of_mission(ports: StorePorts) -> list[KeptKind]:
+    folder = ports.settings.data_dir
+
+    def abandoned() -> Iterator[KeptItem]:
+        for path in abandoned_folders(folder):
+            yield KeptItem(str(path), "", 0, sum(file.stat().st_size for file in path.rglob("*")))
+
+    def remove_abandoned(item: KeptItem) -> None:
+        shutil.rmtree(item.id, ignore_errors=True)
+
+    return [
+        KeptKind("frames", files=in_folders(keys.IMAGES)),
+        KeptKind("boxes", files=in_folders(keys.METADATA)),
+        KeptKind("counts", files=in_folders(keys.OUTPUT, keys.HOURS, keys.TRACKS)),
+        KeptKind("counts", place="index"),
+        KeptKind("announcements", place="log"),
+        KeptKind("dead-letters", files=in_folders(keys.DROPPED)),
+        KeptKind("backups", files=in_folders(keys.BACKUPS)),
+        KeptKind("footage", files=in_folders(*_OF_FOOTAGE)),
+        KeptKind("footage", place="ledger"),
+        KeptKind("caches", place=folder.as_uri(), files=_CACHES),
+        KeptKind(
+            "temporary-files",
+            abandoned,
+            remove_abandoned,
+            "all erasures",
+            place=(folder / "tmp").as_uri(),
+        ),
+    ]
+
+
+_OF_FOOTAGE = (keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS, keys.CHANGES, keys.SOURCES, "models")
+"""Records of footage and of its corrections, time zones, and tests of networks."""
+_CACHES = (
+    "*.lock",
+    "aggregations.jsonl",
+    "manifests-*.jsonl",
+    "metrics.json",
+    "reserve",
+    "seen-files.sqlite*",
+)
