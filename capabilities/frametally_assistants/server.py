@@ -5,10 +5,11 @@ The dashboard decides who may see what: the server sends it the assistant's toke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
@@ -79,6 +80,16 @@ class _Questions:
             )
         return answer
 
+    def actions(self, context: Context[Any, Any]) -> dict[str, dict[str, Any]]:
+        """Return what the dashboard declares that a program can read as JSON, by name; see `read`."""
+        paths = self.get(context, "openapi.json", {}).document["paths"]
+        return {
+            action["operationId"]: {**action, "path": path}
+            for path, methods in paths.items()
+            for method, action in methods.items()
+            if method == "get" and "application/json" in action["responses"]["200"].get("content", {})
+        }
+
     def ask(self, context: Context[Any, Any], route: str, query: Query, page: str) -> dict[str, Any]:
         """Return the answer of a route, and the address of the page that shows it."""
         document = self.get(context, route, query).document
@@ -123,7 +134,7 @@ def _fault(argument: str, kind: str, properties: Mapping[str, Any]) -> str:
     return f"{argument} is {'missing' if kind == 'missing' else 'not valid'}: give {words}"
 
 
-_FORMS = {"array": "a list of names", "string": "a text", "integer": "a whole number"}
+_FORMS = {"array": "a list of names", "string": "a text", "integer": "a whole number", "object": "an object"}
 
 
 def _tool(function: Any, *, structured: bool | None = None) -> Tool:
@@ -232,7 +243,31 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         shown = answer["answer"]["frames"][: min(max(pictures, 0), _MOST_PICTURES)]
         return [answer, *(_picture(questions, context, frame["image_path"]) for frame in shown)]
 
-    functions = (sources, counts, compare, crossings, report, status)
+    def actions(context: Context[Any, Any]) -> dict[str, Any]:
+        """List everything that `read` answers: each action's name, what it returns, and its parameters."""
+        return {
+            name: {
+                "returns": action["summary"],
+                "parameters": {part["name"]: part["description"] for part in action["parameters"]},
+            }
+            for name, action in questions.actions(context).items()
+        }
+
+    def read(
+        context: Context[Any, Any], action: str, parameters: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Read an action of the list that `actions` returns, with its own parameters."""
+        declared = questions.actions(context)
+        if action not in declared:
+            raise ToolError(str(no_such("action", action, sorted(declared))))
+        query, path = dict(parameters or {}), declared[action]["path"].removeprefix("/")
+        for part in re.findall(r"{(\w+)}", path):
+            if not query.get(part):
+                raise ToolError(f"{part} is missing: give it in parameters")
+            path = path.replace(f"{{{part}}}", quote(str(query.pop(part)), safe=""))
+        return {"answer": questions.get(context, path, query).document}
+
+    functions = (sources, counts, compare, crossings, report, status, actions, read)
     return _Server(
         "frametally",
         version=version("frametally"),

@@ -137,6 +137,33 @@ def test_a_refusal_names_the_thing_and_the_remedy(place: Place, serving: Serving
     assert "is not responding" in by_client(unreachable, partial(ask, tool="status"))
 
 
+def test_an_assistant_reads_each_action_that_the_dashboard_declares(place: Place, serving: Serving) -> None:
+    place.film({"car": 1.0}, source="gate", name="Gate")
+    url = serving(place.app())
+    api, server = Api(url), make_server(url, is_shared=False)
+
+    async def work(client: Client) -> None:
+        actions = await ask(client, "actions")
+        assert {"summary", "cameras", "video", "history"} <= actions.keys()
+        assert not {name for name in actions if name.startswith(("post_", "delete_", "change_", "events"))}
+        summary = await ask(client, "read", action="summary", parameters={"source": ["gate"]})
+        expected = api("GET", "/api/v1/summary?source=gate").json
+        assert {**summary["answer"], "as_of_ms": 0} == {**expected, "as_of_ms": 0}
+        refusals: list[tuple[str, dict[str, Any], str]] = [
+            ("summery", {}, "there is no action named 'summery'; did you mean summary?"),
+            ("post_account", {"name": "eve"}, "there is no action named 'post_account'"),
+            ("video", {}, "video_id is missing: give it in parameters"),
+            ("video", {"video_id": "../counts"}, "Nothing exists at this address"),
+            ("counts", {"intervall": 60}, api("GET", "/api/v1/counts?intervall=60").json["detail"]),
+            ("counts", {"interval": "x"}, api("GET", "/api/v1/counts?interval=x").json["detail"]),
+        ]
+        for action, parameters, words in refusals:
+            assert words in await ask(client, "read", action=action, parameters=parameters)
+
+    by_client(server, work)
+    api.close()
+
+
 def test_an_unknown_or_mistyped_argument_of_a_tool_is_refused_with_one_line(
     place: Place, serving: Serving
 ) -> None:
