@@ -76,10 +76,12 @@ class Gate:
         rights: Rights,
         *,
         accounts_are_lost: bool = False,
+        owner: str = "",
     ) -> None:
         """Read sessions from `book` (None if everything is open), and from `store` whether it was lost.
 
         With `accounts_are_lost`, that was so at the start: everything is closed, even without the store.
+        `owner` is the user of a command that asks the application itself: nobody else can, so it may do all.
         """
         self.settings = settings
         self.book = book
@@ -90,6 +92,7 @@ class Gate:
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
         self._is_alone = settings.listens_to_itself
         self._had_accounts = settings.web_accounts or accounts_are_lost
+        self._owner = owner
         self._key = b""
         self._read_key_at_s = 0.0
 
@@ -102,7 +105,9 @@ class Gate:
             Problem: 401 if the visitor must sign in; 403 without the right; 429 if too many wrong tokens came
                 from this address.
         """
-        if self.book is None:
+        if self._owner:
+            note_who(self._owner)
+        if self.book is None or self._owner:
             return ANYBODY
         right = self.rights.right_of(method, path)
         if right == "open":

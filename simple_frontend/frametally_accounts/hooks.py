@@ -35,7 +35,7 @@ from frametally_accounts.marker import check_accounts, note_accounts
 
 
 @contextmanager
-def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
+def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
     """Open the access book for a dashboard, and print the first link if accounts are required.
 
     If the accounts are lost, print what to do: the dashboard shows nothing until then.
@@ -50,9 +50,9 @@ def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
         except Misconfigured as error:
             are_lost = True
             click.echo(f"no one can sign in: {error}", err=True)
-        if not are_lost and (link := record_first_link(settings, access)):
+        if not are_lost and options.listens and (link := record_first_link(settings, access)):
             click.echo(f"To choose the administrator's password, open this link within a day: {link}")
-        if not access.is_empty():  # created just now, or by a version that wrote no mark
+        if options.listens and not access.is_empty():  # created just now, or by a version that wrote no mark
             with suppress(Misconfigured):  # the archive may be read-only
                 note_accounts(ports.store)
         yield {"access": access, "accounts_are_lost": are_lost}

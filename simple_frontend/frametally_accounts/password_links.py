@@ -28,12 +28,14 @@ def make_link(address: str, book: AccessBook, name: str) -> str:
 
 def address_of(settings: Settings) -> str:
     """Return the dashboard's address for browsers, without a slash at the end."""
+    return (settings.web_url or local_address_of(settings)).rstrip("/")
+
+
+def local_address_of(settings: Settings) -> str:
+    """Return the dashboard's address on this machine, or where it listens."""
     everywhere = settings.web_host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
     host = "127.0.0.1" if everywhere else settings.web_host
-    local_address = (
-        f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
-    )
-    return (settings.web_url or local_address).rstrip("/")
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.web_port}"
 
 
 def first_link(settings: Settings, book: AccessBook) -> str | None:

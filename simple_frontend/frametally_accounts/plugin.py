@@ -7,6 +7,9 @@ from frametally.plugins import CommandEntry, PageEntry, Plugin
 PLUGIN = Plugin(
     name="accounts",
     commands={
+        "api": CommandEntry(
+            "frametally_accounts.commands.api:api", "Do what the dashboard's pages can do, without a server"
+        ),
         "audit": CommandEntry(
             "frametally_accounts.commands.audit:audit_group", "Show, export and verify who changed what"
         ),

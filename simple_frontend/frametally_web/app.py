@@ -100,7 +100,7 @@ def create_app(
         log: The log on which frames are announced.
         parts: Parts for plug-ins, by name: `access`, the `AccessBook` (without it everybody may do
             everything), `catalogue` of videos and cameras, `look` for checking uploads, `try_feed` and
-            `search_cameras` for new cameras.
+            `search_cameras` for new cameras, `owner`, the user of a command that asks the application itself.
     """
     app = Flask("frametally_web", static_folder=None)
     app.url_map.merge_slashes = False  # a name that is a slash is no shorter address
@@ -114,7 +114,15 @@ def create_app(
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     audit = OpenedAudit(settings.catalogue_url, settings)
     are_lost = bool(parts.get("accounts_are_lost"))
-    gate = Gate(settings, store, parts.get("access"), audit, RIGHTS, accounts_are_lost=are_lost)
+    gate = Gate(
+        settings,
+        store,
+        parts.get("access"),
+        audit,
+        RIGHTS,
+        accounts_are_lost=are_lost,
+        owner=parts.get("owner", ""),
+    )
     charts = ChartRoutes(settings, ports, books)
 
     def listener(path: str) -> Callable[[HTTPConnection], Visitor]:

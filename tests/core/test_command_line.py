@@ -76,7 +76,8 @@ def show_help(command, context):
     command.get_help(context)
     for name in command.list_commands(context) if isinstance(command, click.Group) else ():
         part = command.get_command(context, name)
-        show_help(part, click.Context(part, parent=context, info_name=name))
+        if name != "api":  # each action is declared at its handler
+            show_help(part, click.Context(part, parent=context, info_name=name))
 show_help(cli, click.Context(cli))
 print(*sys.modules)
 """

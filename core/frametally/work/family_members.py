@@ -23,6 +23,7 @@ class MemberOptions(NamedTuple):
         workers: How many videos are processed at once; None for the setting.
         interval_s: The interval of the counts; None for the setting.
         packs: Whether cameras' frames are stored in packs.
+        listens: Whether others can connect to the dashboard.
     """
 
     workers: int | None = None
@@ -30,6 +31,7 @@ class MemberOptions(NamedTuple):
     interval_s: int | None = None
     alone: bool = False
     packs: bool = False
+    listens: bool = True
 
 
 class MembersPart(NamedTuple):

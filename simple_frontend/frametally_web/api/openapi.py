@@ -257,6 +257,14 @@ def _describe_fields(
                 of_field["format"] = "int64"
 
 
+def field_words(record: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the descriptions of a record's fields, from the docstrings of its bases and its own."""
+    words = dict(_COMMON)
+    for base in reversed(record.__mro__):
+        words |= _attributes(base.__doc__ or "")
+    return words
+
+
 def _attributes(text: str) -> dict[str, str]:
     """Return the descriptions in a docstring's "Attributes:", by field."""
     _, _, listed = inspect.cleandoc(text).partition("Attributes:\n")

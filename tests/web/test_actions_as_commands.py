@@ -1,0 +1,191 @@
+"""`frametally api`: every action of the API is a command, with the API's checks, words and audit entries."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from tests.commands import CommandLine, Finished
+from tests.examples import first_quick
+
+from frametally.openers.port_openers import open_books
+from frametally.plugins import hooks
+from frametally.settings.loading import load_settings
+from frametally.work.family_members import MemberOptions
+from frametally_web.api.endpoints import ALL_ENDPOINTS
+from frametally_web.app import close_app, create_app
+from frametally_web.requests.endpoints import Endpoint
+
+SHORT = [endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native]
+CLOCKS = {"as_of_ms", "age_s", "at_ms", "now_ms", "read_at_ms", "made_at_ms"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """The command line in a folder with three counted pictures of the source `pics`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMETALLY_DETECTOR", "pixels")
+        run = CommandLine(tmp_path_factory.mktemp("actions"))
+        (run.folder / "pics").mkdir()
+        for second in range(3):
+            image = np.zeros((48, 64, 3), np.uint8)
+            image[8:30, 4 + second : 26 + second] = 255
+            cv2.imwrite(str(run.folder / "pics" / f"still_20260301_1200{second:02d}.jpg"), image)
+        run("produce", "pics", "--time-pattern", "still_%Y%m%d_%H%M%S")
+        run("consume", "--until-caught-up")
+        run("aggregate", "--interval", "60")
+        run("index")
+        yield run
+
+
+@pytest.fixture(scope="module")
+def client(run: CommandLine) -> Iterator[FlaskClient]:
+    """A client of the dashboard over the same data."""
+    with ExitStack() as stack:
+        settings = load_settings("web", data_dir=run.folder / "frametally-data")
+        ports, ledger = stack.enter_context(open_books(settings))
+        parts: dict[str, Any] = {}
+        for serving in hooks("serving"):
+            parts |= stack.enter_context(serving(ports, MemberOptions(alone=True)))
+        app = create_app(
+            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log, **parts
+        )
+        stack.callback(close_app, app)
+        yield app.test_client()
+
+
+def without_clocks(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {name: without_clocks(value) for name, value in document.items() if name not in CLOCKS}
+    return [*map(without_clocks, document)] if isinstance(document, list) else document
+
+
+def of_action(endpoint: Endpoint) -> str:
+    return endpoint.name.replace("_", "-")
+
+
+def error_of(done: Finished) -> str:
+    assert (done.code, done.out) == (2, ""), done
+    return done.err.removeprefix("error: ").strip()
+
+
+@pytest.mark.parametrize(
+    "endpoint", first_quick([one for one in SHORT if one.method == "GET" and one.answer]), ids=of_action
+)
+def test_a_command_that_reads_answers_as_the_api_does(
+    run: CommandLine, client: FlaskClient, endpoint: Endpoint
+) -> None:
+    path, query, arguments = endpoint.address, {}, []
+    for parameter in endpoint.parameters:
+        if parameter.place == "path":
+            path = path.replace(f"{{{parameter.name}}}", parameter.example)
+            arguments.append(parameter.example)
+        elif parameter.name == "source":
+            query["source"] = "pics"
+            arguments += ["--source", "pics"]
+        elif parameter.required:
+            query[parameter.name] = parameter.example
+            arguments += [f"--{parameter.name.replace('_', '-')}", parameter.example]
+    answer = client.get(path, query_string=query)
+    done = run("api", of_action(endpoint), *arguments, code=None)
+    assert answer.json is not None
+    if answer.status_code == 200:
+        assert without_clocks(json.loads(done.out)) == without_clocks(answer.json)
+    else:
+        assert error_of(done) == f"{answer.json['detail']} {answer.json['remedy']}"
+
+
+@pytest.mark.parametrize(
+    "endpoint", first_quick([one for one in SHORT if one.method != "GET" and one.body]), ids=of_action
+)
+def test_a_command_refuses_a_value_in_the_words_of_the_api(
+    run: CommandLine, client: FlaskClient, endpoint: Endpoint
+) -> None:
+    field = next(iter(endpoint.body.__struct_fields__))
+    body = run.folder / "body.json"
+    body.write_text(json.dumps({field: {"not": "a value"}}))
+    names = [parameter for parameter in endpoint.parameters if parameter.place == "path"]
+    path = endpoint.address
+    for parameter in names:
+        path = path.replace(f"{{{parameter.name}}}", parameter.example)
+    answer = client.open(path, method=endpoint.method, json=json.loads(body.read_text()))
+    assert answer.status_code >= 400 and answer.json is not None
+    done = run("api", of_action(endpoint), "--body", body, *(one.example for one in names), code=None)
+    assert error_of(done) == f"{answer.json['detail']} {answer.json['remedy']}"
+
+
+def test_an_unknown_option_is_refused_in_the_words_of_the_api(run: CommandLine, client: FlaskClient) -> None:
+    problem = client.get("/api/v1/counts?intervall=60").json
+    assert problem is not None
+    done = run("api", "counts", "--intervall", "60", code=2)
+    assert error_of(done) == f"{problem['detail']} {problem['remedy']}"
+
+
+def test_every_option_of_an_action_says_what_it_is(run: CommandLine) -> None:
+    for endpoint in SHORT:
+        text = " ".join(run("api", of_action(endpoint), "--help").out.split())
+        assert endpoint.summary in text
+        for parameter in endpoint.parameters:
+            assert " ".join(parameter.description.split()) in text or parameter.place == "path"
+
+
+def test_a_change_runs_to_its_end_and_is_in_the_audit_log_as_a_command(run: CommandLine) -> None:
+    done = json.loads(
+        run("api", "change-footage", "--what", "rename", "--source", "pics", "--name", "B 1").out
+    )
+    assert done["state"] == "done" and done["changed"]["source"] == "b-1"
+    [entry] = [
+        entry
+        for entry in json.loads(run("api", "audit").out)["changes"]
+        if entry["what"] == "POST /api/footage/changes" and entry["status"] == 202
+    ]
+    assert entry["who"].startswith("(command) ") and entry["origin"] == "command line"
+    run("api", "change-footage", "--what", "rename", "--source", "b-1", "--name", "pics")
+
+
+def test_a_change_that_fails_gives_the_exit_code_2(run: CommandLine) -> None:
+    assert "No footage from source 'nobody'" in error_of(
+        run("api", "change-footage", "--what", "rename", "--source", "nobody", "--name", "B 1", code=None)
+    )
+
+
+def test_accounts_do_not_close_the_command_line_and_their_links_have_the_dashboards_address(
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(run.folder, tmp_path / "copy")
+    run = CommandLine(tmp_path / "copy")
+    monkeypatch.setenv("FRAMETALLY_WEB_URL", "https://count.example.org")
+    made = json.loads(run("api", "post-account", "--name", "anna", "--role", "run").out)
+    assert made["link"].startswith("https://count.example.org/sign-in/once/")
+    assert [one["name"] for one in json.loads(run("api", "accounts").out)["accounts"]] == ["anna"]
+    assert "last account" in error_of(run("api", "delete-account", "anna", code=None))
+
+
+def test_an_answer_that_is_a_file_goes_to_a_file_or_to_standard_output(
+    run: CommandLine, client: FlaskClient
+) -> None:
+    table = client.get("/api/v1/export").data
+    assert run("api", "export").out.encode() == table
+    run("api", "export", "--output", "counts.csv")
+    assert (run.folder / "counts.csv").read_bytes() == table
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"a"'])
+def test_a_body_that_is_not_an_object_is_refused_by_its_files_name(run: CommandLine, text: str) -> None:
+    (run.folder / "wrong.json").write_text(text)
+    assert "wrong.json is not a JSON object" in error_of(
+        run("api", "post-hold", "--body", run.folder / "wrong.json", code=None)
+    )
+
+
+def test_a_folder_without_data_is_named(tmp_path: Path) -> None:
+    done = CommandLine(tmp_path)("api", "counts", "--data-dir", tmp_path / "nothing", code=2)
+    assert "nothing" in done.err and not (tmp_path / "nothing").exists()
