@@ -14,17 +14,17 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
+from tests.kit.consuming import consume_all
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally.process.reports import NoProgress
 from frametally.records import Detection, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.protocol import AsyncDetector
 from frametally_consumer.supervisor import settings_of_each
-from frametally_consumer.worker.loop import ConsumeReport, consume
+from frametally_consumer.worker.loop import ConsumeReport
 from frametally_consumer.worker.pipeline import _MOST_MESSAGES, CHUNK_MESSAGES
 
 FRAMES = 100
@@ -109,14 +109,7 @@ def filled(store: MemoryStore, partitions: int, size_px: tuple[int, int] = (64, 
 
 
 def drain(settings: Settings, store: MemoryStore, log: MemoryLog, detector: AsyncDetector) -> ConsumeReport:
-    return consume(
-        settings=settings,
-        store=store,
-        log=log,
-        detector=detector,
-        progress=NoProgress(),
-        until_caught_up=True,
-    )
+    return consume_all(settings, store, log, detector)
 
 
 def test_the_detector_gets_the_next_chunks_pictures_before_the_last_one_is_done(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 from tests.fakes.said import Said
 from tests.kit.clips import jpeg_of
+from tests.kit.consuming import consume_all
 
 from frametally.books.quality_reports import QualityReport
 from frametally.records import Detection, encode
@@ -19,7 +20,6 @@ from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION, CountedBoxes
 from frametally.settings.loading import load_settings
 from frametally_cli.commands.status_report import quality_lines
 from frametally_consumer.worker.first_frames import FirstFrames
-from frametally_consumer.worker.loop import consume
 
 BOX = Detection(label="car", confidence=0.5, box=(0.0, 0.0, 8.0, 8.0))
 FAINT = Detection(label="car", confidence=0.2, box=(0.0, 0.0, 8.0, 8.0))
@@ -55,14 +55,7 @@ def warnings(
         messages.append((b"cam", encode(announcement)))
     log.publish("frames", messages)
     said = Said()
-    consume(
-        settings=load_settings(data_dir=folder),
-        store=store,
-        log=log,
-        detector=Finding(found),
-        progress=said,
-        until_caught_up=True,
-    )
+    consume_all(load_settings(data_dir=folder), store, log, Finding(found), progress=said)
     return sum(
         "finding-1 has found nothing that counts in the first 100 frames" in line for line in said.lines
     )

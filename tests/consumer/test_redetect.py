@@ -15,6 +15,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame, make_manifest, make_segment
 from tests.fakes.said import Said
 from tests.kit.clips import jpeg_of
+from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
 
 from frametally import keys
@@ -36,7 +37,6 @@ from frametally.settings.loading import Settings, load_settings
 from frametally.undo_records import Tombstone
 from frametally_cli import main as cli
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 
@@ -118,14 +118,7 @@ def announced(log: MemoryLog, topic: str) -> list[FrameAnnouncement]:
 def drain(
     settings: Settings, store: MemoryStore, log: MemoryLog, topic: str, said: Said | None = None
 ) -> Any:
-    return consume(
-        settings=settings.model_copy(update={"topic": topic}),
-        store=store,
-        log=log,
-        detector=load_detector(settings),
-        progress=said or NoProgress(),
-        until_caught_up=True,
-    )
+    return consume_all(settings.model_copy(update={"topic": topic}), store, log, progress=said)
 
 
 def test_every_announced_frame_is_announced_again_unchanged(settings: Settings, store: MemoryStore) -> None:
@@ -353,14 +346,7 @@ class Archive:
         ).topic
 
     def drain(self, topic: str) -> None:
-        consume(
-            settings=self.settings.model_copy(update={"topic": topic}),
-            store=self.store,
-            log=self.log,
-            detector=load_detector(self.settings),
-            progress=NoProgress(),
-            until_caught_up=True,
-        )
+        consume_all(self.settings.model_copy(update={"topic": topic}), self.store, self.log)
 
     def count(self) -> None:
         aggregate(settings=self.settings, store=self.store, progress=NoProgress())

@@ -14,6 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from tests.consumer.test_worker import announcement
 from tests.fakes.said import Said
+from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
 
 from frametally import keys
@@ -29,7 +30,6 @@ from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, PixelDetector
 from frametally_consumer.spark import batches
 from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
 from frametally_consumer.spark.streaming import _Engine
-from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport
 
 TOPIC = "video-frames"
@@ -91,13 +91,8 @@ def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
     with closing(place.store), closing(open_frame_log(place.settings.log_url)) as log:
         log.create_topic(TOPIC, 1)
         log.publish(TOPIC, [(record.key, record.value) for record in place.records])
-        consume(
-            settings=place.settings,
-            store=place.store,
-            log=log,
-            detector=PixelDetector(min_confidence=MIN_CONFIDENCE),
-            progress=Said(),
-            until_caught_up=True,
+        consume_all(
+            place.settings, place.store, log, PixelDetector(min_confidence=MIN_CONFIDENCE), progress=Said()
         )
         return place.detected()
 

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.said import Said
 from tests.kit.clips import grey_jpeg
+from tests.kit.consuming import consume_all
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -94,14 +95,7 @@ def publish(log: MemoryLog, messages: Sequence[bytes]) -> None:
 def drain(
     settings: Settings, store: ObjectStore, log: MemoryLog, progress: Said | None = None
 ) -> ConsumeReport:
-    return consume(
-        settings=settings,
-        store=store,
-        log=log,
-        detector=BrightDetector(),
-        progress=progress or Said(),
-        until_caught_up=True,
-    )
+    return consume_all(settings, store, log, BrightDetector(), progress=progress or Said())
 
 
 def frames_in_segments(store: ObjectStore) -> list[str]:
@@ -377,14 +371,8 @@ def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_is_lo
                 time.sleep(0.005)
             seen_at_the_first_put.append((detected_frames, len(loaded)))
 
-    report = consume(
-        settings=settings.model_copy(update={"batch_frames": 16}),
-        store=FailingStore(store, watch),  # type: ignore[arg-type]
-        log=log,
-        detector=Counting(),
-        progress=Said(),
-        until_caught_up=True,
-    )
+    settings = settings.model_copy(update={"batch_frames": 16})
+    report = consume_all(settings, FailingStore(store, watch), log, Counting())
     [(detected, fetched)] = seen_at_the_first_put
     assert detected >= 32
     assert fetched > 32
@@ -414,14 +402,7 @@ def test_work_in_progress_is_limited_however_slow_the_detector_is(
         nonlocal fetched
         fetched += method == "get"
 
-    consume(
-        settings=settings,
-        store=FailingStore(store, count),  # type: ignore[arg-type]
-        log=log,
-        detector=Slow(),
-        progress=Said(),
-        until_caught_up=True,
-    )
+    consume_all(settings, FailingStore(store, count), log, Slow())
     assert detected == 80
     assert most <= 20
 

@@ -10,19 +10,17 @@ from click.testing import CliRunner
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
+from tests.kit.consuming import consume_all
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import choose, drop, list_dead_letters, replay
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.main import cli
-from frametally_consumer.load import load_detector
-from frametally_consumer.worker.loop import consume
 
 TOPIC = "frames"
 MOST_PIXELS = 50_000_000
@@ -48,14 +46,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def run_consumer(settings: Settings, store: ObjectStore, log: object) -> None:
-    consume(
-        settings=settings,
-        store=store,
-        log=log,  # type: ignore[arg-type]
-        detector=load_detector(settings),
-        progress=NoProgress(),
-        until_caught_up=True,
-    )
+    consume_all(settings, store, log)
 
 
 @pytest.fixture

@@ -9,16 +9,15 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import grey_jpeg
+from tests.kit.consuming import consume_all
 
 from frametally.errors import Poison
 from frametally.ports.frame_log import consumer_group
-from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.stored_frame import BadFrame, parse_announcement
 from frametally.settings.loading import load_settings
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker.loop import consume
 
 TOPIC = "frames"
 RANDOM, NEARLY_VALID, GOOD = 10_000, 1_000, 200
@@ -92,14 +91,7 @@ def test_ten_thousand_random_and_a_thousand_nearly_valid_messages_are_all_accoun
     rng.shuffle(messages)
     log.publish(TOPIC, [(str(at).encode(), message) for at, message in enumerate(messages)])
     settings = load_settings(data_dir=tmp_path, detector="pixels", topic=TOPIC)
-    report = consume(
-        settings=settings,
-        store=store,
-        log=log,
-        detector=load_detector(settings),
-        progress=NoProgress(),
-        until_caught_up=True,
-    )
+    report = consume_all(settings, store, log)
     ends = log.end_offsets(TOPIC)
     group = consumer_group(load_detector(settings).model_id)
     assert log.committed(TOPIC, group) == ends

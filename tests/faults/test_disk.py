@@ -12,6 +12,7 @@ import pytest
 from tests.examples import first_quick
 from tests.fakes.memory import ManualClock, MemoryLog
 from tests.fakes.said import Said
+from tests.kit.consuming import consume_all
 
 from frametally.adapters.files import folder_store as file_store
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -22,7 +23,6 @@ from frametally.segments.chain import SegmentChain
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker.loop import consume
 from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
 
@@ -92,14 +92,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 def run_consumer(settings: Settings, store: object, log: object, progress: NoProgress) -> int:
-    return consume(
-        settings=settings,
-        store=store,  # type: ignore[arg-type]
-        log=log,  # type: ignore[arg-type]
-        detector=load_detector(settings),
-        progress=progress,
-        until_caught_up=True,
-    ).frames
+    return consume_all(settings, store, log, progress=progress).frames
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name an open file")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
+from tests.kit.consuming import consume_all
 
 pytestmark = pytest.mark.thorough
 
@@ -28,11 +29,9 @@ def consume_many(folder: Path) -> None:
     from frametally import keys
     from frametally.adapters_by_url import open_frame_log, open_object_store
     from frametally.files.opencv import Pixels
-    from frametally.process.reports import NoProgress
     from frametally.records import Detection, encode
     from frametally.settings.loading import load_settings
     from frametally_consumer.load import load_detector
-    from frametally_consumer.worker.loop import consume
 
     settings = load_settings(data_dir=folder, detector="pixels", batch_frames=50)
     detector = load_detector(settings)
@@ -65,14 +64,7 @@ def consume_many(folder: Path) -> None:
             frame = make_announcement(make_frame(at_ms, number), data)
             messages.append((keys.frame_log_key("cam", at_ms), encode(frame)))
         log.publish(settings.topic, messages)
-        report = consume(
-            settings=settings,
-            store=store,
-            log=log,
-            detector=Looking(),
-            progress=NoProgress(),
-            until_caught_up=True,
-        )
+        report = consume_all(settings, store, log, Looking())
     assert report.frames == FRAMES
     print(*looks)
 

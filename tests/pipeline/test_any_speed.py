@@ -22,6 +22,7 @@ import av
 import pytest
 from tests.fakes.memory import MemoryLog
 from tests.family.footage import make_video
+from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
 from tests.kit.waiting import until
 from tests.pipeline.conftest import Counted
@@ -31,7 +32,6 @@ from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.load import is_installed
-from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
 from frametally_producer.produce import produce
@@ -184,14 +184,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     again.create_topic(settings.topic, 4)
     again.publish(settings.topic, messages)
     with closing(open_object_store(settings.store_url)) as store:
-        consume(
-            settings=settings,
-            store=store,
-            log=again,
-            detector=prepare_detector(settings, NoProgress()),
-            progress=NoProgress(),
-            until_caught_up=True,
-        )
+        consume_all(settings, store, again, prepare_detector(settings, NoProgress()))
         report = aggregate(settings=settings, store=store, progress=NoProgress())
     assert (report.frames, report.duplicates_dropped) == (60, 60)
     assert part_files(settings.data_dir) == part_files(counted_clip.data_dir)
@@ -216,14 +209,7 @@ def test_any_back_end_order_and_batches_give_the_same_part_files(
         log.create_topic(settings.topic, settings.log_partitions)
         log.publish(settings.topic, messages)
         with closing(open_object_store(settings.store_url)) as store:
-            report = consume(
-                settings=settings,
-                store=store,
-                log=log,
-                detector=prepare_detector(settings, NoProgress()),
-                progress=NoProgress(),
-                until_caught_up=True,
-            )
+            report = consume_all(settings, store, log, prepare_detector(settings, NoProgress()))
             assert report.frames == len(messages)
             assert aggregate(settings=settings, store=store, progress=NoProgress()).frames == 60
         return part_files(settings.data_dir)

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from tests.kit.consuming import consume_all
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.files.opencv import Pixels, decode_pixels
@@ -19,7 +20,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
-from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
 from frametally_privacy.blurring import spans_to_blur
@@ -75,14 +75,7 @@ def produce_there(ports: StagePorts, *paths: Path, **call: Any) -> ProduceReport
 def counted(ports: StagePorts, said: Said | None = None) -> dict[str, bytes]:
     """Detect and count; return the lines of segments and the day's parts, by the names of their files."""
     detector = prepare_detector(ports.settings)
-    consume(
-        settings=ports.settings,
-        store=ports.store,
-        log=ports.log,
-        detector=detector,
-        progress=said or Said(),
-        until_caught_up=True,
-    )
+    consume_all(ports.settings, ports.store, ports.log, detector, progress=said or Said())
     assert not aggregate(settings=ports.settings, store=ports.store, progress=NoProgress()).skipped
     lines = {
         info.key.rpartition("/")[2]: ports.store.get(info.key).partition(b"\n")[2]
