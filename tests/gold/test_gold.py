@@ -179,7 +179,7 @@ def test_a_day_with_several_intervals_has_those_of_its_newest_footage(
     store: MemoryStore, gold: Gold, index: CountIndex
 ) -> None:
     def put(interval_s: int, footage: str, detections: int) -> Run:
-        run = make_run(model="m", interval_s=interval_s, footage=footage, digest=footage * 64)
+        run = make_run(model="m", interval_s=interval_s, footage_sha256=footage, digest=footage * 64)
         return put_run(
             store,
             run,
