@@ -68,14 +68,7 @@ class Airflow:
         self.segments = 0
 
     def run(self, *arguments: str, expected: int | None = 0) -> str:
-        finished = subprocess.run(
-            [self.command, *arguments],
-            env=self.env,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        finished = run_program([self.command, *arguments], code=None, env=self.env, cwd=self.folder)
         assert expected in (None, finished.returncode), (finished.stdout + finished.stderr)[-5000:]
         return finished.stdout
 
@@ -298,15 +291,11 @@ def watch(tmp_path: Path) -> Callable[..., list[list[object]]]:
     command = airflow_command()
 
     def run(*looks: dict[str, object]) -> list[list[object]]:
-        finished = subprocess.run(
+        finished = run_program(
             [Path(command).with_name("python"), Path(__file__).with_name("watching.py")],
             input=json.dumps(looks),
             env=os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(FOLDER / "plugins")},
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        assert finished.returncode == 0, finished.stderr[-5000:]
         return json.loads(finished.stdout.splitlines()[-1])
 
     return run

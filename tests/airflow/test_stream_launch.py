@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import urllib3
 from tests.airflow.test_dags import FOLDER, Airflow, set_up
 from tests.kit.ports import free_port
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
@@ -197,12 +197,7 @@ def test_marking_a_run_as_failed_ends_its_stream_with_that_reason(world: World) 
 def test_killing_a_run_ends_its_stream_with_that_reason(world: World) -> None:
     stream = world.start(KILLED, speed=0.1)
     until(lambda: world.feed(stream).told.frames_announced > 0)
-    found = subprocess.run(
-        ["pgrep", "-f", f"frametally stream .*--booked {stream['stream_id']}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = run_program(["pgrep", "-f", f"frametally stream .*--booked {stream['stream_id']}"])
     for process in found.stdout.split():
         os.kill(int(process), signal.SIGKILL)
     assert world.ends(stream) == ("failed", LAUNCH_IS_GONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
@@ -49,14 +49,10 @@ class Videos:
         return video
 
     def work(self, orchestrator: str = "airflow") -> None:
-        done = subprocess.run(
+        run_program(
             [sys.executable, "-m", "frametally", "work", "--until-done"],
             env=self.airflow.env | {"FRAMETALLY_VIDEO_ORCHESTRATOR": orchestrator},
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        assert done.returncode == 0, done.stderr
 
     def made(self, video: VideoRecord) -> Made:
         """A video's objects in the store, its state in the catalogue, and its rows in the gold tables."""

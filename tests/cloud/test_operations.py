@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from tests.capabilities import CAPABILITIES, needs
+from tests.kit.processes import run_program
 from tests.kit.scripts import script
 
 from frametally.plugins import plugins
@@ -158,14 +158,7 @@ sys.exit(max(main(command.split()) for command in sys.argv[1:]))
 @pytest.mark.thorough
 def test_commands_run_without_the_packages_of_any_stage(tmp_path: Path) -> None:
     assert {"cv2", "kafka", "boto3", "elasticsearch", "flask", "mrjob", "bcrypt"} <= BLOCKED
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *COMMANDS],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_program([sys.executable, "-c", SCRIPT, *COMMANDS], cwd=tmp_path)
     assert done.stdout.count("Usage: frametally") == len(COMMANDS)
 
 

@@ -1,12 +1,12 @@
 """Detecting opens no connection and leaves nothing in the home folder."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 
 from frametally_models.files import ModelFiles
 
@@ -65,11 +65,8 @@ def test_making_an_int8_network_contacts_nobody_and_writes_nothing_else(
 def watched(what: str, *arguments: str, home: Path, **environment: str) -> list[str]:
     """The process's output: a word for each attempted connection, and `done`."""
     clean = {name: value for name, value in os.environ.items() if name != "NNCF_CI"}
-    result = subprocess.run(
+    result = run_program(
         [sys.executable, "-c", WATCHED.format(what=what), *arguments],
         env=clean | {"HOME": str(home)} | environment,
-        capture_output=True,
-        text=True,
-        check=True,
     )
     return result.stdout.split()

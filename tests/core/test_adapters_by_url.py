@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.processes import run_program
 
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import FrametallyError, Misconfigured
@@ -34,12 +34,9 @@ except FrametallyError as error:
 
 def opened(port: str, url: str, *lacking: str, path: Path | None = None) -> str:
     """The output of a separate process that opens the URL."""
-    return subprocess.run(
+    return run_program(
         [sys.executable, "-c", OPEN, f"open_{port}", url, *lacking],
         env={"PYTHONPATH": str(path)} if path else {},
-        capture_output=True,
-        text=True,
-        check=True,
     ).stdout.strip()
 
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 
 from frametally.adapters_by_url import open_object_store
 from frametally.console.output import format_of
@@ -25,8 +26,9 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a line of shell in which $FT is the command."""
     with closing(open_object_store((folder / "data" / "store").as_uri())):
         pass
-    return subprocess.run(
+    return run_program(
         ["/bin/bash", "-c", command],
+        code=None,
         env={
             **os.environ,
             "FT": f"{sys.executable} -m frametally",
@@ -34,9 +36,6 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
             "COLUMNS": "100",
         },
         cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.capabilities import CAPABILITIES, HERE, is_gone
+from tests.kit.processes import run_program
 from tests.kit.scripts import script
 
 from frametally.settings.loading import ENV_PREFIX, Settings
@@ -19,9 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 code_map = script("docs/code_map.py")
 test_house = script("tests/core/test_house.py")
 
-FILES = subprocess.run(
-    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-).stdout.splitlines()
+FILES = run_program(["git", "ls-files"], cwd=ROOT).stdout.splitlines()
 PAGES = sorted(ROOT / name for name in FILES if name.endswith(".md"))
 # Keys of the store begin with the names of some folders, so paths of those are known by their package.
 TOP = "|".join(

@@ -3,12 +3,12 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.capabilities import HERE, PACKAGES
+from tests.kit.processes import run_program
 
 from frametally.errors import Misconfigured
 from frametally.process import failpoints
@@ -25,12 +25,8 @@ for _ in range(3):
 
 def run(failpoint: str) -> tuple[int, int]:
     """Exit code, and the number of passes at the places."""
-    done = subprocess.run(
-        [sys.executable, "-c", PASSES],
-        env=os.environ | {failpoints.VARIABLE: failpoint},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_program(
+        [sys.executable, "-c", PASSES], code=None, env=os.environ | {failpoints.VARIABLE: failpoint}
     )
     return done.returncode, done.stdout.count("passed")
 
@@ -56,15 +52,12 @@ def test_an_unknown_failpoint_is_refused_at_the_start(text: str) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("stage", [["consume", "--until-caught-up"], ["produce", "."]])
 def test_a_stage_refuses_an_unknown_failpoint_in_one_line(stage: list[str], tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-m", "frametally", *stage],
+        code=2,
         cwd=tmp_path,
         env=os.environ | {failpoints.VARIABLE: "nowhere", "FRAMETALLY_DETECTOR": "pixels"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    assert done.returncode == 2
     [line] = done.stderr.strip().splitlines()
     assert "unknown failpoint" in line
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -301,9 +302,7 @@ for durable in (True, False):
 
 
 def test_a_write_that_the_system_truncates_leaves_no_object(root: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", _FULL, f"file://{root}"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    said = run_program([sys.executable, "-c", _FULL, f"file://{root}"]).stdout.splitlines()
     assert len(said) == 2
     assert all(str(root) in line and "File too large" in line for line in said)
     assert list(FileStore(f"file://{root}").list("")) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.capabilities import PACKAGES
 from tests.kit.growth import growth_line
+from tests.kit.processes import run_program
 
 from frametally.plugins import load, plugins
 
@@ -192,12 +192,8 @@ def test_no_test_folder_is_a_package() -> None:
 
 @pytest.mark.thorough
 def test_elasticsearch_is_the_official_client_from_the_root_of_the_checkout() -> None:
-    where = subprocess.run(
-        [sys.executable, "-c", "import elasticsearch; print(elasticsearch.__file__)"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+    where = run_program(
+        [sys.executable, "-c", "import elasticsearch; print(elasticsearch.__file__)"], cwd=ROOT
     ).stdout
     assert "site-packages" in where
 
@@ -207,7 +203,7 @@ def test_every_package_of_ours_is_listed_here() -> None:
 
 
 def test_no_file_is_large_enough_to_be_a_mistake() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = run_program(["git", "ls-files"], cwd=ROOT)
     names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
     assert len(names) > 1000
     assert [name for name in names if (ROOT / name).stat().st_size > 1_000_000] == []
@@ -302,7 +298,7 @@ def test_no_module_imports_itself_through_others_not_even_for_types_or_inside_a_
 
 
 def test_only_the_command_line_imports_itself_not_even_for_types_or_inside_a_function() -> None:
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = run_program(["git", "ls-files", "*.py"], cwd=ROOT)
     names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
     assert len(names) > 1000
     assert [
@@ -543,12 +539,7 @@ def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
         "import sys, click; from frametally_cli.main import COMMANDS, cli; "
         "[cli.get_command(click.Context(cli), name) for name in COMMANDS]; print(*sys.modules)"
     )
-    loaded = subprocess.run(
-        [sys.executable, "-c", load_all],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    loaded = run_program([sys.executable, "-c", load_all]).stdout.split()
     components = {*FLOORS[COMPONENTS - 1], *FLOORS[COMPONENTS]} - {"frametally_cloud"}
     assert "frametally_cli.commands.mend_commands" in loaded  # the commands themselves were
     assert not {module.split(".")[0] for module in loaded} & components

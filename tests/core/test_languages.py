@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.capabilities import PACKAGES
+from tests.kit.processes import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUES = [path / "languages" for path in PACKAGES if (path / "languages/en.json").is_file()]
@@ -67,13 +67,7 @@ def texts(language: str) -> dict[str, str]:
 @cache
 def sources(folder: str) -> list[Path]:
     """Return the scripts, templates and modules of a folder that git has."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", str(FOLDERS[folder])],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = run_program(["git", "ls-files", "-co", "--exclude-standard", str(FOLDERS[folder])], cwd=ROOT)
     here = [ROOT / name for name in listed.stdout.splitlines()]
     return [path for path in here if path.suffix in {".js", ".html", ".py"} and path.is_file()]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.growth import most_after
+from tests.kit.processes import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +69,7 @@ def empty_names_in(source: str) -> list[tuple[int, str]]:
 @cache
 def files_by_folder() -> dict[str, list[str]]:
     """Return the Python files of git by top-level folder, without tests and benchmarks."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = run_program(["git", "ls-files", "*.py"], cwd=ROOT)
     folders: dict[str, list[str]] = {}
     for file in listed.stdout.splitlines():
         folders.setdefault(file.partition("/")[0], []).append(file)
@@ -101,13 +101,7 @@ def changed_lines(diff: str) -> set[str]:
 def names_of_change(names: list[str]) -> list[str]:
     """Return those in lines changed since the last commit, or else by it; all if there are none."""
     for commit in ("HEAD", "HEAD~1"):
-        diff = subprocess.run(
-            ["git", "diff", "-U0", commit, "--", "*.py"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,  # a shallow clone may have one commit
-        ).stdout
+        diff = run_program(["git", "diff", "-U0", commit, "--", "*.py"], code=None, cwd=ROOT).stdout
         lines = changed_lines(diff)
         if own := [name for name in names if name.rpartition(":")[0] in lines]:
             return own

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kit.processes import run_program
 
 from frametally.rules import once
 from frametally.rules.once import one_line_per_frame
@@ -43,7 +43,7 @@ def test_every_frame_keeps_a_line_of_its_own(lines: Any) -> None:
 
 
 def test_the_rule_needs_the_standard_library_only() -> None:
-    finished = subprocess.run(
+    finished = run_program(
         [
             sys.executable,
             "-I",
@@ -51,9 +51,6 @@ def test_the_rule_needs_the_standard_library_only() -> None:
             "-c",
             f"import sys; sys.path.insert(0, {str(Path(once.__file__).parents[2])!r})\n"
             "from frametally.rules.once import one_line_per_frame; print(one_line_per_frame([('a', b'1')]))",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+        ]
     )
     assert finished.stdout == "{'a': b'1'}\n"

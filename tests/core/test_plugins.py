@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 
 from frametally import plugins as plugging
 from frametally.plugins import CommandEntry, Plugin, plugin_commands
@@ -138,11 +139,8 @@ def test_commands_do_not_mention_a_missing_folder(gone: tuple[str, ...], tmp_pat
         "for command in (['--help'], ['doctor'], ['setup']):\n"
         "    print(main(command if command == ['--help'] else [*command, '--data-dir', sys.argv[1]]))\n"
     )
-    said = subprocess.run(
+    said = run_program(
         [sys.executable, "-c", WITHOUT + ask, str(tmp_path / "data"), *gone],
-        capture_output=True,
-        text=True,
-        check=True,
         env={**os.environ, "FRAMETALLY_DETECTOR": "pixels", "COLUMNS": "200"},
     ).stdout
     assert "all good" in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from tests.fakes.records import (
     put_run,
     with_checksums,
 )
+from tests.kit.processes import run_program
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -633,11 +633,9 @@ def test_watching_opens_each_part_once_and_reopens_only_what_was_down(
 
 @pytest.mark.thorough
 def test_in_a_pipe_each_table_row_stays_on_one_line(tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-m", "frametally", "doctor", "--data-dir", str(tmp_path / ("deep" * 40))],
-        capture_output=True,
-        text=True,
-        check=False,
+        code=None,
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.examples import EVERY_TURN, in_turn
+from tests.kit.processes import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -56,7 +57,7 @@ def run_ci(checkout: Path, *parts: str, **variables: str) -> subprocess.Complete
         os.environ | {"PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}", "FAILED": ""} | variables
     )
     command = ["bash", str(checkout / ".ci" / "run"), *parts]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return run_program(command, code=None, env=env)
 
 
 def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
@@ -112,10 +113,7 @@ def test_a_target_that_failed_without_a_failed_test_is_named_itself(checkout: Pa
 @pytest.mark.thorough
 def test_the_hosted_workflows_are_valid_and_run_every_part_of_ci() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
-    checked = subprocess.run(
-        [*command, *map(str, WORKFLOW.parent.iterdir())], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout
+    run_program([*command, *map(str, WORKFLOW.parent.iterdir())])
     matrix = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["part"]["strategy"]["matrix"]
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert f"parts=({' '.join(matrix['parts'])})" in script
@@ -168,9 +166,7 @@ def test_each_release_is_a_releasable_commit_and_is_on_the_releases_page() -> No
     assert [(version, date) for version, date, _ in rows] == [one for one in dated if one[0] != of_now]
     for version, _, commit in rows:
         files = [
-            subprocess.run(
-                ["git", "show", f"{commit}:{name}"], cwd=ROOT, capture_output=True, text=True, check=False
-            )
+            run_program(["git", "show", f"{commit}:{name}"], code=None, cwd=ROOT)
             for name in ("pyproject.toml", "CHANGELOG.md")
         ]
         if any(file.returncode for file in files):
@@ -228,12 +224,10 @@ def pin_images(folder: Path, compose: str, answer: str) -> tuple[subprocess.Comp
     file.write_text(compose)
     (folder / "docker").write_text(DOCKER)
     (folder / "docker").chmod(0o755)
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, folder / ".ci/pin_images.py"],
+        code=None,
         env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "ANSWER": answer},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     return done, file.read_text()
 

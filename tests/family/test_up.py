@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.family.footage import make_video
 from tests.family.running import Running, of_group
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 
 from frametally.files.work_lock import work_lock
@@ -105,10 +105,7 @@ def test_start_services_is_the_same_as_up_and_leaves_nothing_after_a_kill_and_ct
 
 @pytest.mark.thorough
 def test_start_services_passes_on_the_exit_code_and_the_error_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [START_SERVICES, "--every", "soon"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
+    done = run_program([START_SERVICES, "--every", "soon"], code=2, cwd=tmp_path)
     assert "--every 'soon' is not a period of at most a day" in done.stderr
 
 
@@ -119,10 +116,7 @@ def test_start_services_without_frametally_gives_one_line(tmp_path: Path) -> Non
     tools.mkdir()
     for name in ("bash", "dirname", "env"):
         (tools / name).symlink_to(str(shutil.which(name)))
-    done = subprocess.run(
-        [alone], env={"PATH": str(tools)}, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
+    done = run_program([alone], code=2, env={"PATH": str(tools)}, cwd=tmp_path)
     assert done.stderr == f"error: frametally is not installed here: run `make setup` in {tmp_path}\n"
 
 

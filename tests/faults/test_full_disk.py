@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from tests.commands import Finished, run_frametally, start_frametally
 from tests.examples import some_quick
 from tests.faults.conftest import write_pictures
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 
 from frametally.openers.look_openers import open_to_look
@@ -386,12 +387,10 @@ def test_reading_works_while_every_temporary_folder_is_full(made: Made, command:
         if ROOT.is_relative_to(TEMPORARY):
             (disk.folder / ROOT.relative_to(TEMPORARY)).mkdir(parents=True)
         disk.fill(0)
-        done = subprocess.run(
+        done = run_program(
             ["unshare", "--mount", "sh", "-c", script, "sh", str(disk.folder), sys.executable, str(ROOT)],
+            code=None,
             env={name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TEMP", "TMP")},
-            capture_output=True,
-            text=True,
-            check=False,
         )
     assert done.returncode in (0, 4), done.stderr
     assert "error:" not in done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -18,6 +17,7 @@ from tests.fakes.databases import Place, sqlite
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.gold.gold_year import INTERVAL_S, MODEL, days_of_year, put_day
+from tests.kit.processes import run_program
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index
@@ -355,13 +355,7 @@ def test_after_a_kill_at_any_statement_a_day_is_either_the_old_one_or_the_new_on
     order = {"url": url, "user": None, "password": None}
     if access is not None:
         order |= {"user": access.user, "password": access.password.get_secret_value()}
-    told = subprocess.run(
-        [sys.executable, "-m", "tests.gold.gold_kills"],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = run_program([sys.executable, "-m", "tests.gold.gold_kills"], input=json.dumps(order))
     seen = [tuple(json.loads(line)) for line in told.stdout.splitlines()]
     old, new = seen[0], seen[-1]
     assert (old[0][:6], new[0][:6]) == ("000001", "000002")

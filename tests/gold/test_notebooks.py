@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 from tests.kit.scripts import script
 from tests.videos.video_place import VideoPlace
 
@@ -29,9 +29,7 @@ def test_each_layers_folder_gets_one_notebook_and_none_is_committed(tmp_path: Pa
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
     ignored = [f"capabilities/frametally_gold/datalake/{name}" for name in written]
-    told = subprocess.run(
-        ["git", "check-ignore", *ignored], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    told = run_program(["git", "check-ignore", *ignored], cwd=ROOT)
     assert told.stdout.split() == ignored
 
 

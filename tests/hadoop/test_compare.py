@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.hadoop.conftest import Footage
+from tests.kit.processes import run_program
 
 from frametally.books.compare import compare_models
 from frametally.books.runs import current_runs
@@ -137,15 +137,11 @@ def test_an_impossible_comparison_is_one_line(
 @pytest.mark.thorough
 def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
     def run(*arguments: str) -> str:
-        finished = subprocess.run(
+        finished = run_program(
             [sys.executable, "-m", "frametally", "compare", *arguments],
             env=os.environ | {"FRAMETALLY_STORE_URL": two_models.store.url},
             cwd=two_models.settings.data_dir,
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        assert finished.returncode == 0, finished.stderr
         return finished.stdout
 
     said = run("tiny-a", "tiny-b", "--from", "2026-01-01T12:01:00Z")

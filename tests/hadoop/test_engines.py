@@ -22,6 +22,7 @@ import pytest
 from tests.capabilities import HERE
 from tests.examples import first_quick
 from tests.hadoop.conftest import Footage
+from tests.kit.processes import run_program
 
 from frametally.books.runs import DayKey, current_runs, read_parts, read_run
 from frametally.errors import Misconfigured, Retryable
@@ -502,12 +503,8 @@ def test_a_failing_task_on_the_local_runner_is_one_line_with_its_segment(
 
 def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage: Footage) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
-    finished = subprocess.run(
-        [sys.executable, HADOOP / "mapper.py"],
-        input=file_footage.store.address(key),
-        capture_output=True,
-        text=True,
-        check=False,
+    finished = run_program(
+        [sys.executable, HADOOP / "mapper.py"], code=None, input=file_footage.store.address(key)
     )
     assert (finished.returncode, finished.stdout) == (1, "")
     [line] = finished.stderr.splitlines()

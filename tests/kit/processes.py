@@ -1,10 +1,26 @@
-"""Looks at processes of this machine through Linux's /proc."""
+"""Runs programs, and looks at processes of this machine through Linux's /proc."""
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+
+def run_program(
+    command: Sequence[Any], *, code: int | None = 0, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end with options of `subprocess.run`; return its result, with its output as text.
+
+    Raises:
+        AssertionError: It did not end with `code`, unless that is None.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert code in (None, done.returncode), (done.args, done.returncode, done.stdout, done.stderr)
+    return done
 
 
 def children_of(pid: int) -> list[int]:

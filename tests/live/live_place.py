@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -13,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.kit.ports import free_port
+from tests.kit.processes import run_program
 from tests.live.capturing import announcements_in
 from tests.videos.test_work_kills import children_of
 
@@ -82,8 +83,7 @@ class LivePlace:
         self.store: ObjectStore = open_object_store(self.settings.store_url)
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.web_port = int(free.getsockname()[1])
+        self.web_port = free_port()
         self.memory_mb: dict[str, list[float]] = defaultdict(list)
 
     def start(self, name: str) -> None:
@@ -112,14 +112,7 @@ class LivePlace:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end; it must succeed; return its output."""
-        done = subprocess.run(
-            self._command(*arguments),
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+        done = run_program(self._command(*arguments), env=os.environ | self.environment)
         return done.stdout
 
     def said(self, name: str) -> str:

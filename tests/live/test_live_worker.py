@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import uuid
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.kit.messages import records_on
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_place import VideoPlace
@@ -169,10 +169,7 @@ def test_two_videos_of_one_source_can_stream_at_once_and_a_third_waits_its_turn(
 
 @pytest.mark.thorough
 def test_the_process_that_runs_streams_loads_no_decoder() -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", "import sys, frametally_live.feeds.feed_worker; print(*sys.modules)"],
-        check=True,
-        capture_output=True,
-        text=True,
+    said = run_program(
+        [sys.executable, "-c", "import sys, frametally_live.feeds.feed_worker; print(*sys.modules)"]
     )
     assert {"av", "cv2", "numpy"}.isdisjoint(said.stdout.split())

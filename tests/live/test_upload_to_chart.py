@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import urllib3
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 from tests.live.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
@@ -46,15 +46,11 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of `frametally run` of the same file."""
     folder = tmp_path_factory.mktemp("run")
     command = [sys.executable, "-m", "frametally", "run", str(video), "--no-serve"]
-    done = subprocess.run(
+    run_program(
         [*command, "--source", "Gate", "--start-time", START_TIME],
         cwd=folder,
         env=os.environ | SETTINGS,
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
     return folder / "frametally-data"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tests.kit.clips import Picture, jpeg_of, write_clip
+from tests.kit.processes import run_program
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -267,12 +267,10 @@ print(len(list(footage_to_test(load_settings(), (), ()).read())))
 
 def test_a_consumer_without_a_video_reader_tests_its_network_on_stored_frames(tmp_path: Path) -> None:
     """As in its image, whose packages are those of `locks/consumer.lock`."""
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-c", WITHOUT_A_READER],
+        code=None,
         env={**os.environ, "FRAMETALLY_DATA_DIR": str(tmp_path)},
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert (done.stdout, done.stderr) == ("0\n", "")

@@ -20,6 +20,7 @@ from PIL import Image
 from tests.capabilities import PACKAGES
 from tests.commands import run_frametally
 from tests.family.footage import make_video
+from tests.kit.processes import run_program
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
@@ -47,12 +48,8 @@ def commands_of(folder: Path) -> list[str]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of this one, with a new data folder."""
-    names = subprocess.run(
-        ["git", "ls-files", "*.py", "*.toml", "*README.md", "*.json", "*.html"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+    names = run_program(
+        ["git", "ls-files", "*.py", "*.toml", "*README.md", "*.json", "*.html"], cwd=ROOT
     ).stdout.splitlines()
     for name in names:
         if not name.startswith(("tests/", "benchmarks/", "docs/")):

@@ -13,6 +13,7 @@ import pytest
 import urllib3
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 
 FRAMES = 20
@@ -21,13 +22,7 @@ START = "2026-03-01T10:00:00Z"
 
 def produce(video: Path, data_dir: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = ["produce", str(video), "--start-time", START, "--data-dir", str(data_dir)]
-    return subprocess.run(
-        [sys.executable, "-m", "frametally", *command],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    return run_program([sys.executable, "-m", "frametally", *command], env=os.environ | settings)
 
 
 def steps(text: str) -> list[dict[str, Any]]:

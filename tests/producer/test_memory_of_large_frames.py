@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
 import sys
 from itertools import repeat
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import av
 import pytest
 from tests.fakes.footage import make_file, moving
+from tests.kit.processes import run_program
 
 from frametally_producer.reading.video_file import open_video
 
@@ -63,11 +63,8 @@ def test_no_frame_stays_in_memory_once_it_is_stored(
         codec_options=_FAST if codec == "libx265" else {},
     )
     command = ("produce", film, "--data-dir", tmp_path / "data", "--start-time", "2026-05-01T08:00:00Z")
-    run = subprocess.run(
-        [sys.executable, "-c", _PEAK, *map(str, command), "--sample-fps", "all", "--max-side-px", "640"],
-        capture_output=True,
-        text=True,
-        check=True,
+    run = run_program(
+        [sys.executable, "-c", _PEAK, *map(str, command), "--sample-fps", "all", "--max-side-px", "640"]
     )
     code, peak_mb = map(int, run.stdout.split()[-2:])
     assert code == 0

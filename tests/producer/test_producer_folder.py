@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.fakes.shapes import SHAPES, make_shape
+from tests.kit.processes import run_program
 
 from frametally_producer.reading.footage import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -19,9 +19,7 @@ README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.thorough
 def test_every_option_of_the_command_is_in_the_readme() -> None:
-    help_text = subprocess.run(
-        [sys.executable, FOLDER / "main_producer.py", "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    help_text = run_program([sys.executable, FOLDER / "main_producer.py", "--help"]).stdout
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE)) - {"--help"}
     assert options
     assert options == set(re.findall(r"^\| `(--[a-z-]+)", README, re.MULTILINE))

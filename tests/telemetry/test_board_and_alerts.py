@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families as families
+from tests.kit.processes import run_program
 from tests.telemetry.test_metrics_manual import exposed
 
 from frametally_cli.main import COMMANDS
@@ -123,9 +123,7 @@ def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
         if os.environ.get("FRAMETALLY_REQUIRE_SERVICES") == "1":
             pytest.fail("no promtool: run `make services-up SERVICES=prometheus`")
         pytest.skip("needs promtool: run `make services-up SERVICES=prometheus`")
-    done = subprocess.run(
-        ["promtool", *arguments], cwd=RULES.parent, capture_output=True, text=True, check=False
-    )
+    done = run_program(["promtool", *arguments], code=None, cwd=RULES.parent)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.kit.processes import run_program
 from tests.together.test_without_capabilities import REPOSITORY, Clone, copy_without
 
 pytestmark = pytest.mark.thorough
@@ -29,7 +29,7 @@ def test_a_new_capability_is_its_folder_and_one_line_and_can_be_deleted_again(tm
 
     def git(*arguments: str) -> str:
         command = ["git", *arguments]
-        return subprocess.run(command, cwd=clone.root, capture_output=True, text=True, check=True).stdout
+        return run_program(command, cwd=clone.root).stdout
 
     git("add", "--all")
     python("docs/new_capability.py", "weather", "the weather beside counts")
@@ -57,13 +57,6 @@ def test_a_new_capability_is_its_folder_and_one_line_and_can_be_deleted_again(tm
 def test_a_name_or_purpose_that_cannot_be_written_is_refused_with_one_line(
     name: str, purpose: str, line: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "docs/new_capability.py", name, purpose],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
+    done = run_program([sys.executable, "docs/new_capability.py", name, purpose], code=1, cwd=REPOSITORY)
     assert line in done.stderr
     assert done.stderr.count("\n") == 1

@@ -21,6 +21,7 @@ import pytest
 from tests.capabilities import CAPABILITIES, PACKAGES
 from tests.examples import in_turn
 from tests.family.footage import SETTINGS, make_video
+from tests.kit.processes import run_program
 
 from frametally.adapters_by_url import open_count_index
 from frametally.plugins import Plugin, load, plugins
@@ -164,13 +165,11 @@ class Clone(NamedTuple):
             if not name.startswith(("FRAMETALLY_", "PYTEST_"))
         }
         path = os.pathsep.join([str(self.root / "site"), *tops])
-        return subprocess.run(
+        return run_program(
             [sys.executable, *map(str, arguments)],
+            code=None,
             cwd=self.root,
             env=kept | {"PYTHONPATH": path, "COLUMNS": "200", **settings},
-            capture_output=True,
-            text=True,
-            check=False,
         )
 
     def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:

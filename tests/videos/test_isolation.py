@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.commands import run_frametally
 from tests.fakes import refused_calls
+from tests.kit.processes import run_program
 
 REMEDY = "allow the system call `seccomp` in the container or service"
 
@@ -22,13 +23,11 @@ def refused(
 ) -> subprocess.CompletedProcess[str]:
     """Run `frametally` without the call that gives up the network."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(
+    return run_program(
         [sys.executable, refused_calls.__file__, str(refused_calls.SECCOMP_CALL), *command],
+        code=None,
         cwd=folder,
         input=text,
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

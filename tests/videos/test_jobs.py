@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import subprocess
 import sys
 import textwrap
@@ -22,6 +21,8 @@ from tests.examples import first_quick
 from tests.fakes.footage import make_file, moving
 from tests.fakes.remuxed import with_tracks
 from tests.family.footage import make_video
+from tests.kit.ports import free_port
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 from tests.videos.video_place import VideoPlace
 from tests.videos.video_records import make_video as make_record
@@ -436,13 +437,7 @@ RUN_WORKER = Path(__file__).resolve().parents[2] / "producer" / "run_worker.py"
 
 
 def run_worker(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, RUN_WORKER, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    return run_program([sys.executable, RUN_WORKER, *map(str, arguments)], code=None, timeout=240)
 
 
 APART: list[tuple[QueueName, ...]] = [(name,) for name in QUEUES]
@@ -484,8 +479,7 @@ def test_a_job_that_waits_for_a_server_names_it_and_lets_its_worker_do_others(
     shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
 ) -> None:
     """Even if the server's address is in a file: nothing else denies it the network."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     properties = tmp_path / "client.properties"
     properties.write_text(f"bootstrap.servers=127.0.0.1:{port}\n")
     shop.settings = shop.settings.model_copy(

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.kit.processes import run_program
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
@@ -474,12 +475,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     trace = folder / "trace"
     listener = Listener()
     # In another process: making them takes memory, which would count for processes started from here.
-    made = subprocess.run(
-        [sys.executable, make_corpus.__file__, str(folder / "corpus"), str(listener.port)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    made = run_program([sys.executable, make_corpus.__file__, str(folder / "corpus"), str(listener.port)])
     (folder / "outcomes").write_text(made.stdout)
     command = [sys.executable, __file__, str(folder)]
     strace = shutil.which("strace")
@@ -488,7 +484,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
         if subprocess.run([*watched, "true"], capture_output=True, check=False).returncode == 0:
             command = [*watched, "-o", str(trace), *command]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = run_program(command, code=None, env=environment)
     listener.close()
     assert done.returncode == 0, done.stderr[-3000:]
     results = [json.loads(line) for line in done.stdout.splitlines()]
