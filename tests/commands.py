@@ -115,6 +115,17 @@ def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env:
         return Finished(process.exitcode, out, err)
 
 
+def said(*arguments: object, code: int = 0) -> str:
+    """Run a command in this process, and return what it prints to both streams; it must end with `code`."""
+    done = CommandLine(Path.cwd())(*arguments, code=code)
+    return done.out + done.err
+
+
+def line_of(*arguments: object, code: int = 0) -> str:
+    """Return what a command prints, as `said` does, on one line."""
+    return " ".join(said(*arguments, code=code).split())
+
+
 class CommandLine:
     """`frametally` in this process and in a folder, which is made: the quick way where nothing is killed."""
 

@@ -13,29 +13,23 @@ from pathlib import Path
 
 import click
 import pytest
+import tests.commands
 from sqlalchemy import text
 from tests.capabilities import CAPABILITIES, needs
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry, digest_of
-from frametally_cli.main import COMMANDS, cli, main
+from frametally_cli.main import COMMANDS, cli
 
 Said = Callable[..., str]
 ME = f"(command) {pwd.getpwuid(os.getuid()).pw_name}"
 
 
 @pytest.fixture
-def said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
 
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main([*arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out + captured.err
-
-    return run
+    return tests.commands.said
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,14 @@ from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
+from tests import commands
 
 
 @pytest.mark.thorough
 def test_a_rule_is_added_fires_and_is_shown_and_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(*arguments: str, code: int = 0) -> str:
-        assert main(["alerts", *arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out + captured.err
-
+    said = partial(commands.said, "alerts")
     hook = Hook()
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     with hook_server(hook) as port:
@@ -82,17 +80,12 @@ Said = Callable[..., str]
 
 
 @pytest.fixture
-def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FRAMETALLY_ALERT_CHANNELS", '{"ops": "https://hooks.example.org/frametally"}')
     monkeypatch.setenv("FRAMETALLY_ALERT_SECRET", "hunter2")
 
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main([*arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out + captured.err
-
-    return run
+    return commands.said
 
 
 def draw_kerb(place: AlertPlace) -> None:
@@ -274,13 +267,9 @@ BAD_REPORTS = [
 
 @pytest.mark.thorough
 def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_gives_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(*arguments: str, code: int = 0) -> str:
-        assert main([*arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out + captured.err
-
+    said = commands.said
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     weekly = ("report", "add", "weekly", "--every", "monday", "--at", "07:00", "--zone", "Europe/Berlin")
     with alert_place(tmp_path) as place:

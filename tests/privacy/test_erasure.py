@@ -6,11 +6,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tests.capabilities import needs
+from tests.commands import line_of
 from tests.fakes.records import make_manifest
 from tests.privacy.erased_footage import (
     ERASED,
@@ -56,20 +58,13 @@ def footage(counted_folder: Path, tmp_path: Path) -> Iterator[Footage]:
 
 
 @pytest.fixture
-def answered(
-    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Answered:
+def answered(footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Run a privacy command; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "60")
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main(["privacy", *arguments]) == code
-        captured = capsys.readouterr()
-        return " ".join((captured.out + captured.err).split())
-
-    return run
+    return partial(line_of, "privacy")
 
 
 def counted(footage: Footage, source: str) -> dict[tuple[int, int], int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.capabilities import needs
+from tests.commands import line_of
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.privacy.screened import opened, ruled
@@ -18,7 +20,6 @@ from frametally.media.mending import MediumRenamed
 from frametally.plugins import hooks
 from frametally.process.reports import NoProgress
 from frametally.records import encode
-from frametally_cli.main import main
 from frametally_privacy.hooks import of_source
 from frametally_privacy.policy import PrivacyRule, read_policy
 
@@ -27,7 +28,7 @@ MASK = "0,0 0.5,0 0.5,0.5"
 
 
 @pytest.fixture
-def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answered:
+def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Run a command in a folder with footage of `gate`; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
@@ -35,12 +36,7 @@ def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         manifest = make_manifest(1, source="gate")
         ports.store.put(manifest.key, encode(manifest))
 
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main(["privacy", *arguments]) == code
-        captured = capsys.readouterr()
-        return " ".join((captured.out + captured.err).split())
-
-    return run
+    return partial(line_of, "privacy")
 
 
 def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(

@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.commands import line_of
 from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
 
 from frametally.rules.times import DAY_MS, HOUR_S, utc
@@ -27,17 +29,12 @@ def place(tmp_path: Path) -> Iterator[tuple[Filmed, list[list[str]]]]:
 
 
 @pytest.fixture
-def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answered:
+def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Run a command; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main(["retention", *arguments]) == code
-        captured = capsys.readouterr()
-        return " ".join((captured.out + captured.err).split())
-
-    return run
+    return partial(line_of, "retention")
 
 
 def test_a_rule_can_be_set_shown_tried_applied_and_removed(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.accounts.people import PASSWORD, asking_as
+from tests.commands import said
 from tests.fakes.records import make_manifest, make_segment
 from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import MODEL, make_lines
@@ -20,7 +21,6 @@ from frametally.records import encode
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import hash_password
 from frametally_accounts.rights import UserAccount
-from frametally_cli.main import main
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 
@@ -57,7 +57,6 @@ def put_footage(data_dir: Path) -> None:
 def test_a_folder_with_wiped_databases_is_restored_completely(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     serving: Serving,
 ) -> None:
     data_dir = tmp_path / "data"
@@ -66,11 +65,6 @@ def test_a_folder_with_wiped_databases_is_restored_completely(
     monkeypatch.setenv("FRAMETALLY_ALERT_CHANNELS", json.dumps({"ops": "https://example.org/hook"}))
     monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", "k" * 32)
     url = f"sqlite:///{data_dir / 'catalogue.sqlite'}"
-
-    def said(*arguments: str, code: int = 0) -> str:
-        assert main([*arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out + captured.err
 
     def kept() -> dict[str, object]:
         with closing(LiveBook(url)) as feeds:
