@@ -21,6 +21,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from tests.accounts.people import give_accounts
 from tests.commands import run_frametally
+from tests.kit.ports import free_port
 from tests.together.test_api_tokens import token_of
 from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client as Api
@@ -56,8 +57,7 @@ async def ask(client: Client, tool: str, **arguments: Any) -> Any:
 
 @contextmanager
 def over_http(url: str, folder: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "frametally", "mcp", "--url", url, "--port", str(port)]
     process = subprocess.Popen(command, cwd=folder)
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.said import Said
+from tests.kit.http_server import Answers, answering
 
 from frametally.process import retrying
 from frametally.settings.loading import load_settings
@@ -26,25 +26,12 @@ EMPTY_BUCKET = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazo
 def empty_bucket(is_away: threading.Event) -> Iterator[str]:
     """The address of a store that lists nothing, or answers 503."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(503 if is_away.is_set() else 200)
-            body = b"" if is_away.is_set() else EMPTY_BUCKET
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    class Handler(Answers):
+        def do_GET(self) -> None:  # noqa: N802 - as the library has it
+            self.answer(503) if is_away.is_set() else self.answer(200, EMPTY_BUCKET)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Handler) as url:
+        yield url
 
 
 def work_without_patience(*arguments: Any) -> None:

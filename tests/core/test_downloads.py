@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import os
 import re
@@ -17,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.fakes.said import Said
+from tests.kit.http_server import Answers, answering
 from tests.kit.waiting import until
 
 from frametally.errors import Misconfigured
@@ -39,8 +40,8 @@ class Upstream:
         self.finished = threading.Event()
         upstream = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(Answers):
+            def do_GET(self) -> None:  # noqa: N802 - as the library has it
                 upstream.asked.append(self.path)
                 page = upstream.pages[self.path]
                 if page is None:
@@ -53,32 +54,7 @@ class Upstream:
                     self.end_headers()
                     self.wfile.write(page)
 
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self) -> None:
-        self.finished.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-class Said:
-    """Progress that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.updates: list[tuple[int, int | None, str]] = []
-
-    def update(self, done: int, total: int | None, note: str = "") -> None:
-        self.updates.append((done, total, note))
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
+        self.handler, self.url = Handler, ""
 
 
 @pytest.fixture
@@ -86,8 +62,9 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Upstream()
-    yield server
-    server.close()
+    with answering(server.handler) as server.url:
+        yield server
+        server.finished.set()
 
 
 @pytest.fixture

@@ -10,15 +10,14 @@ import math
 import os
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.hadoop.conftest import Footage
+from tests.kit.http_server import Answers, answering
 
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs, read_run
@@ -343,25 +342,15 @@ def test_an_interrupted_download_is_never_counted_and_is_retried_later(
 
 @contextlib.contextmanager
 def served(body: bytes, *, missing_bytes: int, status: int = 200) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(Answers):
+        def do_GET(self) -> None:  # noqa: N802 - as the library has it
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[: len(body) - missing_bytes])
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/segment.jsonl?signature=secret"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as url:
+        yield f"{url}/segment.jsonl?signature=secret"
 
 
 def test_segments_can_be_read_over_http_too(footage: Footage) -> None:

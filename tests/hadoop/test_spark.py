@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from tests.hadoop.conftest import Footage
+from tests.kit.ports import free_port
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
@@ -170,8 +171,7 @@ def connect_url() -> Iterator[str]:
 
     if pyspark.__version__.startswith("3."):
         pytest.skip("PySpark 3.5 comes without a Spark Connect server")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         str(Path(pyspark.__file__).parent / "bin/spark-submit"),
         *("--master", "local[2]", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.kit.http_server import Answers, answering
+
 TOKEN, DAG, RUNS = "/auth/token", "/api/v2/dags/frametally_stream", "/api/v2/dags/frametally_stream/dagRuns"
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Answer = Callable[[Answers], None]
 
 
 def says(status: int, said: object = None, **headers: str) -> Answer:
     """A JSON answer; `bytes` are sent unchanged."""
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        data = said if isinstance(said, bytes) else json.dumps(said).encode()
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data)
+    def answer(request: Answers) -> None:
+        request.answer(status, said if isinstance(said, bytes) else json.dumps(said).encode(), **headers)
 
     return answer
 
@@ -38,7 +32,7 @@ class AnsweringAirflow:
         self.runs: dict[str, dict[str, Any]] = {}
         self.url = ""
 
-    def usual(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> Answer:
+    def usual(self, request: Answers, body: dict[str, Any]) -> Answer:
         if request.path == TOKEN:
             is_right = body == {"username": "frametally", "password": self.password}
             return says(201, {"access_token": "a-token"}) if is_right else says(401, {"detail": str(body)})
@@ -53,27 +47,16 @@ class AnsweringAirflow:
 
 
 @contextmanager
-def answering(airflow: AnsweringAirflow) -> Iterator[AnsweringAirflow]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def answer(self) -> None:
-            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+def answering_airflow(airflow: AnsweringAirflow) -> Iterator[AnsweringAirflow]:
+    class Handler(Answers):
+        def respond(self) -> None:
+            sent = self.read()
             airflow.asked.append((self.command, self.path, sent.decode()))
             answer = airflow.answers.get(self.path)
             with suppress(OSError):  # the client has hung up
                 (answer or airflow.usual(self, json.loads(sent or b"{}")))(self)
 
-        do_GET = do_POST = answer  # noqa: N815 - as the library has it
+        do_GET = do_POST = respond  # noqa: N815 - as the library has it
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    airflow.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(Handler) as airflow.url:
         yield airflow
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

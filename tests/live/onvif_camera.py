@@ -9,12 +9,13 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from defusedxml.ElementTree import fromstring
+from tests.kit.http_server import Answers
 
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
@@ -134,11 +135,10 @@ class OnvifCamera:
         self._faults = dict(faults or {})
         camera = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+        class Handler(Answers):
+            def do_POST(self) -> None:  # noqa: N802 - as the library has it
                 camera.heads.append(str(self.headers))
-                answer = camera.answer(body, self.headers.get("Authorization", ""))
+                answer = camera.answer(self.read(), self.headers.get("Authorization", ""))
                 self.send_response(answer.status)
                 for name, value in (answer.head, ("Content-Length", str(len(answer.body)))):
                     if name:
@@ -147,9 +147,6 @@ class OnvifCamera:
                 for piece in range(0, len(answer.body), answer.piece_bytes or len(answer.body) or 1):
                     self.wfile.write(answer.body[piece : piece + (answer.piece_bytes or len(answer.body))])
                     camera.ended.wait(answer.pause_s)
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/onvif/device_service"

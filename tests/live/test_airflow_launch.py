@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.live.answering_airflow import DAG, RUNS, TOKEN, Answer, AnsweringAirflow, answering, says
+from tests.live.answering_airflow import DAG, RUNS, TOKEN, Answer, AnsweringAirflow, answering_airflow, says
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
 from tests.web.conftest import Place
@@ -31,7 +31,7 @@ MOST_S = 60.0
 
 @pytest.fixture
 def airflow() -> Iterator[AnsweringAirflow]:
-    with answering(AnsweringAirflow(PASSWORD)) as there:
+    with answering_airflow(AnsweringAirflow(PASSWORD)) as there:
         yield there
 
 
@@ -272,7 +272,7 @@ def test_an_unavailable_airflow_and_a_wrong_password_are_reported_with_the_remed
 def test_the_login_is_sent_to_no_other_address(
     place: Place, airflow: AnsweringAirflow, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with answering(AnsweringAirflow(PASSWORD)) as other:
+    with answering_airflow(AnsweringAirflow(PASSWORD)) as other:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, other.url)
         for status in (301, 302, 303, 307, 308):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.said import Said
 
 from frametally.process.reports import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
@@ -25,20 +26,6 @@ from frametally_producer.writing.production import ProduceCall
 
 # 2026-03-04T05:06:07Z
 FILE_DATE_S = 1_772_600_767
-
-
-class SaidAloud:
-    """A `Progress` that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.updates: list[tuple[int, int | None, str]] = []
-        self.lines: list[str] = []
-
-    def update(self, done: int, total: int | None, note: str = "") -> None:
-        self.updates.append((done, total, note))
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 class Died(BaseException):
@@ -98,7 +85,7 @@ class Bench:
         self.folder = folder
         self.store = FailingStore()
         self.log = FailingLog(self.store.effects)
-        self.progress = SaidAloud()
+        self.progress = Said()
         self.overrides: dict[str, object] = {"min_free_disk_mb": 0}
         self.standings: list[Standing] = []
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.producer.conftest import FILE_DATE_S, Bench, SaidAloud
+from tests.fakes.said import Said
+from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally.errors import Misconfigured, Poison
 from frametally.media.forgetting import put_tombstone
@@ -104,7 +105,7 @@ def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(
 
     def planned() -> tuple[int, int]:
         call = ProduceCall(paths=[path], settings=bench.settings(), start_time=START, pace=LAPSE)
-        look = plan(call, find=lambda sha256: find_manifest(bench.store, sha256), progress=SaidAloud())
+        look = plan(call, find=lambda sha256: find_manifest(bench.store, sha256), progress=Said())
         [source] = look.sources
         return source.frames, source.last_ms - source.first_ms
 

@@ -9,7 +9,8 @@ from av.stream import Disposition
 from tests.fakes.footage import make_file, moving
 from tests.fakes.memory import MemoryStore
 from tests.fakes.remuxed import only_sound, with_tracks
-from tests.producer.conftest import Bench, SaidAloud
+from tests.fakes.said import Said
+from tests.producer.conftest import Bench
 
 from frametally.errors import Misconfigured
 from frametally.media.lookup import find_media
@@ -127,7 +128,7 @@ def test_a_file_with_another_counted_track_is_refused_until_that_is_forgotten(
 def test_a_dry_run_names_the_tracks_too_and_knows_what_was_produced(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(bench.store, MemoryStore)
     path = with_tracks(tmp_path / "dash.mp4", clip(tmp_path, 40), clip(tmp_path, 41, SMALL))
-    progress = SaidAloud()
+    progress = Said()
     for track, frames in ((None, 40), (2, 41)):
         call = ProduceCall(paths=[path], settings=bench.settings(), source="s", track=track)
         planned = plan(call, find=lambda sha256: find_manifest(bench.store, sha256), progress=progress)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Literal
+
+from tests.kit.http_server import Answers, answering
 
 Manner = Literal["well", "refuses", "redirects", "endless", "silent", "drips"]
 
@@ -25,14 +26,13 @@ class Receiver:
 def receiving(manner: Manner = "well") -> Iterator[Receiver]:
     """On any free port of this machine."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.append((self.path, dict(self.headers), body))
+    class Handler(Answers):
+        def do_POST(self) -> None:  # noqa: N802 - as the library has it
+            receiver.came.append((self.path, dict(self.headers), self.read()))
             with suppress(OSError):
-                self.answer()
+                self.respond()
 
-        def answer(self) -> None:
+        def respond(self) -> None:
             if manner == "silent":
                 receiver.over.wait(60)
                 self.close_connection = True
@@ -50,17 +50,9 @@ def receiving(manner: Manner = "well") -> Iterator[Receiver]:
                 self.wfile.write(bytes(1 << 16))
                 receiver.sent_bytes += 1 << 16
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as url:
+        receiver = Receiver(url)
+        try:
+            yield receiver
+        finally:
+            receiver.over.set()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
+from tests.kit.ports import free_port
 from tests.kit.waiting import until
 
 from frametally_web.asgi import Application
@@ -63,8 +63,7 @@ class KilledServer:
 
     def __init__(self, folder: Path, code: str = FAKE_LOOK) -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self._code = code

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import http.client
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from tests.kit.http_server import Answers, answering
 from tests.videos.filmed_video import make_file
 from tests.videos.test_playback_api import store_video
 from tests.videos.video_records import all_keys, make_facts
@@ -100,14 +100,11 @@ class Keeper:
         self.let_in: list[tuple[str, str, int]] = []
         secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        class Handler(Answers):
+            def respond(self) -> None:
+                body = self.read()
                 if self.headers.get("Authorization") != f"Basic {secret}":
-                    self.send_response(401)
-                    self.send_header("WWW-Authenticate", 'Basic realm="test"')
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
+                    self.answer(401, WWW_Authenticate='Basic realm="test"')
                     return
                 inside = http.client.HTTPConnection(urlsplit(target).netloc, timeout=60)
                 inside.request(self.command, self.path, body, dict(self.headers))
@@ -123,31 +120,21 @@ class Keeper:
                 self.end_headers()
                 self.wfile.write(said)
 
-            do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = respond  # noqa: N815
 
-            def log_message(self, *_: Any) -> None:
-                """Log nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.handler, self.url = Handler, ""
 
 
 @pytest.fixture
 def keeping() -> Iterator[Callable[[str], Keeper]]:
-    running: list[tuple[Keeper, threading.Thread]] = []
+    with ExitStack() as stack:
 
-    def start(target: str) -> Keeper:
-        keeper = Keeper(target)
-        thread = threading.Thread(target=keeper.server.serve_forever)
-        thread.start()
-        running.append((keeper, thread))
-        return keeper
+        def start(target: str) -> Keeper:
+            keeper = Keeper(target)
+            keeper.url = stack.enter_context(answering(keeper.handler))
+            return keeper
 
-    yield start
-    for keeper, thread in running:
-        keeper.server.shutdown()
-        thread.join()
-        keeper.server.server_close()
+        yield start
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["open", "behind a password"])

@@ -4,7 +4,6 @@ interruption."""
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import os
 import random
@@ -12,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -22,6 +20,7 @@ import pytest
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.kit.clips import write_clip
+from tests.kit.http_server import Answers, answering
 from tests.kit.ports import free_port
 from tests.kit.waiting import until
 from tests.videos.video_records import make_facts
@@ -330,21 +329,14 @@ def test_where_uploads_are_off_the_command_shows_the_remedy(
     assert not [*data.rglob("*.json")]
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
+class OtherServer(Answers):
     """Some other server."""
 
     status = 200
     sent: tuple[tuple[str, str], ...] = ()
 
-    def do_OPTIONS(self) -> None:
-        self.send_response(self.status)
-        for name, value in self.sent:
-            self.send_header(name, value)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        """Logs nothing."""
+    def do_OPTIONS(self) -> None:  # noqa: N802 - as the library has it
+        self.answer(self.status, **dict(self.sent))
 
 
 @pytest.mark.thorough
@@ -373,13 +365,10 @@ def test_a_server_without_uploads_and_one_that_does_not_respond_give_different_e
     sent: tuple[tuple[str, str], ...],
     line: str,
 ) -> None:
-    handler = type("Handler", (Answers,), {"status": status, "sent": sent})
+    handler = type("Handler", (OtherServer,), {"status": status, "sent": sent})
     clip = make_video(tmp_path / "a.mp4")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
-        url = f"http://me:secret@127.0.0.1:{server.server_address[1]}"
-        assert cli.main(["upload", str(clip), "--url", url]) == 2
-        server.shutdown()
+    with answering(handler) as url:
+        assert cli.main(["upload", str(clip), "--url", url.replace("//", "//me:secret@")]) == 2
     said = capsys.readouterr().err
     assert line in said
     assert "secret" not in said
@@ -392,17 +381,15 @@ def test_the_login_comes_from_the_address_or_netrc(here: Path, tmp_path: Path) -
     (tmp_path / ".netrc").chmod(0o600)
     heard: list[str] = []
 
-    class Handler(Answers):
-        def do_OPTIONS(self) -> None:
+    class Handler(OtherServer):
+        def do_OPTIONS(self) -> None:  # noqa: N802 - as the library has it
             heard.append(self.headers["Authorization"])
             super().do_OPTIONS()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+    with answering(Handler) as url:
         for login in ("", "you:p%40ss@"):
-            with closing(Dashboard(f"http://{login}127.0.0.1:{server.server_address[1]}")) as asked:
+            with closing(Dashboard(url.replace("//", f"//{login}"))) as asked:
                 asked.ask("OPTIONS", "/")
-        server.shutdown()
     assert heard == ["Basic bWU6ZnJvbS1uZXRyYw==", "Basic eW91OnBAc3M="]
 
 
