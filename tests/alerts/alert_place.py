@@ -17,6 +17,7 @@ from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
 from frametally_alerts.book import AlertBook
+from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.reports.due_reports import MakeFiles, make_due
@@ -28,7 +29,7 @@ from frametally_videos.catalogue_by_url import open_video_catalogue
 MINUTE_MS = 60_000
 AFTERWARDS_MS = DAY_MS + 7 * 86_400_000
 
-__all__ = ["AFTERWARDS_MS", "DAY", "DAY_MS", "MINUTE_MS", "AlertPlace", "alert_place"]
+__all__ = ["AFTERWARDS_MS", "DAY", "DAY_MS", "MINUTE_MS", "AlertPlace", "alert_place", "waiting_alert"]
 
 
 @dataclass
@@ -201,3 +202,14 @@ def alert_place(
             now_ms=AFTERWARDS_MS,
         )
         yield AlertPlace(ports, opened(AlertBook(url, access)))
+
+
+@contextmanager
+def waiting_alert(folder: Path, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
+    """Yield a place with one alert that waits to be sent, a sender, and the lines that the sender prints."""
+    lines: list[str] = []
+    with alert_place(folder, **settings) as place:
+        place.rule(threshold=1)
+        place.count({0: 4})
+        place.look()
+        yield place, AlertSender(place.ports.settings, place.book, lines.append), lines

@@ -17,7 +17,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from serving.needs import server
-from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, waiting_alert
 
 from frametally_alerts.channels import mqtt_channel
 from frametally_alerts.channels.delivery import AlertSender, SentReport
@@ -56,13 +56,9 @@ def hearing(broker: Mapping[str, str], topic: str) -> Iterator[queue.Queue[bytes
 
 @contextmanager
 def published(folder: Path, url: str, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
-    lines: list[str] = []
     given = {"alert_channels": json.dumps({"ops": url}), "alert_allow": "127.0.0.1", **settings}
-    with alert_place(folder, **given) as place:
-        place.rule(threshold=1)
-        place.count({0: 4})
-        place.look()
-        yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
+    with waiting_alert(folder, **given) as waiting:
+        yield waiting
 
 
 def channel_url(broker: Mapping[str, str], topic: str, *, tls: bool, password: str | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
-from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, waiting_alert
 
 from frametally.settings.fields import SecretStr
 from frametally_alerts.channels import delivery
@@ -30,7 +30,6 @@ def mailed(
     folder: Path, smtp: Mapping[str, str], receiver: str, *, by: str = "URL", **settings: Any
 ) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
     """A place with one alert that waits for a mail to `receiver`."""
-    lines: list[str] = []
     given: dict[str, Any] = {
         "alert_channels": json.dumps({"ops": f"mailto:{receiver}"}),
         "smtp_url": smtp[by],
@@ -39,11 +38,8 @@ def mailed(
         "ca_file": Path(smtp["CA_FILE"]),
         **settings,
     }
-    with alert_place(folder, **given) as place:
-        place.rule(threshold=1)
-        place.count({0: 4})
-        place.look()
-        yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
+    with waiting_alert(folder, **given) as waiting:
+        yield waiting
 
 
 def mails_to(smtp: Mapping[str, str], receiver: str, *, at_least: int = 0) -> list[mailbox.mboxMessage]:

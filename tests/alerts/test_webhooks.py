@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, alert_place, waiting_alert
 from tests.alerts.hook_server import Hook, hook_server
 
 from frametally.errors import Misconfigured
@@ -31,7 +31,6 @@ SECRET = "kept-from-all-logs"  # noqa: S105
 @contextmanager
 def hooked(folder: Path, hook: Hook, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
     """A place with one alert that waits for a webhook, the sender, and the sender's messages."""
-    lines: list[str] = []
     with hook_server(hook) as port:
         url = settings.pop("url", f"http://127.0.0.1:{port}/alerts?of=frametally")
         given = {
@@ -39,11 +38,8 @@ def hooked(folder: Path, hook: Hook, **settings: Any) -> Iterator[tuple[AlertPla
             "alert_secret": SECRET,
             "alert_allow": "127.0.0.1",
         }
-        with alert_place(folder, **{**given, **settings}) as place:
-            place.rule(threshold=1)
-            place.count({0: 4})
-            place.look()
-            yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
+        with waiting_alert(folder, **{**given, **settings}) as waiting:
+            yield waiting
 
 
 def waiting(place: AlertPlace) -> AlertMessage:

@@ -70,29 +70,25 @@ def test_both_sides_show_the_settings_of_their_counts(two_models: Footage) -> No
     assert [other.words for other in after.settings_b] == [f"not recorded (hash {one.params})"]
 
 
-def test_too_many_in_one_bar_and_too_few_in_another_do_not_cancel_out(file_footage: Footage) -> None:
-    footage = file_footage
-    for model, cars in (("tiny-a", (1, 3)), ("tiny-b", (3, 1))):
+def compared(footage: Footage, *cars_of_models: tuple[int, ...]) -> Any:
+    """Compare two models that find so many cars in each minute."""
+    for model, cars in zip(("tiny-a", "tiny-b"), cars_of_models, strict=True):
         lines = [
             footage.frame(NOON_MS + minute * 60_000, *["car"] * number, index=minute, model=model)
             for minute, number in enumerate(cars)
         ]
         footage.segment(lines, model=model)
     footage.aggregate()
-    found = compare_models(footage.store, "tiny-a", "tiny-b")
+    return compare_models(footage.store, "tiny-a", "tiny-b")
+
+
+def test_too_many_in_one_bar_and_too_few_in_another_do_not_cancel_out(file_footage: Footage) -> None:
+    found = compared(file_footage, (1, 3), (3, 1))
     assert (found.total.net, found.total.apart) == (0, 4)
 
 
 def test_the_largest_differences_come_first(file_footage: Footage) -> None:
-    footage = file_footage
-    for model, cars in (("tiny-a", (1, 1, 4)), ("tiny-b", (2, 4, 2))):
-        lines = [
-            footage.frame(NOON_MS + minute * 60_000, *["car"] * number, index=minute, model=model)
-            for minute, number in enumerate(cars)
-        ]
-        footage.segment(lines, model=model)
-    footage.aggregate()
-    found = compare_models(footage.store, "tiny-a", "tiny-b").differences
+    found = compared(file_footage, (1, 1, 4), (2, 4, 2)).differences
     assert [one.b.detections - one.a.detections for one in found] == [3, -2, 1]
 
 

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count as count_from
 from pathlib import Path
 from typing import Any
@@ -348,23 +348,31 @@ def test_an_hour_with_a_line_set_aside_is_read_every_time(three_hours: Footage) 
     assert stands(three_hours) == from_nothing(three_hours)
 
 
+def published_whatever_is_killed(folder: Path, points: Sequence[str]) -> dict[str, bytes]:
+    """Kill an aggregation of a copy at each failpoint, and assert that its rerun publishes what one does that
+    nobody disturbs; return that."""
+
+    def copied(name: str) -> Path:
+        shutil.copytree(folder / "store with space", folder / name / "store")
+        return folder / name
+
+    quiet = copied("quiet")
+    count(quiet)
+    expected = published(quiet)
+    for point in points:
+        killed = copied(point)
+        assert start(killed, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
+        assert start(killed).wait() == os.EX_OK
+        assert published(killed) == expected, point
+    return expected
+
+
 @pytest.mark.thorough
 def test_killed_at_any_failpoint_with_kept_hours_a_rerun_gives_the_bytes_of_an_undisturbed_run(
     three_hours: Footage, tmp_path: Path
 ) -> None:
     late(three_hours)
 
-    def copied(name: str) -> Path:
-        shutil.copytree(tmp_path / "store with space", tmp_path / name / "store")
-        return tmp_path / name
-
-    quiet = copied("quiet")
-    count(quiet)
-    expected = published(quiet)
-    for point in POINTS if THOROUGH else POINTS[:2]:
-        folder = copied(point)
-        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
-        assert start(folder).wait() == os.EX_OK
-        assert published(folder) == expected, point
+    published_whatever_is_killed(tmp_path, POINTS if THOROUGH else POINTS[:2])
     three_hours.aggregate()
     assert stands(three_hours) == from_nothing(three_hours)

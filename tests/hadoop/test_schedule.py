@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.commands import Finished, run_frametally
+from tests.fakes.memory import ManualClock
 from tests.hadoop.conftest import Footage
 
 from frametally.console import streams
@@ -204,19 +205,6 @@ def test_an_invalid_period_is_one_line(text: str) -> None:
         parse_period_s("--every", text)
 
 
-class Clock:
-    """Time that passes only during sleep or work."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def pass_by(self, seconds: float) -> None:
-        self.now_s += seconds
-
-
 @pytest.mark.parametrize(
     ("period_s", "takes_s", "begin_s"),
     [
@@ -228,12 +216,12 @@ class Clock:
 def test_rounds_start_at_the_period_and_after_a_long_one_pause_5_s_or_a_period_at_most(
     period_s: int, takes_s: list[float], begin_s: list[float]
 ) -> None:
-    clock, began = Clock(), []
+    clock, began = ManualClock(), []
     takes = iter(takes_s)
 
     def work() -> None:
         began.append(round(clock(), 3))
-        clock.pass_by(next(takes))
+        clock.advance(next(takes))
 
     rounds = repeat(
         work,
@@ -241,7 +229,7 @@ def test_rounds_start_at_the_period_and_after_a_long_one_pause_5_s_or_a_period_a
         should_stop=lambda: len(began) == len(begin_s),
         progress=NoProgress(),
         clock=clock,
-        sleep=clock.pass_by,
+        sleep=clock.advance,
     )
     assert (rounds, began) == (len(begin_s), begin_s)
 
@@ -250,7 +238,7 @@ def test_rounds_start_at_the_period_and_after_a_long_one_pause_5_s_or_a_period_a
 def test_a_temporarily_failing_round_is_retried_within_a_minute_and_reported_once_a_minute(
     period_s: float, tries: int
 ) -> None:
-    clock, said, tried = Clock(), [], []
+    clock, said, tried = ManualClock(), [], []
 
     class Said(NoProgress):
         def say(self, line: str) -> None:
@@ -266,7 +254,7 @@ def test_a_temporarily_failing_round_is_retried_within_a_minute_and_reported_onc
         should_stop=lambda: len(said) == 2,
         progress=Said(),
         clock=clock,
-        sleep=clock.pass_by,
+        sleep=clock.advance,
     )
     assert said == [f"waiting: the store is away; trying again in {min(period_s, 60):g} s"] * 2
     assert len(tried) == tries

@@ -56,20 +56,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_clip(path, pictures, fps=FPS, options={"g": "7"}).read_bytes()
 
 
-class Clock:
-    """Time that passes only during waits."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 class ScriptedWishes(Wishes):
     """The user's requests, by how often the stream has asked; each wait advances the test's clock."""
 
-    def __init__(self, feed: Feed, script: Iterable[tuple[int, FeedWish]], clock: Clock) -> None:
+    def __init__(self, feed: Feed, script: Iterable[tuple[int, FeedWish]], clock: ManualClock) -> None:
         super().__init__(feed, lease_s=1e9, clock=clock)
         self._script = sorted(script, key=lambda step: step[0])
         self._time = clock
@@ -113,13 +103,13 @@ class Place:
         *script: tuple[int, FeedWish],
         log: Any = None,
         store: Any = None,
-        clock: Clock | None = None,
+        clock: ManualClock | None = None,
         **values: Any,
     ) -> str:
         """Stream it by the test's clock; return why it ended."""
         feed = Feed(id="f", kind="video", source="gate", name="Gate", video_id=self.video.id)
         feed = feed._replace(**values)
-        clock = clock or Clock()
+        clock = clock or ManualClock()
         wishes = ScriptedWishes(feed, script, clock)
         teller = Teller(feed.told, self.told.append, clock=clock)
         patience = TellingPatience(teller, lambda line: None, lambda: wishes.is_end_wanted)
@@ -241,7 +231,7 @@ def test_frames_are_decoded_a_few_ahead_and_large_ones_one_by_one(
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
 def test_frames_are_announced_at_their_own_pace(place: Place, speed: float) -> None:
-    clock = Clock()
+    clock = ManualClock()
     came: list[float] = []
 
     class Timed:
@@ -265,7 +255,7 @@ def test_frames_are_announced_at_their_own_pace(place: Place, speed: float) -> N
 class Slow:
     """A log that is slow for each message."""
 
-    def __init__(self, log: FrameLog, clock: Clock, seconds: float) -> None:
+    def __init__(self, log: FrameLog, clock: ManualClock, seconds: float) -> None:
         self._log = log
         self._clock = clock
         self._seconds = seconds
@@ -296,7 +286,7 @@ def test_the_due_time_of_a_frame_is_reported_however_late_it_is(
     if is_replayed:
         place.batch()
         place.detect("frames")
-    clock = Clock()
+    clock = ManualClock()
     place.stream(log=Slow(place.log, clock, 0.3), clock=clock, speed=speed)
     due_at_s = begun_at_s(place.told, speed)
     assert len(due_at_s) > 1

@@ -13,15 +13,14 @@ import msgspec
 import numpy as np
 import pytest
 from tests.commands import CommandLine
+from tests.pipeline.dashboard import dashboard
 
-from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_object_store
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
 from frametally.records import encode
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.settings.loading import load_settings
-from frametally_videos.catalogue_by_url import open_video_catalogue
-from frametally_web.app import close_app, create_app
 
 pytestmark = pytest.mark.thorough
 
@@ -49,20 +48,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 def get(folder: Path, *addresses: str) -> list[Any]:
-    settings = load_settings(data_dir=folder / "frametally-data")
-    with (
-        closing(open_object_store(settings.store_url)) as store,
-        closing(open_count_index(settings.index_url)) as index,
-        closing(open_ledger(settings.ledger_url)) as ledger,
-        closing(open_frame_log(settings.log_url)) as log,
-        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
-    ):
-        app = create_app(
-            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
-        )
-        found = [app.test_client().get(f"/api/v1/{address}").json for address in addresses]
-        close_app(app)
-    return found
+    with dashboard(folder / "frametally-data") as client:
+        return [client.get(f"/api/v1/{address}").json for address in addresses]
 
 
 def test_a_bar_is_proved_with_the_settings_of_its_run(

@@ -7,13 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.pipeline.dashboard import dashboard
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
 
 from frametally.adapters_by_url import open_count_index
-from frametally.openers.port_openers import open_books
-from frametally.settings.loading import load_settings
-from frametally_videos.catalogue_by_url import open_video_catalogue
-from frametally_web.app import close_app, create_app
 
 pytestmark = pytest.mark.thorough
 
@@ -48,21 +45,8 @@ def test_six_cameras_stay_six_and_forgetting_one_leaves_the_others(
 
 
 def sources_in_the_api(home: House) -> set[str]:
-    settings = load_settings("web", data_dir=home.folder / "frametally-data", web_query_timeout_s=120)
-    with (
-        open_books(settings) as (ports, ledger),
-        closing(open_video_catalogue(ports.settings.catalogue_url)) as catalogue,
-    ):
-        app = create_app(
-            settings=settings,
-            store=ports.store,
-            index=ports.index,
-            ledger=ledger,
-            log=ports.log,
-            catalogue=catalogue,
-        )
-        answer = app.test_client().get("/api/v1/sources")
-        close_app(app)
+    with dashboard(home.folder / "frametally-data") as client:
+        answer = client.get("/api/v1/sources")
     return {source["name"] for source in answer.get_json()["sources"]}
 
 

@@ -16,13 +16,11 @@ import numpy as np
 import pytest
 from tests.commands import CommandLine
 from tests.kit.clips import write_clip
+from tests.pipeline.dashboard import dashboard
 
 from frametally import keys
-from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.adapters_by_url import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
-from frametally.settings.loading import load_settings
-from frametally_videos.catalogue_by_url import open_video_catalogue
-from frametally_web.app import close_app, create_app
 
 WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_COUNT_OBJECTS": "false"}
@@ -115,24 +113,13 @@ EIGHT_MS, NINE_MS = (keys.day_start_ms("2026-05-01") + hour * HOUR_MS for hour i
 
 def hours_seen(folder: Path) -> set[int]:
     """Hours with detections in any answer of the API, with any interval."""
-    settings = load_settings(data_dir=folder / "frametally-data")
     hours: set[int] = set()
-    with (
-        closing(open_object_store(settings.store_url)) as store,
-        closing(open_count_index(settings.index_url)) as index,
-        closing(open_ledger(settings.ledger_url)) as ledger,
-        closing(open_frame_log(settings.log_url)) as log,
-        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
-    ):
-        app = create_app(
-            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
-        )
+    with dashboard(folder / "frametally-data") as client:
         for asked in ("", "?interval=1", "?interval=60", "?interval=3600", "?base=1", "?interval=60&base=60"):
-            answer = app.test_client().get(f"/api/v1/counts{asked}")
+            answer = client.get(f"/api/v1/counts{asked}")
             for bucket in answer.json["buckets"] if answer.status_code == 200 else ():
                 if bucket["detections"]:
                     hours.add(bucket["start_ms"] // HOUR_MS * HOUR_MS)
-        close_app(app)
     return hours
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.hadoop.conftest import Footage
-from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
+from tests.hadoop.test_aggregate_kills import POINTS
 from tests.hadoop.test_hours import (
     addresses,
     from_nothing,
     late,
+    published_whatever_is_killed,
     stands,
     three_hours,
 )
@@ -32,19 +30,8 @@ def test_a_kill_at_any_failpoint_with_a_zone_does_not_change_the_bytes_of_the_re
     draw(three_hours, zone())
     late(three_hours)
 
-    def copied(name: str) -> Path:
-        shutil.copytree(tmp_path / "store with space", tmp_path / name / "store")
-        return tmp_path / name
-
-    quiet = copied("quiet")
-    count(quiet)
-    expected = published(quiet)
+    expected = published_whatever_is_killed(tmp_path, POINTS)
     assert any(key.endswith("/zones-00000.gz") for key in expected)
-    for point in POINTS:
-        folder = copied(point)
-        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
-        assert start(folder).wait() == os.EX_OK
-        assert published(folder) == expected, point
 
 
 def test_a_moved_zone_keeps_the_hours_of_other_sources_and_of_whole_pictures(
