@@ -143,18 +143,8 @@ def write_pictures(folder: Path, numbers: range) -> None:
         staging.rename(folder / name)
 
 
-@pytest.fixture(name="write_pictures")
-def _write_pictures() -> Callable[[Path, range], None]:
-    return write_pictures
-
-
 def detected(store: ObjectStore) -> set[str]:
     return {frame.image_path for key in list_segments(store) for frame in read_segment(store, key).frames()}
-
-
-@pytest.fixture(name="detected")
-def _detected() -> Callable[[ObjectStore], set[str]]:
-    return detected
 
 
 def assert_chains(store: ObjectStore, ends: dict[int, int]) -> None:
@@ -169,19 +159,9 @@ def assert_chains(store: ObjectStore, ends: dict[int, int]) -> None:
     assert reached == ends
 
 
-@pytest.fixture(name="assert_chains")
-def _assert_chains() -> Callable[..., None]:
-    return assert_chains
-
-
 def part_files(store: ObjectStore) -> dict[str, bytes]:
     return {
         f"{run.day}/{name}": store.get(f"{run.prefix}/{name}")
         for run in current_runs(store)
         for name in run.parts
     }
-
-
-@pytest.fixture(name="part_files")
-def _part_files() -> Callable[[ObjectStore], dict[str, bytes]]:
-    return part_files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -75,7 +74,7 @@ class SyncedDisk:
 
 
 @pytest.fixture
-def footage(tmp_path: Path, write_pictures: Callable[[Path, range], None]) -> Path:
+def footage(tmp_path: Path) -> Path:
     write_pictures(tmp_path / "gate", range(24))
     return tmp_path / "gate"
 

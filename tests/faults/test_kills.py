@@ -19,10 +19,9 @@ from typing import Any
 
 import pytest
 from tests.examples import THOROUGH, first_quick
-from tests.faults.conftest import Deployment
+from tests.faults.conftest import Deployment, assert_chains, detected, part_files, write_pictures
 from tests.kit.waiting import until
 
-from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally_consumer.backends.network import Backend
 from frametally_consumer.load import is_installed
@@ -154,14 +153,7 @@ class KillLoop:
                 self.start(role)
 
 
-def assert_the_same(
-    quiet: Deployment,
-    shaken: Deployment,
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
-    part_files: Callable[[ObjectStore], dict[str, bytes]],
-    frames: int,
-) -> None:
+def assert_the_same(quiet: Deployment, shaken: Deployment, frames: int) -> None:
     """The shaken run counted the same as the quiet one: the expected set does not come from the log."""
     shaken.run("aggregate")
     with closing(quiet.store()) as expected, closing(shaken.store()) as found, closing(shaken.log()) as log:
@@ -179,10 +171,6 @@ def assert_the_same(
 @pytest.mark.parametrize("form", first_quick(["single", "packs"]))
 def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
     deploy: Callable[..., Deployment],
-    write_pictures: Callable[[Path, range], None],
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
-    part_files: Callable[[ObjectStore], dict[str, bytes]],
     tmp_path: Path,
     form: str,
 ) -> None:
@@ -216,7 +204,7 @@ def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
     quiet.run("produce", *PICTURES, growing)
     quiet.run("consume", "--until-caught-up")
     quiet.run("aggregate")
-    assert_the_same(quiet, shaken, detected, assert_chains, part_files, written)
+    assert_the_same(quiet, shaken, written)
 
 
 @pytest.mark.thorough
@@ -224,9 +212,6 @@ def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_a_count_with_the_real_detector_killed_again_and_again_equals_an_undisturbed_one(
     deploy: Callable[..., Deployment],
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
-    part_files: Callable[[ObjectStore], dict[str, bytes]],
     traffic_clip: Path,
     model_files: ModelFiles,
     backend: Backend,
@@ -250,4 +235,4 @@ def test_a_count_with_the_real_detector_killed_again_and_again_equals_an_undistu
     while loop.kills["at a random moment"] < REAL_KILLS:
         loop.kill_two_at_a_random_moment()
     loop.finish()
-    assert_the_same(quiet, shaken, detected, assert_chains, part_files, 60)
+    assert_the_same(quiet, shaken, 60)

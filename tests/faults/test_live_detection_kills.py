@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 from tests.fakes.records import make_announcement, make_frame
-from tests.faults.conftest import Deployment
+from tests.faults.conftest import Deployment, assert_chains
 from tests.kit.clips import jpeg_of
 from tests.kit.messages import records_on
 
@@ -74,7 +74,6 @@ def quiet(deploy: Callable[..., Deployment]) -> list[bytes]:
 @pytest.mark.timeout(600)
 def test_killed_at_every_failpoint_live_detection_has_the_segments_and_results_of_an_undisturbed_run(
     deploy: Callable[..., Deployment],
-    assert_chains: Callable[..., None],
     quiet: list[bytes],
 ) -> None:
     assert len(quiet) == FRAMES

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
-from tests.faults.conftest import Deployment, Stage
+from tests.faults.conftest import Deployment, Stage, assert_chains, detected, write_pictures
 from tests.kit.processes import children_of, cpu_s, is_running
 from tests.kit.waiting import until
 
-from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,7 +30,7 @@ PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, write_pictures: Callable[[Path, range], None]) -> Path:
+def pictures(tmp_path: Path) -> Path:
     write_pictures(tmp_path / "gate", range(120))
     return tmp_path / "gate"
 
@@ -48,8 +47,6 @@ def frames_found(stage: Stage) -> int:
 def test_sigterm_ends_with_0_and_a_second_start_repeats_nothing(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -100,7 +97,6 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
 def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    detected: Callable[[ObjectStore], set[str]],
 ) -> None:
     deployment = deploy("loading", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -117,7 +113,6 @@ def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
 def test_sigterm_during_a_detection_that_takes_too_long_ends_with_0_within_10_s(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    detected: Callable[[ObjectStore], set[str]],
 ) -> None:
     deployment = deploy("slow", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -171,8 +166,6 @@ def test_a_stop_takes_effect_while_a_video_decodes_for_minutes(
 def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
 ) -> None:
     lease_s = 2.0  # longer than a busy machine may let a running consumer wait between two polls
     deployment = deploy(
@@ -204,8 +197,6 @@ def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
 def test_workers_share_the_partitions_and_one_that_dies_is_restarted(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    detected: Callable[[ObjectStore], set[str]],
-    assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)

@@ -138,6 +138,19 @@ class WatchedStore:
         return call
 
 
+class Reads:
+    """The keys below a prefix that were read from a store, by any method."""
+
+    def __init__(self, footage: Footage, prefix: str) -> None:
+        self.keys: list[str] = []
+        self._prefix = prefix
+        self.store = WatchedStore(footage.store, self._watch)
+
+    def _watch(self, call: str, key: str) -> None:
+        if call in ("before get", "before get_range", "before address") and key.startswith(self._prefix):
+            self.keys.append(key)
+
+
 @pytest.fixture
 def footage(tmp_path: Path) -> Footage:
     return Footage(tmp_path)
@@ -149,20 +162,10 @@ def file_footage(tmp_path: Path) -> Footage:
     return Footage(tmp_path, open_object_store(f"file://{tmp_path / 'store with space'}"))
 
 
-@pytest.fixture
-def watched() -> Callable[..., WatchedStore]:
-    return WatchedStore
-
-
-@pytest.fixture
-def twin() -> Callable[[Footage], Footage]:
+def twin(footage: Footage) -> Footage:
     """A copy of the footage in memory, to be killed, damaged or counted separately."""
-
-    def make(footage: Footage) -> Footage:
-        made = copy.copy(footage)
-        made.store = MemoryStore()
-        for key, data in footage.objects("metadata").items() | footage.objects("mapreduce-output").items():
-            made.store.put(key, data)
-        return made
-
-    return make
+    made = copy.copy(footage)
+    made.store = MemoryStore()
+    for key, data in footage.objects("metadata").items() | footage.objects("mapreduce-output").items():
+        made.store.put(key, data)
+    return made

@@ -377,9 +377,7 @@ def test_differing_sums_stop_the_publication_with_a_reason(
     assert footage.aggregate(count_objects=False).frames == 2
 
 
-def test_the_report_always_has_the_same_bytes_and_is_not_part_of_the_run(
-    footage: Footage, twin: Callable[[Footage], Footage]
-) -> None:
+def test_the_report_always_has_the_same_bytes_and_is_not_part_of_the_run(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     other = twin(footage)
     put_manifest(other, frames=9)

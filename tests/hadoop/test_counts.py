@@ -7,7 +7,6 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -220,9 +219,7 @@ def test_order_repeats_and_batch_borders_change_nothing_and_the_counts_match_the
     assert report.skipped == []
 
 
-def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_from_the_start(
-    footage: Footage, twin: Callable[[Footage], Footage]
-) -> None:
+def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_from_the_start(footage: Footage) -> None:
     days = [
         [footage.frame(NOON_MS + day * 86_400_000 + n * 500, "car", index=n) for n in range(4)]
         for day in range(3)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, WatchedStore, twin
 from tests.kit.http_server import Answers, answering
 
 from frametally.books.quality_reports import read_quality
@@ -70,7 +70,7 @@ def two_days(footage: Footage) -> None:
 
 @pytest.mark.thorough
 def test_killed_at_any_store_call_readers_see_old_or_new_and_a_rerun_gives_the_same_bytes(
-    footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
+    footage: Footage,
 ) -> None:
     two_days(footage)
     undisturbed = twin(footage)
@@ -79,7 +79,7 @@ def test_killed_at_any_store_call_readers_see_old_or_new_and_a_rerun_gives_the_s
     while True:
         victim = twin(footage)
         try:
-            victim.aggregate(store=watched(victim.store, kill_at(kills + 1)))
+            victim.aggregate(store=WatchedStore(victim.store, kill_at(kills + 1)))
         except Killed:
             kills += 1
         else:
@@ -93,7 +93,7 @@ def test_killed_at_any_store_call_readers_see_old_or_new_and_a_rerun_gives_the_s
 
 @pytest.mark.parametrize("call", ["put", "list", "get", "get_range"])
 def test_a_temporarily_unavailable_store_stops_the_aggregation_and_nothing_is_half_published(
-    footage: Footage, watched: Callable[..., ObjectStore], call: str
+    footage: Footage, call: str
 ) -> None:
     two_days(footage)
 
@@ -102,13 +102,11 @@ def test_a_temporarily_unavailable_store_stops_the_aggregation_and_nothing_is_ha
             raise Retryable("the store is away")
 
     with pytest.raises(Retryable, match="the store is away"):
-        footage.aggregate(store=watched(footage.store, away))
+        footage.aggregate(store=WatchedStore(footage.store, away))
     assert frames_seen(footage.store) == [3]
 
 
-def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(
-    footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
-) -> None:
+def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(footage: Footage) -> None:
     two_days(footage)
     alone = twin(footage)
     alone.aggregate()
@@ -119,15 +117,13 @@ def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(
             won.append(True)
             assert len(footage.aggregate().runs) == 2
 
-    report = footage.aggregate(store=watched(footage.store, publish_first))
+    report = footage.aggregate(store=WatchedStore(footage.store, publish_first))
     assert (report.runs, report.days_up_to_date) == ([], 2)
     assert footage.objects("mapreduce-output") == alone.objects("mapreduce-output")
 
 
 @pytest.mark.parametrize("listing", ["mapreduce-output", "metadata"])
-def test_an_aggregation_with_an_older_view_never_replaces_a_newer_one(
-    footage: Footage, watched: Callable[..., ObjectStore], listing: str
-) -> None:
+def test_an_aggregation_with_an_older_view_never_replaces_a_newer_one(footage: Footage, listing: str) -> None:
     two_days(footage)
     meanwhile: list[Any] = []
 
@@ -136,15 +132,13 @@ def test_an_aggregation_with_an_older_view_never_replaces_a_newer_one(
             meanwhile.append(footage.segment([footage.frame(NOON_MS + 60_000, "car", index=60)]))
             footage.aggregate()
 
-    footage.aggregate(store=watched(footage.store, more_footage_is_counted))
+    footage.aggregate(store=WatchedStore(footage.store, more_footage_is_counted))
     assert frames_seen(footage.store) == [7, 1]
     assert footage.aggregate().runs == []
 
 
 @pytest.mark.thorough
-def test_aggregations_that_always_lose_give_up_with_one_line(
-    footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_aggregations_that_always_lose_give_up_with_one_line(footage: Footage) -> None:
     two_days(footage)
     count = 0
 
@@ -156,7 +150,7 @@ def test_aggregations_that_always_lose_give_up_with_one_line(
             footage.segment([footage.frame(NOON_MS + 1000 * count, "car", index=count)])
 
     with pytest.raises(Retryable, match="run `frametally aggregate` again"):
-        footage.aggregate(store=watched(footage.store, always_first))
+        footage.aggregate(store=WatchedStore(footage.store, always_first))
 
 
 @pytest.mark.thorough
@@ -259,7 +253,7 @@ def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(
 
 
 def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_segment(
-    footage: Footage, twin: Callable[[Footage], Footage]
+    footage: Footage,
 ) -> None:
     whole = [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)]
     healthy = twin(footage)
@@ -375,7 +369,7 @@ def test_an_expired_link_is_told_apart_from_other_failures_even_in_another_proce
     ("days", "per_day", "recount"), [(1, 1, False), (2, 2, False), (4, 1, False), (5, 1, True)]
 )
 def test_if_links_expire_before_all_is_read_fewer_days_are_counted_at_a_time(
-    footage: Footage, twin: Callable[[Footage], Footage], days: int, per_day: int, recount: bool
+    footage: Footage, days: int, per_day: int, recount: bool
 ) -> None:
     """Two links of one plan work: a longer job has to be planned in parts."""
     for day, number in itertools.product(range(days), range(per_day)):
@@ -509,13 +503,12 @@ def much_footage(file_footage: Footage) -> Footage:
 def test_a_disk_that_fills_up_during_the_job_is_one_line(
     much_footage: Footage,
     tiny_disk: Path,
-    watched: Callable[..., ObjectStore],
     monkeypatch: pytest.MonkeyPatch,
     runner: str,
 ) -> None:
     monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 100_000)
     bodies = []
-    store = watched(
+    store = WatchedStore(
         much_footage.store,
         lambda call, key: bodies.append(key) if call == "before get" and "metadata/" in key else None,
     )

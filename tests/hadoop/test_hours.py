@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.examples import THOROUGH, first_quick
-from tests.hadoop.conftest import NOON_MS, Footage
+from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
 from frametally import keys
@@ -121,23 +121,21 @@ def late(footage: Footage) -> str:
     return footage.segment(drive(footage, NOON_MS + 1_200_000, first=500))
 
 
-def addresses(footage: Footage, watched: Callable[..., ObjectStore], **how: Any) -> tuple[Any, list[str]]:
+def addresses(footage: Footage, **how: Any) -> tuple[Any, list[str]]:
     read: list[str] = []
 
     def watch(call: str, key: str) -> None:
         if call == "before address" and key.startswith("metadata/"):
             read.append(key)
 
-    return footage.aggregate(store=watched(footage.store, watch), **how), read
+    return footage.aggregate(store=WatchedStore(footage.store, watch), **how), read
 
 
 @pytest.mark.parametrize("runner", first_quick(["inline", "local"]))
-def test_only_the_hour_of_a_late_segment_is_read(
-    three_hours: Footage, watched: Callable[..., ObjectStore], runner: str
-) -> None:
+def test_only_the_hour_of_a_late_segment_is_read(three_hours: Footage, runner: str) -> None:
     first = next(iter(three_hours.objects("metadata")))
     new = late(three_hours)
-    report, read = addresses(three_hours, watched, runner=runner)
+    report, read = addresses(three_hours, runner=runner)
     assert read == [first, new]
     assert (report.hours_kept, report.hours_counted, report.segments_read) == (5, 1, 2)
     assert report.warnings == []
@@ -198,22 +196,18 @@ def test_a_changed_zone_changes_only_the_identity_of_the_hours_within_it() -> No
     assert [of_later[hour] == of_box[hour] for hour in within] == [True, False]
 
 
-def test_only_the_hours_of_forgotten_footage_are_read(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_only_the_hours_of_forgotten_footage_are_read(three_hours: Footage) -> None:
     forget(three_hours, MEDIA[0], from_ms=NOON_MS + 2 * HOUR_MS + 60_000)
-    report, read = addresses(three_hours, watched)
+    report, read = addresses(three_hours)
     assert (report.hours_kept, report.hours_counted, len(read)) == (5, 1, 2)
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_other_settings_recount_every_hour_and_so_does_all(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
-    report, read = addresses(three_hours, watched, count_min_confidence=0.5)
+def test_other_settings_recount_every_hour_and_so_does_all(three_hours: Footage) -> None:
+    report, read = addresses(three_hours, count_min_confidence=0.5)
     assert (report.hours_kept, len(read)) == (0, 6)
     again = DaySelection(recount=True)
-    report, read = addresses(three_hours, watched, selection=again, count_min_confidence=0.5)
+    report, read = addresses(three_hours, selection=again, count_min_confidence=0.5)
     assert (report.hours_kept, len(read)) == (0, 6)
 
 
@@ -248,14 +242,12 @@ def test_a_damaged_run_is_one_line_and_its_day_is_counted_from_segments(
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_missing_hour_files_are_one_line_and_are_counted_again(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_missing_hour_files_are_one_line_and_are_counted_again(three_hours: Footage) -> None:
     lost = [*three_hours.objects("hours")][1:3]
     for key in lost:
         three_hours.store.delete(key)
     late(three_hours)
-    report, read = addresses(three_hours, watched)
+    report, read = addresses(three_hours)
     [line] = report.warnings
     assert line == f"{lost[0]} and 1 more: missing, counted again from segments"
     assert (report.hours_kept, report.hours_counted, report.skipped) == (3, 3, [])
@@ -295,9 +287,7 @@ def test_a_list_of_another_version_is_one_line_and_its_day_is_counted_from_segme
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(three_hours: Footage) -> None:
     late(three_hours)
     before, expected = stands(three_hours), from_nothing(three_hours)
     stored = {info.key: three_hours.store.get(info.key) for info in three_hours.store.list("")}
@@ -315,7 +305,7 @@ def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(
             for key, data in stored.items():
                 full.store.put(key, data)
             try:
-                full.aggregate(store=watched(full.store, fill_up))
+                full.aggregate(store=WatchedStore(full.store, fill_up))
                 break
             except Retryable as error:
                 assert str(error).startswith("no space left for ") and "\n" not in str(error)

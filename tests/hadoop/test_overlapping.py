@@ -234,18 +234,6 @@ def test_a_history_names_a_new_overlap_and_no_earlier_one(footage: Footage) -> N
     assert starts == [NOON_MS + 30_000]
 
 
-class MediaReads:
-    """The keys of manifests that were read from a store."""
-
-    def __init__(self, footage: Footage, watched: Callable[..., ObjectStore]) -> None:
-        self.keys: list[str] = []
-        self.store = watched(footage.store, self._watch)
-
-    def _watch(self, call: str, key: str) -> None:
-        if call == "before get" and key.startswith(f"{keys.MEDIA}/"):
-            self.keys.append(key)
-
-
 class WithoutVersions:
     """A store that lists no versions and no dates."""
 
@@ -268,11 +256,9 @@ def manifest_notes(footage: Footage) -> Path:
     return path
 
 
-def test_an_aggregation_of_an_unchanged_store_reads_no_manifest(
-    file_footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_an_aggregation_of_an_unchanged_store_reads_no_manifest(file_footage: Footage) -> None:
     recorder_files(file_footage)
-    reads = MediaReads(file_footage, watched)
+    reads = Reads(file_footage, f"{keys.MEDIA}/")
     assert len(file_footage.aggregate(store=reads.store).runs) == 1
     assert reads.keys == [keys.media_key(EARLY), keys.media_key(LATE)]
     assert file_footage.aggregate(store=reads.store).runs == []
@@ -281,14 +267,14 @@ def test_an_aggregation_of_an_unchanged_store_reads_no_manifest(
 
 
 def test_a_new_changed_or_removed_manifest_since_the_last_aggregation_is_noticed(
-    file_footage: Footage, watched: Callable[..., ObjectStore]
+    file_footage: Footage,
 ) -> None:
     footage = file_footage
     late = recorder_files(footage)
     footage.store.delete(keys.media_key(LATE))
     counted = [footage.aggregate().frames]
     footage.store.put(late.key, encode(late))
-    reads = MediaReads(footage, watched)
+    reads = Reads(footage, f"{keys.MEDIA}/")
     counted.append(footage.aggregate(store=reads.store).frames)
     span = (NOON_MS + 19_000, late.runs[0][1])  # 5 frames of it no longer overlap
     footage.store.put(late.key, encode(msgspec.structs.replace(late, runs=[span])))
@@ -298,11 +284,9 @@ def test_a_new_changed_or_removed_manifest_since_the_last_aggregation_is_noticed
     assert (counted, reads.keys) == ([209, 198, 203, 209], [late.key, late.key])
 
 
-def test_a_manifest_in_a_store_without_versions_is_read_every_time(
-    file_footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_a_manifest_in_a_store_without_versions_is_read_every_time(file_footage: Footage) -> None:
     recorder_files(file_footage)
-    reads = MediaReads(file_footage, watched)
+    reads = Reads(file_footage, f"{keys.MEDIA}/")
     for _ in range(2):
         file_footage.aggregate(store=WithoutVersions(reads.store))  # type: ignore[arg-type]
     assert len(reads.keys) == 4
@@ -331,14 +315,14 @@ def no_file(path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("harm", [Path.unlink, flip, of_an_earlier_layout, no_file])
 def test_lost_or_damaged_notes_of_manifests_are_never_believed(
-    file_footage: Footage, watched: Callable[..., ObjectStore], harm: Callable[[Path], None]
+    file_footage: Footage, harm: Callable[[Path], None]
 ) -> None:
     recorder_files(file_footage)
     assert file_footage.aggregate().frames == 198
     harm(manifest_notes(file_footage))
-    reads = MediaReads(file_footage, watched)
+    reads = Reads(file_footage, f"{keys.MEDIA}/")
     report = file_footage.aggregate(store=reads.store, selection=DaySelection(recount=True))
     assert (report.frames, report.skipped, len(reads.keys)) == (198, [], 2)
-    again = MediaReads(file_footage, watched)
+    again = Reads(file_footage, f"{keys.MEDIA}/")
     file_footage.aggregate(store=again.store)
     assert len(again.keys) == (2 if harm is no_file else 0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.day_segments import segments_of
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, WatchedStore
 
 from frametally import keys
 from frametally.books.runs import DayKey
@@ -91,10 +90,10 @@ def test_an_existing_pointer_is_left_as_it_is(footage: Footage, tmp_path: Path) 
     assert footage.objects("mapreduce-output") == objects
 
 
-def test_the_pointer_is_written_last(footage: Footage, watched: Callable[..., ObjectStore]) -> None:
+def test_the_pointer_is_written_last(footage: Footage) -> None:
     puts = []
     footage.segment([footage.frame(NOON_MS, "car")])
-    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    store = WatchedStore(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     [run] = footage.aggregate(store=store).runs
     folder = run.prefix.rpartition("/")[0]
     assert puts == [
@@ -123,9 +122,7 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
 
 
-def test_an_aggregation_that_publishes_its_days_plans_once(
-    footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_an_aggregation_that_publishes_its_days_plans_once(footage: Footage) -> None:
     listed: list[str] = []
 
     def watch(call: str, prefix: str) -> None:
@@ -133,7 +130,7 @@ def test_an_aggregation_that_publishes_its_days_plans_once(
             listed.append(prefix)
 
     footage.segment([footage.frame(NOON_MS, "car")])
-    assert len(footage.aggregate(store=watched(footage.store, watch)).runs) == 1
+    assert len(footage.aggregate(store=WatchedStore(footage.store, watch)).runs) == 1
     assert len(listed) == 1
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, Reads
 
-from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.map_reduce import FrameGroups
@@ -34,48 +32,30 @@ def filmed(file_footage: Footage) -> Footage:
     return file_footage
 
 
-class Reads:
-    """The keys of segments that were read from a store, by any method."""
-
-    def __init__(self, footage: Footage, watched: Callable[..., ObjectStore]) -> None:
-        self.keys: list[str] = []
-        self.store = watched(footage.store, self._watch)
-
-    def _watch(self, call: str, key: str) -> None:
-        if call in ("before get", "before get_range", "before address") and key.startswith("metadata/"):
-            self.keys.append(key)
-
-
 def published_by(footage: Footage) -> dict[str, bytes]:
     tops = ("mapreduce-output", "tracks", "hours")
     return {key: data for top in tops for key, data in footage.objects(top).items()}
 
 
-def test_an_aggregation_with_nothing_new_reads_no_segment(
-    filmed: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_an_aggregation_with_nothing_new_reads_no_segment(filmed: Footage) -> None:
     assert len(filmed.aggregate().runs) == 6
-    reads = Reads(filmed, watched)
+    reads = Reads(filmed, "metadata/")
     report = filmed.aggregate(store=reads.store)
     assert (report.runs, report.days_up_to_date, reads.keys) == ([], 6, [])
     dry_run(settings=filmed.settings, store=reads.store, progress=NoProgress())
     assert reads.keys == []
 
 
-def test_of_many_segments_only_a_new_ones_header_is_read(
-    filmed: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_of_many_segments_only_a_new_ones_header_is_read(filmed: Footage) -> None:
     filmed.aggregate()
     new = filmed.segment([filmed.frame(NOON_MS + 30 * DAY_MS, "car")])
-    reads = Reads(filmed, watched)
+    reads = Reads(filmed, "metadata/")
     assert [run.day for run in filmed.aggregate(store=reads.store).runs] == ["2026-01-31"]
     assert reads.keys == [new, new]  # its header; its address for the job
 
 
-def test_a_dry_run_reads_new_headers_and_the_aggregation_does_not_read_them_again(
-    filmed: Footage, watched: Callable[..., ObjectStore]
-) -> None:
-    reads = Reads(filmed, watched)
+def test_a_dry_run_reads_new_headers_and_the_aggregation_does_not_read_them_again(filmed: Footage) -> None:
+    reads = Reads(filmed, "metadata/")
     dry_run(settings=filmed.settings, store=reads.store, progress=NoProgress())
     headers = len(reads.keys)
     filmed.aggregate(store=reads.store)
@@ -91,13 +71,11 @@ def test_a_lost_ledger_changes_nothing(filmed: Footage) -> None:
     assert filmed.objects("mapreduce-output") == published
 
 
-def test_a_segment_that_is_put_again_is_read_again(
-    filmed: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_a_segment_that_is_put_again_is_read_again(filmed: Footage) -> None:
     filmed.aggregate()
     key = next(iter(filmed.objects("metadata")))
     filmed.store.put(key, filmed.store.get(key))
-    reads = Reads(filmed, watched)
+    reads = Reads(filmed, "metadata/")
     assert filmed.aggregate(store=reads.store).runs == []
     assert key in reads.keys  # and frames of the same times
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
@@ -13,7 +12,6 @@ from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
 from frametally.errors import Retryable
-from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
@@ -97,9 +95,7 @@ def test_a_restored_segment_of_another_day_corrects_the_reports_of_its_model(
     assert verdicts(footage) == {}
 
 
-def test_a_rewritten_report_equals_that_of_a_count_from_scratch(
-    footage: Footage, twin: Callable[[Footage], Footage]
-) -> None:
+def test_a_rewritten_report_equals_that_of_a_count_from_scratch(footage: Footage) -> None:
     film(footage, 5)
     film(footage, 1)  # a duplicate
     put_manifest(footage, frames=6)
@@ -114,14 +110,12 @@ def test_a_rewritten_report_equals_that_of_a_count_from_scratch(
     assert footage.objects("mapreduce-output") == late.objects("mapreduce-output")
 
 
-def test_an_unchanged_report_is_not_written_and_reads_no_part_file(
-    footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_an_unchanged_report_is_not_written_and_reads_no_part_file(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     footage.aggregate()
     calls = []
-    footage.aggregate(store=watched(footage.store, lambda call, key: calls.append((call, key))))
+    footage.aggregate(store=WatchedStore(footage.store, lambda call, key: calls.append((call, key))))
     assert not any("put" in call or "/part-" in key for call, key in calls)
 
 

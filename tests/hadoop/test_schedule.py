@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from tests.commands import Finished, run_frametally
 from tests.fakes.memory import ManualClock
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, twin
 
 from frametally.console import streams
 from frametally.errors import Misconfigured, Retryable
@@ -71,9 +70,7 @@ def test_only_the_days_that_the_range_touches_are_counted(
     assert len(footage.aggregate().runs) == 3 - len(counted)
 
 
-def test_days_counted_one_by_one_have_the_same_bytes_as_days_counted_together(
-    footage: Footage, twin: Callable[[Footage], Footage]
-) -> None:
+def test_days_counted_one_by_one_have_the_same_bytes_as_days_counted_together(footage: Footage) -> None:
     three_days(footage)
     at_once = twin(footage)
     at_once.aggregate()

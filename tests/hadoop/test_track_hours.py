@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, WatchedStore, twin
 from tests.hadoop.test_hours import stands
 
 from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
-from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.known import is_fast_enough
@@ -124,9 +123,7 @@ def test_a_car_parked_for_26_hours_is_one(
     assert [track.ended for track in found] == ["hour"] * 26 + ["footage"]
 
 
-def test_an_object_is_counted_on_one_side_of_midnight_in_any_order_of_arrival(
-    footage: Footage, twin: Callable[[Footage], Footage]
-) -> None:
+def test_an_object_is_counted_on_one_side_of_midnight_in_any_order_of_arrival(footage: Footage) -> None:
     frames = drive(footage, MIDNIGHT_MS - 20_000, MIDNIGHT_MS + 20_000, speed=2)
     evening, morning = frames[:100], frames[100:]
     for first, second in ((evening, morning), (morning, evening)):
@@ -269,12 +266,10 @@ def test_a_track_has_its_source_label_and_times_and_its_first_and_best_frames(fo
     assert [*footage.objects("tracks")] == []
 
 
-def test_a_runs_tracks_exist_before_a_reader_can_see_the_run(
-    footage: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_a_runs_tracks_exist_before_a_reader_can_see_the_run(footage: Footage) -> None:
     puts = []
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
-    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    store = WatchedStore(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
     assert tops == ["hours", *["mapreduce-output"] * 4]

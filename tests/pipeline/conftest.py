@@ -35,11 +35,6 @@ Table = dict[tuple[str, int], int]
 """Detections by label and start of the interval in milliseconds since the epoch."""
 
 
-@pytest.fixture(scope="session")
-def frametally() -> Callable[..., Finished]:
-    return run_frametally
-
-
 class Counted(NamedTuple):
     """One finished run of the whole path."""
 
@@ -144,10 +139,6 @@ def read_part_files(store: ObjectStore) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(scope="session")
-def part_files() -> Callable[[Path], dict[str, bytes]]:
-    def read(data_dir: Path) -> dict[str, bytes]:
-        with closing(open_object_store(f"file://{data_dir}/store")) as store:
-            return read_part_files(store)
-
-    return read
+def part_files(data_dir: Path) -> dict[str, bytes]:
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        return read_part_files(store)

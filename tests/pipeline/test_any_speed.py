@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +24,7 @@ from tests.family.footage import make_video
 from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
 from tests.kit.waiting import until
-from tests.pipeline.conftest import Counted
+from tests.pipeline.conftest import Counted, part_files
 
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
@@ -151,9 +150,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
     return [int(re.search(r"in (\d+) segments", out)[1]) for out, _ in printed]
 
 
-def test_three_speeds_and_two_consumers_give_the_same_part_files(
-    long_clip: Path, tmp_path: Path, part_files: Callable[[Path], dict[str, bytes]]
-) -> None:
+def test_three_speeds_and_two_consumers_give_the_same_part_files(long_clip: Path, tmp_path: Path) -> None:
     produced_at(0.0, 1, long_clip, tmp_path / "at-once", batch_frames=500)
     produced_at(0.02, 1, long_clip, tmp_path / "paced", batch_frames=7)
     written = produced_at(0.05, 2, long_clip, tmp_path / "slow-and-shared", batch_frames=3)
@@ -171,7 +168,6 @@ def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
 
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     counted_clip: Counted,
-    part_files: Callable[[Path], dict[str, bytes]],
     tmp_path: Path,
 ) -> None:
     settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=13)
@@ -193,7 +189,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_any_back_end_order_and_batches_give_the_same_part_files(
-    counted_clip: Counted, part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path, backend: str
+    counted_clip: Counted, tmp_path: Path, backend: str
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")

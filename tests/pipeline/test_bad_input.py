@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.commands import run_frametally
 from tests.examples import first_quick
 from tests.kit.clips import jpeg_of
 from tests.pipeline.conftest import Finished
@@ -40,11 +41,11 @@ def footage(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(frametally: Callable[..., Finished], tmp_path: Path) -> Callable[..., Any]:
+def run(tmp_path: Path) -> Callable[..., Any]:
     """A command with the detector that needs no weights."""
 
     def call(*arguments: object, **env: str) -> Any:
-        finished = frametally(
+        finished = run_frametally(
             *arguments, cwd=tmp_path, **({"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LEASE_S": "2"} | env)
         )
         assert "Traceback" not in finished.out + finished.err

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.commands import Finished
+from tests.commands import Finished, run_frametally
 from tests.kit.clips import write_clip
 from tests.pipeline.conftest import START_TIME
 
@@ -34,10 +34,10 @@ def film() -> Iterator[NDArray[np.uint8]]:
 
 
 def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_triggers_no_alert(
-    frametally: Callable[..., Finished], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     def run(*arguments: object, code: int = 0) -> Finished:
-        finished = frametally(
+        finished = run_frametally(
             *arguments,
             cwd=tmp_path,
             FRAMETALLY_DATA_DIR=str(tmp_path / "data"),

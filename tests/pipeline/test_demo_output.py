@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pipeline.conftest import Finished, Tables
+from tests.commands import run_frametally
+from tests.pipeline.conftest import Tables
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = Path(os.environ.get("FRAMETALLY_DEMO_CHECKOUT", ROOT))
@@ -49,14 +49,14 @@ def test_the_printed_table_matches_the_part_files_and_the_api(printed: str, tabl
         assert {key: count for key, count in stored.items() if key[0] in printed_labels} == table
 
 
-def test_the_books_of_the_demo_are_settled(printed: str, frametally: Callable[..., Finished]) -> None:
-    status = frametally("status", "--data-dir", DATA_DIR, cwd=CHECKOUT)
+def test_the_books_of_the_demo_are_settled(printed: str) -> None:
+    status = run_frametally("status", "--data-dir", DATA_DIR, cwd=CHECKOUT)
     assert status.code == 0, status.out
     assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
 
 
-def test_the_doctor_finds_the_demo_healthy(printed: str, frametally: Callable[..., Finished]) -> None:
-    doctor = frametally("doctor", "--data-dir", DATA_DIR, cwd=CHECKOUT)
+def test_the_doctor_finds_the_demo_healthy(printed: str) -> None:
+    doctor = run_frametally("doctor", "--data-dir", DATA_DIR, cwd=CHECKOUT)
     assert (doctor.code, "all good" in doctor.out) == (0, True), doctor.out
     assert DATA_DIR.stat().st_mode & 0o077 == 0
 
@@ -69,10 +69,8 @@ def test_the_demo_leaves_only_caches_in_the_home_folder(printed: str) -> None:
     assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
 
 
-def test_a_second_demo_repeats_no_work_and_prints_the_same_table(
-    printed: str, frametally: Callable[..., Finished]
-) -> None:
-    again = frametally("demo", "--no-serve", cwd=CHECKOUT)
+def test_a_second_demo_repeats_no_work_and_prints_the_same_table(printed: str) -> None:
+    again = run_frametally("demo", "--no-serve", cwd=CHECKOUT)
     assert again.code == 0, again.err
     assert printed_table(again.out) == printed_table(printed)
     assert "frames: 0 announced, 60 already known" in again.out

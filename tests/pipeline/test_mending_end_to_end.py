@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.commands import CommandLine, findings
+from tests.pipeline.conftest import part_files
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
@@ -90,7 +91,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, footage: Path) -> Cal
 
 
 def test_dropped_and_replayed_dead_letters_leave_books_and_counts_unchanged(
-    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
+    house: Callable[[str], House],
 ) -> None:
     mended, right = house("mended"), house("right")
     picture = mended.images()[5]
@@ -127,7 +128,6 @@ def test_dropped_and_replayed_dead_letters_leave_books_and_counts_unchanged(
 @pytest.mark.parametrize("remedy", ["redetect", "forget"])
 def test_messages_lost_inside_a_segment_are_counted_without_a_gap_and_status_says_how_to_recover(
     house: Callable[[str], House],
-    part_files: Callable[[Path], dict[str, bytes]],
     tmp_path: Path,
     remedy: str,
 ) -> None:
@@ -168,7 +168,7 @@ def test_messages_lost_inside_a_segment_are_counted_without_a_gap_and_status_say
 
 
 def test_pictures_lost_in_a_power_cut_are_dead_letters_until_their_medium_is_produced_again(
-    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
+    house: Callable[[str], House],
 ) -> None:
     mended, right = house("mended"), house("right")
     # Announced, in the manifest, and not on the disk: put without a sync, as if the power failed.
@@ -202,7 +202,7 @@ def test_pictures_lost_in_a_power_cut_are_dead_letters_until_their_medium_is_pro
 
 
 def test_a_lost_log_is_restored_by_removing_the_manifests_and_each_frame_counts_once(
-    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
+    house: Callable[[str], House], tmp_path: Path
 ) -> None:
     mended, right = house("mended"), house("right")
     later = write_pictures(tmp_path / "later", "20260302")
@@ -228,7 +228,6 @@ def test_a_lost_log_is_restored_by_removing_the_manifests_and_each_frame_counts_
 @pytest.mark.parametrize("damage", ["empty", "short", "zeros", "another"])
 def test_footage_whose_pictures_were_lost_on_disk_keeps_its_counts_and_is_named(
     house: Callable[[str], House],
-    part_files: Callable[[Path], dict[str, bytes]],
     damage: str,
 ) -> None:
     gate = house("gate")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from tests.commands import CommandLine
 from tests.kit.clips import write_clip
+from tests.pipeline.conftest import part_files
 from tests.pipeline.dashboard import dashboard
 
 from frametally import keys
@@ -88,7 +89,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Ho
 
 
 def test_a_wrong_time_and_a_wrong_source_are_corrected_byte_for_byte(
-    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+    house: Callable[[str], House], footage: Path
 ) -> None:
     mended, right = house("mended"), house("right")
     mended.produce(footage, start_time=WRONG, source="Yard")
@@ -191,7 +192,7 @@ def boxes_by_source(house: House) -> dict[tuple[str, ...], int]:
 
 @pytest.mark.thorough
 def test_forgotten_footage_leaves_chart_and_books_and_returns_when_produced_again(
-    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+    house: Callable[[str], House], footage: Path
 ) -> None:
     mended, right = house("mended"), house("right")
     mended.produce(footage, start_time=WRONG, source="Gate")
@@ -264,7 +265,7 @@ def test_pictures_without_a_medium_are_reported_by_source_and_deleted(
 
 
 def test_files_that_a_file_manager_leaves_in_the_store_stop_nothing(
-    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+    house: Callable[[str], House], footage: Path
 ) -> None:
     littered, clean = house("littered"), house("clean")
     for one in (littered, clean):

@@ -1,5 +1,5 @@
 """Footage as values, the same as for the counting job's tests."""
 
-from tests.hadoop.conftest import file_footage, footage, twin, watched
+from tests.hadoop.conftest import file_footage, footage
 
-__all__ = ["file_footage", "footage", "twin", "watched"]
+__all__ = ["file_footage", "footage"]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, WatchedStore
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS, drive
 
 from frametally.adapters_by_url import open_count_index
@@ -138,25 +137,23 @@ def test_zones_and_visits_are_counted_along_with_lines(footage: Footage) -> None
     )
 
 
-def test_a_source_without_drawings_costs_one_listing(footage: Footage, watched: Callable[..., Any]) -> None:
+def test_a_source_without_drawings_costs_one_listing(footage: Footage) -> None:
     footage.segment(passing(footage))
     footage.aggregate()
     seen: list[tuple[str, str]] = []
-    report = footage.aggregate(watched(footage.store, lambda what, key: seen.append((what, key))))
+    report = footage.aggregate(WatchedStore(footage.store, lambda what, key: seen.append((what, key))))
     assert report.steps[0].runs == []
     touched = {call for call in seen if call[1].startswith(("drawings", "tracks"))}
     assert touched == {("before list", "drawings")}
 
 
-def test_a_new_line_reads_no_segment_and_counts_no_box_again(
-    footage: Footage, watched: Callable[..., Any]
-) -> None:
+def test_a_new_line_reads_no_segment_and_counts_no_box_again(footage: Footage) -> None:
     footage.segment(passing(footage))
     footage.aggregate()
     draw(footage, STOP)
     seen: list[str] = []
     report = footage.aggregate(
-        watched(footage.store, lambda what, key: seen.append(key) if what == "before get" else None)
+        WatchedStore(footage.store, lambda what, key: seen.append(key) if what == "before get" else None)
     )
     assert (report.runs, report.segments_read) == ([], 0)
     assert not any(key.startswith("metadata/") for key in seen)
@@ -309,21 +306,19 @@ def test_a_damaged_drawing_is_named_and_its_days_stay_unchanged(footage: Footage
     assert "yard/line/stop%20line/to_right" in totals(footage)
 
 
-def test_a_reader_never_sees_half_a_day_and_the_second_of_two_counts_uses_the_first(
-    footage: Footage, watched: Callable[..., Any]
-) -> None:
+def test_a_reader_never_sees_half_a_day_and_the_second_of_two_counts_uses_the_first(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()
     draw(footage, LATER)
-    other = watched(footage.store, lambda *_: None)
+    other = WatchedStore(footage.store, lambda *_: None)
     done: list[Any] = []
 
     def meanwhile(what: str, key: str) -> None:
         if what == "before put" and "~flows" in key and "/_runs/" in key and not done:
             done.append(footage.aggregate(other))
 
-    report = footage.aggregate(watched(footage.store, meanwhile))
+    report = footage.aggregate(WatchedStore(footage.store, meanwhile))
     assert [len(one.steps[0].runs) for one in (*done, report)] == [1, 0]
     assert totals(footage) == {"gate/line/later/to_right": 1}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,6 @@ from tests.hadoop.test_hours import (
 )
 from tests.traffic.test_zone_counts import RIGHT, draw, zone
 
-from frametally.ports.object_store import ObjectStore
-
 __all__ = ["three_hours"]
 
 
@@ -34,16 +31,14 @@ def test_a_kill_at_any_failpoint_with_a_zone_does_not_change_the_bytes_of_the_re
     assert any(key.endswith("/zones-00000.gz") for key in expected)
 
 
-def test_a_moved_zone_keeps_the_hours_of_other_sources_and_of_whole_pictures(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
+def test_a_moved_zone_keeps_the_hours_of_other_sources_and_of_whole_pictures(three_hours: Footage) -> None:
     draw(three_hours, zone())
     draw(three_hours, zone(), source="yard")
     three_hours.aggregate()
     draw(three_hours, zone(points=RIGHT))
-    report, read = addresses(three_hours, watched)
+    report, read = addresses(three_hours)
     assert (report.hours_kept, report.hours_counted, len(read)) == (9, 3, 3)
     late(three_hours)
-    report, read = addresses(three_hours, watched)
+    report, read = addresses(three_hours)
     assert (report.hours_kept, len(read)) == (10, 2)
     assert stands(three_hours) == from_nothing(three_hours)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.records import make_frame
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, twin
 from tests.kit.scripts import script
 
 from frametally import keys
@@ -111,7 +111,7 @@ def test_origins_destinations_and_speeds_match_the_generated_scene(footage: Foot
 @given(cuts=st.lists(st.integers(1, 524), min_size=1, max_size=4, unique=True), seed=st.integers(0, 99))
 @settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_splitting_the_footage_anywhere_changes_nothing(
-    footage: Footage, twin: Any, junction: Any, cuts: list[int], seed: int
+    footage: Footage, junction: Any, cuts: list[int], seed: int
 ) -> None:
     """Files of other lengths, in any order, with some frames twice."""
     frames = moved(junction.frames)
@@ -154,9 +154,7 @@ def test_midnight_in_the_middle_of_the_footage_changes_nothing(
     assert crossings(days) == +over_legs
 
 
-def test_everyone_turns_to_the_other_side_in_a_mirrored_picture(
-    footage: Footage, twin: Any, junction: Any
-) -> None:
+def test_everyone_turns_to_the_other_side_in_a_mirrored_picture(footage: Footage, junction: Any) -> None:
     def mirrored(frame: FrameDetections) -> FrameDetections:
         boxes = [
             msgspec.structs.replace(seen, box=(round(frame.width_px - left - width, 1), top, width, height))
