@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -40,6 +40,10 @@ class Finished(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Run = Callable[..., Finished]
+"""Runs a command."""
 
 
 def _run(

@@ -113,6 +113,9 @@ class Deployment:
             stage.kill()
 
 
+Deploy = Callable[..., Deployment]
+
+
 @pytest.fixture
 def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
     """Makes deployments, and leaves no process behind."""

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
-from tests.faults.conftest import Deployment, Stage, assert_chains, detected, write_pictures
+from tests.faults.conftest import Deploy, Deployment, Stage, assert_chains, detected, write_pictures
 from tests.kit.processes import children_of, cpu_s, is_running
 from tests.kit.waiting import until
 
@@ -45,7 +44,7 @@ def frames_found(stage: Stage) -> int:
 
 
 def test_sigterm_ends_with_0_and_a_second_start_repeats_nothing(
-    deploy: Callable[..., Deployment],
+    deploy: Deploy,
     pictures: Path,
 ) -> None:
     deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0")
@@ -95,7 +94,7 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
 
 
 def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
-    deploy: Callable[..., Deployment],
+    deploy: Deploy,
     pictures: Path,
 ) -> None:
     deployment = deploy("loading", FAULTS_JITTER_S="0")
@@ -111,7 +110,7 @@ def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
 
 @pytest.mark.thorough
 def test_sigterm_during_a_detection_that_takes_too_long_ends_with_0_within_10_s(
-    deploy: Callable[..., Deployment],
+    deploy: Deploy,
     pictures: Path,
 ) -> None:
     deployment = deploy("slow", FAULTS_JITTER_S="0")
@@ -128,7 +127,7 @@ def test_sigterm_during_a_detection_that_takes_too_long_ends_with_0_within_10_s(
 
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["consume", "--until-caught-up"]]))
 def test_a_detection_stopped_before_its_end_says_so_and_ends_with_130(
-    deploy: Callable[..., Deployment], pictures: Path, command: list[str]
+    deploy: Deploy, pictures: Path, command: list[str]
 ) -> None:
     deployment = deploy("cut", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -143,7 +142,7 @@ def test_a_detection_stopped_before_its_end_says_so_and_ends_with_130(
 
 @pytest.mark.parametrize("number", first_quick([signal.SIGINT, signal.SIGTERM]))
 def test_a_stop_takes_effect_while_a_video_decodes_for_minutes(
-    deploy: Callable[..., Deployment], tmp_path: Path, number: signal.Signals
+    deploy: Deploy, tmp_path: Path, number: signal.Signals
 ) -> None:
     slow = tmp_path / "gate" / "slow.avi"
     slow.parent.mkdir()
@@ -164,7 +163,7 @@ def test_a_stop_takes_effect_while_a_video_decodes_for_minutes(
 
 @pytest.mark.thorough
 def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
-    deploy: Callable[..., Deployment],
+    deploy: Deploy,
     pictures: Path,
 ) -> None:
     lease_s = 2.0  # longer than a busy machine may let a running consumer wait between two polls
@@ -195,7 +194,7 @@ def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
 
 @pytest.mark.thorough
 def test_workers_share_the_partitions_and_one_that_dies_is_restarted(
-    deploy: Callable[..., Deployment],
+    deploy: Deploy,
     pictures: Path,
 ) -> None:
     deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
@@ -214,9 +213,7 @@ def test_workers_share_the_partitions_and_one_that_dies_is_restarted(
 
 
 @pytest.mark.thorough
-def test_workers_that_lose_their_supervisor_end(
-    deploy: Callable[..., Deployment], pictures: Path, tmp_path: Path
-) -> None:
+def test_workers_that_lose_their_supervisor_end(deploy: Deploy, pictures: Path, tmp_path: Path) -> None:
     deployment = deploy("orphans", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 2)
@@ -229,7 +226,7 @@ def test_workers_that_lose_their_supervisor_end(
 
 
 @pytest.mark.thorough
-def test_workers_that_can_do_nothing_say_so_once_and_end(deploy: Callable[..., Deployment]) -> None:
+def test_workers_that_can_do_nothing_say_so_once_and_end(deploy: Deploy) -> None:
     deployment = deploy("bad", FRAMETALLY_BATCH_FRAMES="4")
     team = deployment.start("consume", "--workers", 2, "--until-caught-up", FRAMETALLY_FAILPOINT="nowhere")
     assert team.wait(30) == 2

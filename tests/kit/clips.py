@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from frametally.files.opencv import cv2
 
 Picture = NDArray[np.uint8]
+MakeFile = Callable[..., Path]
+"""A fixture that makes a video or a picture file by its name."""
 
 
 def write_clip(

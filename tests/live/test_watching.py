@@ -21,7 +21,7 @@ from starlette.types import Message
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_frame
 from tests.kit.waiting import until
-from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket
+from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watch, Watcher, described, open_socket
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import Place, Serving
@@ -119,7 +119,7 @@ def see(watcher: Watcher, number: int) -> None:
 
 
 def test_a_frame_comes_with_its_boxes_its_picture_and_its_position_in_the_video(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     told = viewer.state()
@@ -152,7 +152,7 @@ def test_a_frame_comes_with_its_boxes_its_picture_and_its_position_in_the_video(
 
 @pytest.mark.thorough
 def test_a_frame_of_a_video_has_its_due_time_at_the_streams_speed(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     begun(gate, viewer)
@@ -167,9 +167,7 @@ def test_a_frame_of_a_video_has_its_due_time_at_the_streams_speed(
     assert shown.header["due_at_ms"] == 5_002_000
 
 
-def test_json_frames_have_the_same_content_with_the_picture_in_base64(
-    gate: Gate, watch: Callable[..., Watcher]
-) -> None:
+def test_json_frames_have_the_same_content_with_the_picture_in_base64(gate: Gate, watch: Watch) -> None:
     binary, text = watch(gate.asked), watch(f"{gate.asked}&format=json")
     header = begun(gate, binary).header
     told = text.next()
@@ -182,7 +180,7 @@ def test_json_frames_have_the_same_content_with_the_picture_in_base64(
 
 @pytest.mark.thorough
 def test_a_slow_viewer_never_gets_an_old_frame_and_learns_how_many_were_left_out(
-    gate: Gate, watch: Callable[..., Watcher]
+    gate: Gate, watch: Watch
 ) -> None:
     """After two unacknowledged frames nothing follows; then the newest does, however many arrived.
 
@@ -216,9 +214,7 @@ def test_a_slow_viewer_never_gets_an_old_frame_and_learns_how_many_were_left_out
         assert header["left_out"] == header["n"] - sent[0] - sent.index(header["n"])
 
 
-def test_a_listener_gets_every_frame_that_its_socket_can_take(
-    gate: Gate, watch: Callable[..., Watcher]
-) -> None:
+def test_a_listener_gets_every_frame_that_its_socket_can_take(gate: Gate, watch: Watch) -> None:
     listener, lively = watch(f"{gate.asked}&format=json"), watch(gate.asked)
     begun(gate, lively)
     gate.show(2000)
@@ -234,7 +230,7 @@ def test_a_listener_gets_every_frame_that_its_socket_can_take(
         assert told["left_out"] == 0
 
 
-def test_a_listener_gets_every_frame_detected_at_once(gate: Gate, watch: Callable[..., Watcher]) -> None:
+def test_a_listener_gets_every_frame_detected_at_once(gate: Gate, watch: Watch) -> None:
     """As if detection began late: across a turn of 5 s, after which results are in another partition."""
     listener = watch(gate.asked)
     with watch(gate.asked).connection as other:
@@ -261,7 +257,7 @@ def _is_frame(told: Any, number: int) -> bool:
 
 @pytest.mark.thorough
 def test_a_viewer_that_reads_nothing_delays_nobody_and_then_gets_the_newest_frame(
-    gate: Gate, watch: Callable[..., Watcher]
+    gate: Gate, watch: Watch
 ) -> None:
     stuck, lively = watch(gate.asked, max_queue=1), watch(gate.asked)
     begun(gate, lively)
@@ -277,7 +273,7 @@ def test_a_viewer_that_reads_nothing_delays_nobody_and_then_gets_the_newest_fram
 
 @pytest.mark.thorough
 def test_a_viewer_sees_a_video_to_its_end_even_if_detection_is_late(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     begun(gate, viewer)
@@ -301,7 +297,7 @@ def test_a_viewer_sees_a_video_to_its_end_even_if_detection_is_late(
 
 @pytest.mark.thorough
 def test_a_viewer_that_arrives_at_the_end_of_a_stream_sees_its_last_frame(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     viewer.state()
@@ -314,7 +310,7 @@ def test_a_viewer_that_arrives_at_the_end_of_a_stream_sees_its_last_frame(
 
 @pytest.mark.thorough
 def test_a_stream_ends_even_where_nothing_detects_its_frames(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_SILENT_S", 0.2)
     viewer = watch(gate.asked)
@@ -327,7 +323,7 @@ def test_a_stream_ends_even_where_nothing_detects_its_frames(
 
 @pytest.mark.thorough
 def test_the_state_says_how_far_pictures_are_behind_and_why(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
     viewer = watch(gate.asked)
@@ -345,7 +341,7 @@ def test_the_state_says_how_far_pictures_are_behind_and_why(
 
 @pytest.mark.thorough
 def test_a_paused_viewer_gets_nothing_then_the_newest_frame_and_pauses_nobody_else(
-    gate: Gate, watch: Callable[..., Watcher]
+    gate: Gate, watch: Watch
 ) -> None:
     one, other = watch(gate.asked), watch(gate.asked)
     begun(gate, one)
@@ -399,7 +395,7 @@ def test_late_results_of_another_partition_are_left_out_and_a_jump_back_is_shown
 
 
 def test_a_paused_stream_that_is_taken_back_at_once_shows_that_frame(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     begun(gate, viewer)
@@ -411,7 +407,7 @@ def test_a_paused_stream_that_is_taken_back_at_once_shows_that_frame(
 
 
 def test_a_viewer_of_a_paused_stream_sees_the_frame_at_which_it_paused(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     stands, other = gate.result(700), gate.result(701)
     paused = {"state": "paused", "captured_at_ms": stands.captured_at_ms, "image_path": stands.image_path}
@@ -438,7 +434,7 @@ def test_a_viewer_of_a_paused_stream_sees_the_frame_at_which_it_paused(
 
 @pytest.mark.thorough
 def test_a_viewer_that_waits_for_a_paused_frame_learns_and_sees_that_the_stream_continues(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
 
@@ -518,9 +514,7 @@ def test_nothing_is_shown_while_the_store_is_unavailable_and_then_the_newest_fra
     assert told[-1] == ""
 
 
-def test_a_viewer_does_not_wait_for_a_forgotten_frame(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
-) -> None:
+def test_a_viewer_does_not_wait_for_a_forgotten_frame(scene: Scene, gate: Gate, watch: Watch) -> None:
     viewer = watch(gate.asked)
     begun(gate, viewer)
     scene.publish(gate.result(4000))
@@ -530,7 +524,7 @@ def test_a_viewer_does_not_wait_for_a_forgotten_frame(
 
 
 def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_that_source(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     scene.camera("gate")
     camera, video = watch("source=gate"), watch(gate.asked)
@@ -543,9 +537,7 @@ def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_that_
     assert all(one.header["position_s"] is not None for one in video.frames)
 
 
-def test_results_of_another_model_than_the_requested_one_are_not_shown(
-    scene: Scene, watch: Callable[..., Watcher]
-) -> None:
+def test_results_of_another_model_than_the_requested_one_are_not_shown(scene: Scene, watch: Watch) -> None:
     record = make_video(1, facts=make_facts(started_at_ms=START_MS))
     scene.stream(record, model="fine-1")
     viewer = watch(f"video_id={record.id}")
@@ -569,7 +561,7 @@ def test_results_of_another_model_than_the_requested_one_are_not_shown(
 
 @pytest.mark.thorough
 def test_every_change_of_state_is_sent_and_the_socket_closes_after_the_end(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+    scene: Scene, gate: Gate, watch: Watch
 ) -> None:
     viewer = watch(gate.asked)
     assert viewer.state()["state"] == "running"
@@ -584,7 +576,7 @@ def test_every_change_of_state_is_sent_and_the_socket_closes_after_the_end(
 
 @pytest.mark.thorough
 def test_a_state_is_sent_every_few_seconds_even_without_a_change(
-    gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
     viewer = watch(gate.asked)
@@ -593,7 +585,7 @@ def test_a_state_is_sent_every_few_seconds_even_without_a_change(
 
 @pytest.mark.thorough
 def test_viewers_wait_and_learn_why_while_nothing_detects_the_announced_frames(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
     viewer = watch(gate.asked)
@@ -645,15 +637,13 @@ def test_viewers_wait_while_the_log_is_unavailable_and_then_see_what_comes_next(
         ("source=gate&loud=1", 1008),
     ],
 )
-def test_a_request_for_an_unknown_stream_is_closed(
-    watch: Callable[..., Watcher], asked: str, code: int
-) -> None:
+def test_a_request_for_an_unknown_stream_is_closed(watch: Watch, asked: str, code: int) -> None:
     viewer = watch(asked)
     assert viewer.closed_by() == code
     assert viewer.connection.close_reason == CLOSED_BECAUSE[code]
 
 
-def test_a_video_without_a_stream_gives_a_clear_error(scene: Scene, watch: Callable[..., Watcher]) -> None:
+def test_a_video_without_a_stream_gives_a_clear_error(scene: Scene, watch: Watch) -> None:
     (video_id,) = stored(scene.place, make_video(7))
     viewer = watch(f"video_id={video_id}")
     assert viewer.closed_by() == 4409
@@ -663,9 +653,7 @@ def test_a_video_without_a_stream_gives_a_clear_error(scene: Scene, watch: Calla
     assert watch(f"video_id={video_id}").closed_by() == 4409
 
 
-def test_a_reload_shows_the_same_stream_again(
-    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
-) -> None:
+def test_a_reload_shows_the_same_stream_again(gate: Gate, watch: Watch, sockets: ViewerSockets) -> None:
     first = watch(gate.asked)
     begun(gate, first)
     first.connection.close()
@@ -674,7 +662,7 @@ def test_a_reload_shows_the_same_stream_again(
     assert begun(gate, second).header["stream_id"] == gate.feed.id
 
 
-def test_another_sites_page_sees_nothing(gate: Gate, watch: Callable[..., Watcher]) -> None:
+def test_another_sites_page_sees_nothing(gate: Gate, watch: Watch) -> None:
     assert watch(gate.asked, origin="https://evil.example").closed_by() == 1008
     crossed = {"Sec-Fetch-Site": "cross-site"}
     assert watch(gate.asked, additional_headers=crossed).closed_by() == 1008
@@ -696,7 +684,7 @@ def test_another_sites_page_sees_nothing(gate: Gate, watch: Callable[..., Watche
     ],
 )
 def test_a_viewer_that_sends_anything_else_is_disconnected(
-    gate: Gate, watch: Callable[..., Watcher], said: str | bytes
+    gate: Gate, watch: Watch, said: str | bytes
 ) -> None:
     viewer = watch(gate.asked)
     viewer.state()
@@ -705,7 +693,7 @@ def test_a_viewer_that_sends_anything_else_is_disconnected(
 
 
 def test_a_viewer_that_acknowledges_every_frame_stays_connected_however_fast_they_come(
-    gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+    gate: Gate, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many frames a second a stream has: the limit is on messages that the viewer did not ask for."""
     monkeypatch.setattr(talking, "_MOST_UNASKED_IN_SECOND", 0)
@@ -721,7 +709,7 @@ def test_a_viewer_that_acknowledges_every_frame_stays_connected_however_fast_the
     "said", ['{"type":"ack","n":%d}', '{"type":"pause"}', '{"type":"resume"}'], ids=["ack", "pause", "resume"]
 )
 def test_a_viewer_that_sends_too_much_is_disconnected_even_if_the_messages_are_valid(
-    gate: Gate, watch: Callable[..., Watcher], said: str
+    gate: Gate, watch: Watch, said: str
 ) -> None:
     viewer = watch(gate.asked)
     number = begun(gate, viewer).header["n"]
@@ -763,7 +751,7 @@ def test_a_viewer_that_the_server_has_given_up_is_not_a_dashboard_error(
 
 @pytest.mark.thorough
 def test_at_most_five_hundred_sockets_are_served_and_fifty_per_address(
-    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+    gate: Gate, watch: Watch, sockets: ViewerSockets
 ) -> None:
     """Viewers behind a proxy are distinguished by its headers."""
     before = threading.active_count()
@@ -783,7 +771,7 @@ def test_at_most_five_hundred_sockets_are_served_and_fifty_per_address(
 
 
 def test_viewers_leave_nothing_in_the_log(
-    scene: Scene, gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+    scene: Scene, gate: Gate, watch: Watch, sockets: ViewerSockets
 ) -> None:
     viewer = watch(gate.asked)
     begun(gate, viewer)

@@ -111,6 +111,9 @@ class Watcher:
         return closed_by(self.connection)
 
 
+Watch = Callable[..., Watcher]
+
+
 class Scene:
     """A place with a real log and store, with feeds whose results the test sends."""
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.commands import run_frametally
+from tests.commands import Run, run_frametally
 from tests.examples import first_quick
 from tests.kit.clips import jpeg_of
-from tests.pipeline.conftest import Finished
 
 from frametally.adapters_by_url import open_frame_log
 from frametally.files.opencv import cv2
@@ -88,9 +87,7 @@ def spoil(folder: Path, kind: str) -> Path:
         ]
     ),
 )
-def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
-    run: Callable[..., Finished], footage: Path, kind: str
-) -> None:
+def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(run: Run, footage: Path, kind: str) -> None:
     bad = spoil(footage, kind)
     finished = run("run", footage, *PATTERN, "--no-serve")
     assert finished.code == 6
@@ -101,7 +98,7 @@ def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
 
 
 @pytest.mark.thorough
-def test_only_bad_files_give_exit_code_2(run: Callable[..., Finished], tmp_path: Path) -> None:
+def test_only_bad_files_give_exit_code_2(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     folder.mkdir()
     spoil(folder, "text named .jpg")
@@ -109,7 +106,7 @@ def test_only_bad_files_give_exit_code_2(run: Callable[..., Finished], tmp_path:
 
 
 @pytest.mark.thorough
-def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finished], footage: Path) -> None:
+def test_a_missing_path_is_named_and_the_others_go_on(run: Run, footage: Path) -> None:
     finished = run("produce", footage, "no-such-folder", *PATTERN)
     assert finished.code == 6
     assert "no-such-folder" in finished.err
@@ -117,9 +114,7 @@ def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finishe
 
 
 @pytest.mark.thorough
-def test_only_good_files_give_exit_code_0_and_settled_books(
-    run: Callable[..., Finished], footage: Path
-) -> None:
+def test_only_good_files_give_exit_code_0_and_settled_books(run: Run, footage: Path) -> None:
     assert run("run", footage, *PATTERN, "--no-serve").code == 0
     status = run("status")
     assert status.code == 0
@@ -127,9 +122,7 @@ def test_only_good_files_give_exit_code_0_and_settled_books(
 
 
 @pytest.mark.thorough
-def test_producer_and_consumer_need_no_access_to_index_and_ledger(
-    run: Callable[..., Finished], footage: Path
-) -> None:
+def test_producer_and_consumer_need_no_access_to_index_and_ledger(run: Run, footage: Path) -> None:
     away = {
         "FRAMETALLY_INDEX_URL": "elasticsearch+http://127.0.0.1:1",
         "FRAMETALLY_LEDGER_URL": "postgresql://127.0.0.1:1/none",
@@ -140,9 +133,7 @@ def test_producer_and_consumer_need_no_access_to_index_and_ledger(
 
 
 @pytest.mark.thorough
-def test_a_malformed_message_becomes_a_dead_letter(
-    run: Callable[..., Finished], footage: Path, tmp_path: Path
-) -> None:
+def test_a_malformed_message_becomes_a_dead_letter(run: Run, footage: Path, tmp_path: Path) -> None:
     run("produce", footage, *PATTERN)
     with closing(open_frame_log(f"sqlite:///{tmp_path}/frametally-data/log.sqlite")) as log:
         log.publish("frames", [(b"cam/1", b"\xff not an announcement")])
@@ -155,7 +146,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
 
 @pytest.mark.thorough
 def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
-    run: Callable[..., Finished], footage: Path, tmp_path: Path
+    run: Run, footage: Path, tmp_path: Path
 ) -> None:
     write_picture(footage / "Noon_20260501_120001.jpg")
     run("produce", footage, *PATTERN)
@@ -176,7 +167,7 @@ def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
 
 
 @pytest.mark.thorough
-def test_a_taken_port_is_reported_with_a_remedy(run: Callable[..., Finished], footage: Path) -> None:
+def test_a_taken_port_is_reported_with_a_remedy(run: Run, footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -189,9 +180,7 @@ def test_a_taken_port_is_reported_with_a_remedy(run: Callable[..., Finished], fo
 
 
 @pytest.mark.thorough
-def test_an_unwritable_data_folder_is_reported_with_a_remedy(
-    run: Callable[..., Finished], footage: Path, tmp_path: Path
-) -> None:
+def test_an_unwritable_data_folder_is_reported_with_a_remedy(run: Run, footage: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     finished = run("produce", footage, "--data-dir", "file/data")
     assert finished.code == 2
@@ -202,7 +191,7 @@ def test_an_unwritable_data_folder_is_reported_with_a_remedy(
 
 @pytest.mark.thorough
 def test_an_unreadable_weights_file_is_reported_with_a_remedy(
-    run: Callable[..., Finished], footage: Path, tmp_path: Path
+    run: Run, footage: Path, tmp_path: Path
 ) -> None:
     finished = run(
         "consume",
@@ -217,9 +206,7 @@ def test_an_unreadable_weights_file_is_reported_with_a_remedy(
 
 
 @pytest.mark.thorough
-def test_an_unknown_option_and_a_wrong_value_are_reported_in_one_line(
-    run: Callable[..., Finished], footage: Path
-) -> None:
+def test_an_unknown_option_and_a_wrong_value_are_reported_in_one_line(run: Run, footage: Path) -> None:
     assert run("produce", "--colour", "red").code == 2
     wrong = run("produce", footage, "--timezone", "Mars/Olympus")
     assert wrong.code == 2
@@ -227,9 +214,7 @@ def test_an_unknown_option_and_a_wrong_value_are_reported_in_one_line(
 
 
 @pytest.mark.thorough
-def test_preprocessed_pictures_are_kept_where_people_can_see_them(
-    run: Callable[..., Finished], footage: Path
-) -> None:
+def test_preprocessed_pictures_are_kept_where_people_can_see_them(run: Run, footage: Path) -> None:
     kept = ROOT / "producer/extracted_frames/preprocessed-by-a-test"
     try:
         finished = run("produce", footage, *PATTERN, "--source", kept.name, "--max-side-px", "32")
@@ -241,7 +226,7 @@ def test_preprocessed_pictures_are_kept_where_people_can_see_them(
 
 
 @pytest.mark.thorough
-def test_a_taken_port_is_found_before_the_work_begins(run: Callable[..., Finished], footage: Path) -> None:
+def test_a_taken_port_is_found_before_the_work_begins(run: Run, footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -252,9 +237,7 @@ def test_a_taken_port_is_found_before_the_work_begins(run: Callable[..., Finishe
 
 
 @pytest.mark.thorough
-def test_a_file_name_cannot_send_control_codes_to_the_terminal(
-    run: Callable[..., Finished], tmp_path: Path
-) -> None:
+def test_a_file_name_cannot_send_control_codes_to_the_terminal(run: Run, tmp_path: Path) -> None:
     hostile = "bad\n\x1b[31m<b>.jpg"
     (tmp_path / hostile).write_bytes(b"no picture")
     finished = run("produce", hostile)
@@ -263,9 +246,7 @@ def test_a_file_name_cannot_send_control_codes_to_the_terminal(
 
 
 @pytest.mark.thorough
-def test_a_question_that_nobody_can_answer_names_the_option_instead(
-    run: Callable[..., Finished], footage: Path
-) -> None:
+def test_a_question_that_nobody_can_answer_names_the_option_instead(run: Run, footage: Path) -> None:
     run("run", footage, *PATTERN, "--no-serve")
     finished = run("forget", "--source", "gate")
     assert finished.code == 2
@@ -273,9 +254,7 @@ def test_a_question_that_nobody_can_answer_names_the_option_instead(
 
 
 @pytest.mark.thorough
-def test_another_start_time_for_a_known_video_is_reported(
-    run: Callable[..., Finished], traffic_clip: Path
-) -> None:
+def test_another_start_time_for_a_known_video_is_reported(run: Run, traffic_clip: Path) -> None:
     first = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-01-01T08:00:00Z")
     assert first.code == 0
     again = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-02-02T08:00:00Z")

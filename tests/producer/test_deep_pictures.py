@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally.errors import Misconfigured
@@ -129,9 +129,7 @@ def test_dead_pixels_do_not_make_a_narrow_picture_wide(bench: Bench) -> None:
     assert "from 30000 to 31000" in line
 
 
-def test_a_value_range_does_not_change_8_bit_pictures(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_a_value_range_does_not_change_8_bit_pictures(bench: Bench, make_picture: MakeFile) -> None:
     for name, options in {"a.jpg": {}, "b.png": {"format": "PNG"}, "c.tif": {"format": "TIFF"}}.items():
         make_picture(f"pics/{name}", **options)
     bench.produce(bench.folder / "pics", source="plain")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.said import Said
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally.errors import Misconfigured, Poison
@@ -31,7 +31,7 @@ def times_s(bench: Bench) -> list[float]:
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(
-    bench: Bench, make_video: Callable[..., Path], name: str
+    bench: Bench, make_video: MakeFile, name: str
 ) -> None:
     path = make_video(name, 120, fps=25)
     assert bench.produce(path, start_time=START, pace=LAPSE).frames_announced == 120
@@ -43,9 +43,7 @@ def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(
     assert (again.frames_announced, again.frames_known, again.skipped) == (0, 120, [])
 
 
-def test_slow_motion_gives_as_many_frames_as_the_real_second_has(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_slow_motion_gives_as_many_frames_as_the_real_second_has(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("slow.mp4", 240, fps=30)
     assert bench.produce(path, start_time=START, pace=SLOW).frames_announced == 5
     assert times_s(bench) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8], abs=0.005)
@@ -54,9 +52,7 @@ def test_slow_motion_gives_as_many_frames_as_the_real_second_has(
     assert sorted(times_s(bench)) == pytest.approx([0.1 * index for index in range(10)], abs=0.005)
 
 
-def test_another_pace_is_refused_until_the_footage_is_forgotten(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_another_pace_is_refused_until_the_footage_is_forgotten(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("lapse.mp4", 30)
     bench.produce(path, start_time=START)
     [manifest] = bench.manifests()
@@ -75,7 +71,7 @@ def test_another_pace_is_refused_until_the_footage_is_forgotten(
 
 
 def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_that(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     def filmed_at(fps: str, name: str) -> Path:
         options = {"movflags": "use_metadata_tags"}
@@ -92,15 +88,13 @@ def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_
 
 
 def test_a_start_from_a_files_date_is_that_date_minus_the_time_it_covers(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     bench.produce(make_video("lapse.mp4", 120, fps=25), pace=LAPSE)
     assert bench.manifests()[0].start_ms == FILE_DATE_S * 1000 - 120 * 60_000
 
 
-def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("lapse.mp4", 120, fps=25)
 
     def planned() -> tuple[int, int]:

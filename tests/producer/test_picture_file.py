@@ -10,13 +10,14 @@ import signal
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.kit.clips import MakeFile
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
@@ -59,7 +60,7 @@ def red_corner(pixels: Pixels) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_is_read(make_picture: Callable[..., Path], format: str) -> None:
+def test_every_format_is_read(make_picture: MakeFile, format: str) -> None:
     path = make_picture(f"a.{FORMATS[format]}", format=format)
     assert header_of(path)[:3] == (64, 48, 1)
     pixels = pixels_of(path)
@@ -73,9 +74,7 @@ SHOWN = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", SHOWN)
-def test_every_orientation_is_turned_upright(
-    make_picture: Callable[..., Path], format: str, orientation: int
-) -> None:
+def test_every_orientation_is_turned_upright(make_picture: MakeFile, format: str, orientation: int) -> None:
     pixels = pixels_of(make_picture(f"a.{FORMATS[format]}", format=format, orientation=orientation))
     assert red_corner(pixels) == SHOWN[orientation]
     assert pixels.shape == ((64, 48, 3) if orientation >= 5 else (48, 64, 3))
@@ -99,9 +98,7 @@ def test_the_orientations_are_those_that_pillow_undoes(orientation: int) -> None
 
 
 @pytest.mark.parametrize("orientation", [0, 9, -1, 65_535])
-def test_an_unknown_orientation_counts_as_upright(
-    make_picture: Callable[..., Path], orientation: int
-) -> None:
+def test_an_unknown_orientation_counts_as_upright(make_picture: MakeFile, orientation: int) -> None:
     picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
     assert np.array_equal(upright(picture, orientation), picture)
 
@@ -129,7 +126,7 @@ def test_an_unknown_orientation_counts_as_upright(
     ],
 )
 def test_the_time_of_recording_is_read_with_its_offset_and_fraction(
-    make_picture: Callable[..., Path], exif: dict[str, str], recorded: str | None
+    make_picture: MakeFile, exif: dict[str, str], recorded: str | None
 ) -> None:
     for format in ("JPEG", "PNG", "WEBP"):
         statements = header_of(make_picture(f"a.{FORMATS[format]}", format=format, **exif)).statements
@@ -146,7 +143,7 @@ def test_partly_damaged_exif_is_read_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_png_without_exif_is_not_decoded_to_search_for_it(
-    make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_picture("a.png", format="PNG")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the pixels were decoded"))
@@ -186,7 +183,7 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
 
 
 def test_a_file_far_larger_than_its_pixels_need_is_not_read_whole(
-    make_picture: Callable[..., Path],
+    make_picture: MakeFile,
 ) -> None:
     path = make_picture("padded.jpg")
     with path.open("ab") as file:
@@ -197,7 +194,7 @@ def test_a_file_far_larger_than_its_pixels_need_is_not_read_whole(
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
-def test_a_truncated_picture_is_refused(make_picture: Callable[..., Path], format: str, part: float) -> None:
+def test_a_truncated_picture_is_refused(make_picture: MakeFile, format: str, part: float) -> None:
     path = make_picture(f"a.{FORMATS[format]}", format=format, size_px=(200, 150))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(Poison):
@@ -215,9 +212,7 @@ def test_a_file_that_is_not_a_picture_is_refused_whatever_its_name(tmp_path: Pat
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_a_randomly_damaged_header_is_either_read_or_refused(
-    make_picture: Callable[..., Path], format: str
-) -> None:
+def test_a_randomly_damaged_header_is_either_read_or_refused(make_picture: MakeFile, format: str) -> None:
     path = make_picture(f"a.{FORMATS[format]}", format=format, orientation=6, taken="2026:05:01 08:09:10")
     whole = path.read_bytes()
     chance = random.Random(format)  # noqa: S311
@@ -299,7 +294,7 @@ def text_bomb(tmp_path: Path) -> Path:
 
 
 def test_the_reader_process_gives_the_same_header_and_pixels_as_this_one(
-    reader: PictureReader, make_picture: Callable[..., Path]
+    reader: PictureReader, make_picture: MakeFile
 ) -> None:
     for kind, suffix in {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "TIFF": "tif"}.items():
         path = make_picture(f"a.{suffix}", format=kind)
@@ -310,7 +305,7 @@ def test_the_reader_process_gives_the_same_header_and_pixels_as_this_one(
 
 
 def test_a_time_with_or_without_a_zone_is_passed_on_unchanged(
-    reader: PictureReader, make_picture: Callable[..., Path]
+    reader: PictureReader, make_picture: MakeFile
 ) -> None:
     for offset in (None, "+05:30", "Z"):
         path = make_picture("a.jpg", taken="2026:05:01 12:00:00", **({"offset": offset} if offset else {}))

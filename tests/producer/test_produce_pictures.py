@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.examples import examples
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench, encode_picture
 
 from frametally import keys
@@ -28,9 +28,7 @@ FILE_DATE_S = 1_772_600_767
 NOON = {"taken": "2026:05:01 12:00:00", "offset": "+00:00"}
 
 
-def test_a_picture_is_stored_upright_announced_and_noted(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_a_picture_is_stored_upright_announced_and_noted(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("My Pictures/a.jpg", orientation=6, **NOON)
     report = bench.produce(path.parent)
     assert (report.frames_announced, report.frames_known, report.skipped, report.notices) == (1, 0, [], [])
@@ -56,7 +54,7 @@ def test_a_picture_is_stored_upright_announced_and_noted(
     assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:32]}"]
 
 
-def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("pics/a.jpg", **NOON)
     path.write_bytes(path.read_bytes() + b"<script>alert(1)</script>")
     bench.produce(path.parent)
@@ -65,7 +63,7 @@ def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: Call
         assert foreign not in stored
 
 
-def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: MakeFile) -> None:
     times = ["2026:05:01 00:00:00", "2026:05:01 23:59:59", "2026:05:02 00:00:00"]
     for index, taken in enumerate(times):
         make_picture(f"pics/deep/er/{index}.jpg", taken=taken, offset="+00:00", index=index)
@@ -78,9 +76,7 @@ def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable
 
 
 @pytest.mark.thorough
-def test_producing_a_folder_again_announces_only_what_was_added(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_producing_a_folder_again_announces_only_what_was_added(bench: Bench, make_picture: MakeFile) -> None:
     for index in range(3):
         make_picture(f"pics/{index}.jpg", index=index, **NOON)
     bench.produce(bench.folder / "pics")
@@ -97,7 +93,7 @@ def test_producing_a_folder_again_announces_only_what_was_added(
 
 
 def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     make_picture("pics/a_20260501_120000.jpg")
     make_picture("pics/b/a_20260501_120000.jpg")
@@ -112,7 +108,7 @@ def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(
 @pytest.mark.thorough
 @pytest.mark.parametrize("fail_put", [0, 1, 5, 12])
 def test_the_next_call_finishes_one_that_died(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, fail_put: int
+    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch, fail_put: int
 ) -> None:
     monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 4)
     monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_S", float("inf"))
@@ -139,7 +135,7 @@ def test_the_next_call_finishes_one_that_died(
         assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 6, 6)
 
 
-def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: MakeFile) -> None:
     # Its file's date is 2026-03-04.
     make_picture("pics/a.jpg", taken="2026:03:04 12:00:00", offset="+00:00")
     assert bench.produce(bench.folder / "pics").media[0].time_source == "exif"
@@ -151,7 +147,7 @@ def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: Ca
 
 
 def test_remarks_about_times_appear_once_and_not_for_each_picture(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     for index in range(4):
         make_picture(f"pics/dated{index}.jpg", index=index)
@@ -168,9 +164,7 @@ def test_remarks_about_times_appear_once_and_not_for_each_picture(
     assert "does not exist in Europe/Berlin" in skipped
 
 
-def test_pictures_without_a_time_are_refused_if_file_dates_are(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_pictures_without_a_time_are_refused_if_file_dates_are(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("pics/a.jpg")
     [skipped] = bench.produce(path.parent, file_time=False).skipped
     assert skipped.name == str(path)
@@ -179,7 +173,7 @@ def test_pictures_without_a_time_are_refused_if_file_dates_are(
 
 
 def test_preprocessed_pictures_are_kept_as_files_on_request(
-    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+    bench: Bench, make_picture: MakeFile, tmp_path: Path
 ) -> None:
     make_picture("pics/a.png", format="PNG", size_px=(200, 100), **NOON)
     extracted = tmp_path / "extracted"
@@ -191,7 +185,7 @@ def test_preprocessed_pictures_are_kept_as_files_on_request(
     assert kept.read_bytes() == bench.store.get(announcement.image_path)
 
 
-def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("pics/a.jpg", size_px=(320, 240), **NOON)
     sizes = []
     for quality in (95, 40):
@@ -201,7 +195,7 @@ def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: Callab
 
 
 def test_an_unwritable_folder_for_extracted_pictures_is_reported(
-    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+    bench: Bench, make_picture: MakeFile, tmp_path: Path
 ) -> None:
     make_picture("pics/a.jpg", **NOON)
     (tmp_path / "file").touch()
@@ -221,7 +215,7 @@ BAD = {
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(
-    bench: Bench, make_picture: Callable[..., Path], name: str
+    bench: Bench, make_picture: MakeFile, name: str
 ) -> None:
     good = make_picture("pics/good.jpg", **NOON)
     bad = good.with_name(name)
@@ -236,7 +230,7 @@ def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(
 
 
 def test_a_picture_with_too_many_pixels_is_named_and_the_others_are_produced(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     make_picture("pics/good.jpg", **NOON)
     large = make_picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
@@ -255,7 +249,7 @@ def test_a_folder_of_only_bad_pictures_leaves_no_manifest(bench: Bench, tmp_path
 
 
 def test_a_device_a_pipe_and_a_dangling_link_are_named_and_not_waited_for(
-    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+    bench: Bench, make_picture: MakeFile, tmp_path: Path
 ) -> None:
     make_picture("pics/good.jpg", **NOON)
     os.mkfifo(tmp_path / "pics/pipe.jpg")
@@ -274,7 +268,7 @@ def test_a_device_a_pipe_and_a_dangling_link_are_named_and_not_waited_for(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_named(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_an_unreadable_file_is_named(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("pics/secret.jpg", **NOON)
     path.chmod(0)
     [skipped] = bench.produce(path.parent).skipped
@@ -282,7 +276,7 @@ def test_an_unreadable_file_is_named(bench: Bench, make_picture: Callable[..., P
 
 
 def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     bad = make_picture("pics/a.jpg", **NOON)
     make_picture("pics/b.jpg", taken="2026:05:02 12:00:00")
@@ -295,7 +289,7 @@ def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
     assert report.frames_announced == 1
 
 
-def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path]) -> None:
+def test_progress_counts_pictures(bench: Bench, make_picture: MakeFile) -> None:
     for index in range(3):
         make_picture(f"pics/{index}.jpg", index=index, **NOON)
     bench.produce(bench.folder / "pics")
@@ -307,7 +301,7 @@ def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path
 @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
 def test_each_picture_is_announced_once_however_pictures_are_grouped(
-    bench: Bench, make_picture: Callable[..., Path], portions: list[set[int]]
+    bench: Bench, make_picture: MakeFile, portions: list[set[int]]
 ) -> None:
     bench.store.__init__()
     bench.log.__init__(bench.store.effects)
@@ -325,7 +319,7 @@ def test_each_picture_is_announced_once_however_pictures_are_grouped(
 
 @pytest.mark.parametrize("size_px", [(65_501, 1), (1, 65_535)])
 def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
-    bench: Bench, make_picture: Callable[..., Path], size_px: tuple[int, int]
+    bench: Bench, make_picture: MakeFile, size_px: tuple[int, int]
 ) -> None:
     for index in range(5):
         make_picture(f"pics/{index}.jpg", taken=f"2026:05:01 12:00:0{index}", offset="+00:00", index=index)
@@ -343,7 +337,7 @@ def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
 
 
 def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expected(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_picture("pics/a.jpg", **NOON)
     with monkeypatch.context() as patch:
@@ -355,7 +349,7 @@ def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expect
 
 
 def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_picture("pics/a.jpg", **NOON)
     with path.open("r+b") as file:
@@ -367,7 +361,7 @@ def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(
 
 @pytest.mark.thorough
 def test_pictures_without_a_time_of_their_own_count_once_whatever_happens_to_their_file_dates(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     for index in range(5):
         make_picture(f"pics/{index}.jpg", index=index)
@@ -387,7 +381,7 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_happens_to_the
 
 
 def test_two_pictures_with_one_time_and_the_same_first_48_bits_of_their_hash_are_two_frames(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for index in range(2):
         make_picture(f"pics/{index}.jpg", index=index, **NOON)

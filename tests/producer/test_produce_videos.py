@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.fakes.footage import make_file, moving, without_rate
 from tests.fakes.records import make_manifest
 from tests.fakes.remuxed import trimmed, with_tracks
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench
 
 from frametally import keys
@@ -31,9 +31,7 @@ def set_bits(bitmap: bytes) -> list[int]:
     return [at * 8 + bit for at, byte in enumerate(bitmap) for bit in range(8) if byte >> bit & 1]
 
 
-def test_frames_off_the_grid_are_stored_announced_and_noted(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_frames_off_the_grid_are_stored_announced_and_noted(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("Gate 1.mp4", 30)
     report = bench.produce(path, start_time=START)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -89,7 +87,7 @@ def test_duplicate_timestamps_put_no_frame_beyond_the_end_of_the_file(bench: Ben
 
 
 def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_noted(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     bench.produce(make_video("gate.mp4", 20), sample_fps="all")
     done: set[str] = set()
@@ -105,7 +103,7 @@ def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_not
     assert last[1].startswith("media/")
 
 
-def test_frames_of_five_seconds_share_a_log_key(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_frames_of_five_seconds_share_a_log_key(bench: Bench, make_video: MakeFile) -> None:
     bench.produce(
         make_video("gate.mp4", [0, 2500, 4900, 5000, 9000, 10_000]), start_time=START, sample_fps="all"
     )
@@ -114,7 +112,7 @@ def test_frames_of_five_seconds_share_a_log_key(bench: Bench, make_video: Callab
     assert bench.log.partitions("frames") == 6
 
 
-def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", 30)
     bench.produce(path)
     before = list(bench.log.effects)
@@ -129,7 +127,7 @@ def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: Cal
 
 @pytest.mark.parametrize("denser", ["10", "all", "7"])
 def test_a_denser_sampling_later_announces_only_the_new_frames(
-    bench: Bench, make_video: Callable[..., Path], denser: str
+    bench: Bench, make_video: MakeFile, denser: str
 ) -> None:
     path = make_video("gate.mp4", 30, fps=30)
     bench.produce(path, sample_fps="5")
@@ -144,9 +142,7 @@ def test_a_denser_sampling_later_announces_only_the_new_frames(
     assert manifest.frames_expected == manifest.frames_announced == len(coarse) + len(new)
 
 
-def test_a_sparser_sampling_later_announces_nothing_new(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_sparser_sampling_later_announces_nothing_new(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", 30)
     bench.produce(path, sample_fps="10")
     report = bench.produce(path, sample_fps="3")
@@ -160,7 +156,7 @@ def test_a_sparser_sampling_later_announces_nothing_new(
 @pytest.mark.parametrize("then", ["all", "5"])
 def test_the_next_call_finishes_one_that_died(
     bench: Bench,
-    make_video: Callable[..., Path],
+    make_video: MakeFile,
     monkeypatch: pytest.MonkeyPatch,
     fail_put: int,
     fail_batch: int,
@@ -197,7 +193,7 @@ def test_the_next_call_finishes_one_that_died(
 
 
 def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     path = make_video("gate.mp4", 60, fps=30)
     bench.log.fail_at = 1
@@ -211,9 +207,7 @@ def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(
     assert manifest.frames_expected == len(set(bench.announced())) == report.frames_announced
 
 
-def test_an_existing_frame_is_announced_as_it_is_stored(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_an_existing_frame_is_announced_as_it_is_stored(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", 2)
     bench.log.fail_at = 1
     with pytest.raises(BaseException, match="at a"):
@@ -229,7 +223,7 @@ def test_an_existing_frame_is_announced_as_it_is_stored(
 
 @pytest.mark.parametrize("torn", [b"", b"\xff\xd8\xff", b"not a picture"])
 def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(
-    bench: Bench, make_video: Callable[..., Path], torn: bytes
+    bench: Bench, make_video: MakeFile, torn: bytes
 ) -> None:
     path = make_video("gate.mp4", 1)
     key = keys.image_key("gate", START_MS, hashlib.sha256(path.read_bytes()).hexdigest(), 0)
@@ -240,16 +234,14 @@ def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(
     assert bench.log.announcements[0].sha256 == hashlib.sha256(stored).hexdigest()
 
 
-def test_frames_of_a_video_are_stored_upright_and_shrunk(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_frames_of_a_video_are_stored_upright_and_shrunk(bench: Bench, make_video: MakeFile) -> None:
     bench.produce(make_video("turned.mp4", 1, rotation=-90), max_side_px=32)
     [announcement] = bench.log.announcements
     assert (announcement.width_px, announcement.height_px) == (24, 32)
     assert decode_image(bench.store.get(announcement.image_path), 10_000).shape == (32, 24, 3)
 
 
-def test_the_containers_own_time_is_used(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_the_containers_own_time_is_used(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", metadata={"creation_time": "2026-05-01T06:00:00.000000Z"})
     report = bench.produce(path, file_time=False)
     [manifest] = report.media
@@ -257,7 +249,7 @@ def test_the_containers_own_time_is_used(bench: Bench, make_video: Callable[...,
     assert report.notices == []
 
 
-def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", 10)
     report = bench.produce(path)
     [manifest] = report.media
@@ -269,9 +261,7 @@ def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: Callable[
     assert bench.progress.lines == [notice]
 
 
-def test_a_video_without_a_time_is_refused_if_file_dates_are(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_video_without_a_time_is_refused_if_file_dates_are(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4")
     report = bench.produce(path, file_time=False)
     [skipped] = report.skipped
@@ -286,9 +276,7 @@ def test_a_video_without_a_time_is_refused_if_file_dates_are(
     assert bench.manifests()[0].state == "complete"
 
 
-def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate_20261025_023000.mp4")
     report = bench.produce(path, time_pattern="gate_%Y%m%d_%H%M%S", timezone="Europe/Berlin")
     assert [line.split(": ", 1)[0] for line in report.notices] == [str(path)] * 2
@@ -310,7 +298,7 @@ def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(
     ],
 )
 def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_how_to_change_it(
-    bench: Bench, make_video: Callable[..., Path], other: dict[str, str], ignored: str, remedy: str
+    bench: Bench, make_video: MakeFile, other: dict[str, str], ignored: str, remedy: str
 ) -> None:
     path = make_video("clip.mp4", 10)
     bench.produce(path, start_time=START, source="Gate")
@@ -329,7 +317,7 @@ def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_ho
     assert all(a.captured_at_ms < START_MS + 1000 for a in bench.log.announcements)
 
 
-def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", metadata={"creation_time": "2020-01-01T00:00:00Z"})
     bench.produce(path, start_time=START)
     assert bench.produce(path).notices == []
@@ -341,7 +329,7 @@ def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench, make_video: Ca
 
 @pytest.mark.parametrize("count", [2, 1])
 def test_a_start_time_for_anything_but_one_video_is_refused(
-    bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path], count: int
+    bench: Bench, make_video: MakeFile, make_picture: MakeFile, count: int
 ) -> None:
     paths = [make_video("a.mp4"), make_video("b.mp4")] if count == 2 else [make_picture("a.jpg")]
     with pytest.raises(Misconfigured, match="one video at a time"):
@@ -349,16 +337,12 @@ def test_a_start_time_for_anything_but_one_video_is_refused(
     assert bench.store.effects == []
 
 
-def test_a_start_time_is_allowed_for_a_folder_with_one_video(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_start_time_is_allowed_for_a_folder_with_one_video(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("yard/a.mp4")
     assert bench.produce(path.parent, start_time=START).media[0].start_ms == START_MS
 
 
-def test_wrong_arguments_are_reported_before_anything_is_done(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_wrong_arguments_are_reported_before_anything_is_done(bench: Bench, make_video: MakeFile) -> None:
     path = make_video()
     for wrong in ({"start_time": "noon"}, {"time_pattern": "%H%M"}):
         with pytest.raises(Misconfigured):
@@ -383,7 +367,7 @@ def spoil(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "text", "ffconcat", "m3u8", "cut", "no frames"])
 def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_others_are_produced(
-    bench: Bench, make_video: Callable[..., Path], kind: str
+    bench: Bench, make_video: MakeFile, kind: str
 ) -> None:
     good = make_video("footage/good.mp4", 10)
     bad = make_video("footage/bad.mp4", 10)
@@ -399,7 +383,7 @@ def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_others_a
 
 @pytest.mark.parametrize("kind", ["text", "cut"])
 def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(
-    bench: Bench, make_video: Callable[..., Path], kind: str
+    bench: Bench, make_video: MakeFile, kind: str
 ) -> None:
     path = make_video("gate.mp4", 10)
     bench.produce(path)
@@ -416,7 +400,7 @@ def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(
 
 @pytest.mark.parametrize("name", ["still.mp4", "still.mkv", "still.avi"])
 def test_a_video_without_frames_is_named_and_leaves_no_trace(
-    bench: Bench, make_video: Callable[..., Path], name: str
+    bench: Bench, make_video: MakeFile, name: str
 ) -> None:
     path = make_video(name, 0)
     report = bench.produce(path)
@@ -425,9 +409,7 @@ def test_a_video_without_frames_is_named_and_leaves_no_trace(
     assert (report.media, bench.store.effects) == ([], [])
 
 
-def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("broken.mkv", 60, codec="libx264", size_px=(320, 240))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     report = bench.produce(path, sample_fps="all")
@@ -441,7 +423,7 @@ def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(
 
 
 def test_a_video_whose_times_leave_the_calendar_is_kept_up_to_there(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     path = make_video("late.mkv", [0, 100, 3_000_000])
     report = bench.produce(path, start_time="9999-12-30T23:50:00Z", sample_fps="all")
@@ -450,7 +432,7 @@ def test_a_video_whose_times_leave_the_calendar_is_kept_up_to_there(
     assert report.media[0].state == "complete"
 
 
-def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4")
     key = keys.media_key(hashlib.sha256(path.read_bytes()).hexdigest())
     bench.store.put(key, b"{")
@@ -471,9 +453,7 @@ def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: C
     assert "has no start time" in skipped.reason
 
 
-def test_progress_names_the_video_and_never_passes_its_total(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_progress_names_the_video_and_never_passes_its_total(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("gate.mp4", 30)
     bench.produce(path)
     assert [done for done, _, _ in bench.progress.updates] == list(range(1, 16))
@@ -481,7 +461,7 @@ def test_progress_names_the_video_and_never_passes_its_total(
 
 
 def test_a_store_that_permanently_refuses_stops_the_call(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(key: str, data: bytes, **options: bool) -> bool:
         raise Misconfigured("the store cannot be written")
@@ -492,7 +472,7 @@ def test_a_store_that_permanently_refuses_stops_the_call(
 
 
 def test_a_frame_that_cannot_be_converted_ends_the_video_there(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frametally_producer.reading.video_file import Video
 
@@ -510,7 +490,7 @@ def test_a_frame_that_cannot_be_converted_ends_the_video_there(
 
 
 def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     day_ms = 86_400_000
     plain = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
@@ -527,7 +507,7 @@ def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(
 
 
 def test_an_avi_without_a_frame_rate_is_produced_with_a_notice_that_names_it(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     usual = make_video("usual.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
     odd = bench.folder / "odd.avi"
@@ -579,9 +559,7 @@ def test_a_file_whose_end_is_missing_is_detected(
     assert "its frames end at" in skipped.reason
 
 
-def test_consecutive_clips_named_in_whole_seconds_report_no_fault(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_consecutive_clips_named_in_whole_seconds_report_no_fault(bench: Bench, make_video: MakeFile) -> None:
     for number, second in enumerate((0, 20, 41)):
         times_ms = [index * 200 + number for index in range(103)]  # each file has different bytes
         make_video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
@@ -600,7 +578,7 @@ def test_consecutive_clips_named_in_whole_seconds_report_no_fault(
 
 
 def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     def times_ms(name: str, *, sample_fps: str = "5") -> list[int]:
         bench.produce(videos[name], source=name, sample_fps=sample_fps, start_time=START)
@@ -631,9 +609,7 @@ def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate
     assert max(b - a for a, b in pairwise(times_ms("hole.mkv"))) > 60_000
 
 
-def test_pictures_lost_by_the_decoder_do_not_count_as_a_still_one(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_pictures_lost_by_the_decoder_do_not_count_as_a_still_one(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("lost.webm", 80, codec="libvpx", noise=True)
     data = bytearray(path.read_bytes())
     data[len(data) // 4 : len(data) * 3 // 4] = bytes(len(data) * 3 // 4 - len(data) // 4)

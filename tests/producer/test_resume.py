@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench
 
 from frametally_producer.writing import frames, manifest, seen_files
@@ -66,7 +66,7 @@ def other_bench(bench: Bench, name: str) -> Bench:
 @pytest.mark.parametrize("kind", first_quick(VIDEOS))
 @pytest.mark.parametrize("sampling", first_quick(["3", "all"]))
 def test_a_resumed_video_ends_as_if_it_had_never_stopped(
-    bench: Bench, make_video: Callable[..., Path], encoded: list[int], kind: str, sampling: str
+    bench: Bench, make_video: MakeFile, encoded: list[int], kind: str, sampling: str
 ) -> None:
     name, options = VIDEOS[kind]
     path = make_video(name, FRAMES, noise=True, **options)
@@ -91,7 +91,7 @@ def test_a_resumed_video_ends_as_if_it_had_never_stopped(
 
 @pytest.mark.thorough
 def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_forget(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench, make_video: MakeFile
 ) -> None:
     path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
     bench.log.fail_at = 5
@@ -110,8 +110,8 @@ def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_for
 
 def test_a_finished_file_is_not_even_opened_again(
     bench: Bench,
-    make_video: Callable[..., Path],
-    make_picture: Callable[..., Path],
+    make_video: MakeFile,
+    make_picture: MakeFile,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_video("yard/a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
@@ -131,7 +131,7 @@ def test_a_finished_file_is_not_even_opened_again(
 
 @pytest.mark.thorough
 def test_a_changed_file_of_the_same_size_and_date_is_not_taken_for_the_old_one(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench, make_picture: MakeFile
 ) -> None:
     path = make_picture("yard/b.bmp", format="BMP", index=1)
     bench.produce(path)
@@ -142,7 +142,7 @@ def test_a_changed_file_of_the_same_size_and_date_is_not_taken_for_the_old_one(
 
 
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(
-    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seen_files, "_SETTLED_NS", 3_600_000_000_000)
     path = make_picture("b.jpg")
@@ -153,7 +153,7 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(
 
 @pytest.mark.thorough
 def test_the_memory_of_files_is_checked_against_the_manifests(
-    bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
+    bench: Bench, make_video: MakeFile, make_picture: MakeFile
 ) -> None:
     make_video("yard/a.mp4", 20)
     make_picture("yard/b.jpg")
@@ -164,9 +164,7 @@ def test_the_memory_of_files_is_checked_against_the_manifests(
 
 
 @pytest.mark.parametrize("bytes_left", [0, 100, 5000])
-def test_a_damaged_cache_costs_only_time(
-    bench: Bench, make_video: Callable[..., Path], bytes_left: int
-) -> None:
+def test_a_damaged_cache_costs_only_time(bench: Bench, make_video: MakeFile, bytes_left: int) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)
     cache = bench.folder / "data" / seen_files.FILE_NAME
@@ -176,9 +174,7 @@ def test_a_damaged_cache_costs_only_time(
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
 
 
-def test_a_note_of_a_file_damaged_on_disk_is_not_believed(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_a_note_of_a_file_damaged_on_disk_is_not_believed(bench: Bench, make_video: MakeFile) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)
     with closing(sqlite3.connect(bench.folder / "data" / seen_files.FILE_NAME)) as connection, connection:
@@ -209,7 +205,7 @@ def test_a_data_folder_on_a_network_file_system_is_not_used_as_a_cache(
 
 
 def test_file_notes_from_before_places_were_dropped_are_still_read(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.memory import MemoryStore
 from tests.fakes.said import Said
 from tests.fakes.shapes import COPIED, FPS, SHAPES, Shape, make_shape
+from tests.kit.clips import MakeFile
 from tests.videos.video_records import make_facts, make_video
 
 from frametally.adapters.files.folder_store import FileStore
@@ -403,7 +404,7 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.thorough
 def test_the_frame_at_a_position_is_the_one_shown_at_that_time(
-    settings: Settings, make_video: Callable[..., Path]
+    settings: Settings, make_video: MakeFile
 ) -> None:
     # The grey grows frame by frame, so it shows the time.
     put(settings, make_video("a.mkv", 40, codec="ffv1", size_px=(320, 240)).read_bytes())
@@ -414,9 +415,7 @@ def test_the_frame_at_a_position_is_the_one_shown_at_that_time(
 
 
 @pytest.mark.thorough
-def test_an_enhanced_frame_differs_as_the_formula_says(
-    settings: Settings, make_video: Callable[..., Path]
-) -> None:
+def test_an_enhanced_frame_differs_as_the_formula_says(settings: Settings, make_video: MakeFile) -> None:
     put(settings, make_video("a.mkv", 20, codec="ffv1", size_px=(320, 240)).read_bytes())
     before = luminance(picture(settings, 1.0)).mean()
     for asked in (
@@ -430,9 +429,7 @@ def test_an_enhanced_frame_differs_as_the_formula_says(
 
 
 @pytest.mark.thorough
-def test_a_picture_of_a_sideways_video_is_upright(
-    settings: Settings, make_video: Callable[..., Path]
-) -> None:
+def test_a_picture_of_a_sideways_video_is_upright(settings: Settings, make_video: MakeFile) -> None:
     put(settings, make_video("a.mp4", 3, size_px=(320, 240), rotation=90).read_bytes())
     shown = picture(settings, 0.1, Enhancement(local_contrast=1.0, denoise=0.5, sharpen=0.5))
     assert shown.shape == (320, 240, 3)
@@ -446,9 +443,7 @@ def test_an_invalid_position_is_refused(settings: Settings, position_s: float) -
 
 
 @pytest.mark.thorough
-def test_a_file_without_a_picture_gives_a_clear_error(
-    settings: Settings, make_video: Callable[..., Path]
-) -> None:
+def test_a_file_without_a_picture_gives_a_clear_error(settings: Settings, make_video: MakeFile) -> None:
     with pytest.raises(Refused, match="original is missing") as refused:
         frame_picture(settings, KEY, 0, AS_IT_IS)
     assert refused.value.status == 404

@@ -21,6 +21,7 @@ from tests.examples import first_quick
 from tests.fakes.footage import make_file, moving
 from tests.fakes.remuxed import with_tracks
 from tests.family.footage import make_video
+from tests.kit.clips import MakeFile
 from tests.kit.ports import free_port
 from tests.kit.processes import run_program
 from tests.kit.waiting import until
@@ -77,7 +78,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
 
 
 @pytest.mark.thorough
-def test_each_tile_shows_the_time_of_its_cue(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_each_tile_shows_the_time_of_its_cue(shop: Shop, make_video: MakeFile) -> None:
     # The grey grows frame by frame, so it shows the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
     assert shop.work() == job_worker.WorkReport(len(usual_jobs(video, "queue")), [])
@@ -98,7 +99,7 @@ def test_each_tile_shows_the_time_of_its_cue(shop: Shop, make_video: Callable[..
 
 
 @pytest.mark.thorough
-def test_pictures_of_a_sideways_video_are_upright(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_pictures_of_a_sideways_video_are_upright(shop: Shop, make_video: MakeFile) -> None:
     video = shop.upload_for("previews", make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
     data = shop.store.get(shop.made(video, "poster").key)
@@ -107,7 +108,7 @@ def test_pictures_of_a_sideways_video_are_upright(shop: Shop, make_video: Callab
 
 
 @pytest.mark.thorough
-def test_repeated_jobs_write_under_the_same_names(shop: Shop, make_video: Callable[..., Path]) -> None:
+def test_repeated_jobs_write_under_the_same_names(shop: Shop, make_video: MakeFile) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     shop.work()
     first = shop.catalogue.video(video.id)
@@ -137,9 +138,7 @@ def test_all_jobs_use_the_film_and_not_its_cover_picture(shop: Shop, tmp_path: P
 
 
 @pytest.mark.thorough
-def test_faults_found_in_the_frames_are_recorded_with_the_video(
-    shop: Shop, make_video: Callable[..., Path]
-) -> None:
+def test_faults_found_in_the_frames_are_recorded_with_the_video(shop: Shop, make_video: MakeFile) -> None:
     whole = make_video("a.mkv", 60, size_px=(320, 240), noise=True)
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     video = shop.upload(whole, start_time=START)
@@ -154,7 +153,7 @@ def test_faults_found_in_the_frames_are_recorded_with_the_video(
 
 @pytest.mark.thorough
 def test_a_process_that_dies_three_times_fails_its_job_with_the_cause(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     instead(monkeypatch, "import os; os.kill(os.getpid(), 11)")
@@ -165,9 +164,7 @@ def test_a_process_that_dies_three_times_fails_its_job_with_the_cause(
 
 
 @pytest.mark.thorough
-def test_the_job_of_a_lost_worker_waits_before_another_does_it(
-    shop: Shop, make_video: Callable[..., Path]
-) -> None:
+def test_the_job_of_a_lost_worker_waits_before_another_does_it(shop: Shop, make_video: MakeFile) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
     assert shop.work().failed == []
@@ -180,7 +177,7 @@ def test_the_job_of_a_lost_worker_waits_before_another_does_it(
 @pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
 def test_lost_workers_are_not_attempts_but_a_video_that_kills_every_worker_fails_with_a_reason(
     shop: Shop,
-    make_video: Callable[..., Path],
+    make_video: MakeFile,
     losses: int,
     state: str,
     attempts: int,
@@ -199,7 +196,7 @@ def test_lost_workers_are_not_attempts_but_a_video_that_kills_every_worker_fails
 
 @pytest.mark.thorough
 def test_a_job_whose_process_ends_without_a_result_is_tried_up_to_the_limit(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     instead(monkeypatch, "raise SystemExit('no such thing')")
@@ -211,7 +208,7 @@ def test_a_job_whose_process_ends_without_a_result_is_tried_up_to_the_limit(
 
 @pytest.mark.thorough
 def test_a_cancelled_job_is_ended_and_records_nothing(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     begun = tmp_path / "begun"
@@ -231,7 +228,7 @@ def test_a_cancelled_job_is_ended_and_records_nothing(
 
 @pytest.mark.thorough
 def test_a_stop_leaves_the_job_to_others_and_counts_no_attempt(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     begun = tmp_path / "begun"
@@ -269,7 +266,7 @@ Found = dict[str, str]
 @pytest.fixture
 def probe(
     shop: Shop,
-    make_video: Callable[..., Path],
+    make_video: MakeFile,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[VideoRecord, Found]]:
     """Replace a job that decodes by an action; return the video and the job's result."""
@@ -374,7 +371,7 @@ def test_a_job_cannot_change_the_original_the_record_or_another_video(
 
 @pytest.mark.thorough
 def test_a_job_has_the_configured_memory_and_reports_when_it_needs_more(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.settings = shop.settings.model_copy(update={"job_memory_mb": 256})
     program = PROGRAM.format(body="    bytearray(400_000_000)", kind="previews")
@@ -386,7 +383,7 @@ def test_a_job_has_the_configured_memory_and_reports_when_it_needs_more(
 
 @pytest.mark.thorough
 def test_a_job_has_the_configured_time_and_no_more(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.settings.LEAST_JOB_H", 0.0005)
     shop.settings = shop.settings.model_copy(update={"video_max_h": 0.002})
@@ -413,7 +410,7 @@ __main__._main()
 
 @pytest.mark.thorough
 def test_a_second_upload_is_described_while_one_worker_reads_the_frames_of_the_first(
-    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     may_end = tmp_path / "may-end"
     first = shop.upload_for("frames", make_video("a.mp4", 3), start_time=START)
@@ -476,7 +473,7 @@ def test_an_unknown_queue_gives_one_line_with_the_existing_queues(arguments: lis
 @pytest.mark.thorough
 @pytest.mark.parametrize("brokers", ["kafka://{}", "kafka://"])
 def test_a_job_that_waits_for_a_server_names_it_and_lets_its_worker_do_others(
-    shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
+    shop: Shop, make_video: MakeFile, tmp_path: Path, brokers: str
 ) -> None:
     """Even if the server's address is in a file: nothing else denies it the network."""
     port = free_port()

@@ -12,13 +12,13 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from tests.kit.clips import MakeFile
 from tests.kit.processes import run_program
 
 from frametally.adapters.files.folder_store import FileStore
@@ -73,7 +73,7 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looks:
 
 
 @pytest.mark.thorough
-def test_an_inspection_describes_the_video(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_an_inspection_describes_the_video(looks: Looks, make_video: MakeFile) -> None:
     clip = make_video("a.mp4", 25, codec="libx264", size_px=(128, 96))
     assert looks.at(clip) == VideoFacts(
         container="mp4",
@@ -90,7 +90,7 @@ def test_an_inspection_describes_the_video(looks: Looks, make_video: Callable[..
 
 
 def test_an_avi_without_a_frame_rate_gets_a_note_with_the_assumed_rate(
-    looks: Looks, make_video: Callable[..., Path]
+    looks: Looks, make_video: MakeFile
 ) -> None:
     from tests.fakes.footage import without_rate  # this file also runs as a script
 
@@ -120,9 +120,7 @@ def test_the_film_behind_a_cover_picture_is_inspected_and_the_left_out_track_is_
 
 
 @pytest.mark.thorough
-def test_a_sideways_video_has_the_width_at_which_it_is_shown(
-    looks: Looks, make_video: Callable[..., Path]
-) -> None:
+def test_a_sideways_video_has_the_width_at_which_it_is_shown(looks: Looks, make_video: MakeFile) -> None:
     facts = looks.at(make_video("a.mp4", 3, size_px=(128, 96), rotation=90))
     assert (facts.width_px, facts.height_px) == (96, 128)
 
@@ -151,7 +149,7 @@ def test_a_sideways_video_has_the_width_at_which_it_is_shown(
 )
 def test_a_video_that_browsers_cannot_play_has_a_reason_and_a_remedy(
     looks: Looks,
-    make_video: Callable[..., Path],
+    make_video: MakeFile,
     kind: str,
     codec: str,
     pix_fmt: str,
@@ -172,9 +170,7 @@ def test_a_video_that_browsers_cannot_play_has_a_reason_and_a_remedy(
 
 
 @pytest.mark.thorough
-def test_times_follow_the_producers_own_order_of_preference(
-    looks: Looks, make_video: Callable[..., Path]
-) -> None:
+def test_times_follow_the_producers_own_order_of_preference(looks: Looks, make_video: MakeFile) -> None:
     stamped = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T08:00:00Z"})
     plain = make_video("b.mp4", 20)
     at_eight_ms = 1_777_622_400_000
@@ -211,9 +207,7 @@ def test_times_follow_the_producers_own_order_of_preference(
 
 
 @pytest.mark.thorough
-def test_the_uploader_gets_a_remark_about_a_time_in_the_future(
-    looks: Looks, make_video: Callable[..., Path]
-) -> None:
+def test_the_uploader_gets_a_remark_about_a_time_in_the_future(looks: Looks, make_video: MakeFile) -> None:
     clip = make_video("a.mkv", 20, metadata={"creation_time": "2096-05-01T08:00:00Z"})
     assert looks.at(clip).time_remark == (
         "It begins in the future, at 2096-05-01T08:00:00.000Z: check the date, and correct it on its page."
@@ -222,7 +216,7 @@ def test_the_uploader_gets_a_remark_about_a_time_in_the_future(
 
 
 @pytest.mark.thorough
-def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: MakeFile) -> None:
     clip = make_video("b.mp4", 3)
     for fields in ({}, {"start_time": "0001-01-01T00:00:00Z"}):
         facts = looks.at(clip, "b.mp4", **fields)
@@ -265,7 +259,7 @@ def test_a_picture_is_refused_with_the_command_that_counts_pictures(tmp_path: Pa
 
 @pytest.mark.parametrize("kind", ["empty", "text", "still picture", "photo", "sound", "cut"])
 def test_a_refused_file_has_one_reason_and_one_remedy_in_each_language(
-    tmp_path: Path, make_video: Callable[..., Path], kind: str
+    tmp_path: Path, make_video: MakeFile, kind: str
 ) -> None:
     path = make_video("clip.mp4", 3)
     if kind == "photo":
@@ -291,7 +285,7 @@ def test_a_refused_file_has_one_reason_and_one_remedy_in_each_language(
 
 
 @pytest.mark.thorough
-def test_a_file_without_pictures_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
+def test_a_file_without_pictures_cannot_be_used(looks: Looks, make_video: MakeFile) -> None:
     assert looks.refusal(sound("mp4")) == (422, "It has no moving pictures.")
     whole = make_video("a.mp4", 3).read_bytes()
     assert looks.refusal(whole[: whole.index(b"moov") - 4])[0] == 422
@@ -301,9 +295,7 @@ def test_a_file_without_pictures_cannot_be_used(looks: Looks, make_video: Callab
 
 
 @pytest.mark.thorough
-def test_a_video_larger_or_longer_than_allowed_is_refused(
-    looks: Looks, make_video: Callable[..., Path]
-) -> None:
+def test_a_video_larger_or_longer_than_allowed_is_refused(looks: Looks, make_video: MakeFile) -> None:
     clip = make_video("a.mp4", 40, size_px=(1600, 1200))
     assert looks.refusal(wide_frames(1000))[0] == 422
     looks.overrides = {"max_image_megapixels": 1}
@@ -318,7 +310,7 @@ def test_a_video_larger_or_longer_than_allowed_is_refused(
 
 @pytest.mark.thorough
 def test_settings_of_this_process_also_apply_to_the_inspection(
-    looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    looks: Looks, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -331,7 +323,7 @@ def test_settings_of_this_process_also_apply_to_the_inspection(
 
 @pytest.mark.thorough
 def test_an_unavailable_store_is_not_blamed_on_the_video(
-    looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    looks: Looks, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks.put(make_video("a.mp4", 3).read_bytes())
     FileStore(looks.settings().store_url).delete(KEY)
