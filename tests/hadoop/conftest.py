@@ -138,13 +138,17 @@ class WatchedStore:
         return call
 
 
+def watched(store: ObjectStore, watch: Callable[[str, str], None]) -> Any:
+    return WatchedStore(store, watch)
+
+
 class Reads:
     """The keys below a prefix that were read from a store, by any method."""
 
     def __init__(self, footage: Footage, prefix: str) -> None:
         self.keys: list[str] = []
         self._prefix = prefix
-        self.store = WatchedStore(footage.store, self._watch)
+        self.store = watched(footage.store, self._watch)
 
     def _watch(self, call: str, key: str) -> None:
         if call in ("before get", "before get_range", "before address") and key.startswith(self._prefix):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hadoop.conftest import Footage, WatchedStore, twin
+from tests.hadoop.conftest import Footage, twin, watched
 from tests.kit.http_server import Answers, answering
 
 from frametally.books.quality_reports import read_quality
@@ -79,7 +79,7 @@ def test_killed_at_any_store_call_readers_see_old_or_new_and_a_rerun_gives_the_s
     while True:
         victim = twin(footage)
         try:
-            victim.aggregate(store=WatchedStore(victim.store, kill_at(kills + 1)))
+            victim.aggregate(store=watched(victim.store, kill_at(kills + 1)))
         except Killed:
             kills += 1
         else:
@@ -102,7 +102,7 @@ def test_a_temporarily_unavailable_store_stops_the_aggregation_and_nothing_is_ha
             raise Retryable("the store is away")
 
     with pytest.raises(Retryable, match="the store is away"):
-        footage.aggregate(store=WatchedStore(footage.store, away))
+        footage.aggregate(store=watched(footage.store, away))
     assert frames_seen(footage.store) == [3]
 
 
@@ -117,7 +117,7 @@ def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(footage: Foot
             won.append(True)
             assert len(footage.aggregate().runs) == 2
 
-    report = footage.aggregate(store=WatchedStore(footage.store, publish_first))
+    report = footage.aggregate(store=watched(footage.store, publish_first))
     assert (report.runs, report.days_up_to_date) == ([], 2)
     assert footage.objects("mapreduce-output") == alone.objects("mapreduce-output")
 
@@ -132,7 +132,7 @@ def test_an_aggregation_with_an_older_view_never_replaces_a_newer_one(footage: F
             meanwhile.append(footage.segment([footage.frame(NOON_MS + 60_000, "car", index=60)]))
             footage.aggregate()
 
-    footage.aggregate(store=WatchedStore(footage.store, more_footage_is_counted))
+    footage.aggregate(store=watched(footage.store, more_footage_is_counted))
     assert frames_seen(footage.store) == [7, 1]
     assert footage.aggregate().runs == []
 
@@ -150,7 +150,7 @@ def test_aggregations_that_always_lose_give_up_with_one_line(footage: Footage) -
             footage.segment([footage.frame(NOON_MS + 1000 * count, "car", index=count)])
 
     with pytest.raises(Retryable, match="run `frametally aggregate` again"):
-        footage.aggregate(store=WatchedStore(footage.store, always_first))
+        footage.aggregate(store=watched(footage.store, always_first))
 
 
 @pytest.mark.thorough
@@ -508,7 +508,7 @@ def test_a_disk_that_fills_up_during_the_job_is_one_line(
 ) -> None:
     monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 100_000)
     bodies = []
-    store = WatchedStore(
+    store = watched(
         much_footage.store,
         lambda call, key: bodies.append(key) if call == "before get" and "metadata/" in key else None,
     )

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.examples import THOROUGH, first_quick
-from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
+from tests.hadoop.conftest import NOON_MS, Footage, watched
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
 from frametally import keys
@@ -128,7 +128,7 @@ def addresses(footage: Footage, **how: Any) -> tuple[Any, list[str]]:
         if call == "before address" and key.startswith("metadata/"):
             read.append(key)
 
-    return footage.aggregate(store=WatchedStore(footage.store, watch), **how), read
+    return footage.aggregate(store=watched(footage.store, watch), **how), read
 
 
 @pytest.mark.parametrize("runner", first_quick(["inline", "local"]))
@@ -305,7 +305,7 @@ def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(three
             for key, data in stored.items():
                 full.store.put(key, data)
             try:
-                full.aggregate(store=WatchedStore(full.store, fill_up))
+                full.aggregate(store=watched(full.store, fill_up))
                 break
             except Retryable as error:
                 assert str(error).startswith("no space left for ") and "\n" not in str(error)

@@ -115,7 +115,7 @@ def test_an_unchanged_report_is_not_written_and_reads_no_part_file(footage: Foot
     put_manifest(footage, frames=6)
     footage.aggregate()
     calls = []
-    footage.aggregate(store=WatchedStore(footage.store, lambda call, key: calls.append((call, key))))
+    footage.aggregate(store=watched(footage.store, lambda call, key: calls.append((call, key))))
     assert not any("put" in call or "/part-" in key for call, key in calls)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.capabilities import needs
 from tests.fakes.spark import FakeFrame, fake_job
-from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
+from tests.hadoop.conftest import NOON_MS, Footage, watched
 from tests.hadoop.test_hours import drive
 
 from frametally.adapters_by_url import open_object_store
@@ -114,7 +114,7 @@ def test_the_day_of_a_damaged_run_is_counted_whole(drives: Footage) -> None:
 
 def test_the_job_carries_no_link_and_no_key(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
-    watched = WatchedStore(drives.store, lambda call, _: called.append(call))
+    listening = watched(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
 
     def noted(frame: FakeFrame, task: Any, schema: str) -> FakeFrame:
@@ -124,7 +124,7 @@ def test_the_job_carries_no_link_and_no_key(drives: Footage, monkeypatch: pytest
     monkeypatch.setattr(spark, "map_batches", noted)
     settings = drives.settings.model_copy(update={"store_secret_key": "geheim"})
     drives.settings = settings
-    drives.aggregate(watched, runner="spark")  # type: ignore[arg-type]
+    drives.aggregate(listening, runner="spark")
     assert sent and not any(b"geheim" in data for data in sent)
     assert "before list" in called and "before address" not in called
 

@@ -43,10 +43,9 @@ def footage(tmp_path: Path) -> Path:
 def run(tmp_path: Path) -> Callable[..., Any]:
     """A command with the detector that needs no weights."""
 
-    def call(*arguments: object, **env: str) -> Any:
-        finished = run_frametally(
-            *arguments, cwd=tmp_path, **({"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LEASE_S": "2"} | env)
-        )
+    def call(*arguments: object, **env: Any) -> Any:
+        usual: dict[str, Any] = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LEASE_S": "2"}
+        finished = run_frametally(*arguments, cwd=tmp_path, **usual | env)
         assert "Traceback" not in finished.out + finished.err
         return finished
 

@@ -336,7 +336,7 @@ class OtherServer(Answers):
     sent: tuple[tuple[str, str], ...] = ()
 
     def do_OPTIONS(self) -> None:  # noqa: N802 - as the library has it
-        self.answer(self.status, **dict(self.sent))
+        self.answer(self.status, b"", **dict(self.sent))
 
 
 @pytest.mark.thorough
