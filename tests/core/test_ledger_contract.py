@@ -46,6 +46,9 @@ from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
+Make = Callable[..., Ledger]
+
+
 MODEL, TOPIC, LOG = "pixels-1", "frames", "log-1"
 MEDIUM = "ab" * 32
 DAY_MS = 86_400_000
@@ -155,15 +158,13 @@ def fill(store: MemoryStore) -> None:
     store.put(keys.tombstone_key(MEDIUM, 0, 500), encode(stone))
 
 
-def test_an_empty_store_makes_an_empty_ledger(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_an_empty_store_makes_an_empty_ledger(make: Make, store: MemoryStore) -> None:
     ledger = make()
     assert refresh(ledger, store) == (0, 0)
     assert not any(value for name, value in books(ledger).items() if name != "extent")
 
 
-def test_frames_are_tallied_once_however_often_segments_repeat_them(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_frames_are_tallied_once_however_often_segments_repeat_them(make: Make, store: MemoryStore) -> None:
     fill(store)
     ledger = make()
     refresh(ledger, store)
@@ -182,7 +183,7 @@ def test_frames_are_tallied_once_however_often_segments_repeat_them(
     assert {(letter.segment, letter.offset) for letter in dead} == letters
 
 
-def test_a_refresh_reads_only_what_is_new(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_a_refresh_reads_only_what_is_new(make: Make, store: MemoryStore) -> None:
     class CountingStore(MemoryStore):
         gets = 0
 
@@ -202,9 +203,7 @@ def test_a_refresh_reads_only_what_is_new(make: Callable[..., Ledger], store: Me
     assert counting.gets == 1
 
 
-def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(make: Make, store: MemoryStore) -> None:
     media = [f"{number:064x}" for number in range(30)]
     put_segment(store, 0, [frame(at, source=f"cam-{at}", media=medium) for at, medium in enumerate(media)])
     ledger = make()
@@ -216,7 +215,7 @@ def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(
 
 
 def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(
-    make: Callable[..., Ledger],
+    make: Make,
 ) -> None:
     class CountingStore(MemoryStore):
         gets: list[str]
@@ -248,7 +247,7 @@ def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(
 
 
 def test_a_removed_segment_over_midnight_leaves_no_frame_on_either_day(
-    make: Callable[..., Ledger], store: MemoryStore
+    make: Make, store: MemoryStore
 ) -> None:
     key = put_segment(store, 0, [frame(86_399), frame(86_400)])
     ledger = make()
@@ -258,9 +257,7 @@ def test_a_removed_segment_over_midnight_leaves_no_frame_on_either_day(
     assert ledger.tallies(MODEL) == []
 
 
-def test_a_removed_segment_takes_no_other_segments_dead_letter_along(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_removed_segment_takes_no_other_segments_dead_letter_along(make: Make, store: MemoryStore) -> None:
     went = put_segment(store, 0, [frame(0), frame(9)])
     put_segment(store, 2, [frame(20)], [letter(3, 5)])
     ledger = make()
@@ -270,9 +267,7 @@ def test_a_removed_segment_takes_no_other_segments_dead_letter_along(
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(1, 1)]
 
 
-def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(make: Make, store: MemoryStore) -> None:
     first = put_segment(store, 0, [frame(0), frame(9)])
     second = put_segment(store, 2, [frame(5), frame(99)])
     put_segment(store, 4, [frame(200)])
@@ -335,9 +330,7 @@ def test_a_ledger_after_removals_and_rewrites_equals_one_from_scratch(
         assert books(ledger) == books(anew)
 
 
-def test_a_deleted_ledger_is_rebuilt_with_the_same_books(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_deleted_ledger_is_rebuilt_with_the_same_books(make: Make, store: MemoryStore) -> None:
     ledger = make()
     refresh(ledger, store)
     fill(store)
@@ -354,9 +347,7 @@ def test_a_deleted_ledger_is_rebuilt_with_the_same_books(
     assert books(ledger) == books(anew)
 
 
-def test_a_successfully_replayed_dead_letter_is_no_longer_open(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_successfully_replayed_dead_letter_is_no_longer_open(make: Make, store: MemoryStore) -> None:
     fill(store)
     ledger = make()
     refresh(ledger, store)
@@ -367,7 +358,7 @@ def test_a_successfully_replayed_dead_letter_is_no_longer_open(
 
 
 def test_a_dropped_dead_letter_is_no_longer_open_but_still_in_the_equation(
-    make: Callable[..., Ledger], store: MemoryStore
+    make: Make, store: MemoryStore
 ) -> None:
     fill(store)
     ledger = make()
@@ -395,9 +386,7 @@ def test_a_record_damaged_in_the_ledger_itself_is_read_again(
     assert [manifest.frames_announced for manifest in ledger.manifests()] == [6]
 
 
-def test_changes_and_removals_in_the_store_reach_the_ledger(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_changes_and_removals_in_the_store_reach_the_ledger(make: Make, store: MemoryStore) -> None:
     fill(store)
     ledger = make()
     refresh(ledger, store)
@@ -420,7 +409,7 @@ def test_changes_and_removals_in_the_store_reach_the_ledger(
             assert connection.execute(query).fetchall() == []
 
 
-def test_the_newest_pointer_of_a_day_names_its_run(make: Callable[..., Ledger], store: MemoryStore) -> None:
+def test_the_newest_pointer_of_a_day_names_its_run(make: Make, store: MemoryStore) -> None:
     pointers = [put_run(store, sequence, sequence) for sequence in (1, 2, 3)]
     ledger = make()
     refresh(ledger, store)
@@ -430,9 +419,7 @@ def test_the_newest_pointer_of_a_day_names_its_run(make: Callable[..., Ledger], 
     assert [counted.run.sequence for counted in ledger.runs()] == [2]
 
 
-def test_a_sources_bytes_in_a_segment_are_exactly_its_lines(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_sources_bytes_in_a_segment_are_exactly_its_lines(make: Make, store: MemoryStore) -> None:
     lines = [frame(0, source="gate"), frame(1), frame(2)]
     key = put_segment(store, 0, lines)
     ledger = make()
@@ -455,7 +442,7 @@ def test_a_sources_bytes_in_a_segment_are_exactly_its_lines(
     ],
 )
 def test_an_unreadable_object_is_named_and_healed_once_it_is_mended(
-    make: Callable[..., Ledger], store: MemoryStore, break_it: Callable[[bytes], bytes], says: str
+    make: Make, store: MemoryStore, break_it: Callable[[bytes], bytes], says: str
 ) -> None:
     key = put_segment(store, 0, [frame(0), frame(1)])
     put_segment(store, 2, [frame(2)])
@@ -475,9 +462,7 @@ def test_an_unreadable_object_is_named_and_healed_once_it_is_mended(
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(3, 0)]
 
 
-def test_a_model_whose_only_segment_is_unreadable_is_still_listed(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_model_whose_only_segment_is_unreadable_is_still_listed(make: Make, store: MemoryStore) -> None:
     key = put_segment(store, 0, [frame(0)])
     store.put(key, b"{")
     ledger = make()
@@ -486,7 +471,7 @@ def test_a_model_whose_only_segment_is_unreadable_is_still_listed(
     assert key in ledger.problems(MODEL)[0]
 
 
-def test_an_interrupted_download_is_read_again_the_next_time(make: Callable[..., Ledger]) -> None:
+def test_an_interrupted_download_is_read_again_the_next_time(make: Make) -> None:
     class Cutting(MemoryStore):
         cuts = 1
 
@@ -503,9 +488,7 @@ def test_an_interrupted_download_is_read_again_the_next_time(make: Callable[...,
     assert (ledger.problems(MODEL), ledger.tallies(MODEL)[0].detected) == ([], 2)
 
 
-def test_a_manifest_that_does_not_parse_is_named_for_every_model(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_a_manifest_that_does_not_parse_is_named_for_every_model(make: Make, store: MemoryStore) -> None:
     store.put(keys.media_key(MEDIUM), b"{")
     ledger = make()
     refresh(ledger, store)
@@ -513,7 +496,7 @@ def test_a_manifest_that_does_not_parse_is_named_for_every_model(
     assert keys.media_key(MEDIUM) in problem
 
 
-def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledger]) -> None:
+def test_models_are_kept_apart_and_the_newest_is_first(make: Make) -> None:
     now = [1.0]
     store = MemoryStore(clock=lambda: now[0])
     put_segment(store, 0, [frame(0)])
@@ -525,9 +508,7 @@ def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledge
     assert [ledger.tallies(model)[0].detected for model in ledger.models()] == [2, 1]
 
 
-def test_the_newest_frame_is_known_for_each_source_and_for_the_model(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_the_newest_frame_is_known_for_each_source_and_for_the_model(make: Make, store: MemoryStore) -> None:
     put_segment(store, 0, [frame(at, source=source) for source, at in (("a", 7), ("b", 3), ("a", 5))])
     put_segment(store, 3, [frame(4, source="b")])
     put_segment(store, 0, [frame(9, source="b"), frame(2, source="c")], model="another")
@@ -539,7 +520,7 @@ def test_the_newest_frame_is_known_for_each_source_and_for_the_model(
 
 
 def test_the_pace_comes_from_the_newest_segments_however_many_there_are_a_minute(
-    make: Callable[..., Ledger], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    make: Make, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MOST_PUTS", 2)
     for first in range(0, 9, 3):
@@ -551,9 +532,7 @@ def test_the_pace_comes_from_the_newest_segments_however_many_there_are_a_minute
     assert [messages for _, messages in ledger.recent_puts(MODEL, 60_000)] == [3, 3, 3]
 
 
-def test_two_simultaneous_refreshes_keep_one_set_of_books(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_two_simultaneous_refreshes_keep_one_set_of_books(make: Make, store: MemoryStore) -> None:
     for first in range(0, 400, 4):
         put_segment(store, first, [frame(at) for at in range(first, first + 4)])
     ledgers = [make(), make()]
@@ -602,9 +581,7 @@ def test_the_order_of_segments_changes_nothing(
         assert sum(tally.dead_lettered for tally in at_once.tallies(MODEL)) == buried
 
 
-def test_consecutive_segments_without_a_gap_are_one_link(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_consecutive_segments_without_a_gap_are_one_link(make: Make, store: MemoryStore) -> None:
     for first in (0, 2, 4, 8, 10):  # of which 6 is missing
         put_segment(store, first, [frame(first), frame(first + 1)])
     ledger = make()
@@ -622,7 +599,7 @@ def test_consecutive_segments_without_a_gap_are_one_link(
 
 @pytest.mark.parametrize("passed_s", [86_400, -1])
 def test_removed_segments_among_many_are_noticed_daily_and_after_a_clock_was_set_back(
-    make: Callable[..., Ledger], store: MemoryStore, passed_s: int
+    make: Make, store: MemoryStore, passed_s: int
 ) -> None:
     key = put_segment(store, 0, [frame(0)])
     put_segment(store, 1, [frame(1)])
@@ -638,9 +615,7 @@ def test_removed_segments_among_many_are_noticed_daily_and_after_a_clock_was_set
     assert ledger.tallies(MODEL)[0].detected == 2
 
 
-def test_reading_headers_before_lines_gives_the_same_books(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_reading_headers_before_lines_gives_the_same_books(make: Make, store: MemoryStore) -> None:
     fill(store)
     whole, in_steps = make(), make("in steps")
     refresh(whole, store)
@@ -656,9 +631,7 @@ def hours_of(ledger: Ledger) -> list[list[CountedHour]]:
     return [[*ledger.counted_hours(with_margin=with_margin)] for with_margin in (True, False)]
 
 
-def test_damaged_lines_are_named_even_if_their_header_was_read_before(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_damaged_lines_are_named_even_if_their_header_was_read_before(make: Make, store: MemoryStore) -> None:
     key = put_segment(store, 0, [frame(0), frame(1)])
     put_segment(store, 2, [frame(2)])
     whole = store.get(key)
@@ -722,9 +695,7 @@ def test_an_hours_digest_depends_on_its_segments_and_not_on_their_order(
             assert rows and any(row.is_own for row in rows) == one.is_own
 
 
-def test_pictures_far_apart_count_only_in_their_own_hours(
-    make: Callable[..., Ledger], store: MemoryStore
-) -> None:
+def test_pictures_far_apart_count_only_in_their_own_hours(make: Make, store: MemoryStore) -> None:
     day_s = 86_400
     put_segment(store, 0, [frame(0), frame(30 * day_s), frame(400 * day_s)])
     by_header, whole = make(), make("whole")

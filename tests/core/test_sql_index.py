@@ -29,6 +29,7 @@ from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong
 
+Opened = Callable[..., SqlIndex]
 RUN = make_run(day="1970-01-01", parts=[])
 COVERAGE = make_coverage(0)
 
@@ -69,7 +70,7 @@ def test_a_url_that_names_no_file_is_refused_with_one_that_does(url: str) -> Non
     "data", [b"not a database, but a long text " * 99, b"SQLite format 3\0" + b"\xff" * 4096]
 )
 def test_a_file_that_is_not_a_database_is_named_and_left_alone(
-    path: Path, data: bytes, opened: Callable[..., SqlIndex]
+    path: Path, data: bytes, opened: Opened
 ) -> None:
     path.write_bytes(data)
     with pytest.raises(Misconfigured) as raised:
@@ -79,9 +80,7 @@ def test_a_file_that_is_not_a_database_is_named_and_left_alone(
     assert path.read_bytes() == data
 
 
-def test_another_programs_database_is_named_and_left_alone(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_another_programs_database_is_named_and_left_alone(path: Path, opened: Opened) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE message (x)")
     connection.close()
@@ -91,7 +90,7 @@ def test_another_programs_database_is_named_and_left_alone(
     assert path.read_bytes() == before
 
 
-def test_an_index_damaged_while_in_use_is_one_line(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_an_index_damaged_while_in_use_is_one_line(path: Path, opened: Opened) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     index.close()
@@ -103,9 +102,7 @@ def test_an_index_damaged_while_in_use_is_one_line(path: Path, opened: Callable[
 
 
 @pytest.mark.parametrize("others", [("",), ("", "-wal", "-shm")])
-def test_readers_follow_an_index_that_is_removed_and_rebuilt(
-    path: Path, opened: Callable[..., SqlIndex], others: Any
-) -> None:
+def test_readers_follow_an_index_that_is_removed_and_rebuilt(path: Path, opened: Opened, others: Any) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     assert index.current_runs() == [RUN]
@@ -117,9 +114,7 @@ def test_readers_follow_an_index_that_is_removed_and_rebuilt(
     assert not index.publish(RUN, [], [COVERAGE])
 
 
-def test_readers_follow_an_index_that_another_file_replaces(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_readers_follow_an_index_that_another_file_replaces(path: Path, opened: Opened) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     built = opened(path.with_name("built.sqlite"))
@@ -128,9 +123,7 @@ def test_readers_follow_an_index_that_another_file_replaces(
     assert index.current_runs() == []
 
 
-def test_a_missing_index_is_created_again_and_is_empty(
-    tmp_path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_a_missing_index_is_created_again_and_is_empty(tmp_path: Path, opened: Opened) -> None:
     path = tmp_path / "folder" / "index.sqlite"
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
@@ -142,9 +135,7 @@ def test_a_missing_index_is_created_again_and_is_empty(
     assert index.current_runs() == [RUN]
 
 
-def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(path: Path, opened: Opened) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     path.with_name("other").write_bytes(b"not a database, but a long text " * 99)
@@ -156,7 +147,7 @@ def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
     assert index.series() == []
 
 
-def test_an_index_with_another_layout_is_refused(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_an_index_with_another_layout_is_refused(path: Path, opened: Opened) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE frametally_index SET schema_version = 99")
@@ -165,7 +156,7 @@ def test_an_index_with_another_layout_is_refused(path: Path, opened: Callable[..
         opened(path)
 
 
-def test_an_unwritable_place_is_one_line(tmp_path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_an_unwritable_place_is_one_line(tmp_path: Path, opened: Opened) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="FRAMETALLY_INDEX_URL"):
         opened(tmp_path / "file" / "index.sqlite")
@@ -174,9 +165,7 @@ def test_an_unwritable_place_is_one_line(tmp_path: Path, opened: Callable[..., S
         opened(tmp_path / "folder")
 
 
-def test_readers_can_use_a_locked_index_and_writers_can_retry(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_readers_can_use_a_locked_index_and_writers_can_retry(path: Path, opened: Opened) -> None:
     index = opened(path, busy_timeout_s=0.05)
     index.publish(RUN, [], [COVERAGE])
     other = sqlite3.connect(path, isolation_level=None)
@@ -189,15 +178,13 @@ def test_readers_can_use_a_locked_index_and_writers_can_retry(
     assert not index.publish(RUN, [], [COVERAGE])
 
 
-def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Opened) -> None:
     indexes = at_once(*8 * [lambda: opened(path)])
     assert indexes[0].publish(RUN, [], [COVERAGE])
     assert all(index.current_runs() == [RUN] for index in indexes)
 
 
-def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path: Path, opened: Opened) -> None:
     index = opened(path)
     records = [make_coverage(n * 60_000) for n in range(3)]
     index.publish(RUN, [], records)
@@ -209,7 +196,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 
-def test_a_replaced_run_leaves_no_row_behind(path: Path, opened: Callable[..., SqlIndex]) -> None:
+def test_a_replaced_run_leaves_no_row_behind(path: Path, opened: Opened) -> None:
     index = opened(path)
     bar = make_count(0)
     for sequence in (1, 2, 3):
@@ -224,9 +211,7 @@ def test_a_replaced_run_leaves_no_row_behind(path: Path, opened: Callable[..., S
     assert set(rows.values()) == {1}
 
 
-def test_readers_and_the_writer_never_wait_for_each_other(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_readers_and_the_writer_never_wait_for_each_other(path: Path, opened: Opened) -> None:
     opened(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -239,7 +224,7 @@ def test_postgresql_accepts_the_same_table(table: Any) -> None:
 
 
 @pytest.mark.parametrize("query", [publication._OF_BAR, publication._OF_DAY])
-def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[..., SqlIndex]) -> None:
+def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Opened) -> None:
     opened(path).close()
     engine = create_engine(f"sqlite:///{path}")
     key = {"of_run": 7, "of_start_ms": 0, "of_sources": ["gate", "yard"], "of_label": "car"}
@@ -253,7 +238,7 @@ def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[.
 
 
 def test_a_query_ends_at_its_limit_and_its_connection_remains_usable(
-    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
+    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
@@ -278,9 +263,7 @@ def limited_for(left_s: Any) -> Iterator[None]:
 
 
 @pytest.mark.timeout(60, method="thread")  # SQLite hears no signal while it waits: an hour, without the limit
-def test_waiting_for_a_locked_index_ends_within_the_callers_time_limit(
-    path: Path, opened: Callable[..., SqlIndex]
-) -> None:
+def test_waiting_for_a_locked_index_ends_within_the_callers_time_limit(path: Path, opened: Opened) -> None:
     index = opened(path, busy_timeout_s=3600.0)
     index.publish(RUN, [], [COVERAGE])
     index.close()

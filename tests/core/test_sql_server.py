@@ -20,6 +20,7 @@ from frametally.process.time_limit import time_limit
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 
+OpenIt = Callable[..., object]
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]
 
@@ -38,9 +39,7 @@ def index_server() -> SqlServer:
     ],
 )
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_password_in_the_url_is_refused_without_being_repeated(
-    open_it: Callable[..., object], url: str
-) -> None:
+def test_a_password_in_the_url_is_refused_without_being_repeated(open_it: OpenIt, url: str) -> None:
     with pytest.raises(Misconfigured, match=r"contains a password.*_PASSWORD") as raised:
         open_it(url, ServerAccess())
     assert SECRET not in "".join(traceback.format_exception(raised.value))
@@ -48,9 +47,7 @@ def test_a_password_in_the_url_is_refused_without_being_repeated(
 
 @pytest.mark.parametrize("url", ["postgresql://host", "postgresql://host:port/x", "postgresql://"])
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_url_that_names_no_database_is_refused_with_one_that_does(
-    open_it: Callable[..., object], url: str
-) -> None:
+def test_a_url_that_names_no_database_is_refused_with_one_that_does(open_it: OpenIt, url: str) -> None:
     with pytest.raises(Misconfigured, match="use postgresql://host/database"):
         open_it(url, ServerAccess())
 
@@ -72,9 +69,7 @@ def test_no_message_contains_the_user_name_password_or_query() -> None:
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca"])
 @pytest.mark.parametrize("open_it", OPEN)
-def test_a_url_that_accepts_less_than_the_ca_file_requires_is_refused(
-    open_it: Callable[..., object], mode: str
-) -> None:
+def test_a_url_that_accepts_less_than_the_ca_file_requires_is_refused(open_it: OpenIt, mode: str) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
     with pytest.raises(
         Misconfigured, match=rf"_URL has sslmode={mode}, but FRAMETALLY_.*_CA_FILE is set.*out"

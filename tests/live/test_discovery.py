@@ -32,6 +32,7 @@ from frametally_live.cameras.camera_access import login_of
 from frametally_live.discovery import probe, search
 from frametally_live.feed_records import Feed
 
+Find = Callable[..., CameraSearch]
 GATE = "rtsp://127.0.0.1:8554/gate"
 LOGINS = '{"127.0.0.1": "viewer:ge:he/im@"}'
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
@@ -72,7 +73,7 @@ def listen_until_all_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CameraSearch]:
+def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
     """Search where a device answers, instead of by multicast."""
 
     def finds(place: tuple[str, int], *cameras: Feed, **settings: Any) -> CameraSearch:
@@ -103,7 +104,7 @@ def only(found: CameraSearch) -> OfferedCamera:
     ),
 )
 def test_a_device_is_listed_with_its_maker_and_streams_and_its_login_is_never_sent_in_clear_text(
-    find: Callable[..., CameraSearch], options: dict[str, Any]
+    find: Find, options: dict[str, Any]
 ) -> None:
     with OnvifCamera(GATE, **options) as camera:
         offer = only(find(camera.answerer.place, live_logins=LOGINS))
@@ -123,7 +124,7 @@ def test_a_device_is_listed_with_its_maker_and_streams_and_its_login_is_never_se
 
 
 def test_a_device_that_needs_a_login_gives_one_line_and_a_refused_login_is_not_tried_again(
-    find: Callable[..., CameraSearch],
+    find: Find,
 ) -> None:
     with OnvifCamera(GATE, password=PASSWORD) as camera:
         offer = only(find(camera.answerer.place))
@@ -137,7 +138,7 @@ def test_a_device_that_needs_a_login_gives_one_line_and_a_refused_login_is_not_t
         assert camera.questions == ["GetSystemDateAndTime", "GetDeviceInformation"]
 
 
-def test_a_login_is_sent_only_to_its_own_host(find: Callable[..., CameraSearch], tmp_path: Path) -> None:
+def test_a_login_is_sent_only_to_its_own_host(find: Find, tmp_path: Path) -> None:
     logins = '{"Gate 1": "viewer:ge:he/im@", "10.1.2.3": "viewer:ge:he/im@"}'
     elsewhere = Feed("1", "camera", "gate-1", "Gate 1", address="rtsp://10.1.2.3/gate")
     added = elsewhere._replace(address=GATE)
@@ -189,7 +190,7 @@ class Trap(Speaker):
     ),
 )
 def test_an_answer_that_leads_elsewhere_gives_one_line_and_no_other_request(
-    find: Callable[..., CameraSearch], xaddrs: str, line: str
+    find: Find, xaddrs: str, line: str
 ) -> None:
     with (
         Trap() as trap,
@@ -205,21 +206,19 @@ def test_an_answer_that_leads_elsewhere_gives_one_line_and_no_other_request(
     "datagram",
     first_quick([BOMB, FILE_DTD, b"hello", b'<?xml version="1.0" encoding="utf-7"?><x/>', b"<x>" * 20_000]),
 )
-def test_an_answer_without_safe_xml_gives_one_line(
-    find: Callable[..., CameraSearch], datagram: bytes
-) -> None:
+def test_an_answer_without_safe_xml_gives_one_line(find: Find, datagram: bytes) -> None:
     with Answerer(lambda _: [datagram]) as stranger:
         assert only(find(stranger.place)).problem == "127.0.0.1 sends XML that cannot be read"
 
 
-def test_an_answer_to_somebody_elses_probe_is_ignored(find: Callable[..., CameraSearch]) -> None:
+def test_an_answer_to_somebody_elses_probe_is_ignored(find: Find) -> None:
     with Trap() as trap, Answerer(lambda _: [match("urn:uuid:0", f"http://127.0.0.1:{trap.port}/")]) as other:
         assert find(other.place) == CameraSearch(cameras=[], has_more=False)
     assert trap.visits == 0
 
 
 def test_where_cameras_are_not_allowed_no_device_is_contacted_and_the_line_names_the_setting(
-    find: Callable[..., CameraSearch],
+    find: Find,
 ) -> None:
     with OnvifCamera(GATE) as camera:
         offer = only(find(camera.answerer.place, live_allow="10.0.0.0/8"))
@@ -281,7 +280,7 @@ def test_where_cameras_are_not_allowed_no_device_is_contacted_and_the_line_names
     ),
 )
 def test_a_nonsense_answer_gives_one_line_and_no_other_device_is_contacted(
-    find: Callable[..., CameraSearch], question: str, answer: Answer, line: str
+    find: Find, question: str, answer: Answer, line: str
 ) -> None:
     with Trap() as trap:
         port = str(trap.port)
@@ -301,7 +300,7 @@ def test_a_nonsense_answer_gives_one_line_and_no_other_device_is_contacted(
     "challenge", ["Digest realm=", "Digest", 'Digest realm="r", nonce="n", qop="x"', "Basic"]
 )
 def test_an_invalid_challenge_or_one_for_the_plain_password_gives_one_line(
-    find: Callable[..., CameraSearch], challenge: str
+    find: Find, challenge: str
 ) -> None:
     asks = Answer(401, head=("WWW-Authenticate", challenge))
     with OnvifCamera(GATE, faults={"GetDeviceInformation": asks}) as camera:
@@ -311,7 +310,7 @@ def test_an_invalid_challenge_or_one_for_the_plain_password_gives_one_line(
 
 
 @pytest.mark.parametrize("year", ["9999", "0", "x", "9" * 5000])
-def test_a_nonsense_clock_is_not_used(find: Callable[..., CameraSearch], year: str) -> None:
+def test_a_nonsense_clock_is_not_used(find: Find, year: str) -> None:
     time = "<T><Hour>23</Hour><Minute>59</Minute><Second>59</Second></T>".replace("T>", "Time>")
     date = f"<Date><Year>{year}</Year><Month>12</Month><Day>31</Day></Date>"
     clock = Answer(200, envelope(f"<UTCDateTime>{time}{date}</UTCDateTime>"))
@@ -319,7 +318,7 @@ def test_a_nonsense_clock_is_not_used(find: Callable[..., CameraSearch], year: s
         assert only(find(camera.answerer.place, live_logins=LOGINS)).problem is None
 
 
-def test_a_login_in_a_streams_address_is_left_out(find: Callable[..., CameraSearch]) -> None:
+def test_a_login_in_a_streams_address_is_left_out(find: Find) -> None:
     uri = Answer(200, envelope("<Uri>rtsp://viewer:geheim@127.0.0.1:8554/gate</Uri>"))
     with OnvifCamera(GATE, faults={"GetStreamUri": uri}) as camera:
         offer = only(find(camera.answerer.place))
@@ -327,7 +326,7 @@ def test_a_login_in_a_streams_address_is_left_out(find: Callable[..., CameraSear
 
 
 def test_slow_devices_are_cut_off_and_the_others_are_listed(
-    find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
+    find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_DEVICE_S", 1.0)
     slow = Answer(200, envelope("<x/>"), piece_bytes=1, pause_s=0.2)
@@ -345,9 +344,7 @@ def test_slow_devices_are_cut_off_and_the_others_are_listed(
     ]
 
 
-def test_a_search_ends_in_time_whatever_answers(
-    find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_ends_in_time_whatever_answers(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_ASK_S", 0.0)
     with OnvifCamera(GATE) as camera:
         offer = only(find(camera.answerer.place))
@@ -357,7 +354,7 @@ def test_a_search_ends_in_time_whatever_answers(
 
 @pytest.mark.parametrize(("of_host", "most"), first_case_quick([(10_000, 200), (8, 8)]))
 def test_only_a_limited_number_of_answers_is_read(
-    find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
+    find: Find, monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
 ) -> None:
     monkeypatch.setattr(probe, "_MOST_OF_HOST", of_host)
     monkeypatch.setattr(probe, "LISTEN_S", 0.6)  # the end may be lost among so many
@@ -368,7 +365,7 @@ def test_only_a_limited_number_of_answers_is_read(
     assert all(one.problem for one in found.cameras)
 
 
-def test_names_from_strangers_are_plain_text(find: Callable[..., CameraSearch]) -> None:
+def test_names_from_strangers_are_plain_text(find: Find) -> None:
     name = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%1B%5B31m%0A%E2%80%AEx" + "y" * 500
     with OnvifCamera(GATE, name=name) as camera:
         offer = only(find(camera.answerer.place))
@@ -377,9 +374,7 @@ def test_names_from_strangers_are_plain_text(find: Callable[..., CameraSearch]) 
     assert len(offer.name) <= 100
 
 
-def test_a_machine_without_a_network_gets_a_clear_error(
-    find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_a_network_gets_a_clear_error(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "if_nameindex", list)
     with pytest.raises(
         Retryable, match=r"this machine has no network to search for cameras \(no interface\)"
@@ -388,7 +383,7 @@ def test_a_machine_without_a_network_gets_a_clear_error(
 
 
 def test_an_unreadable_setting_is_reported_before_any_device_is_contacted(
-    find: Callable[..., CameraSearch],
+    find: Find,
 ) -> None:
     with OnvifCamera(GATE) as camera, pytest.raises(Misconfigured, match="FRAMETALLY_LIVE_LOGINS"):
         find(camera.answerer.place, live_logins="geheim")

@@ -19,6 +19,7 @@ from frametally.settings.loading import load_settings
 from frametally_models.catalogue import FAMILIES
 from frametally_models.prepare import prepare_detector
 
+Load = Callable[..., Any]
 SIZE = 96  # cells: 144 + 36 + 9
 CELLS = 189
 NAMES = ("cat", "dog", "bird")
@@ -105,7 +106,7 @@ def write_onnx(
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[..., Any]:
+def load(tmp_path: Path) -> Load:
     def make(outputs: Any, *, detector: str = "openvino", names: Any = NAMES, **more: Any) -> Any:
         written = {key: more.pop(key) for key in ("shape", "scale", "kind") if key in more}
         path = outputs if isinstance(outputs, Path) else write_onnx(tmp_path / "own.onnx", outputs, **written)
@@ -128,9 +129,7 @@ def picture(width_px: int, height_px: int) -> Any:
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("classes", [1, 2, 3])
 @pytest.mark.parametrize("head", [v5, v8, v10], ids=["v5 and v7", "v8 to v11", "v10"])
-def test_each_head_is_recognised_and_read(
-    load: Callable[..., Any], head: Callable[..., Any], classes: int, backend: str
-) -> None:
+def test_each_head_is_recognised_and_read(load: Load, head: Load, classes: int, backend: str) -> None:
     detector = load([head(classes)], detector=backend, names=NAMES[:classes])
     expected = Detection(label=NAMES[classes // 2], confidence=0.9, box=(36.0, 30.0, 24.0, 12.0))
     assert detector.detect([picture(SIZE, SIZE)]) == [[expected]]
@@ -138,9 +137,7 @@ def test_each_head_is_recognised_and_read(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("head", [v5, v8, v10])
-def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
-    load: Callable[..., Any], head: Callable[..., Any]
-) -> None:
+def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(load: Load, head: Load) -> None:
     # 192x96 is in the input at half its size, 24 pixels from the top.
     (found,) = load([head()]).detect([picture(192, 96)])[0]
     assert found.box == (72.0, 12.0, 48.0, 24.0)
@@ -150,7 +147,7 @@ def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
 
 @pytest.mark.thorough
 def test_the_model_id_contains_resize_rule_file_and_names(
-    load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(FAMILIES, "yolo", replace(FAMILIES["yolo"], min_confidence=0.2))
@@ -169,7 +166,7 @@ def test_the_model_id_contains_resize_rule_file_and_names(
     assert all(model_id.startswith("own-o") for model_id in ids)
 
 
-def test_a_network_for_any_size_uses_the_settings(load: Callable[..., Any]) -> None:
+def test_a_network_for_any_size_uses_the_settings(load: Load) -> None:
     for backend in ("openvino", "onnxruntime"):
         detector = load(
             [v8()],
@@ -182,7 +179,7 @@ def test_a_network_for_any_size_uses_the_settings(load: Callable[..., Any]) -> N
         ]
 
 
-def test_a_size_other_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
+def test_a_size_other_than_the_networks_is_refused(load: Load) -> None:
     with pytest.raises(Misconfigured, match=r"INPUT_SIZE_PX=64x64: .* takes only the size of its export"):
         load([v8()], input_size_px="64x64")
 
@@ -199,7 +196,7 @@ def test_a_size_other_than_the_networks_is_refused(load: Callable[..., Any]) -> 
     ],
     ids=["transposed", "raw grids", "no batch", "two heads", "a classifier"],
 )
-def test_an_unknown_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
+def test_an_unknown_head_is_refused_with_its_shapes(load: Load, outputs: Any) -> None:
     with pytest.raises(
         Misconfigured, match=r"own.onnx: its outputs \(\d.*\) do not match a YOLO head of 3"
     ) as error:
@@ -207,7 +204,7 @@ def test_an_unknown_head_is_refused_with_its_shapes(load: Callable[..., Any], ou
     assert "\n" not in str(error.value)
 
 
-def test_a_second_output_that_is_not_a_head_does_not_matter(load: Callable[..., Any]) -> None:
+def test_a_second_output_that_is_not_a_head_does_not_matter(load: Load) -> None:
     assert load([np.zeros((1, 32, 24, 24), np.float32), v8()]).detect([picture(SIZE, SIZE)])[0]
 
 
@@ -221,12 +218,12 @@ def test_a_second_output_that_is_not_a_head_does_not_matter(load: Callable[..., 
     ],
     ids=["logits", "normalised", "unknown class", "not finite"],
 )
-def test_impossible_answers_are_refused_at_start(load: Callable[..., Any], outputs: Any, says: str) -> None:
+def test_impossible_answers_are_refused_at_start(load: Load, outputs: Any, says: str) -> None:
     with pytest.raises(Misconfigured, match=says):
         load(outputs)
 
 
-def test_a_file_that_is_not_a_network_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_network_is_refused(load: Load, tmp_path: Path) -> None:
     whole = write_onnx(tmp_path / "whole.onnx", [v8()]).read_bytes()
     no_network = "is not an ONNX file"
     for name, data, fault in (
@@ -244,7 +241,7 @@ def test_a_file_that_is_not_a_network_is_refused(load: Callable[..., Any], tmp_p
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_a_network_that_a_back_end_cannot_run_is_refused_in_one_line(
-    load: Callable[..., Any], tmp_path: Path, backend: str
+    load: Load, tmp_path: Path, backend: str
 ) -> None:
     path = write_onnx(tmp_path / "odd.onnx", [v8()])
     odd = onnx.load(path)
@@ -262,13 +259,13 @@ def test_the_message_names_what_an_onnx_network_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [{"detector": "opencv"}, {"precision": "int8"}])
-def test_an_onnx_network_runs_on_two_back_ends(load: Callable[..., Any], more: dict[str, str]) -> None:
+def test_an_onnx_network_runs_on_two_back_ends(load: Load, more: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match=r"only openvino \(in f32 or bf16\) or onnxruntime"):
         load([v8()], **more)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-def test_a_detr_head_is_read_once_its_family_is_named(load: Callable[..., Any], backend: str) -> None:
+def test_a_detr_head_is_read_once_its_family_is_named(load: Load, backend: str) -> None:
     with pytest.raises(Misconfigured, match=r"another family; set FRAMETALLY_MODEL_CFG to rtdetr or rfdetr"):
         load(detr(), detector=backend)
     expected = Detection(label="dog", confidence=0.9, box=(36.0, 30.0, 24.0, 12.0))
@@ -280,7 +277,7 @@ def test_a_detr_head_is_read_once_its_family_is_named(load: Callable[..., Any], 
 
 
 @pytest.mark.thorough
-def test_background_classes_and_cocos_unused_numbers_are_left_out(load: Callable[..., Any]) -> None:
+def test_background_classes_and_cocos_unused_numbers_are_left_out(load: Load) -> None:
     detector = load(detr(), names=("cat", "-", "dog"), model_cfg="rtdetr")
     assert detector.model.class_names == ("cat", "dog")
     assert detector.detect([picture(SIZE, SIZE)]) == [[]]
@@ -295,7 +292,7 @@ def test_background_classes_and_cocos_unused_numbers_are_left_out(load: Callable
     assert [found.label for found in four] == ["bird"]
 
 
-def test_a_detr_network_with_a_class_for_no_object_is_read_with_a_softmax(load: Callable[..., Any]) -> None:
+def test_a_detr_network_with_a_class_for_no_object_is_read_with_a_softmax(load: Load) -> None:
     logits, boxes = detr(4)
     logits[0, :, :] = [3, 2, 1, 6]  # by a sigmoid, each of them would be an object
     logits[0, 7] = [0, np.log(9), -20, -20]
@@ -306,9 +303,7 @@ def test_a_detr_network_with_a_class_for_no_object_is_read_with_a_softmax(load: 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("family", ["yolox", "yolox-rgb-1", "rfdetr", "rtdetr", "rtdetr-pm1", "rtdetr-means"])
-def test_a_network_gets_the_values_that_its_family_states(
-    load: Callable[..., Any], family: str, backend: str
-) -> None:
+def test_a_network_gets_the_values_that_its_family_states(load: Load, family: str, backend: str) -> None:
     outputs = detr() if "detr" in family else [yolox()]
     scale = {"yolox": 0.0001, "yolox-rgb-1": 0.02, "rtdetr-means": 0.001}.get(family, 0.03)
     detector = load(outputs, detector=backend, model_cfg=family, scale=scale)
@@ -331,9 +326,7 @@ def test_a_network_gets_the_values_that_its_family_states(
     assert found.confidence == pytest.approx(expected, abs=2e-4)
 
 
-def test_half_precision_and_a_second_input_are_refused_by_name(
-    load: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_half_precision_and_a_second_input_are_refused_by_name(load: Load, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"its input is float16, not 32-bit floats; export it in f32"):
         load([v8()], kind=TensorProto.FLOAT16)
     path = write_onnx(tmp_path / "two.onnx", [v8()])
@@ -346,7 +339,7 @@ def test_half_precision_and_a_second_input_are_refused_by_name(
         load(path)
 
 
-def test_a_family_has_its_own_letterbox(load: Callable[..., Any]) -> None:
+def test_a_family_has_its_own_letterbox(load: Load) -> None:
     # 192x96 is at the top of the input, at half its size.
     (found,) = load([yolox()], model_cfg="yolox").detect([picture(192, 96)])[0]
     assert found.box == (72.0, 60.0, 48.0, 24.0)
@@ -471,16 +464,14 @@ FIRST_HOUR: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("outputs", "more", "says"), FIRST_HOUR.values(), ids=FIRST_HOUR)
 def test_each_refusal_in_the_first_hour_is_one_line_that_names_what_to_change(
-    load: Callable[..., Any], outputs: Callable[[], Any], more: dict[str, Any], says: str
+    load: Load, outputs: Callable[[], Any], more: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(Misconfigured, match=says) as error:
         load(outputs(), **more)
     assert "\n" not in str(error.value)
 
 
-def test_weights_in_a_second_file_are_refused_with_the_remedy(
-    load: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_weights_in_a_second_file_are_refused_with_the_remedy(load: Load, tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
     with pytest.raises(Misconfigured, match=r"weights are in a second file; export it as one file"):
@@ -489,13 +480,11 @@ def test_weights_in_a_second_file_are_refused_with_the_remedy(
 
 @pytest.mark.parametrize("name", ["-", "background"])
 @pytest.mark.parametrize("head", [v5, v8, v10, yolox])
-def test_a_background_class_is_never_detected(
-    load: Callable[..., Any], head: Callable[..., Any], name: str
-) -> None:
+def test_a_background_class_is_never_detected(load: Load, head: Load, name: str) -> None:
     more = {"model_cfg": "yolox"} if head is yolox else {}
     assert load([head()], names=("cat", name, "bird"), **more).detect([picture(SIZE, SIZE)]) == [[]]
 
 
-def test_open_height_width_and_batch_need_no_setting(load: Callable[..., Any]) -> None:
+def test_open_height_width_and_batch_need_no_setting(load: Load) -> None:
     shape = ("batch", 3, "height", "width")
     assert load([v8()], shape=shape, input_size_px=f"{SIZE}x{SIZE}").detect([picture(SIZE, SIZE)])[0]

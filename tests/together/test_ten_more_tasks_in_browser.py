@@ -29,6 +29,7 @@ from frametally.settings.fields import SecretStr
 from frametally_live.cameras.camera_form import CameraTrial
 from frametally_web.serving import DashboardServer
 
+Hand = Callable[..., MouseHand]
 openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")
 
 
@@ -88,7 +89,7 @@ def workshop(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 def test_you_can_upload_a_video_and_see_its_bar(
-    workshop: str, hand: Callable[..., MouseHand], tmp_path: Path, request: pytest.FixtureRequest
+    workshop: str, hand: Hand, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     frames = 20 * FPS + (FPS if "mouse" in request.node.name else 0)  # not the bytes of another video
     name = f"yard {frames}"
@@ -110,7 +111,7 @@ def test_you_can_upload_a_video_and_see_its_bar(
     assert total(visitor.window) > 0
 
 
-def test_you_can_find_where_a_video_is_fullest(workshop: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_find_where_a_video_is_fullest(workshop: str, hand: Hand) -> None:
     visitor = hand(workshop, "new")
     page = visitor.page
     menu(visitor, "Footage")
@@ -119,7 +120,7 @@ def test_you_can_find_where_a_video_is_fullest(workshop: str, hand: Callable[...
     wait_until(page, lambda: page.evaluate("document.querySelector('.player video').currentTime") > 0)
 
 
-def test_you_can_draw_a_line_and_see_its_crossings(workshop: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_draw_a_line_and_see_its_crossings(workshop: str, hand: Hand) -> None:
     visitor = hand(workshop, "?source=gate&timezone=UTC")
     page = visitor.page
     menu(visitor, "Lines")
@@ -132,9 +133,7 @@ def test_you_can_draw_a_line_and_see_its_crossings(workshop: str, hand: Callable
     expect(page.locator("#crossings-table tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
 
 
-def test_you_can_draw_a_zone_and_narrow_the_chart_to_it(
-    workshop: str, hand: Callable[..., MouseHand]
-) -> None:
+def test_you_can_draw_a_zone_and_narrow_the_chart_to_it(workshop: str, hand: Hand) -> None:
     visitor = hand(workshop, "?source=gate&timezone=UTC&metric=detections")
     page = visitor.page
     visitor.window.settled()
@@ -197,7 +196,7 @@ def town(
 
 
 def test_you_can_download_a_quarter_hour_report_as_a_workbook_and_share_its_link(
-    town: str, hand: Callable[..., MouseHand], visit: Visits
+    town: str, hand: Hand, visit: Visits
 ) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
@@ -214,7 +213,7 @@ def test_you_can_download_a_quarter_hour_report_as_a_workbook_and_share_its_link
     assert other.page.locator(".quarters").first.inner_text() == shown
 
 
-def test_you_can_have_a_report_sent_every_week(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_have_a_report_sent_every_week(town: str, hand: Hand) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
     menu(visitor, "Reports")
@@ -228,7 +227,7 @@ def test_you_can_have_a_report_sent_every_week(town: str, hand: Callable[..., Mo
 
 
 def test_you_can_add_an_alert_from_the_chart_and_test_its_channel(
-    town: str, hand: Callable[..., MouseHand], hook: tuple[Hook, int]
+    town: str, hand: Hand, hook: tuple[Hook, int]
 ) -> None:
     visitor = hand(town, "?source=station&label=car&metric=detections")
     page = visitor.page
@@ -246,7 +245,7 @@ def test_you_can_add_an_alert_from_the_chart_and_test_its_channel(
     wait_until(page, lambda: len(hook[0].posted) > before)
 
 
-def test_you_can_preview_a_camera_and_add_it(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_you_can_preview_a_camera_and_add_it(town: str, hand: Hand) -> None:
     visitor = hand(town)
     page = visitor.page
     menu(visitor, "Footage")
@@ -262,7 +261,7 @@ def test_you_can_preview_a_camera_and_add_it(town: str, hand: Callable[..., Mous
 
 
 def test_you_can_embed_a_chart_and_every_reader_sees_the_same_numbers(
-    town: str, hand: Callable[..., MouseHand], visit: Visits
+    town: str, hand: Hand, visit: Visits
 ) -> None:
     visitor = hand(town, "?source=station&label=car&hours=07:00-09:00")
     page = visitor.page
@@ -283,7 +282,7 @@ def test_you_can_embed_a_chart_and_every_reader_sees_the_same_numbers(
     assert values[0] == values[1]
 
 
-def test_two_clicks_show_why_a_number_changed(town: str, hand: Callable[..., MouseHand]) -> None:
+def test_two_clicks_show_why_a_number_changed(town: str, hand: Hand) -> None:
     visitor = hand(town, "?source=gate&model=tiny-1&metric=detections&interval=60&timezone=UTC")
     page = visitor.page
     visitor.open_bar(0, of=1)
@@ -291,9 +290,7 @@ def test_two_clicks_show_why_a_number_changed(town: str, hand: Callable[..., Mou
     expect(page.locator("#history-changes")).to_contain_text("Late footage arrived")
 
 
-def test_you_can_compare_the_weekday_rush_hours_of_two_weeks(
-    town: str, hand: Callable[..., MouseHand]
-) -> None:
+def test_you_can_compare_the_weekday_rush_hours_of_two_weeks(town: str, hand: Hand) -> None:
     visitor = hand(town, "?source=station&metric=detections&timezone=UTC")
     page = visitor.page
     visitor.click(page.locator("#range-chip"))

@@ -40,6 +40,7 @@ from frametally.records import Coverage, IntervalCount, encode
 from frametally_videos.catalogue.catalogue_rows import VideoBooks
 from frametally_videos.records import VideoRecord
 
+OpenVideo = Callable[..., Page]
 OPEN = "#video .video-view"
 
 
@@ -49,7 +50,7 @@ def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
 
 
 @pytest.fixture
-def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
+def open_video(place: Place, visit: Visits) -> OpenVideo:
     """Opens a cinema's video in a window."""
 
     def opens(cinema: Cinema, wait_for: str = OPEN, **context: Any) -> Page:
@@ -61,7 +62,7 @@ def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
 
 
 @pytest.mark.thorough
-def test_keys_and_buttons_go_to_a_frame(open_video: Callable[..., Page]) -> None:
+def test_keys_and_buttons_go_to_a_frame(open_video: OpenVideo) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     expect(page.locator("#video")).to_be_focused()
@@ -86,7 +87,7 @@ def test_keys_and_buttons_go_to_a_frame(open_video: Callable[..., Page]) -> None
 @pytest.mark.parametrize("pixel_aspect", first_quick([Fraction(2), Fraction(1), Fraction(1, 2)]))
 @pytest.mark.parametrize("width_px", first_quick([1280, 390]))
 def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(
-    open_video: Callable[..., Page],
+    open_video: OpenVideo,
     picture: Callable[[Page, str], None],
     pixel_aspect: Fraction,
     width_px: int,
@@ -114,7 +115,7 @@ def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(
 
 
 @pytest.mark.thorough
-def test_the_video_plays_pauses_and_changes_its_speed(open_video: Callable[..., Page]) -> None:
+def test_the_video_plays_pauses_and_changes_its_speed(open_video: OpenVideo) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     page.keyboard.press("Space")
@@ -135,7 +136,7 @@ def test_the_video_plays_pauses_and_changes_its_speed(open_video: Callable[..., 
 
 @pytest.mark.thorough
 def test_the_seek_bar_is_a_chart_of_the_counts_of_this_video_only(
-    place: Place, open_video: Callable[..., Page]
+    place: Place, open_video: OpenVideo
 ) -> None:
     counts, _ = film(place)
     cinema = Cinema()
@@ -179,7 +180,7 @@ def test_the_seek_bar_is_a_chart_of_the_counts_of_this_video_only(
     wait_for_frame(page, 5 * FPS)
 
 
-def test_boxes_belong_to_the_frame_shown(open_video: Callable[..., Page]) -> None:
+def test_boxes_belong_to_the_frame_shown(open_video: OpenVideo) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     overlay = page.locator(".player .video-overlay")
@@ -200,7 +201,7 @@ def test_boxes_belong_to_the_frame_shown(open_video: Callable[..., Page]) -> Non
 
 
 @pytest.mark.thorough
-def test_boxes_are_drawn_around_their_objects(open_video: Callable[..., Page]) -> None:
+def test_boxes_are_drawn_around_their_objects(open_video: OpenVideo) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     page.evaluate("document.querySelector('.player video').currentTime = 5.02")
@@ -218,7 +219,7 @@ def test_boxes_are_drawn_around_their_objects(open_video: Callable[..., Page]) -
 
 @pytest.mark.thorough
 def test_a_file_whose_timestamps_start_late_has_its_boxes_at_the_right_frames(
-    open_video: Callable[..., Page],
+    open_video: OpenVideo,
 ) -> None:
     page = open_video(Cinema(body=make_file(first_pts=35)))
     wait_until_loaded(page)
@@ -235,7 +236,7 @@ def test_a_file_whose_timestamps_start_late_has_its_boxes_at_the_right_frames(
 
 @pytest.mark.thorough
 def test_a_video_that_browsers_cannot_play_shows_the_reason_and_can_be_downloaded(
-    place: Place, open_video: Callable[..., Page]
+    place: Place, open_video: OpenVideo
 ) -> None:
     film(place)
     cinema = unplayable()
@@ -253,7 +254,7 @@ def test_a_video_that_browsers_cannot_play_shows_the_reason_and_can_be_downloade
 
 @pytest.mark.thorough
 def test_a_failed_browser_version_shows_the_reason_and_can_be_retried(
-    open_video: Callable[..., Page],
+    open_video: OpenVideo,
 ) -> None:
     cinema = unplayable()
     job = make_job(1, "playable", "failed", reason="No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
@@ -279,7 +280,7 @@ def test_a_failed_browser_version_shows_the_reason_and_can_be_retried(
 
 
 @pytest.mark.thorough
-def test_the_account_adds_up_or_shows_where_it_does_not(open_video: Callable[..., Page]) -> None:
+def test_the_account_adds_up_or_shows_where_it_does_not(open_video: OpenVideo) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     account = page.locator(".account")
@@ -304,7 +305,7 @@ def test_the_account_adds_up_or_shows_where_it_does_not(open_video: Callable[...
 
 
 @pytest.mark.thorough
-def test_a_video_keeps_playing_while_it_is_renamed(open_video: Callable[..., Page]) -> None:
+def test_a_video_keeps_playing_while_it_is_renamed(open_video: OpenVideo) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     wait_until_loaded(page)
@@ -321,7 +322,7 @@ def test_a_video_keeps_playing_while_it_is_renamed(open_video: Callable[..., Pag
 
 
 @pytest.mark.thorough
-def test_a_time_is_edited_in_the_time_zone_of_the_page(open_video: Callable[..., Page]) -> None:
+def test_a_time_is_edited_in_the_time_zone_of_the_page(open_video: OpenVideo) -> None:
     cinema = Cinema(started_at_ms=START_MS + 125)
     page = open_video(cinema)
     page.locator(".editing summary").click()
@@ -341,7 +342,7 @@ def test_a_time_is_edited_in_the_time_zone_of_the_page(open_video: Callable[...,
 
 
 @pytest.mark.thorough
-def test_a_refused_change_shows_the_reason_and_keeps_what_you_typed(open_video: Callable[..., Page]) -> None:
+def test_a_refused_change_shows_the_reason_and_keeps_what_you_typed(open_video: OpenVideo) -> None:
     cinema = Cinema()
     cinema.answer = (
         400,
@@ -362,7 +363,7 @@ def test_a_refused_change_shows_the_reason_and_keeps_what_you_typed(open_video: 
 
 
 @pytest.mark.thorough
-def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) -> None:
+def test_a_video_without_a_time_asks_for_one(open_video: OpenVideo) -> None:
     cinema = timeless()
     page = open_video(cinema)
     wait_until_loaded(page)
@@ -377,7 +378,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
 
 
 @pytest.mark.thorough
-def test_the_page_shows_what_will_be_deleted_before_you_confirm(open_video: Callable[..., Page]) -> None:
+def test_the_page_shows_what_will_be_deleted_before_you_confirm(open_video: OpenVideo) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     ask = page.get_by_role("button", name="Delete this video…")
@@ -400,7 +401,7 @@ def test_the_page_shows_what_will_be_deleted_before_you_confirm(open_video: Call
 
 
 @pytest.mark.thorough
-def test_failed_jobs_can_be_retried(open_video: Callable[..., Page]) -> None:
+def test_failed_jobs_can_be_retried(open_video: OpenVideo) -> None:
     cinema = failed()
     page = open_video(cinema)
     expect(page.locator(".video-standing")).to_contain_text(
@@ -413,7 +414,7 @@ def test_failed_jobs_can_be_retried(open_video: Callable[..., Page]) -> None:
 
 
 @pytest.mark.thorough
-def test_where_videos_cannot_be_changed_the_page_shows_the_remedy(open_video: Callable[..., Page]) -> None:
+def test_where_videos_cannot_be_changed_the_page_shows_the_remedy(open_video: OpenVideo) -> None:
     cinema = Cinema()
     cinema.allowed = False
     page = open_video(cinema)
@@ -425,7 +426,7 @@ def test_where_videos_cannot_be_changed_the_page_shows_the_remedy(open_video: Ca
 
 
 @pytest.mark.thorough
-def test_the_servers_outage_is_shown_and_the_page_recovers(open_video: Callable[..., Page]) -> None:
+def test_the_servers_outage_is_shown_and_the_page_recovers(open_video: OpenVideo) -> None:
     cinema = Cinema()
     page = open_video(cinema)
     cinema.is_away = True
@@ -438,7 +439,7 @@ def test_the_servers_outage_is_shown_and_the_page_recovers(open_video: Callable[
 
 
 @pytest.mark.thorough
-def test_a_video_that_failed_to_load_resumes_where_it_was(open_video: Callable[..., Page]) -> None:
+def test_a_video_that_failed_to_load_resumes_where_it_was(open_video: OpenVideo) -> None:
     cinema = Cinema()
     whole, cinema.body = cinema.body, b"no video"
     page = open_video(cinema)
@@ -472,7 +473,7 @@ def test_escape_closes_the_video_and_returns_the_focus_to_its_card(place: Place,
 
 
 @pytest.mark.thorough
-def test_a_name_with_markup_is_shown_as_text(open_video: Callable[..., Page]) -> None:
+def test_a_name_with_markup_is_shown_as_text(open_video: OpenVideo) -> None:
     bad = '"><img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\u202egpj.exe'
     cinema = Cinema(
         name=bad,
@@ -588,7 +589,7 @@ def test_a_video_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
 
 
 def test_boxes_are_drawn_even_for_a_frame_that_the_browser_does_not_report(
-    open_video: Callable[..., Page],
+    open_video: OpenVideo,
 ) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
@@ -603,9 +604,7 @@ def test_boxes_are_drawn_even_for_a_frame_that_the_browser_does_not_report(
 
 
 @pytest.mark.thorough
-def test_only_the_poster_is_loaded_until_you_play_or_seek(
-    place: Place, open_video: Callable[..., Page]
-) -> None:
+def test_only_the_poster_is_loaded_until_you_play_or_seek(place: Place, open_video: OpenVideo) -> None:
     film(place)
     cinema = Cinema()
     page = open_video(cinema)
@@ -639,9 +638,7 @@ def test_the_fullest_moment_is_named_and_shown_and_playback_pauses_there_until_y
     wait_until(page, lambda: shown_frame(page) > stayed_at)
 
 
-def test_the_fullest_moment_of_a_long_bar_is_a_single_frame(
-    place: Place, open_video: Callable[..., Page]
-) -> None:
+def test_the_fullest_moment_of_a_long_bar_is_a_single_frame(place: Place, open_video: OpenVideo) -> None:
     place.film({"car": 6}, source="gate", intervals=1, interval_s=300)
     cinema = Cinema(labels={"car": 90}, ended_at_ms=START_MS + 299_000)
     cinema.most_at_s = 8.0
@@ -658,7 +655,7 @@ def test_the_fullest_moment_of_a_long_bar_is_a_single_frame(
     ids=["nothing", "not-counted"],
 )
 def test_without_detections_the_seek_bar_is_plain_and_explained(
-    open_video: Callable[..., Page], counted: int | None, words: str
+    open_video: OpenVideo, counted: int | None, words: str
 ) -> None:
     frames = NOTHING_YET if counted is None else dict.fromkeys(NOTHING_YET, 100)
     page = open_video(Cinema(labels={}, detections_counted=counted, frames=frames))
