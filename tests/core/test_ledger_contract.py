@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
@@ -18,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.examples import examples
 from tests.fakes.at_once import at_once
+from tests.fakes.databases import DATABASES, Openings
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     make_coverage,
@@ -43,7 +43,6 @@ from frametally.records import (
     encode,
 )
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 Make = Callable[..., Ledger]
@@ -54,44 +53,10 @@ MEDIUM = "ab" * 32
 DAY_MS = 86_400_000
 
 
-class Sqlite:
-    """Ledgers in SQLite files; a second one with the same name uses the same database."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-
-    def __call__(self, name: str = "ledger") -> Ledger:
-        opened = open_ledger(f"sqlite:///{self._folder / name}.sqlite")
-        self._stack.callback(opened.close)
-        return opened
-
-
-class Postgres:
-    """The same in schemas of the tests' PostgreSQL."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._schemas: dict[str, tuple[str, ServerAccess]] = {}
-
-    def __call__(self, name: str = "ledger") -> Ledger:
-        from postgres_schemas import fresh_schema
-
-        if name not in self._schemas:
-            self._schemas[name] = self._stack.enter_context(fresh_schema())
-        opened = open_ledger(*self._schemas[name])
-        self._stack.callback(opened.close)
-        return opened
-
-
-# To add an adapter, add a line: a maker of ledgers, closed and removed with the stack.
-ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
-
-
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
+@pytest.fixture(params=DATABASES)
 def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Ledger]]:
     with ExitStack() as stack:
-        yield request.param(stack)
+        yield Openings(stack, open_ledger, request.param)
 
 
 def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetections:
@@ -316,7 +281,7 @@ def test_a_ledger_after_removals_and_rewrites_equals_one_from_scratch(
         put(firsts[-1], frames, dead)
         firsts.append(firsts[-1] + max(1, len(frames) + len(dead)))
     with ExitStack() as stack:
-        opened = Sqlite(stack)
+        opened = Openings(stack, open_ledger)
         ledger = opened("one")
         refresh(ledger, store)
         for number, frames_again in changes:
@@ -564,7 +529,7 @@ def test_the_order_of_segments_changes_nothing(
         put_segment(whole, first, [frame(at) for at in frames], letters)
         first += len(frames) + len(dead)
     with ExitStack() as stack:
-        opened = Sqlite(stack)
+        opened = Openings(stack, open_ledger)
         at_once, bit_by_bit = opened("one"), opened("two")
         most_listed = data.draw(st.sampled_from([0, 20_000]))  # with 0 only new segments are listed
         stack.enter_context(mock.patch("frametally.segments.stretches.MOST_LISTED", most_listed))
@@ -662,7 +627,7 @@ def test_an_hours_digest_depends_on_its_segments_and_not_on_their_order(
 ) -> None:
     """In any order, with repetitions, the digests equal those of a fresh ledger, and differ between sets."""
     with ExitStack() as stack:
-        make, store = Sqlite(stack), MemoryStore()
+        make, store = Openings(stack, open_ledger), MemoryStore()
         segments = [
             (number, [frame(first), frame(first + seconds)]) for number, (first, seconds) in enumerate(spans)
         ]

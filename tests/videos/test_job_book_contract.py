@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
-from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite, filled
+from tests.fakes.databases import Openings
+from tests.videos.test_video_catalogue_contract import LONG_S, Make, catalogue, filled, make
 from tests.videos.video_records import corrected, make_video
 
 from frametally_videos import tables
@@ -30,22 +31,14 @@ from frametally_videos.catalogue.catalogue_rows import (
 )
 from frametally_videos.catalogue.outbox import Letter
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.records import VideoFields, VideoRecord
+
+__all__ = ["catalogue", "make"]
 
 ENHANCE_A, ENHANCE_B = '{"gamma":2.0}', '{"gamma":3.0}'
 TEN_YEARS_MS = 3650 * 86_400_000
 NEVER = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with ExitStack() as stack:
-        yield request.param(stack)
-
-
-@pytest.fixture
-def catalogue(make: Make) -> VideoCatalogue:
-    return make()
 
 
 @pytest.fixture
@@ -406,7 +399,7 @@ def test_after_any_steps_each_job_has_one_holder_and_waits_once(
     steps: list[tuple[str, int]],
 ) -> None:
     with ExitStack() as stack:
-        catalogue = Sqlite(stack)()
+        catalogue = Openings(stack, open_video_catalogue)()
         video_id = filled(catalogue, make_video())[0]
         held: list[Job] = []
         for step, number in steps:
@@ -534,7 +527,7 @@ def test_only_one_of_many_simultaneous_claims_gets_the_mail(make: Make) -> None:
 @settings(max_examples=examples(30))
 def test_after_any_steps_each_notice_is_in_one_mail_that_never_changes(steps: list[str], limit: int) -> None:
     with ExitStack() as stack:
-        outbox = Sqlite(stack)()
+        outbox = Openings(stack, open_video_catalogue)()
         contents: dict[str, list[str]] = {}
         held: list[Letter] = []
         put = 0

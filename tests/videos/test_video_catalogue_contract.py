@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.at_once import at_once
+from tests.fakes.databases import DATABASES, Openings
 from tests.videos.video_records import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
-from frametally.settings.access import ServerAccess
 from frametally_videos.catalogue.catalogue_rows import (
     Artifact,
     Job,
@@ -33,44 +31,10 @@ Make = Callable[..., VideoCatalogue]
 LONG_S = 3600.0
 
 
-class Sqlite:
-    """Catalogues in SQLite files; a second one with the same name uses the same database."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-
-    def __call__(self, name: str = "catalogue", open_at: Callable[..., Any] = open_video_catalogue) -> Any:
-        opened = open_at(f"sqlite:///{self._folder / name}.sqlite")
-        self._stack.callback(opened.close)
-        return opened
-
-
-class Postgres:
-    """The same in schemas of the tests' PostgreSQL."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._schemas: dict[str, tuple[str, ServerAccess]] = {}
-
-    def __call__(self, name: str = "catalogue", open_at: Callable[..., Any] = open_video_catalogue) -> Any:
-        from postgres_schemas import fresh_schema
-
-        if name not in self._schemas:
-            self._schemas[name] = self._stack.enter_context(fresh_schema())
-        opened = open_at(*self._schemas[name])
-        self._stack.callback(opened.close)
-        return opened
-
-
-# To add an adapter, add a line: a maker of catalogues, closed and removed with the stack.
-ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
-
-
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
+@pytest.fixture(params=DATABASES)
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     with ExitStack() as stack:
-        yield request.param(stack)
+        yield Openings(stack, open_video_catalogue, request.param)
 
 
 @pytest.fixture
