@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -119,40 +119,34 @@ def test_the_newest_original_stays_whatever_its_size(filmed: Filmed) -> None:
     assert filmed.store.head(keys.original_key(video)) is not None
 
 
-@needs("videos")
-def test_a_hold_set_before_an_item_is_deleted_keeps_it(
-    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def assert_kept_if(change: Callable[[], object], filmed: Filmed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assert that a round keeps an original that is due, if this changes just before it is deleted."""
     video, newest = put_video(filmed, 1), put_video(filmed, 2)
     make_older(monkeypatch, filmed, newest)
     set_rule(filmed.store, RetentionRule(kind="originals", after_ms=7 * DAY_MS))
 
     def begin(store: ObjectStore, removal: Removal) -> RetentionPolicy:
-        put_hold(filmed.store, LegalHold(name="case", set_at_ms=0))
+        change()
         return begin_removal(store, removal)
 
     monkeypatch.setattr(rounds, "begin_removal", begin)
     report = filmed.round(clock_ms=CLOCK_MS)
     assert filmed.store.head(keys.original_key(video)) is not None
     assert sum(kind.going for kind in report.kinds) == 0
+
+
+@needs("videos")
+def test_a_hold_set_before_an_item_is_deleted_keeps_it(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_kept_if(lambda: put_hold(filmed.store, LegalHold(name="case", set_at_ms=0)), filmed, monkeypatch)
 
 
 @needs("videos")
 def test_a_rule_removed_during_a_round_deletes_nothing_more(
     filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video, newest = put_video(filmed, 1), put_video(filmed, 2)
-    make_older(monkeypatch, filmed, newest)
-    set_rule(filmed.store, RetentionRule(kind="originals", after_ms=7 * DAY_MS))
-
-    def begin(store: ObjectStore, removal: Removal) -> RetentionPolicy:
-        drop_rule(filmed.store, "originals", "")
-        return begin_removal(store, removal)
-
-    monkeypatch.setattr(rounds, "begin_removal", begin)
-    report = filmed.round(clock_ms=CLOCK_MS)
-    assert filmed.store.head(keys.original_key(video)) is not None
-    assert sum(kind.going for kind in report.kinds) == 0
+    assert_kept_if(lambda: drop_rule(filmed.store, "originals", ""), filmed, monkeypatch)
 
 
 @needs("alerts")
