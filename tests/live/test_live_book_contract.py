@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text, update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
-from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
+from tests.fakes.databases import DATABASES, Openings
+from tests.videos.test_video_catalogue_contract import LONG_S
 
 from frametally_live import tables
 from frametally_live.book import LiveBook
@@ -35,10 +36,10 @@ RUNNING = FeedTold(
 )
 
 
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
+@pytest.fixture(params=DATABASES)
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     with ExitStack() as stack:
-        yield partial(request.param(stack), open_at=LiveBook)
+        yield Openings(stack, LiveBook, request.param)
 
 
 @pytest.fixture
@@ -369,7 +370,7 @@ STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "
 @given(st.lists(st.sampled_from(STEPS), max_size=30))
 def test_after_any_steps_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
     with ExitStack() as stack:
-        book = Sqlite(stack)(open_at=LiveBook)
+        book = Openings(stack, LiveBook)()
         held: list[Feed] = []
         for step in steps:
             one = next(iter(book.feeds()), None)
