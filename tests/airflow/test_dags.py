@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.processes import run_program
 from tests.kit.waiting import until
 
 from frametally import keys

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     DAY_MS,
@@ -25,7 +26,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.books.unanalysed import find_unanalysed
 from frametally.process.reports import NoProgress
-from frametally.records import FrameAnnouncement
+from frametally.records import FrameAnnouncement, encode
 from frametally.settings.loading import Settings
 
 S = 1000
@@ -44,12 +45,13 @@ class Books:
 
     def medium(self, first_s: int, last_s: int, *, media: str = MEDIUM, **changes: Any) -> None:
         """Announce a frame a second."""
+        manifest = make_manifest(last_s - first_s + 1, media=media)
         changes = {
             "first_captured_at_ms": DAY_MS + first_s * S,
             "last_captured_at_ms": DAY_MS + last_s * S,
             **changes,
         }
-        put_manifest(self.store, last_s - first_s + 1, media=media, **changes)
+        self.store.put(keys.media_key(media), encode(msgspec.structs.replace(manifest, **changes)))
 
     def detect(self, seconds: Sequence[int], dead: Sequence[int] = (), media: str = MEDIUM) -> None:
         first, self.offset = self.offset, self.offset + len(seconds) + len(dead)

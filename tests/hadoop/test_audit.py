@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.fakes.records import make_frame, make_letter, make_segment
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, twin
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.records import make_count, make_coverage, make_frame
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, twin
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.fakes.records import make_manifest
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, Reads
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality

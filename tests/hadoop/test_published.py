@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from tests.fakes.records import make_frame, make_letter, make_manifest, make_segment, with_checksums
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, twin, watched
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality

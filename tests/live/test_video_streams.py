@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_segment
 from tests.kit.clips import with_patches, write_clip
 from tests.kit.messages import records_on
