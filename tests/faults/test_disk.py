@@ -11,6 +11,7 @@ import pytest
 from tests.examples import first_quick
 from tests.fakes.memory import ManualClock, MemoryLog
 from tests.fakes.said import Said
+from tests.faults.conftest import write_pictures
 from tests.kit.consuming import consume_all
 
 from frametally.adapters.files import folder_store as file_store

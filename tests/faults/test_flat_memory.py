@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.records import make_announcement, make_frame
 from tests.kit.clips import jpeg_of
 from tests.kit.consuming import consume_all
+from tests.kit.processes import run_program
 
 pytestmark = pytest.mark.thorough
 
@@ -24,7 +25,6 @@ def rss_bytes() -> int:
 def consume_many(folder: Path) -> None:
     """Consume small frames, and print the memory in use after 500 of them and at the end."""
     import numpy as np
-    from tests.kit.consuming import drain
 
     from frametally import keys
     from frametally.adapters_by_url import open_frame_log, open_object_store
