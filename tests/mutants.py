@@ -39,10 +39,7 @@ from rich.progress import Progress
 from tests.capabilities import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOWS, REPORT = (
-    "capabilities/frametally_traffic/flows",
-    "capabilities/frametally_traffic/report",
-)
+FLOWS, REPORT = ("capabilities/frametally_traffic/flows", "capabilities/frametally_traffic/report")
 RULES = (
     "core/frametally/rules",
     "capabilities/frametally_accuracy/rules",
@@ -121,10 +118,7 @@ EQUIVALENT = {
         "frametally_hadoop.planning.plan._Touching.__init__",
         "for day in days if (len(days) < _MOST_DAYS) else [None]: # None means checked for each day",
     ): "each day is checked again",
-    (
-        "frametally_hadoop.job.reading._close",
-        "return 1",
-    ): "no status of HTTP's either",
+    ("frametally_hadoop.job.reading._close", "return 1"): "no status of HTTP's either",
     (
         "frametally_hadoop.job.reading._all_belong",
         "if (frame.source == source):",

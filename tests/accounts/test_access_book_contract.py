@@ -170,9 +170,7 @@ def test_the_sessions_of_an_account_are_listed_without_expired_ones(book: Access
     assert book.sessions_of("clara", idle_s=HOUR_S, most_s=HOUR_S) == []
 
 
-def test_a_clock_that_is_set_back_extends_no_session_or_link_and_locks_nobody_out(
-    book: AccessBook,
-) -> None:
+def test_a_clock_that_is_set_back_extends_no_session_or_link_and_locks_nobody_out(book: AccessBook) -> None:
     assert book.add_account(ANNA)
     begin(book)
     change(book, "UPDATE frametally_sessions SET seen_at_ms = seen_at_ms + 7200000")

@@ -122,13 +122,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "accounts", {"name": "eve", "password": "x"}, 400, "password"),
     ("PATCH", "accounts/eve", {"role": "run"}, 404, "Account eve does not exist."),
     ("PATCH", "accounts/runa", {"role": "look"}, 409, "runa is the last account with the Admin role."),
-    (
-        "PATCH",
-        "accounts/runa",
-        {"sources": ["gate"]},
-        409,
-        "runa is the last account with the Admin role.",
-    ),
+    ("PATCH", "accounts/runa", {"sources": ["gate"]}, 409, "runa is the last account with the Admin role."),
     ("DELETE", "accounts/runa", {}, 409, "runa is the last account with the Admin role."),
     ("DELETE", "accounts/eve", {}, 404, "Account eve does not exist."),
     ("POST", "accounts/eve/link", {}, 404, "Account eve does not exist."),
@@ -177,11 +171,7 @@ def test_the_first_account_can_do_everything_and_closes_the_dashboard(place: Pla
 @pytest.mark.thorough
 @pytest.mark.parametrize("has_book", [True, False])
 def test_without_accounts_the_page_names_the_command_that_adds_the_first(
-    place: Place,
-    visit: Callable[..., Visit],
-    axe: str,
-    picture: Callable[[Page, str], None],
-    has_book: bool,
+    place: Place, visit: Callable[..., Visit], axe: str, picture: Callable[[Page, str], None], has_book: bool
 ) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
     place.access = AccessBook(place.settings.catalogue_url) if has_book else None

@@ -134,14 +134,8 @@ def test_many_simultaneous_writers_do_not_fork_the_chain(make: Callable[[], Audi
         (["DELETE FROM frametally_audit_records WHERE number = 4"], 4),
         (["DELETE FROM frametally_audit_records WHERE number >= 5"], 5),
         (["DELETE FROM frametally_audit_records"], 1),
-        (
-            [f"{UPDATE} number = {new} WHERE number = {old}" for old, new in ((3, 9), (4, 3), (9, 4))],
-            3,
-        ),
-        (
-            [f"{FORGE.format(7)} WHERE number = 6"],
-            7,
-        ),
+        ([f"{UPDATE} number = {new} WHERE number = {old}" for old, new in ((3, 9), (4, 3), (9, 4))], 3),
+        ([f"{FORGE.format(7)} WHERE number = 6"], 7),
         (["UPDATE frametally_audit SET head = ''"], 6),
     ],
 )
@@ -174,10 +168,7 @@ def test_a_rebuilt_chain_is_detected_by_a_digest_kept_elsewhere(book: AuditBook)
 
 def test_nothing_is_written_after_a_forged_record(book: AuditBook) -> None:
     book.write(ENTRY)
-    tamper(
-        book,
-        FORGE.format(2),
-    )
+    tamper(book, FORGE.format(2))
     with pytest.raises(Misconfigured, match="frametally audit verify"):
         book.write(ENTRY)
     assert broken(book) == 2

@@ -110,11 +110,7 @@ def test_sessions_from_before_codes_were_required_must_sign_in_again(people: Pla
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
 def test_codes_can_be_set_up_at_the_sign_in_in_the_browser(
-    browser: Browser,
-    people: Place,
-    serving: Serving,
-    axe: str,
-    width: int,
+    browser: Browser, people: Place, serving: Serving, axe: str, width: int
 ) -> None:
     url = serving(people.app(web_codes="correct"))
     visit = Visit(browser, url, bypass_csp=True, viewport={"width": width, "height": 900})

@@ -123,9 +123,7 @@ def test_a_server_without_the_accounts_that_the_store_knows_starts_explains_and_
     assert "this store is marked as having some" not in run("doctor")[1]
 
 
-def test_a_wrong_catalogue_opens_nothing_even_while_the_store_is_unavailable(
-    tmp_path: Path,
-) -> None:
+def test_a_wrong_catalogue_opens_nothing_even_while_the_store_is_unavailable(tmp_path: Path) -> None:
     class Away(MemoryStore):
         def head(self, key: str) -> ObjectInfo | None:
             raise Retryable("the store is away")

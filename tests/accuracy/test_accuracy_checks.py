@@ -291,9 +291,7 @@ def test_a_certificate_signed_again_over_chosen_frames_is_not_valid(
     own = read_certificate(client.get("/api/v1/accuracy/gate/certificate").data)
     key = Ed25519PrivateKey.generate()
     picked = msgspec.structs.replace(
-        own,
-        units=(*own.units[1:], own.units[0]),
-        public_key=key.public_key().public_bytes_raw().hex(),
+        own, units=(*own.units[1:], own.units[0]), public_key=key.public_key().public_bytes_raw().hex()
     )
     file = tmp_path / "picked.json"
     file.write_bytes(sign(picked, key))
@@ -553,8 +551,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
 
 def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     place.store.put(
-        keys.segment_key(model, "log", "frames", 0, 0),
-        make_segment(lines, model=model, log_id="log"),
+        keys.segment_key(model, "log", "frames", 0, 0), make_segment(lines, model=model, log_id="log")
     )
 
 

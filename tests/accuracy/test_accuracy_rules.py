@@ -61,11 +61,7 @@ class Footage:
 
     def estimate_of(self, draws: Draws, slope: float | None = None) -> Estimate:
         return estimate(
-            draws,
-            self.truth[draws.units],
-            self.model[draws.units],
-            model_total=self.model.sum(),
-            slope=slope,
+            draws, self.truth[draws.units], self.model[draws.units], model_total=self.model.sum(), slope=slope
         )
 
 

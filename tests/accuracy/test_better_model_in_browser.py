@@ -8,15 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.accuracy.test_accuracy_checks import (
-    FRAMES,
-    answer_all,
-    put_segment,
-    start,
-)
-from tests.accuracy.test_accuracy_checks import (
-    command as accuracy_command,
-)
+from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, put_segment, start
+from tests.accuracy.test_accuracy_checks import command as accuracy_command
 from tests.fakes.records import make_coverage
 from tests.web.browser import Place, Visits, expect
 from tests.web.counted_footage import MODEL, START_MS, make_lines

@@ -240,10 +240,7 @@ def test_an_invalid_answer_is_refused(client: FlaskClient, sent: dict[str, Any],
         [
             ({"metric": "crossings"}, "Give a line; lines: east (gate), south (gate), west (gate)"),
             ({"metric": "crossings", "line": "north"}, "There is no line named 'north'; lines: east (gate)"),
-            (
-                {"metric": "crossings", "line": "west", "sources": ["yard"]},
-                "there is no source named 'yard'",
-            ),
+            ({"metric": "crossings", "line": "west", "sources": ["yard"]}, "there is no source named 'yard'"),
             (
                 {**CROSSED, "direction": "inward"},
                 "Line 'west' has the directions forward and backward, not 'inward'",
@@ -326,9 +323,7 @@ def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
 
 
 @pytest.mark.thorough
-def test_a_check_is_stale_once_its_footage_is_counted_with_more_frames(
-    tmp_path: Path,
-) -> None:
+def test_a_check_is_stale_once_its_footage_is_counted_with_more_frames(tmp_path: Path) -> None:
     made = Place(tmp_path)
     made.store = open_object_store(made.settings.store_url)
     frames = junction.frames()

@@ -231,12 +231,7 @@ def test_a_window_explains_why_its_answers_wait_and_saves_them_once_the_other_wi
     ("status", "words", "kept"), [(404, "kept in this browser", 2), (400, "You will see its frame again", 1)]
 )
 def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
-    filmed: Place,
-    visit: Visits,
-    right: dict[int, dict[str, int]],
-    status: int,
-    words: str,
-    kept: int,
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]], status: int, words: str, kept: int
 ) -> None:
     window = visit(filmed)
     check = start(window)

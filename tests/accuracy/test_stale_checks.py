@@ -297,11 +297,7 @@ TAMPERED = [
     (lambda fields: resigned(fields | {"answers": []}), 4, "the answers do not give the result"),
     (lambda fields: json.dumps(fields | {"signature": "no hex"}).encode(), 4, "was changed after"),
     (lambda fields: json.dumps(fields | {"public_key": ""}).encode(), 4, "was changed after"),
-    (
-        lambda fields: json.dumps(fields | {"public_key": fields["public_key"].upper()}).encode(),
-        4,
-        "was",
-    ),
+    (lambda fields: json.dumps(fields | {"public_key": fields["public_key"].upper()}).encode(), 4, "was"),
     (lambda fields: json.dumps(fields | {"public_key": "01" + "00" * 31}).encode(), 4, "was changed"),
     (lambda fields: b'{"made_at_ms": 1, ' + json.dumps(fields).encode()[1:], 4, "occurs twice"),
     (lambda fields: json.dumps(fields | {"form": "other/9"}).encode(), 2, "the file is 'other/9'"),

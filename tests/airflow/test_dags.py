@@ -340,9 +340,7 @@ def test_footage_that_arrives_while_a_run_counts_waits_for_its_end(watch: Callab
     assert [kind for kind, _ in seen] == ["wait", "look", "start", "wait", "wait", "look", "start", "wait"]
 
 
-def test_a_failed_run_is_retried_at_growing_intervals_up_to_an_hour(
-    watch: Callable[..., Any],
-) -> None:
+def test_a_failed_run_is_retried_at_growing_intervals_up_to_an_hour(watch: Callable[..., Any]) -> None:
     seen = watch({"days": FIRST}, *[{"days": FIRST, "runs": "failed"}] * 10)
     runs = [run for [run] in starts(seen)]
     first = runs[0]["trigger_run_id"]

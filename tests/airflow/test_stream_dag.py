@@ -71,11 +71,7 @@ def test_a_run_ends_with_its_stream_whoever_stops_the_stream(airflow: Airflow, p
     with (
         place.left_to_run("live", "work"),
         subprocess.Popen(
-            command,
-            env=airflow.env,
-            cwd=airflow.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            command, env=airflow.env, cwd=airflow.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as run,
     ):
         until(lambda: [feed.told.state for feed in place.feeds.feeds()] == ["running"])

@@ -73,9 +73,7 @@ def test_a_channel_is_added_used_replaced_and_deleted(client: FlaskClient) -> No
     assert "hall" not in channels(client)
 
 
-def test_an_invalid_channel_is_refused_without_repeating_its_address(
-    client: FlaskClient,
-) -> None:
+def test_an_invalid_channel_is_refused_without_repeating_its_address(client: FlaskClient) -> None:
     for url in (
         "gopher://hunter2",
         "https://user:hunter2@host/",
@@ -246,12 +244,7 @@ def test_an_administrator_can_add_replace_test_and_delete_a_channel_in_browser(
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     expect = playwright.expect
     hook = Hook()
-    given = {
-        "alert_key": KEY,
-        "alert_secret": SECRET,
-        "alert_allow": "127.0.0.1",
-        "alert_channels": CHANNELS,
-    }
+    given = {"alert_key": KEY, "alert_secret": SECRET, "alert_allow": "127.0.0.1", "alert_channels": CHANNELS}
     place.settings = place.settings.model_copy(update=given)
     with hook_server(hook) as port:
         page = visit(place).open("alerts", wait_for="#alerts-page")

@@ -90,9 +90,7 @@ def test_a_real_mail_server_accepts_a_report_with_its_files(tmp_path: Path) -> N
         assert name in ("summary.txt", "checksums.json") or files[name] == data
 
 
-def test_an_alert_waits_while_a_real_mail_server_refuses_the_login_or_is_not_trusted(
-    tmp_path: Path,
-) -> None:
+def test_an_alert_waits_while_a_real_mail_server_refuses_the_login_or_is_not_trusted(tmp_path: Path) -> None:
     smtp, receiver = server("smtp"), somebody()
     wrong: dict[str, Any] = {"smtp_password": SecretStr("hunter2")}
     for name, settings in (("wrong", wrong), ("untrusted", {"ca_file": None})):

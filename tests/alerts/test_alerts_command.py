@@ -71,10 +71,7 @@ SILENT_FOR_GOOD = [
         "--interval: its interval of 30s is not a multiple of a counted interval (1m)",
     ),
     (("crossings", "--line", "kreb"), "--line: there is no line named 'kreb'; did you mean kerb?"),
-    (
-        ("occupancy", "--zone", "plaza"),
-        "--zone: there is no zone named 'plaza'; none is drawn yet: draw one",
-    ),
+    (("occupancy", "--zone", "plaza"), "--zone: there is no zone named 'plaza'; none is drawn yet: draw one"),
 ]
 Said = Callable[..., str]
 

@@ -212,11 +212,7 @@ def test_unmeasured_objects_are_neither_none_nor_few(place: AlertPlace) -> None:
         }
     )
     place.look()
-    assert sorted(place.told()) == [
-        (0, "told 1", 5),
-        *[(3, "told 1", 0)] * 2,
-        (5, "told 1", 4),
-    ]
+    assert sorted(place.told()) == [(0, "told 1", 5), *[(3, "told 1", 0)] * 2, (5, "told 1", 4)]
 
 
 def test_where_some_objects_were_too_fast_the_others_can_be_many_but_never_few(place: AlertPlace) -> None:

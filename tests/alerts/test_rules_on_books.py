@@ -33,9 +33,7 @@ def announce(place: AlertPlace, until_ms: int) -> None:
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
-def test_footage_that_waits_too_long_is_reported_once_and_again_when_it_is_counted(
-    place: AlertPlace,
-) -> None:
+def test_footage_that_waits_too_long_is_reported_once_and_again_when_it_is_counted(place: AlertPlace) -> None:
     place.rule("late", what="not_up_to_date", lasting="10m")
     now_ms = DAY_MS + HOUR_MS
     place.count({0: 1, 1: 1})
@@ -67,9 +65,7 @@ def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage |
     place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
-def test_a_lasting_black_or_frozen_picture_is_reported_and_again_when_it_is_over(
-    place: AlertPlace,
-) -> None:
+def test_a_lasting_black_or_frozen_picture_is_reported_and_again_when_it_is_over(place: AlertPlace) -> None:
     place.rule("covered", what="black_or_frozen", lasting="1m")
     black_ms = DAY_MS + 30_000
     show(place, 0, PictureDoubt("black", black_ms, DAY_MS + MINUTE_MS - 200))

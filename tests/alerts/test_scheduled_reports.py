@@ -167,9 +167,7 @@ def test_footage_not_analysed_yet_is_not_reported_as_missing(place: AlertPlace) 
     assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
 
 
-def test_a_report_on_footage_that_shows_nothing_does_not_call_it_missing(
-    place: AlertPlace,
-) -> None:
+def test_a_report_on_footage_that_shows_nothing_does_not_call_it_missing(place: AlertPlace) -> None:
     day_ms = keys.day_start_ms("2026-05-01")
     blank = [
         make_coverage(day_ms + hour * HOUR_MS, 0, covered_ms=0, blank=[("black", 300, 60_000)])

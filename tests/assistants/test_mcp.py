@@ -177,11 +177,7 @@ def test_an_unknown_or_mistyped_argument_of_a_tool_is_refused_with_one_line(
         ("counts", {"interval_s": "hour"}, "interval_s is not valid: give a whole number"),
         ("counts", {"metric": "boxes"}, "metric is not valid: give one of auto, detections"),
         ("frames", {"source": "gate", "end": "2026-01-01"}, "start is missing: give a text"),
-        (
-            "counts",
-            {"label": [f"{n:0180}" for n in range(400)]},
-            "the question is too long",
-        ),
+        ("counts", {"label": [f"{n:0180}" for n in range(400)]}, "the question is too long"),
     ]
 
     async def work(client: Client) -> None:

@@ -198,10 +198,7 @@ def test_any_disk_with_gigabytes_free_accepts_new_counts_and_tasks_however_large
     assert 5 >= low_gb > high_gb > flood_gb >= 1
     site = (STACK / "hadoop/conf/yarn-site.xml").read_text(encoding="utf-8")
     checks = dict(re.findall(r"disk-health-checker\.([a-z-]+)</name><value>(\d+)<", site))
-    assert checks == {
-        "max-disk-utilization-per-disk-percentage": "100",
-        "min-free-space-per-disk-mb": "1024",
-    }
+    assert checks == {"max-disk-utilization-per-disk-percentage": "100", "min-free-space-per-disk-mb": "1024"}
 
 
 def test_yarn_has_room_for_its_tasks_beside_the_node_manager() -> None:

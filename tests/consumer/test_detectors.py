@@ -26,9 +26,7 @@ from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
 
-SETTINGS: dict[str, Any] = {
-    "input_size_px": "64x64",
-}
+SETTINGS: dict[str, Any] = {"input_size_px": "64x64"}
 
 
 @pytest.fixture(autouse=True)

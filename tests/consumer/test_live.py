@@ -421,9 +421,7 @@ def test_frames_announced_only_live_are_behind_until_they_are_detected(tmp_path:
         assert archive.status().exit_code == SETTLED
 
 
-def test_frames_pending_for_a_batch_are_behind_even_if_the_model_was_only_used_live(
-    archive: Archive,
-) -> None:
+def test_frames_pending_for_a_batch_are_behind_even_if_the_model_was_only_used_live(archive: Archive) -> None:
     archive.publish(LIVE_LOG)
     archive.drain(LIVE_LOG)
     archive.count()
@@ -440,9 +438,7 @@ def test_a_model_used_only_on_reannounced_frames_is_not_behind_on_live_ones(arch
     assert (status.exit_code, status.behind) == (SETTLED, [])
 
 
-def test_a_live_frame_detected_on_the_other_topic_leaves_no_open_dead_letter(
-    archive: Archive,
-) -> None:
+def test_a_live_frame_detected_on_the_other_topic_leaves_no_open_dead_letter(archive: Archive) -> None:
     archive.drain("frames")
     archive.store.delete(archive.announcements[2].image_path)
     archive.log.publish(LIVE_LOG, [(b"cam/0", b"no message")])

@@ -473,9 +473,7 @@ def test_doctor_shows_the_models_topic(archive: Archive, capsys: pytest.CaptureF
     assert f"{IN_BOOKS} messages" in printed
 
 
-def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(
-    archive: Archive,
-) -> None:
+def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(archive: Archive) -> None:
     theirs = archive.settings.model_copy(update={"topic": "harbour"})
     topics = [
         redetect(

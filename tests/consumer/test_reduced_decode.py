@@ -36,8 +36,7 @@ def announced(store: MemoryStore, number: int, picture: Pixels) -> FrameAnnounce
     path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
     store.put(path, data)
     return make_announcement(
-        make_frame(1_000 * number, number, size_px=(picture.shape[1], picture.shape[0])),
-        data,
+        make_frame(1_000 * number, number, size_px=(picture.shape[1], picture.shape[0])), data
     )
 
 

@@ -120,9 +120,7 @@ def test_any_batches_and_retries_of_messages_give_the_segments_that_the_consumer
         assert set(place.told()) == set(lines)
 
 
-def test_messages_already_covered_by_segments_are_detected_once(
-    tmp_path: Path,
-) -> None:
+def test_messages_already_covered_by_segments_are_detected_once(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with closing(place.store):
         place.detect(place.records[:6], place.work())
@@ -131,9 +129,7 @@ def test_messages_already_covered_by_segments_are_detected_once(
         assert len(place.detected()[0]) == 10
 
 
-def test_a_permanent_error_is_reported_and_nothing_is_committed(
-    tmp_path: Path,
-) -> None:
+def test_a_permanent_error_is_reported_and_nothing_is_committed(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.environment["FRAMETALLY_TOPIC"] = "processed-frames"
     with closing(place.store):

@@ -168,10 +168,7 @@ def test_a_backup_that_cannot_be_restored_is_one_line_and_changes_nothing(
         (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
         (b"PK\x03\x04", "is not a frametally backup"),
         (with_header(data, {"frametally_backup": 2}), "was created by a newer version of frametally"),
-        (
-            with_header(data, {"layouts": {"access": 99}}),
-            "newer version of frametally",
-        ),
+        (with_header(data, {"layouts": {"access": 99}}), "newer version of frametally"),
         (
             with_header(data, {"layouts": {"access": FIRST_LAYOUT - 1}}),
             "was made by a version before 0.4.0, which is not supported; create one with `frametally backup`",

@@ -188,10 +188,7 @@ def test_a_published_run_is_read_back_unchanged(
             Bucket(DAY_MS, "car", 2, 2, None),
             Bucket(DAY_MS + MINUTE_MS, "car", 1, 1, None),
         ]
-        assert histogram.coverage == [
-            CoverageBucket(DAY_MS, 5),
-            CoverageBucket(DAY_MS + MINUTE_MS, 1),
-        ]
+        assert histogram.coverage == [CoverageBucket(DAY_MS, 5), CoverageBucket(DAY_MS + MINUTE_MS, 1)]
 
 
 @pytest.mark.parametrize(
@@ -322,9 +319,7 @@ def test_an_interval_counted_before_the_footage_changed_is_not_read_for_that_day
     anew = run(interval_s=300, footage="b" * 64)
     later_ms = DAY_MS + 3_600_000
     index.publish(
-        anew,
-        [count(later_ms, detections=2, interval_s=300)],
-        [coverage(later_ms, frames=4, interval_s=300)],
+        anew, [count(later_ms, detections=2, interval_s=300)], [coverage(later_ms, frames=4, interval_s=300)]
     )
     for asked in (CountQuery("m", 60, 300), CountQuery("m", 60)):
         answer = index.histogram(asked)
@@ -398,9 +393,7 @@ def test_bars_of_local_days_begin_at_local_midnight(index: CountIndex, hours: in
     ]
 
 
-def test_objects_from_the_start_of_footage_are_summed_unless_some_are_unknown(
-    index: CountIndex,
-) -> None:
+def test_objects_from_the_start_of_footage_are_summed_unless_some_are_unknown(index: CountIndex) -> None:
     index.publish(
         run(),
         [

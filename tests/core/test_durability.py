@@ -30,12 +30,7 @@ def mounted(point: str, kind: str, options: str) -> str:
     ],
 )
 def test_a_disk_that_loses_confirmed_writes_is_named_once(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    mounts: list[str],
-    library: str,
-    told: str,
-    is_good: bool,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mounts: list[str], library: str, told: str, is_good: bool
 ) -> None:
     for name, text in {"_MOUNTS": "\n".join([ROOT, *mounts]), "_LIBRARIES": library}.items():
         path = tmp_path / name

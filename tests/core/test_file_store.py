@@ -160,9 +160,7 @@ def test_the_folders_of_a_video_and_of_pictures_are_removed_with_their_last_obje
     assert store.put(objects[0], b"y", if_absent=True)
 
 
-def test_a_videos_empty_folder_left_by_a_kill_is_removed_after_a_day(
-    root: Path,
-) -> None:
+def test_a_videos_empty_folder_left_by_a_kill_is_removed_after_a_day(root: Path) -> None:
     store = FileStore(f"file://{root}")
     old, fresh = sorted(f"videos/{uuid.uuid4()}" for _ in range(2))
     for folder in (old, fresh, "videos/contents"):

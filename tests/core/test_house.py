@@ -576,14 +576,7 @@ def test_no_module_shadows_the_standard_library_for_a_script_next_to_it() -> Non
 
 
 @pytest.mark.parametrize(
-    "lock",
-    [
-        "locks/all.lock",
-        "locks/dev.lock",
-        "locks/spark.lock",
-        "locks/int8.lock",
-        "locks/airflow.lock",
-    ],
+    "lock", ["locks/all.lock", "locks/dev.lock", "locks/spark.lock", "locks/int8.lock", "locks/airflow.lock"]
 )
 def test_a_lock_holds_names_versions_and_hashes_but_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")

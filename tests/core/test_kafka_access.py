@@ -88,10 +88,7 @@ def test_settings_win_over_the_file_and_the_url_over_the_files_servers(
     )
     assert [
         row.getMessage().partition(": ")[2] for row in caplog.records if row.levelno == logging.WARNING
-    ] == [
-        "frametally ignores a line without '='",
-        "frametally does not know the key acks and ignores it",
-    ]
+    ] == ["frametally ignores a line without '='", "frametally does not know the key acks and ignores it"]
     found = read_kafka_access(
         "kafka://near:1", LogAccess(client_properties=properties, security="SASL_PLAINTEXT", **ME)
     )

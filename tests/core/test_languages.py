@@ -42,8 +42,7 @@ NAMES = {"frametally", "FHWA", "COBA", "SWISS10", "TLS", "TCP", "UDP", "UTDF", "
 
 OF_THE_DATA = {
     "en": re.compile(
-        r"\b(?:medium|units?|base intervals?|dead letters?|the books|forg[eo]t(?:ten)?)\b",
-        re.IGNORECASE,
+        r"\b(?:medium|units?|base intervals?|dead letters?|the books|forg[eo]t(?:ten)?)\b", re.IGNORECASE
     ),
     "de": re.compile(
         r"\b(?:Medi(?:um|en)|Einheit(?:en)?|Grundintervall|Dead Letters?|B(?:ücher|ilanz)|[Vv]ergessen)\b"

@@ -37,11 +37,7 @@ from frametally.adapters_by_url import open_ledger
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.ledger import CountedHour, Ledger, SegmentPart
 from frametally.process.reports import NoProgress
-from frametally.records import (
-    DeadLetter,
-    FrameDetections,
-    encode,
-)
+from frametally.records import DeadLetter, FrameDetections, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -179,9 +175,7 @@ def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(make: Make, st
     assert {tally.media for tally in ledger.tallies(MODEL)} == {*media}
 
 
-def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(
-    make: Make,
-) -> None:
+def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(make: Make) -> None:
     class CountingStore(MemoryStore):
         gets: list[str]
 

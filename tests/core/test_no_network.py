@@ -15,10 +15,7 @@ def run(program: str) -> str:
     """Run a program in a process that first gives up the network; return its output."""
     begin = "import socket, errno\nfrom frametally.process.no_network import without_network\n"
     done = subprocess.run(
-        [sys.executable, "-c", begin + textwrap.dedent(program)],
-        check=True,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", begin + textwrap.dedent(program)], check=True, capture_output=True, text=True
     )
     return done.stdout.strip()
 

@@ -15,14 +15,7 @@ from hypothesis import strategies as st
 from tests.capabilities import PACKAGES
 
 from frametally.errors import Poison
-from frametally.files.opencv import (
-    cv2,
-    decode_image,
-    decode_pixels,
-    jpeg_size_px,
-    reduced_px,
-    reduction_for,
-)
+from frametally.files.opencv import cv2, decode_image, decode_pixels, jpeg_size_px, reduced_px, reduction_for
 from frametally.settings.loading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

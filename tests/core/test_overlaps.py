@@ -148,9 +148,7 @@ def test_consecutive_videos_hand_over_but_longer_overlaps_do_not(late: tuple[int
     assert is_hand_over(early, [late]) is is_hand_over([late], early) is is_one
 
 
-def test_consecutive_clips_are_not_reported_but_add_one_line(
-    clips: list[MediaManifest],
-) -> None:
+def test_consecutive_clips_are_not_reported_but_add_one_line(clips: list[MediaManifest]) -> None:
     overlaps = overlaps_of(clips, [], "first")
     assert [(one.loser, one.from_ms, one.to_ms) for one in overlaps] == [
         (SHORT, 20_000, 20_403),

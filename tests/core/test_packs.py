@@ -270,10 +270,7 @@ def test_two_simultaneous_packings_lose_no_picture(began: str, monkeypatch: pyte
         listed = list(store.list("images"))
 
         def pack_too(
-            number: int,
-            moment: int = moment,
-            store: WatchedStore = store,
-            listed: list[ObjectInfo] = listed,
+            number: int, moment: int = moment, store: WatchedStore = store, listed: list[ObjectInfo] = listed
         ) -> None:
             if number == moment:
                 store.before_call = lambda number: None
@@ -429,9 +426,7 @@ def test_the_rest_of_a_truncated_or_changed_pack_is_readable_and_every_other_fra
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_truncated_or_changed_camera_pack_stays_and_the_rest_of_its_minute_is_packed(
-    damage: str,
-) -> None:
+def test_a_truncated_or_changed_camera_pack_stays_and_the_rest_of_its_minute_is_packed(damage: str) -> None:
     spoil, _, reason = DAMAGE[damage]
     store = filled_store()
     victim, others = EVERY_KEY[7], [key for key in EVERY_KEY if key != EVERY_KEY[7]]
@@ -472,9 +467,7 @@ class CountingStore(WatchedStore):
 
 
 @pytest.mark.parametrize("span_ms", [MINUTE_MS, CAMERA_PACK_MS])
-def test_deleting_packed_pictures_rewrites_each_pack_once_and_removes_their_bytes(
-    span_ms: int,
-) -> None:
+def test_deleting_packed_pictures_rewrites_each_pack_once_and_removes_their_bytes(span_ms: int) -> None:
     store = CountingStore(ManualClock())
     image_keys = [keys.image_key("east", DAY_MS + 50 * n, "0123456789ab", n) for n in range(2000)]
     for pack, of_pack in groupby(image_keys, lambda key: pack_of(key, span_ms)):

@@ -111,9 +111,7 @@ assert not {path for path, status in seen.items() if status == 404 or status >= 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    "gone",
-    [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")],
-    ids="-".join,
+    "gone", [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")], ids="-".join
 )
 def test_no_page_links_to_a_page_of_a_missing_folder(gone: tuple[str, ...], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WITHOUT + PAGES, str(tmp_path / "data"), *gone], check=True)

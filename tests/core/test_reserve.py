@@ -11,9 +11,7 @@ from frametally.files.reserve import RESERVE_BYTES, keep_reserve, reserve_releas
 from frametally_cli.main import main
 
 
-def test_a_reserve_is_made_once_completed_if_short_and_otherwise_left_alone(
-    tmp_path: Path,
-) -> None:
+def test_a_reserve_is_made_once_completed_if_short_and_otherwise_left_alone(tmp_path: Path) -> None:
     reserve = tmp_path / "reserve"
     with reserve_released(tmp_path):
         assert not reserve.exists()

@@ -72,9 +72,7 @@ def test_an_interrupted_upload_resumes_where_it_was(store: ObjectStore) -> None:
 
 
 @pytest.mark.thorough
-def test_each_whole_piece_is_saved_automatically_and_a_flush_saves_the_rest(
-    store: ObjectStore,
-) -> None:
+def test_each_whole_piece_is_saved_automatically_and_a_flush_saves_the_rest(store: ObjectStore) -> None:
     data = some_bytes(2 * PIECE_BYTES + 5)
     write = store.resumable(KEY, PART)
     assert write.durable_bytes == 0

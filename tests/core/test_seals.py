@@ -30,13 +30,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_parts, read_paths, read_run, read_tracks
 from frametally.errors import BEFORE_FIRST_RELEASE, FrametallyError, Poison, TooOld
-from frametally.history_records import (
-    HistoryEntry,
-    HistoryReason,
-    HourFile,
-    HourList,
-    RunHistory,
-)
+from frametally.history_records import HistoryEntry, HistoryReason, HourFile, HourList, RunHistory
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck

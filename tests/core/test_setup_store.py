@@ -59,11 +59,7 @@ def test_a_full_store_is_waited_for_and_another_refusal_keeps_its_message() -> N
     def said(code: str) -> FrametallyError:
         error = PermissionDeniedError(f"status code: 403 Forbidden: <Code>{code}</Code>")
         return failure(
-            error,
-            verb="written",
-            object_name="images/a.jpg",
-            key="images/a.jpg",
-            place="s3://frames at AWS",
+            error, verb="written", object_name="images/a.jpg", key="images/a.jpg", place="s3://frames at AWS"
         )
 
     assert isinstance(said("QuotaExceeded"), Retryable)

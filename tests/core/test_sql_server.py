@@ -55,10 +55,7 @@ def test_a_url_that_names_no_database_is_refused_with_one_that_does(open_it: Ope
 def test_no_message_contains_the_user_name_password_or_query() -> None:
     access = ServerAccess(user="me", password=SecretStr(SECRET))
     server = SqlServer(
-        "postgresql://db.test:5433/x?sslmode=require",
-        access,
-        part="ledger",
-        setting="FRAMETALLY_LEDGER_URL",
+        "postgresql://db.test:5433/x?sslmode=require", access, part="ledger", setting="FRAMETALLY_LEDGER_URL"
     )
     assert server.name == "postgresql://db.test:5433/x"
     engine = server.open()
@@ -78,9 +75,7 @@ def test_a_url_that_accepts_less_than_the_ca_file_requires_is_refused(open_it: O
 
 
 @pytest.mark.parametrize("query", ["", "?sslmode=verify-full", "?sslrootcert=/other.pem"])
-def test_with_a_ca_file_the_servers_certificate_must_be_from_that_authority_with_its_name(
-    query: str,
-) -> None:
+def test_with_a_ca_file_the_servers_certificate_must_be_from_that_authority_with_its_name(query: str) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
     server = SqlServer(
         f"postgresql://db.test/x{query}", access, part="ledger", setting="FRAMETALLY_LEDGER_URL"

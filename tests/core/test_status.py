@@ -36,10 +36,7 @@ from frametally.live_records import LiveMinute
 from frametally.openers import look_openers, port_openers
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
-from frametally.records import (
-    Coverage,
-    encode,
-)
+from frametally.records import Coverage, encode
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings, load_settings
@@ -97,11 +94,7 @@ class House:
 
     def status(self) -> Status:
         return read_status(
-            settings=self.settings,
-            store=self.store,
-            log=self.log,
-            index=self.index,
-            ledger=self.ledger,
+            settings=self.settings, store=self.store, log=self.log, index=self.index, ledger=self.ledger
         )
 
 

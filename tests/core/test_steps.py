@@ -16,11 +16,7 @@ moments = st.none() | st.integers(-3 * DAY_MS, 3 * DAY_MS)
 
 
 @given(
-    st.sampled_from(BASES),
-    st.sampled_from([1, 900, 3600, 86_400]),
-    st.integers(-96, 96),
-    moments,
-    moments,
+    st.sampled_from(BASES), st.sampled_from([1, 900, 3600, 86_400]), st.integers(-96, 96), moments, moments
 )
 def test_a_range_is_split_into_steps_that_fit_without_gap_or_overlap(
     base_s: int, at_least_s: int, quarters: int, from_ms: int | None, to_ms: int | None

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.filmed_seconds import OTHER, Books, S
-from tests.fakes.records import (
-    DAY_MS,
-    MEDIUM,
-)
+from tests.fakes.records import DAY_MS, MEDIUM
 
 from frametally import keys
 from frametally.live_records import LiveMinute, NamedLoss, Outage

@@ -43,14 +43,7 @@ from frametally.media.stored_images import announced_images, bitmap_of
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
 from frametally.process.reports import NoProgress
-from frametally.records import (
-    Detection,
-    FrameAnnouncement,
-    FrameDetections,
-    MediaManifest,
-    decode,
-    encode,
-)
+from frametally.records import Detection, FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.segments.contents import encode_segment, list_segments, read_segment
@@ -590,8 +583,7 @@ def scenarios() -> dict[str, Callable[[World, Path], None]]:
     def forget_range(world: World, _: Path) -> None:
         upto = START_MS + 1_500
         change(
-            world,
-            lambda media: mending.plan_forgetting(media, "cam", from_ms=None, to_ms=upto, delete=True),
+            world, lambda media: mending.plan_forgetting(media, "cam", from_ms=None, to_ms=upto, delete=True)
         )
 
     return {

@@ -97,10 +97,7 @@ def make_segment(
     usual: dict[str, Any] = {"model": MODEL, "log_id": "log-1", "topic": "frames", "partition": 0}
     usual |= {"next_offset": first_offset + len(frames) + len(dead_letters)}
     return encode_segment(
-        first_offset=first_offset,
-        frames=list(frames),
-        dead_letters=list(dead_letters),
-        **(usual | fields),
+        first_offset=first_offset, frames=list(frames), dead_letters=list(dead_letters), **(usual | fields)
     )
 
 

@@ -60,10 +60,7 @@ class Running:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for process in of_group(self.process.pid):
             os.kill(process, signal.SIGKILL)

@@ -221,8 +221,6 @@ def test_no_member_outlives_a_killed_family() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
 def test_a_member_whose_family_is_gone_does_not_start() -> None:
     started = subprocess.run(
-        [*bound([])[:-1], "1", sys.executable, "-c", "print('here')"],
-        capture_output=True,
-        check=False,
+        [*bound([])[:-1], "1", sys.executable, "-c", "print('here')"], capture_output=True, check=False
     )
     assert (started.returncode, started.stdout) == (143, b"")

@@ -32,11 +32,7 @@ class Stage:
             target=runpy.run_path,
             args=(str(STAGE),),
             kwargs={
-                "init_globals": {
-                    "ARGUMENTS": arguments,
-                    "ENVIRONMENT": environment,
-                    "OUTPUT": str(output),
-                },
+                "init_globals": {"ARGUMENTS": arguments, "ENVIRONMENT": environment, "OUTPUT": str(output)},
                 "run_name": "__main__",
             },
         )

@@ -225,10 +225,7 @@ def poison_pictures() -> Contents:
         "strip-outside.tif": (tiff(tiff_entries(16, 16, t273=(4, 1, 2**31))), "skipped"),
         "looped.tif": (tiff(tiff_entries(16, 16), bytes(256), next_ifd=8), "whole"),
         "no-strips.tif": (tiff({256: (4, 1, 16), 257: (4, 1, 16)}), "skipped"),
-        "bomb.tif": (
-            tiff(tiff_entries(16, 16, t259=(3, 1, 8), t279=(4, 1, len(bomb))), bomb),
-            "whole",
-        ),
+        "bomb.tif": (tiff(tiff_entries(16, 16, t259=(3, 1, 8), t279=(4, 1, len(bomb))), bomb), "whole"),
         "same-bytes.tif": (same_bytes(30_000_000), "skipped"),
         "gif.jpg": (saved(image, "GIF"), "skipped"),
         "archive.jpg": (zipped.getvalue(), "skipped"),
@@ -416,10 +413,7 @@ def poison_videos(canary: Path, port: int) -> Contents:
         "half.ts": (stream[: len(stream) // 2], "whole"),
         "head-only.avi": (avi[:200], "skipped"),
         "head-only.mkv": (mkv[:100], "skipped"),
-        "noise-in-frames.mkv": (
-            mkv[:2000] + np.random.default_rng(5).bytes(3000) + mkv[5000:],
-            "part",
-        ),
+        "noise-in-frames.mkv": (mkv[:2000] + np.random.default_rng(5).bytes(3000) + mkv[5000:], "part"),
         "claims-samples.mp4": (patched(mp4, b"stsz", 8, many), "skipped"),
         "claims-times.mp4": (patched(mp4, b"stts", 8, many), "part"),
         "claims-length.mp4": (patched(mp4, b"mdhd", 16, b"\x7f\xff\xff\xff"), "whole"),

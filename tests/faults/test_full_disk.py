@@ -104,15 +104,7 @@ ARGUMENTS = {
 """Arguments of commands in which made-up ones would not do; the forms with an option are further cases."""
 READS = [
     *("accuracy list", "alerts list", "alerts log", "audit list", "audit verify"),
-    *(
-        "dead-letters list",
-        "explain",
-        "export",
-        "history",
-        "lines export",
-        "lines list",
-        "live list",
-    ),
+    *("dead-letters list", "explain", "export", "history", "lines export", "lines list", "live list"),
     *("privacy erase --dry-run", "privacy report", "privacy show", "quality", "report list"),
     *("retention apply --dry-run", "retention show", "status", "tokens list", "upgrade --dry-run"),
     "users list",

@@ -43,22 +43,13 @@ PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 LEASE_S = 1.0
 # If other processes use the cores, a stage takes seconds to start.
 PATIENCE_S = 30.0
-SETTINGS = {
-    "FRAMETALLY_BATCH_FRAMES": "6",
-    "FRAMETALLY_BATCH_S": "0.2",
-    "FRAMETALLY_LEASE_S": str(LEASE_S),
-}
+SETTINGS = {"FRAMETALLY_BATCH_FRAMES": "6", "FRAMETALLY_BATCH_S": "0.2", "FRAMETALLY_LEASE_S": str(LEASE_S)}
 
 
 class KillLoop:
     """A producer and two consumers, restarted whenever they end, and killed repeatedly."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        footage: tuple[object, ...],
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, deployment: Deployment, footage: tuple[object, ...], rng: random.Random) -> None:
         self.deployment, self.footage, self.rng = deployment, footage, rng
         self.running: dict[str, Any] = {}
         self.kills: Counter[str] = Counter()
@@ -170,9 +161,7 @@ def assert_the_same(quiet: Deployment, shaken: Deployment, frames: int) -> None:
 @pytest.mark.timeout(600 + 25 * KILLS + FRAMES // 10)
 @pytest.mark.parametrize("form", first_quick(["single", "packs"]))
 def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
-    deploy: Callable[..., Deployment],
-    tmp_path: Path,
-    form: str,
+    deploy: Callable[..., Deployment], tmp_path: Path, form: str
 ) -> None:
     print(f"FAULTS_SEED={SEED}")
     rng = random.Random(SEED)  # noqa: S311
@@ -211,19 +200,13 @@ def test_a_count_killed_again_and_again_equals_an_undisturbed_one(
 @pytest.mark.timeout(180 + 15 * REAL_KILLS)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_a_count_with_the_real_detector_killed_again_and_again_equals_an_undisturbed_one(
-    deploy: Callable[..., Deployment],
-    traffic_clip: Path,
-    model_files: ModelFiles,
-    backend: Backend,
+    deploy: Callable[..., Deployment], traffic_clip: Path, model_files: ModelFiles, backend: Backend
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")
     print(f"FAULTS_SEED={SEED}")
     rng = random.Random(SEED)  # noqa: S311
-    real = {
-        "FRAMETALLY_DETECTOR": backend,
-        "FRAMETALLY_INPUT_SIZE_PX": "224x224",
-    }
+    real = {"FRAMETALLY_DETECTOR": backend, "FRAMETALLY_INPUT_SIZE_PX": "224x224"}
     clip = ("--start-time", "2026-01-01T08:00:00Z", traffic_clip)
     quiet = deploy("quiet", FAULTS_JITTER_S="0", **real)
     quiet.run("produce", *clip)

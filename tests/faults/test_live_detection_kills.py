@@ -73,8 +73,7 @@ def quiet(deploy: Callable[..., Deployment]) -> list[bytes]:
 
 @pytest.mark.timeout(600)
 def test_killed_at_every_failpoint_live_detection_has_the_segments_and_results_of_an_undisturbed_run(
-    deploy: Callable[..., Deployment],
-    quiet: list[bytes],
+    deploy: Callable[..., Deployment], quiet: list[bytes]
 ) -> None:
     assert len(quiet) == FRAMES
     for point in POINTS:

@@ -156,14 +156,7 @@ class SteppedWorker:
     def __init__(self, store: MemoryStore, log: MemoryLog, number: int, batch_frames: int = 4) -> None:
         config = Settings(batch_frames=batch_frames, batch_s=1e-9, topic=TOPIC, log_partitions=PARTITIONS)
         self.worker = worker_module._Worker(
-            config,
-            store,
-            log,
-            Detector(),
-            NoProgress(),
-            lambda: False,
-            results=None,
-            test_again=None,
+            config, store, log, Detector(), NoProgress(), lambda: False, results=None, test_again=None
         )
         self.worker._pipeline.close(within_s=0)
         self.pipeline = SteppedPipeline()

@@ -43,10 +43,7 @@ def frames_found(stage: Stage) -> int:
     return int(re.search(r"detections: (\d+) frames", stage.output.read_text())[1])
 
 
-def test_sigterm_ends_with_0_and_a_second_start_repeats_nothing(
-    deploy: Deploy,
-    pictures: Path,
-) -> None:
+def test_sigterm_ends_with_0_and_a_second_start_repeats_nothing(deploy: Deploy, pictures: Path) -> None:
     deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     first = deployment.start("consume", FAULTS_JITTER_S="0.05")
@@ -94,8 +91,7 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
 
 
 def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
-    deploy: Deploy,
-    pictures: Path,
+    deploy: Deploy, pictures: Path
 ) -> None:
     deployment = deploy("loading", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -110,8 +106,7 @@ def test_sigterm_while_the_model_is_loading_ends_at_once_and_loses_nothing(
 
 @pytest.mark.thorough
 def test_sigterm_during_a_detection_that_takes_too_long_ends_with_0_within_10_s(
-    deploy: Deploy,
-    pictures: Path,
+    deploy: Deploy, pictures: Path
 ) -> None:
     deployment = deploy("slow", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -163,8 +158,7 @@ def test_a_stop_takes_effect_while_a_video_decodes_for_minutes(
 
 @pytest.mark.thorough
 def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
-    deploy: Deploy,
-    pictures: Path,
+    deploy: Deploy, pictures: Path
 ) -> None:
     lease_s = 2.0  # longer than a busy machine may let a running consumer wait between two polls
     deployment = deploy(
@@ -193,10 +187,7 @@ def test_a_consumer_suspended_past_its_lease_wakes_up_and_does_no_harm(
 
 
 @pytest.mark.thorough
-def test_workers_share_the_partitions_and_one_that_dies_is_restarted(
-    deploy: Deploy,
-    pictures: Path,
-) -> None:
+def test_workers_share_the_partitions_and_one_that_dies_is_restarted(deploy: Deploy, pictures: Path) -> None:
     deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 3, FRAMETALLY_FAILPOINT="chain.put:8")

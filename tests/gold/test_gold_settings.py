@@ -41,9 +41,7 @@ def test_our_settings_win_and_a_password_is_sent_only_to_the_server_that_it_belo
     assert (gold.gold_url, gold.gold_password.get_secret_value()) == ("sqlite:////tmp/gold.sqlite", "")
 
 
-def test_an_invalid_value_gives_one_line_that_names_its_variable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_invalid_value_gives_one_line_that_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PG_CONN_URI", "mysql://me:s3cret@h/d")
     with pytest.raises(Misconfigured) as caught:
         load_settings()

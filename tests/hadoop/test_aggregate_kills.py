@@ -47,10 +47,7 @@ def start(folder: Path, **env: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "frametally", "aggregate"],
         env=os.environ
-        | {
-            "FRAMETALLY_DATA_DIR": str(folder / "data"),
-            "FRAMETALLY_STORE_URL": (folder / "store").as_uri(),
-        }
+        | {"FRAMETALLY_DATA_DIR": str(folder / "data"), "FRAMETALLY_STORE_URL": (folder / "store").as_uri()}
         | env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -406,12 +406,7 @@ STEPS = st.lists(st.one_of(CHANGES) | COUNTS, min_size=1, max_size=6)
     most_listed=st.sampled_from([0, 10_000]),
 )
 def test_footage_in_any_order_gives_the_files_of_a_count_from_scratch(
-    first: list[Any],
-    steps: list[Any],
-    last: Any,
-    with_objects: bool,
-    interval_s: int,
-    most_listed: int,
+    first: list[Any], steps: list[Any], last: Any, with_objects: bool, interval_s: int, most_listed: int
 ) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -174,9 +174,7 @@ def test_unmeasured_objects_are_reported_with_the_reason(
     assert _figures(difference.a) == f"5 detections, peak 1, objects not measured ({why}) in 5 frames"
 
 
-def test_a_model_that_sees_nothing_in_too_slow_footage_does_not_show_0_objects(
-    file_footage: Footage,
-) -> None:
+def test_a_model_that_sees_nothing_in_too_slow_footage_does_not_show_0_objects(file_footage: Footage) -> None:
     footage = file_footage
     for model, labels in (("tiny-a", []), ("tiny-b", ["car"])):
         footage.segment(

@@ -318,9 +318,7 @@ def test_threshold_smallest_side_and_labels_decide_what_counts(
     assert part.count(b'"frames":4') == len(boxes)
 
 
-def test_days_counted_with_other_settings_are_stale_also_after_changing_them_back(
-    footage: Footage,
-) -> None:
+def test_days_counted_with_other_settings_are_stale_also_after_changing_them_back(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car", confidence=0.4)])
     [first] = footage.aggregate().runs
     [second] = footage.aggregate(count_min_confidence=0.5).runs
@@ -417,9 +415,7 @@ def test_a_frame_adds_one_hit_and_all_its_boxes_to_each_label_it_shows(footage: 
     assert detections == 3
 
 
-def test_a_segment_whose_header_has_an_unknown_field_counts_by_its_lines(
-    file_footage: Footage,
-) -> None:
+def test_a_segment_whose_header_has_an_unknown_field_counts_by_its_lines(file_footage: Footage) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
     head, _, body = file_footage.store.get(key).partition(b"\n")
     fields = unsealed(head)

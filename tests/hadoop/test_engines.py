@@ -360,9 +360,7 @@ def test_lines_needed_by_a_source_and_its_zones_reach_the_reduce_once(footage: F
     assert passed_on == {"tiny-1": 3, "tiny-1~zones": 3 + 2}
 
 
-def test_the_counters_show_each_line_set_aside_and_each_repeated_frame(
-    manifest: list[str],
-) -> None:
+def test_the_counters_show_each_line_set_aside_and_each_repeated_frame(manifest: list[str]) -> None:
     counted: Counter[tuple[str, str]] = Counter()
 
     def count(group: str, name: str, amount: int) -> None:
@@ -541,11 +539,7 @@ def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.mark.parametrize("in_memory_bytes", [0, 5000])
 def test_data_beyond_the_memory_limit_gives_the_same_bytes(
-    manifest: list[str],
-    expected: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    in_memory_bytes: int,
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory_bytes: int
 ) -> None:
     assert list((tmp_path / "expected").iterdir()) == []
     monkeypatch.setattr(engine, "IN_MEMORY_BYTES", in_memory_bytes)
@@ -571,12 +565,7 @@ def test_the_local_runner_sorts_within_a_memory_limit(
     ],
 )
 def test_a_failing_sort_ends_the_job_and_is_not_repeated_in_memory(
-    manifest: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    said: str,
-    kind: Any,
-    reason: str,
+    manifest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, kind: Any, reason: str
 ) -> None:
     monkeypatch.setattr(engine, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
     with pytest.raises(kind, match=reason):
@@ -641,17 +630,9 @@ def test_settings_become_the_options_of_the_job(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "bin").mkdir()
     hadoop = hadoop_that(tmp_path / "bin", "exit")
     monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
-    cluster = cluster_of(
-        load_settings(
-            hadoop_jobconf="mapreduce.job.reduces=4, mapreduce.map.memory.mb=512",
-        )
-    )
+    cluster = cluster_of(load_settings(hadoop_jobconf="mapreduce.job.reduces=4, mapreduce.map.memory.mb=512"))
     options = cluster.job_options(splits=7)
     assert options[:4] == ["--hadoop-bin", hadoop, "--python-bin", "python3"]
-    assert options[5::2] == [
-        "mapreduce.job.maps=7",
-        "mapreduce.job.reduces=4",
-        "mapreduce.map.memory.mb=512",
-    ]
+    assert options[5::2] == ["mapreduce.job.maps=7", "mapreduce.job.reduces=4", "mapreduce.map.memory.mb=512"]
     with pytest.raises(Misconfigured, match=r"FRAMETALLY_HADOOP_JOBCONF: 'reduces' is not a property"):
         cluster_of(load_settings(hadoop_jobconf="reduces"))

@@ -175,11 +175,7 @@ def test_two_simultaneous_aggregations_publish_every_day_once(file_footage: Foot
     }
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", script],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-c", script], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
@@ -354,9 +350,7 @@ def test_segments_can_be_read_over_http_too(footage: Footage) -> None:
 
 
 @pytest.mark.thorough
-def test_an_expired_link_is_told_apart_from_other_failures_even_in_another_process(
-    footage: Footage,
-) -> None:
+def test_an_expired_link_is_told_apart_from_other_failures_even_in_another_process(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     with (
         served(b"", missing_bytes=0, status=403) as url,
@@ -501,10 +495,7 @@ def much_footage(file_footage: Footage) -> Footage:
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_a_disk_that_fills_up_during_the_job_is_one_line(
-    much_footage: Footage,
-    tiny_disk: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    runner: str,
+    much_footage: Footage, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch, runner: str
 ) -> None:
     monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 100_000)
     bodies = []

@@ -74,11 +74,7 @@ def test_only_days_that_a_tombstone_touches_are_counted_again(footage: Footage) 
     footage.segments(batches(footage, (MEDIUM,), range(5)))
     footage.aggregate()
     last_of_day_2 = NOON_MS + 2 * DAY_MS + 2_000
-    put_tombstone(
-        footage,
-        first_captured_at_ms=NOON_MS + 2 * DAY_MS,
-        last_captured_at_ms=last_of_day_2,
-    )
+    put_tombstone(footage, first_captured_at_ms=NOON_MS + 2 * DAY_MS, last_captured_at_ms=last_of_day_2)
     report = footage.aggregate()
     assert [run.day for run in report.runs] == ["2026-01-03"]
     assert footage.aggregate().runs == []

@@ -166,9 +166,7 @@ def test_only_the_sources_of_changed_hours_are_decoded_in_a_segment_of_many(
     assert stands(footage) == from_nothing(footage)
 
 
-def test_a_days_segments_are_sorted_into_hours_once(
-    three_hours: Footage,
-) -> None:
+def test_a_days_segments_are_sorted_into_hours_once(three_hours: Footage) -> None:
     late(three_hours)
     HourInputs.segments_by_hour.cache_clear()
     report = three_hours.aggregate()

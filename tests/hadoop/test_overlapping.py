@@ -206,9 +206,7 @@ def test_between_consecutive_clips_one_missing_frame_passes_the_check_and_two_do
     assert checks[COVERAGE_EQUALS_MANIFESTS] is passed
 
 
-def test_an_overlap_just_after_midnight_leaves_the_previous_days_footage_unchanged(
-    footage: Footage,
-) -> None:
+def test_an_overlap_just_after_midnight_leaves_the_previous_days_footage_unchanged(footage: Footage) -> None:
     midnight_ms = NOON_MS + DAY_MS // 2
     video(footage, EARLY, midnight_ms - 20_000, 301)
     footage.aggregate()

@@ -79,9 +79,7 @@ def test_a_medium_completed_after_the_count_corrects_the_report(footage: Footage
     assert verdicts(footage) == {}
 
 
-def test_a_restored_segment_of_another_day_corrects_the_reports_of_its_model(
-    footage: Footage,
-) -> None:
+def test_a_restored_segment_of_another_day_corrects_the_reports_of_its_model(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=5)
     gone = film(footage, 1, first=5, start_ms=NOON_MS + DAY_MS)

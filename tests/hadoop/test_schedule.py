@@ -135,9 +135,7 @@ def test_a_day_with_a_damaged_segment_keeps_one_listed_state_until_it_is_restore
     assert plan(footage).days == []
 
 
-def test_a_day_counted_with_other_settings_and_back_is_listed_in_another_state(
-    footage: Footage,
-) -> None:
+def test_a_day_counted_with_other_settings_and_back_is_listed_in_another_state(footage: Footage) -> None:
     three_days(footage)
     before = {day.state for day in plan(footage).days}
     footage.aggregate()
@@ -368,10 +366,7 @@ def test_the_log_has_a_line_for_the_first_round_and_for_each_that_did_something(
 def test_the_command_line_does_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
     footage = file_footage
     three_days(footage)
-    place = {
-        "FRAMETALLY_DATA_DIR": str(footage.settings.data_dir),
-        "FRAMETALLY_STORE_URL": footage.store.url,
-    }
+    place = {"FRAMETALLY_DATA_DIR": str(footage.settings.data_dir), "FRAMETALLY_STORE_URL": footage.store.url}
     told = frametally("aggregate", "--dry-run", "--from", "2026-01-02", **place)
     assert told.code == 0, told.err
     assert "2 days to count, 0 up to date: 2 segments" in told.out

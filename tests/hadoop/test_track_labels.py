@@ -76,9 +76,7 @@ def test_an_object_counts_where_its_label_first_appears_so_no_bar_has_more_objec
     assert track.boxes == 20
 
 
-def test_boxes_of_two_labels_in_one_place_are_one_object_and_both_are_followed(
-    footage: Footage,
-) -> None:
+def test_boxes_of_two_labels_in_one_place_are_one_object_and_both_are_followed(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 2_000, speed=3)
     footage.segment(called(frames, *[[("truck", 0.7), ("car", 0.8)]] * 10))
     footage.aggregate()

@@ -170,9 +170,7 @@ def test_a_path_holds_the_foot_of_the_box_and_its_height_in_pixels_of_the_pictur
     sides = [(100.0, 200.0, 61.5, 40.3), (130.0, 210.2, 61.3, 60.7)]
     footage.segment([footage.frame(NOON_MS + n * 200, "car", index=n, box=at) for n, at in enumerate(sides)])
     footage.aggregate()
-    assert paths(footage) == [
-        [(NOON_MS, 130.7, 240.3, 40.3), (NOON_MS + 200, 160.6, 270.9, 60.7)],
-    ]
+    assert paths(footage) == [[(NOON_MS, 130.7, 240.3, 40.3), (NOON_MS + 200, 160.6, 270.9, 60.7)]]
 
 
 BORDER, WITHIN = (570.0, 200.0, 60.0, 40.0), (300.0, 200.0, 60.0, 40.0)

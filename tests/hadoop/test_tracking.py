@@ -146,10 +146,7 @@ def test_two_walkers_who_cross_within_a_second_and_are_seen_on_one_side_only_are
 ) -> None:
     goes = Walker(start=(300, 300), velocity=(speed_px_s, 0), since_s=1, until_s=3)
     comes = Walker(
-        start=(300 + 2 * speed_px_s, 306),
-        velocity=(-speed_px_s, 0),
-        since_s=3 + apart_s,
-        until_s=5 + apart_s,
+        start=(300 + 2 * speed_px_s, 306), velocity=(-speed_px_s, 0), since_s=3 + apart_s, until_s=5 + apart_s
     )
     assert_each_is_one_visit([goes, comes], fps)
 
@@ -530,9 +527,7 @@ def test_a_car_that_continues_in_the_same_direction_keeps_its_track() -> None:
     assert owners_of(visits_of(frames), owners) == [{0}, {1}]
 
 
-def test_a_standing_object_hidden_at_the_full_hour_counts_only_in_the_hour_before(
-    footage: Footage,
-) -> None:
+def test_a_standing_object_hidden_at_the_full_hour_counts_only_in_the_hour_before(footage: Footage) -> None:
     hidden_ms = range(NOON_MS - 6_000, NOON_MS + 6_000, 200)
     footage.segment(
         drive(footage, NOON_MS - 30_000, NOON_MS - 6_000)

@@ -49,12 +49,7 @@ class RtspCamera:
     """A camera of a real RTSP server; after a kill and a restart it has the same address."""
 
     def __init__(
-        self,
-        launch: str = LAUNCHES["h264"],
-        *,
-        user: str = "",
-        password: str = "",
-        pem: Path | None = None,
+        self, launch: str = LAUNCHES["h264"], *, user: str = "", password: str = "", pem: Path | None = None
     ) -> None:
         """Start nothing yet; with a file of a key and its certificate it only accepts TLS."""
         require_rtsp()

@@ -19,10 +19,7 @@ __all__ = ["airflow"]
 
 
 def test_one_line_shows_why_airflow_started_no_stream_and_the_next_start_tries_again(
-    place: Place,
-    airflow: AnsweringAirflow,
-    serving: Callable[[Flask], str],
-    visit: Visits,
+    place: Place, airflow: AnsweringAirflow, serving: Callable[[Flask], str], visit: Visits
 ) -> None:
     [video_id] = stored(place, make_video(1))
     airflow.answers[TOKEN] = says(401, {"detail": "<b>no</b>"})

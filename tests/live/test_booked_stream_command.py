@@ -9,17 +9,7 @@ import uuid
 
 import pytest
 from tests.kit.waiting import until
-from tests.live.test_stream_command import (
-    LEASE_S,
-    NOBODY,
-    OTHER,
-    VIDEO,
-    Run,
-    beside,
-    book,
-    claimed,
-    run,
-)
+from tests.live.test_stream_command import LEASE_S, NOBODY, OTHER, VIDEO, Run, beside, book, claimed, run
 
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedTold
@@ -78,10 +68,7 @@ def test_ending_the_command_ends_its_stream_as_failed(
     def stops() -> None:
         held = claimed(book)
         os.kill(os.getpid(), number)
-        until(
-            lambda: book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is None,
-            "nobody ended it",
-        )
+        until(lambda: book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is None, "nobody ended it")
 
     with beside(stops):
         assert run(VIDEO.id, "--booked", feed.id) == 130

@@ -137,10 +137,7 @@ def shared_by_half(connection: socket.socket) -> None:
 def test_truncated_pictures_are_left_out_and_counted() -> None:
     with Speaker(shared_by_half) as server:
         found: list[CameraFrame] = []
-        with (
-            pytest.raises(CameraAway),
-            open_camera(by_http(server), lambda: False) as opened,
-        ):
+        with pytest.raises(CameraAway), open_camera(by_http(server), lambda: False) as opened:
             reader = CameraReader(opened, CaptureClock())
             found.extend(reader.frames())
     assert (len(found), reader.pieces_damaged) == (10, 10)
@@ -217,9 +214,7 @@ def test_an_http_redirect_cannot_lead_to_a_forbidden_address(target: str) -> Non
         assert inside.visits == 0
 
 
-def test_only_a_camera_with_a_refused_ip_address_is_not_tried_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_only_a_camera_with_a_refused_ip_address_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("rtsp://169.254.169.254/gate", "http://[::ffff:127.0.0.2]/video"):
         assert isinstance(failure_of(to_open(address)), Poison)
     for scheme in ("rtsp", "http"):
@@ -389,9 +384,7 @@ def test_a_camera_that_falls_silent_is_reported_as_silent_and_not_as_ended(
 
 
 @pytest.mark.thorough
-def test_a_frozen_rtsp_camera_is_reported_as_sending_no_pictures(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_frozen_rtsp_camera_is_reported_as_sending_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera_opening, "SILENT_S", 0.5)
     with (
         RtspCamera(LAUNCHES["mjpeg"]) as camera,
@@ -496,10 +489,7 @@ def test_an_untrusted_camera_gives_one_line_with_the_remedy_and_receives_nothing
         frames_of(to_open(camera.address, login=LOGIN, ca_file=of_another), 3)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "mine.pem")
-    with (
-        Speaker(heard) as behind,
-        TlsFront(authority.issue_cert("other.example.org"), behind.port) as front,
-    ):
+    with Speaker(heard) as behind, TlsFront(authority.issue_cert("other.example.org"), behind.port) as front:
         for scheme in ("rtsps", "https"):
             address = f"{scheme}://127.0.0.1:{front.port}/gate"
             told = failure_of(to_open(address, login=LOGIN, ca_file=tmp_path / "mine.pem"))

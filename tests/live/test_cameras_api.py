@@ -95,9 +95,7 @@ def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
     assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
 
 
-def test_a_camera_can_get_another_address_and_a_refused_one_changes_nothing(
-    place: Place,
-) -> None:
+def test_a_camera_can_get_another_address_and_a_refused_one_changes_nothing(place: Place) -> None:
     tried: list[str] = []
 
     def try_feed(feed: Feed) -> CameraTrial:

@@ -103,9 +103,7 @@ def test_a_cameras_delay_is_that_of_its_pictures_however_wrong_its_clock_is(
     assert -2000 < told.lag_ms < 30_000
 
 
-def test_a_killed_camera_leaves_an_outage_with_its_times_and_recovers_by_itself(
-    tmp_path: Path,
-) -> None:
+def test_a_killed_camera_leaves_an_outage_with_its_times_and_recovers_by_itself(tmp_path: Path) -> None:
     settings = here(tmp_path)
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
         capturing.until_frames(3)
@@ -488,9 +486,7 @@ def test_frames_beyond_the_disk_limit_are_a_named_loss_and_the_newest_are_kept(
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
-def test_losses_of_a_corrected_minute_are_reported_in_the_next_one(
-    tmp_path: Path,
-) -> None:
+def test_losses_of_a_corrected_minute_are_reported_in_the_next_one(tmp_path: Path) -> None:
     settings = here(tmp_path, live_buffer_mb=16)
     log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
     with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, log=log) as capturing:

@@ -167,11 +167,7 @@ def packet(number: int, sender: int = 1) -> bytes:
     return bytes((0x80, 96)) + (number % 65_536).to_bytes(2, "big") + bytes(4) + sender.to_bytes(4, "big")
 
 
-@given(
-    first=st.integers(0, 65_535),
-    lost=st.sets(st.integers(1, 298)),
-    seed=st.integers(),
-)
+@given(first=st.integers(0, 65_535), lost=st.sets(st.integers(1, 298)), seed=st.integers())
 def test_lost_packets_are_counted_even_if_others_arrive_late(first: int, lost: set[int], seed: int) -> None:
     came = [number for number in range(300) if number not in lost]
     shuffled = random.Random(seed)  # noqa: S311 - no secret

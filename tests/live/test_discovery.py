@@ -13,15 +13,7 @@ from typing import Any
 import pytest
 from tests.examples import first_quick
 from tests.live.capturing import here, run_frametally
-from tests.live.onvif_camera import (
-    END,
-    NOT_SUPPORTED,
-    Answer,
-    Answerer,
-    OnvifCamera,
-    envelope,
-    match,
-)
+from tests.live.onvif_camera import END, NOT_SUPPORTED, Answer, Answerer, OnvifCamera, envelope, match
 from tests.live.showing import Speaker
 from tests.web.conftest import Place
 
@@ -192,10 +184,7 @@ class Trap(Speaker):
 def test_an_answer_that_leads_elsewhere_gives_one_line_and_no_other_request(
     find: Find, xaddrs: str, line: str
 ) -> None:
-    with (
-        Trap() as trap,
-        Answerer(lambda asked: [match(asked, xaddrs.format(port=trap.port))]) as stranger,
-    ):
+    with Trap() as trap, Answerer(lambda asked: [match(asked, xaddrs.format(port=trap.port))]) as stranger:
         offer = only(find(stranger.place))
     assert (offer.problem or "").startswith(f"127.0.0.1 {line}")
     assert "geheim" not in str(offer)
@@ -382,9 +371,7 @@ def test_a_machine_without_a_network_gets_a_clear_error(find: Find, monkeypatch:
         find(("127.0.0.1", 9))
 
 
-def test_an_unreadable_setting_is_reported_before_any_device_is_contacted(
-    find: Find,
-) -> None:
+def test_an_unreadable_setting_is_reported_before_any_device_is_contacted(find: Find) -> None:
     with OnvifCamera(GATE) as camera, pytest.raises(Misconfigured, match="FRAMETALLY_LIVE_LOGINS"):
         find(camera.answerer.place, live_logins="geheim")
     assert camera.answerer.probes == []

@@ -155,9 +155,7 @@ def test_a_new_rule_also_changes_the_frames_that_already_wait_on_disk(tmp_path: 
     assert size_bytes == sum(len(path.read_bytes()) for path in place.folder.glob("*/*.jpg"))
 
 
-def test_a_policy_that_can_no_longer_be_followed_ends_the_session_without_a_frame(
-    tmp_path: Path,
-) -> None:
+def test_a_policy_that_can_no_longer_be_followed_ends_the_session_without_a_frame(tmp_path: Path) -> None:
     policy: list[Any] = [Marker()]
 
     def find() -> Any:

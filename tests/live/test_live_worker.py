@@ -152,9 +152,7 @@ def test_a_stream_stopped_during_its_start_ends_as_a_stopped_one(place: Place) -
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
-def test_two_videos_of_one_source_can_stream_at_once_and_a_third_waits_its_turn(
-    place: Place,
-) -> None:
+def test_two_videos_of_one_source_can_stream_at_once_and_a_third_waits_its_turn(place: Place) -> None:
     videos = [place.film(name, frames) for name, frames in (("a", 10), ("b", 11), ("c", 12))]
     assert len({video.source for video in videos}) == 1
     feeds = [place.start(video) for video in videos[:2]]

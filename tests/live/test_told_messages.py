@@ -77,8 +77,7 @@ def test_every_event_matches_its_description(place: Place, serving: Serving) -> 
 
 
 @pytest.mark.parametrize(
-    ("channel", "because"),
-    [("client", clients.CLOSED_BECAUSE), ("stream", live.CLOSED_BECAUSE)],
+    ("channel", "because"), [("client", clients.CLOSED_BECAUSE), ("stream", live.CLOSED_BECAUSE)]
 )
 def test_the_manual_has_every_message_and_close_code_of_each_socket(
     channel: str, because: dict[int, str]

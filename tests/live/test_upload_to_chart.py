@@ -47,9 +47,7 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     command = [sys.executable, "-m", "frametally", "run", str(video), "--no-serve"]
     run_program(
-        [*command, "--source", "Gate", "--start-time", START_TIME],
-        cwd=folder,
-        env=os.environ | SETTINGS,
+        [*command, "--source", "Gate", "--start-time", START_TIME], cwd=folder, env=os.environ | SETTINGS
     )
     return folder / "frametally-data"
 
@@ -131,9 +129,7 @@ def test_a_dashboard_starts_the_stream_worker_with_the_first_stream_and_restarts
         assert again.process_of("work") is None
 
 
-def test_a_camera_added_to_an_empty_dashboard_is_kept_run_and_in_the_audit_log(
-    tmp_path: Path,
-) -> None:
+def test_a_camera_added_to_an_empty_dashboard_is_kept_run_and_in_the_audit_log(tmp_path: Path) -> None:
     settings = SETTINGS | {"FRAMETALLY_LIVE_ALLOW": "127.0.0.0/8"}
     with Running(tmp_path, "serve", settings=settings) as dashboard:
         assert dashboard.ask("/api/v1/alerts")["rules"] == []

@@ -333,9 +333,7 @@ def test_a_paused_stream_shows_the_position_that_is_sought_even_beyond_the_end(
 
 
 WISHES = st.builds(
-    FeedWish,
-    st.sampled_from(["run", "pause"]),
-    st.one_of(st.none(), st.floats(0, FRAMES / FPS + 0.5)),
+    FeedWish, st.sampled_from(["run", "pause"]), st.one_of(st.none(), st.floats(0, FRAMES / FPS + 0.5))
 )
 
 

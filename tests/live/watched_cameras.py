@@ -104,12 +104,7 @@ def offer_cameras(place: Place) -> None:
 
 def no_cameras_for_now(page: Page) -> None:
     """Hide all from the server, as if its catalogue were unavailable."""
-    problem = {
-        "status": 503,
-        "title": "Away",
-        "detail": "The catalogue is not responding.",
-        "remedy": "",
-    }
+    problem = {"status": 503, "title": "Away", "detail": "The catalogue is not responding.", "remedy": ""}
     page.route(
         "**/api/v1/cameras",
         lambda route: route.fulfill(

@@ -44,9 +44,7 @@ def kept(files: ModelFiles, pattern: str = "*.onnx") -> list[Path]:
     return sorted(files.weights.parent.glob(pattern))
 
 
-def test_the_converted_networks_name_holds_weights_cfg_size_and_version(
-    write_model: WriteModel,
-) -> None:
+def test_the_converted_networks_name_holds_weights_cfg_size_and_version(write_model: WriteModel) -> None:
     files = write_model()
     prepare_detector(settings_of(files))
     weights = hashlib.sha256(files.weights.read_bytes()).hexdigest()

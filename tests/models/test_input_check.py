@@ -126,9 +126,7 @@ def test_the_preparation_that_finds_most_on_the_footage_is_named_and_any_worse_o
     assert load(footage("gate")).model_id
 
 
-def test_a_resize_rule_that_finds_much_less_on_wide_pictures_is_refused(
-    load: Callable[..., Any],
-) -> None:
+def test_a_resize_rule_that_finds_much_less_on_wide_pictures_is_refused(load: Callable[..., Any]) -> None:
     def wide() -> Iterator[SourceFrame]:
         return (SourceFrame(source, np.ascontiguousarray(picture[::3])) for source, picture in frames())
 

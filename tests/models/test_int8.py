@@ -226,10 +226,7 @@ def test_an_int8_network_is_8_bit_except_for_its_heads_and_must_pass_its_self_te
     monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
     monkeypatch.setattr(choosing, "MOST_FRAMES", 15)
     settings = load_settings(
-        models_dir=own_copy.cfg.parent,
-        data_dir=tmp_path,
-        detector="openvino",
-        precision="int8",
+        models_dir=own_copy.cfg.parent, data_dir=tmp_path, detector="openvino", precision="int8"
     )
     said = Said()
     made = int8.prepare_int8(own_copy, settings, said)

@@ -169,10 +169,7 @@ def test_the_model_id_contains_resize_rule_file_and_names(
 def test_a_network_for_any_size_uses_the_settings(load: Load) -> None:
     for backend in ("openvino", "onnxruntime"):
         detector = load(
-            [v8()],
-            detector=backend,
-            shape=(1, 3, "height", "width"),
-            input_size_px=f"{SIZE}x{SIZE}",
+            [v8()], detector=backend, shape=(1, 3, "height", "width"), input_size_px=f"{SIZE}x{SIZE}"
         )
         assert [found.box for found in detector.detect([picture(SIZE, SIZE)])[0]] == [
             (36.0, 30.0, 24.0, 12.0)

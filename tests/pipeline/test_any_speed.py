@@ -66,10 +66,7 @@ pytestmark = pytest.mark.thorough
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
     """Every frame of the generated clip, or every tenth of the traffic's; a small network."""
-    fixed: dict[str, Any] = {
-        "sample_fps": str(float(Fraction(1, 3))),
-        "input_size_px": "224x224",
-    }
+    fixed: dict[str, Any] = {"sample_fps": str(float(Fraction(1, 3))), "input_size_px": "224x224"}
     return load_settings(data_dir=folder, **(fixed | {"interval_s": 60, "batch_s": 0.5} | changes))
 
 
@@ -167,8 +164,7 @@ def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
 
 
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
-    counted_clip: Counted,
-    tmp_path: Path,
+    counted_clip: Counted, tmp_path: Path
 ) -> None:
     settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=13)
     shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")

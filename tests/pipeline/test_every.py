@@ -20,9 +20,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 
-def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cleanly(
-    tmp_path: Path,
-) -> None:
+def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     env = os.environ | {
         "FRAMETALLY_DATA_DIR": str(tmp_path / "data"),
         "FRAMETALLY_DETECTOR": "pixels",

@@ -127,9 +127,7 @@ def test_dropped_and_replayed_dead_letters_leave_books_and_counts_unchanged(
 
 @pytest.mark.parametrize("remedy", ["redetect", "forget"])
 def test_messages_lost_inside_a_segment_are_counted_without_a_gap_and_status_says_how_to_recover(
-    house: Callable[[str], House],
-    tmp_path: Path,
-    remedy: str,
+    house: Callable[[str], House], tmp_path: Path, remedy: str
 ) -> None:
     mended, right = house("mended"), house("right")
     with closing(mended.log()) as log:
@@ -227,8 +225,7 @@ def test_a_lost_log_is_restored_by_removing_the_manifests_and_each_frame_counts_
 
 @pytest.mark.parametrize("damage", ["empty", "short", "zeros", "another"])
 def test_footage_whose_pictures_were_lost_on_disk_keeps_its_counts_and_is_named(
-    house: Callable[[str], House],
-    damage: str,
+    house: Callable[[str], House], damage: str
 ) -> None:
     gate = house("gate")
     gate.count()

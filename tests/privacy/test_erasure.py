@@ -211,12 +211,7 @@ def test_status_names_an_interrupted_erasure_until_it_is_finished(
 ) -> None:
     assert status(footage.settings, footage.store).lines == []
     noted = Erasure(
-        id="0123456789ab",
-        source="gate",
-        from_ms=FROM_MS,
-        to_ms=TO_MS,
-        keeps_counts=True,
-        began_at_ms=1,
+        id="0123456789ab", source="gate", from_ms=FROM_MS, to_ms=TO_MS, keeps_counts=True, began_at_ms=1
     )
     footage.store.put(noted.key, encode(noted))
     (line,) = status(footage.settings, footage.store).lines

@@ -164,9 +164,7 @@ def test_a_deep_grey_video_is_refused_as_a_whole_or_shown_with_its_range(bench: 
         assert (pixels[GROUND].max() < 8, pixels[BODY].min() > 247) == (True, True)
 
 
-def test_a_deep_grey_video_that_starts_with_a_closed_shutter_is_not_taken_for_blank(
-    bench: Bench,
-) -> None:
+def test_a_deep_grey_video_that_starts_with_a_closed_shutter_is_not_taken_for_blank(bench: Bench) -> None:
     path = write_video(bench.folder / "y16.mkv", [scene(30_000, 30_000)] * 2 + [scene(30_000, 31_000)] * 3)
     report = bench.produce(path, start_time="2026-05-01T08:00:00Z", sample_fps="all")
     assert report.frames_announced == 2

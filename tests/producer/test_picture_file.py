@@ -182,9 +182,7 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 
 
-def test_a_file_far_larger_than_its_pixels_need_is_not_read_whole(
-    make_picture: MakeFile,
-) -> None:
+def test_a_file_far_larger_than_its_pixels_need_is_not_read_whole(make_picture: MakeFile) -> None:
     path = make_picture("padded.jpg")
     with path.open("ab") as file:
         file.truncate(64 * 48 * 8 + (32 << 20) + 1)

@@ -109,10 +109,7 @@ def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_for
 
 
 def test_a_finished_file_is_not_even_opened_again(
-    bench: Bench,
-    make_video: MakeFile,
-    make_picture: MakeFile,
-    monkeypatch: pytest.MonkeyPatch,
+    bench: Bench, make_video: MakeFile, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_video("yard/a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     make_picture("yard/b.jpg", taken="2026:05:01 08:00:00", offset="+02:00")

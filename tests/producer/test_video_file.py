@@ -94,9 +94,7 @@ def test_a_video_whose_first_time_is_not_zero_starts_at_its_own_start(
     assert [offset for _, offset in frames] == [0, 100, 200]
 
 
-def test_times_rise_even_in_a_container_without_presentation_order(
-    make_video: Callable[..., Path],
-) -> None:
+def test_times_rise_even_in_a_container_without_presentation_order(make_video: Callable[..., Path]) -> None:
     path = make_video("reordered.avi", 12, codec="libx264")
     with path.open("rb") as file, av.open(file) as container:
         stated = [frame.pts for frame in container.decode(video=0)]
@@ -294,11 +292,7 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_reports_the
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [
-        ("spoilt.mp4", {"bf": "0"}),
-        ("reordered.mp4", {"bf": "3"}),
-        ("gone.ts", {"bf": "0"}),
-    ],
+    [("spoilt.mp4", {"bf": "0"}), ("reordered.mp4", {"bf": "3"}), ("gone.ts", {"bf": "0"})],
 )
 def test_no_frame_that_depends_on_a_damaged_one_is_returned(
     tmp_path: Path, name: str, options: dict[str, str]

@@ -141,11 +141,7 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
         return looks[0] > len(steps) * 4 + 4
 
     return watch(
-        ProduceCall(
-            paths=[bench.folder / "yard"],
-            settings=bench.settings(),
-            should_stop=should_stop,
-        ),
+        ProduceCall(paths=[bench.folder / "yard"], settings=bench.settings(), should_stop=should_stop),
         store=bench.store,
         log=bench.log,
         progress=bench.progress,
@@ -236,12 +232,7 @@ def test_watching_leaves_the_machine_idle_until_sigterm_and_ends_with_0(
     make_picture("yard/a.jpg")
     command = [sys.executable, "-c", SOON, "produce", "--watch", tmp_path / "yard"]
     command += ["--data-dir", tmp_path / "data"]
-    running = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: [*(tmp_path / "data").glob("store/media/*.json")])
     time.sleep(1)
     busy = Path(f"/proc/{running.pid}/stat")

@@ -31,8 +31,7 @@ def test_a_bucket_keeps_and_loses_the_same_frames_as_a_folder(tmp_path: Path) ->
             place.pack("images/gate/2024-04-01", START_MS + 10**13)
             set_rule(place.store, RetentionRule(kind="frames", after_ms=20 * DAY_MS))
             set_rule(
-                place.store,
-                RetentionRule(kind="thinning", after_ms=5 * DAY_MS, interval_s=60, frames=2),
+                place.store, RetentionRule(kind="thinning", after_ms=5 * DAY_MS, interval_s=60, frames=2)
             )
             from_ms = START_MS - 30 * DAY_MS
             hold = LegalHold(name="case", from_ms=from_ms, to_ms=from_ms + 5000, set_at_ms=0)

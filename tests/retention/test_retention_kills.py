@@ -24,10 +24,7 @@ CONSTANTS = {"frametally_retention.rounds._BATCH": 20}
 
 def set_policy(filmed: Filmed) -> None:
     set_rule(filmed.store, RetentionRule(kind="frames", after_ms=20 * DAY_MS))
-    set_rule(
-        filmed.store,
-        RetentionRule(kind="thinning", after_ms=5 * DAY_MS, interval_s=60, frames=2),
-    )
+    set_rule(filmed.store, RetentionRule(kind="thinning", after_ms=5 * DAY_MS, interval_s=60, frames=2))
     from_ms = START_MS - 30 * DAY_MS + 5000
     put_hold(filmed.store, LegalHold(name="case", from_ms=from_ms, to_ms=from_ms + 9000, set_at_ms=0))
 

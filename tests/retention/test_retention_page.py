@@ -39,8 +39,7 @@ MARKUP = "<script>alert(1)</script>"
 def fill(place: Place) -> None:
     set_rule(place.store, RetentionRule(kind="frames", after_ms=30 * DAY_MS, most_bytes=2 * 10**12))
     set_rule(
-        place.store,
-        RetentionRule(kind="thinning", after_ms=DAY_MS, interval_s=900, frames=4, source="gate"),
+        place.store, RetentionRule(kind="thinning", after_ms=DAY_MS, interval_s=900, frames=4, source="gate")
     )
     put_hold(place.store, LegalHold(name=MARKUP, source="gate", from_ms=0, note=MARKUP, set_at_ms=1))
     removed = RemovedKind(kind="frames", source="gate", items=7, size_bytes=3_200_000)

@@ -382,11 +382,7 @@ ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch"
 
 
 def test_the_shipped_roles_grant_only_what_the_stages_need() -> None:
-    stage_of = {
-        "frametally_setup": "admin",
-        "frametally_indexer": "search",
-        "frametally_dashboard": "web",
-    }
+    stage_of = {"frametally_setup": "admin", "frametally_indexer": "search", "frametally_dashboard": "web"}
     granted = yaml.safe_load(ROLES.read_text(encoding="utf-8"))
     assert granted.keys() == stage_of.keys()
     for role, stage in stage_of.items():

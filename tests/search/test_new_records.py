@@ -179,9 +179,7 @@ def test_hours_in_the_index_that_contradict_their_run_are_read_again(index: Coun
     name_of_hours = iter(sorted(names) * 9)
     name_by_part: dict[object, str] = {}
     index.publish(
-        run,
-        *records_of(wrong, 3600),
-        name_of=lambda part: name_by_part.setdefault(part, next(name_of_hours)),
+        run, *records_of(wrong, 3600), name_of=lambda part: name_by_part.setdefault(part, next(name_of_hours))
     )
     assert index_all(store, index).published == [newer]
     assert_it_is_as_from_nothing(store, index)

@@ -178,11 +178,7 @@ class NativeStack:
     def hosts(self) -> str:
         """Every service's name and every name of the domain resolves to this machine."""
         domain = self.variables["FRAMETALLY_DOMAIN"]
-        names = [
-            os.uname().nodename,
-            *self.services,
-            *(f"{name}.{domain}" for name in NAMES),
-        ]
+        names = [os.uname().nodename, *self.services, *(f"{name}.{domain}" for name in NAMES)]
         return f"127.0.0.1 localhost {' '.join(names)}\n"
 
     def log(self, instance: str) -> Path:

@@ -41,10 +41,7 @@ def start(place: Place) -> dict[str, str]:
     place.wait_until(lambda: answers(port), process=process)
     url = f"http://127.0.0.1:{port}"
     place.wait_until(lambda: _is_ready(url), process=process)
-    return {
-        "FRAMETALLY_TEST_PROMETHEUS_URL": url,
-        "FRAMETALLY_TEST_PROMETHEUS_TARGETS": str(targets),
-    }
+    return {"FRAMETALLY_TEST_PROMETHEUS_URL": url, "FRAMETALLY_TEST_PROMETHEUS_TARGETS": str(targets)}
 
 
 def install(cache: Path) -> None:

@@ -72,8 +72,7 @@ def test_the_stacks_mail_server_sends_an_alert(tmp_path: Path) -> None:
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
         mails = Path(smtp["MAILS"])
         until(
-            lambda: mails.exists() and f"To: {recipient}" in mails.read_text(errors="replace"),
-            "no mail came",
+            lambda: mails.exists() and f"To: {recipient}" in mails.read_text(errors="replace"), "no mail came"
         )
         assert "FrametallyDown" in mails.read_text(errors="replace").split(f"To: {recipient}")[1]
     finally:

@@ -230,9 +230,7 @@ def test_another_programs_index_is_refused_and_left_alone(admin: Elasticsearch) 
         assert set(admin.indices.get_mapping(index=index)[index]["mappings"]["properties"]) == {"x"}
 
 
-def test_an_index_removed_meanwhile_is_one_line_and_never_recreated_by_accident(
-    admin: Elasticsearch,
-) -> None:
+def test_an_index_removed_meanwhile_is_one_line_and_never_recreated_by_accident(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
         name = index_of(url)
         admin.indices.delete(index=name)
@@ -605,9 +603,7 @@ def test_readers_in_many_threads_each_see_one_state_and_leave_no_point_in_time_o
     assert len(states) > 1
 
 
-def test_an_index_from_before_the_first_release_is_named_and_not_changed(
-    admin: Elasticsearch,
-) -> None:
+def test_an_index_from_before_the_first_release_is_named_and_not_changed(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access):
         alias = url.rpartition("/")[2]
         admin.indices.create(index=f"{alias}-v1", aliases={alias: {}})

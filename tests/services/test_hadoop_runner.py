@@ -121,11 +121,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         for name, value in environment.items():
             patched.setenv(name, value)
         arguments = ["--source", "gate", "--start-time", "2026-03-01T23:59:55Z"]
-        for command in (
-            ["produce", str(video), *arguments],
-            ["consume", "--until-caught-up"],
-            ["aggregate"],
-        ):
+        for command in (["produce", str(video), *arguments], ["consume", "--until-caught-up"], ["aggregate"]):
             assert cli.main(command) == 0
     with closing(open_object_store((folder / "data" / "store").as_uri())) as store:
         expected = parts(store)
@@ -134,9 +130,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     assert b'"objects":2' in expected["2026-03-01"]
     venv.create(folder / "bare")  # a Python with only its standard library
     settings = Settings(
-        data_dir=folder / "driver",
-        interval_s=1,
-        hadoop_python=str(folder / "bare" / "bin" / "python"),
+        data_dir=folder / "driver", interval_s=1, hadoop_python=str(folder / "bare" / "bin" / "python")
     ).resolved()
     (folder / "driver").mkdir()
     made: list[Rig] = []
@@ -248,8 +242,7 @@ def test_links_that_always_expire_too_early_are_one_line_with_the_remedy(rig: Ri
         store.address = lambda key, *, ttl_s: address(key, ttl_s=1)
         time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
-            LinkEnded,
-            match=r"its presigned link has expired; links last .* use credentials that last longer",
+            LinkEnded, match=r"its presigned link has expired; links last .* use credentials that last longer"
         ) as raised:
             rig.on_read = lambda: time.sleep(2.1) or ""
             aggregate(settings=rig.settings, store=store, progress=NoProgress(), **time_out)

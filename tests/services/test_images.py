@@ -212,9 +212,7 @@ def stop(process: subprocess.Popen[bytes], log: Path) -> None:
     assert process.wait(timeout=120) == 0, log.read_text(errors="replace")
 
 
-def test_the_start_commands_bring_a_picture_to_the_chart_on_a_read_only_file_system(
-    images: Images,
-) -> None:
+def test_the_start_commands_bring_a_picture_to_the_chart_on_a_read_only_file_system(images: Images) -> None:
     for image in ("frametally", "consumer", "indexer", "dashboard", "hadoop"):
         if not (images.venv(image) / "bin" / "frametally").exists():
             images.install(image)

@@ -27,10 +27,7 @@ from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import load_settings
 from frametally_consumer.load import load_detector
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(300),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 FRAMES = int(os.environ.get("KAFKA_CHAOS_FRAMES", "20000"))
 TOPIC, PARTITIONS, LEASE_S = "frames", 6, 3.0

@@ -26,10 +26,7 @@ from frametally.process.retrying import Patience
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.access import LogAccess
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(180),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

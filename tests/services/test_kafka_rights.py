@@ -102,9 +102,7 @@ def take(log: KafkaLog, topic: str, group: str = GROUP) -> list[Any]:
         return found
 
 
-def test_a_camera_announces_frames_and_finds_the_topic_that_setup_created(
-    kafka: Mapping[str, str],
-) -> None:
+def test_a_camera_announces_frames_and_finds_the_topic_that_setup_created(kafka: Mapping[str, str]) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
         log.create_topic("frames", 2)  # existing: nothing is made
         before = sum(log.end_offsets("frames").values())

@@ -62,20 +62,8 @@ def place() -> Iterator[tuple[str, ServerAccess]]:
 
 
 WRONG = {
-    "a wrong password": (
-        "{url}",
-        "frametally",
-        SECRET,
-        Misconfigured,
-        "correct {user} and {stem}_PASSWORD",
-    ),
-    "an unknown user": (
-        "{url}",
-        "nobody-here",
-        SECRET,
-        Misconfigured,
-        "correct {user} and {stem}_PASSWORD",
-    ),
+    "a wrong password": ("{url}", "frametally", SECRET, Misconfigured, "correct {user} and {stem}_PASSWORD"),
+    "an unknown user": ("{url}", "nobody-here", SECRET, Misconfigured, "correct {user} and {stem}_PASSWORD"),
     "no password": ("{url}", "frametally", "", Misconfigured, "set {user} and {stem}_PASSWORD"),
     "a missing database": ("{url}-not", None, None, Misconfigured, "create it, or correct {stem}_URL"),
     "an unknown host": (

@@ -185,10 +185,7 @@ def test_whichever_process_is_killed_every_job_ends_once_with_the_usual_result(
         if kind == "postgres":
             url, access = stack.enter_context(fresh_schema())
             password = access.password.get_secret_value()
-            where |= {
-                "catalogue_url": with_user(url, access.user),
-                "ledger_password": password,
-            }
+            where |= {"catalogue_url": with_user(url, access.user), "ledger_password": password}
         place = stack.enter_context(closing(Place(tmp_path, clips, **where)))
         workers = [place.start() for _ in range(WORKERS)]
         for _ in range(KILLS):
@@ -341,10 +338,7 @@ def wrong(values: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
         ),
         "password": ({"queue_password": "wrong"}, "refused the user name 'frametally' or its password"),
         "virtual host": ({"queue_url": f"amqp://{host}/none"}, "to use the virtual host 'none'"),
-        "authority": (
-            {"queue_url": tls},
-            "set FRAMETALLY_CA_FILE to the certificate file of its authority",
-        ),
+        "authority": ({"queue_url": tls}, "set FRAMETALLY_CA_FILE to the certificate file of its authority"),
         "plain": ({"queue_url": f"amqps://{host}"}, "does not use TLS"),
     }
 

@@ -103,11 +103,7 @@ def over_files(tmp_path: Path, footage: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_with_one_call_in_five_failing_the_counts_equal_those_over_files(
-    seed: int,
-    tmp_path: Path,
-    footage: Path,
-    over_files: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
+    seed: int, tmp_path: Path, footage: Path, over_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     access, url = root_access(), f"s3://{new_bucket_name()}/cameras"
     set_up_store(url, access)

@@ -420,9 +420,7 @@ def test_every_route_is_closed_without_the_right_password_and_open_with_it(
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
-def test_a_visitor_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(
-    world: World,
-) -> None:
+def test_a_visitor_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(world: World) -> None:
     def asked(user: str, method: str, path: str) -> urllib3.BaseHTTPResponse:
         origin = f"https://app.{DOMAIN}"
         return ask(world, "app", user=user, password=PASSWORD, path=path, method=method, origin=origin)

@@ -390,12 +390,7 @@ def test_only_a_proxy_that_knows_the_secret_can_name_the_user(
     ],
 )
 def test_without_accounts_only_this_machine_can_change_things_and_others_can_look(
-    place: Place,
-    serving: Serving,
-    settings: dict[str, Any],
-    reads: int,
-    writes: int,
-    line: str,
+    place: Place, serving: Serving, settings: dict[str, Any], reads: int, writes: int, line: str
 ) -> None:
     with closing(AccessBook(place.catalogue.url)) as book:
         place.access = book

@@ -340,12 +340,7 @@ def _forge(book: AuditBook) -> None:
     ],
 )
 def test_the_recorded_address_is_the_one_sent_by_a_proxy_that_knows_the_secret(
-    people: Place,
-    serving: Serving,
-    book: AuditBook,
-    sent: dict[str, str],
-    origin: str,
-    who: str,
+    people: Place, serving: Serving, book: AuditBook, sent: dict[str, str], origin: str, who: str
 ) -> None:
     client = Client(
         serving(people.app(proxy_secret=SecretStr(SECRET), web_uploads=True, proxy_roles="boss=run"))

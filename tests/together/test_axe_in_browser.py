@@ -291,10 +291,7 @@ STATES = {
     "a traffic report without legs": State("traffic", wait_for=f"{TRAFFIC}[data-state=nothing]"),
     "the API": State("api/docs", wait_for="#operations-Counts-counts"),
     "crossings": State(
-        "lines?source=gate",
-        open_crossings,
-        "#lines-page[data-state=ready][aria-busy=false]",
-        film_junction,
+        "lines?source=gate", open_crossings, "#lines-page[data-state=ready][aria-busy=false]", film_junction
     ),
     "a line in the editor": State("lines/edit?source=gate", choose_line, EDITOR, film_junction),
     "a zone that is drawn": State("lines/edit?source=gate", draw_zone, EDITOR, film_junction),

@@ -168,11 +168,7 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-FILMED = {
-    "gate": "2026-05-01T08:00Z",
-    "gate-1": "2026-05-14T12:01Z",
-    "crossroads": "2026-05-02T08:00Z",
-}
+FILMED = {"gate": "2026-05-01T08:00Z", "gate-1": "2026-05-14T12:01Z", "crossroads": "2026-05-02T08:00Z"}
 ANSWER = """
 import json, sys
 sample = json.load(sys.stdin)

@@ -234,9 +234,7 @@ def test_black_and_old_pictures_are_reported_and_old_counts_are_not_shown_as_cur
         assert gate["occupancy"] == Reading(None, {"reason": "no_footage"})
 
 
-def test_todays_objects_match_the_chart_and_a_filmed_picture_without_any_is_0(
-    tmp_path: Path,
-) -> None:
+def test_todays_objects_match_the_chart_and_a_filmed_picture_without_any_is_0(tmp_path: Path) -> None:
     with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
         place.objects({0: (3, 9, 9), 1: (2, 4, 4), 4: (0, 0, 0)})
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings

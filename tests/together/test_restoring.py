@@ -55,9 +55,7 @@ def put_footage(data_dir: Path) -> None:
 
 
 def test_a_folder_with_wiped_databases_is_restored_completely(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    serving: Serving,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: Serving
 ) -> None:
     data_dir = tmp_path / "data"
     monkeypatch.chdir(tmp_path)

@@ -162,9 +162,7 @@ def hook() -> Iterator[tuple[Hook, int]]:
 
 @pytest.fixture(scope="module")
 def town(
-    make_place: Callable[[Path], Place],
-    tmp_path_factory: pytest.TempPathFactory,
-    hook: tuple[Hook, int],
+    make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPathFactory, hook: tuple[Hook, int]
 ) -> Iterator[str]:
     """A recounted gate, a crossroads with its legs, and a station with two weeks of footage."""
     place = make_place(tmp_path_factory.mktemp("town"))

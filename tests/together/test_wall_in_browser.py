@@ -227,10 +227,7 @@ def test_the_last_hour_of_each_camera_is_shown_as_counted_with_its_outages_as_ga
 @pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_a_camera_can_be_enlarged_with_its_boxes_and_lines_even_on_a_phone(
-    scene: Scene,
-    visit: Visits,
-    picture: Callable[[Page, str], None],
-    width_px: int,
+    scene: Scene, visit: Visits, picture: Callable[[Page, str], None], width_px: int
 ) -> None:
     feeds = [scene.camera(source) for source in ("gate-1", "yard")]
     line = DrawnLine(

@@ -38,25 +38,14 @@ _WAYS = {
     "Station Road": ((480, 770), (0, -1)),
     "Market Lane": ((-50, 360), (1, 0)),
 }
-LEGS: dict[str, Side] = {
-    "Mill Road": "N",
-    "Bridge Street": "E",
-    "Station Road": "S",
-    "Market Lane": "W",
-}
+LEGS: dict[str, Side] = {"Mill Road": "N", "Bridge Street": "E", "Station Road": "S", "Market Lane": "W"}
 _LINES = {
     "Mill Road": ((400, 120), (560, 120)),
     "Bridge Street": ((800, 280), (800, 440)),
     "Station Road": ((560, 600), (400, 600)),
     "Market Lane": ((160, 440), (160, 280)),
 }
-_SIZES = {
-    "car": (52, 38),
-    "truck": (76, 58),
-    "bus": (92, 62),
-    "motorbike": (38, 42),
-    "bicycle": (34, 44),
-}
+_SIZES = {"car": (52, 38), "truck": (76, 58), "bus": (92, 62), "motorbike": (38, 42), "bicycle": (34, 44)}
 _LABELS = ("car",) * 15 + ("truck", "truck", "bus", "motorbike", "bicycle")
 
 
@@ -84,10 +73,7 @@ class Driver(NamedTuple):
         end = (end_x + back_y * _LANE_PX, end_y - back_x * _LANE_PX)
         if self.from_leg == self.to_leg or dx * back_x + dy * back_y == -1:
             return [start, end]
-        corner = (
-            start[0] if dy else end[0],
-            start[1] if dx else end[1],
-        )
+        corner = (start[0] if dy else end[0], start[1] if dx else end[1])
         return [start, corner, end]
 
     def foot(self, at_ms: int) -> tuple[float, float] | None:

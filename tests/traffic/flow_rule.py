@@ -586,8 +586,4 @@ def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dic
 def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, int, int]]:
     """Yield the intervals that a time span touches: number, start and end."""
     for number in range(from_ms // interval_ms, (to_ms - 1) // interval_ms + 1):
-        yield (
-            number,
-            max(from_ms, number * interval_ms),
-            min(to_ms, (number + 1) * interval_ms),
-        )
+        yield (number, max(from_ms, number * interval_ms), min(to_ms, (number + 1) * interval_ms))

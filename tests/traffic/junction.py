@@ -55,10 +55,7 @@ class Car(NamedTuple):
     def foot(self, at_ms: int) -> tuple[float, float] | None:
         """Its position; None before and after."""
         way = (at_ms - self.since_ms) / 1000 * SPEED_PX_S
-        for start, end in (
-            (_ENDS[self.from_leg], _CENTRE),
-            (_CENTRE, _ENDS[self.to_leg]),
-        ):
+        for start, end in ((_ENDS[self.from_leg], _CENTRE), (_CENTRE, _ENDS[self.to_leg])):
             length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
             if 0 <= way <= length:
                 part = way / length

@@ -7,5 +7,5 @@ RECORDS = [
         source="cam",
         revision=1,
         lines=(DrawnLine(name="stop", width_px=64, height_px=48, points=((1.0, 2.0), (60.0, 40.5))),),
-    ),
+    )
 ]

@@ -62,10 +62,7 @@ SCENES: dict[str, tuple[list[tuple[float, float]], list[Any]]] = {
     "turns before the line": ([(50, 60), (50, 99), (60, 99), (60, 60)], []),
     "comes a little over the line and goes back": ([(50, 60), (50, 105), (60, 105), (60, 60)], []),
     "touches the line and goes back": ([(50, 60), (50, 100), (60, 60)], []),
-    "stops on the line and goes on": (
-        [(50, 60), (50, 100), (50, 100), (50, 100), (50, 140)],
-        [(600, DOWN)],
-    ),
+    "stops on the line and goes on": ([(50, 60), (50, 100), (50, 100), (50, 100), (50, 140)], [(600, DOWN)]),
     "stops on the line and goes back": ([(50, 60), (50, 100), (50, 100), (50, 100), (50, 60)], []),
     "jitters on the line and goes on": (
         [(50, 60), (50, 98), (50, 102), (50, 97), (50, 103), (50, 150)],

@@ -34,9 +34,7 @@ def draw(client: FlaskClient, drawing: object, revision: int, **headers: str) ->
     return client.put(ADDRESS, data=json.dumps(drawing), headers=sent)
 
 
-def test_a_source_without_drawings_gives_an_empty_drawing_and_its_picture_size(
-    client: FlaskClient,
-) -> None:
+def test_a_source_without_drawings_gives_an_empty_drawing_and_its_picture_size(client: FlaskClient) -> None:
     answer = client.get(ADDRESS)
     assert answer.status_code == 200
     assert answer.headers["ETag"] == '"0"'
@@ -177,9 +175,7 @@ def test_a_body_larger_than_any_drawing_is_not_read(client: FlaskClient) -> None
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 
-def test_a_drawing_over_larger_earlier_frames_or_the_original_is_accepted(
-    client: FlaskClient,
-) -> None:
+def test_a_drawing_over_larger_earlier_frames_or_the_original_is_accepted(client: FlaskClient) -> None:
     original = {**LINE, "width_px": 1920, "height_px": 1440, "points": [[100, 300], [1900, 1400]]}
     assert draw(client, {"lines": [original]}, 0).status_code == 200
 

@@ -96,10 +96,7 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
         line(points=[(0, 0), (641, 5)]),
         "line 'stop' has the point (641, 5) outside the picture of 640x480 pixels",
     ),
-    "a line with NaN": (
-        line(points=[(0, 0), (NAN, 5)]),
-        "line 'stop' has an invalid point (nan, 5)",
-    ),
+    "a line with NaN": (line(points=[(0, 0), (NAN, 5)]), "line 'stop' has an invalid point (nan, 5)"),
     "a line to infinity": (line(points=[(0, 0), (5, -INFINITY)]), "an invalid point (5, -inf)"),
     "a line with one direction twice": (
         line(to_right="in", to_left="in"),
@@ -494,10 +491,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "a bomb": (bz2.compress(b" " * 5_000_000), "file is larger than 1 MB"),
     "a damaged bz2": (b"BZh9" + b"?" * 50, "file is damaged: its bz2 cannot be read"),
-    "a line of another type": (
-        b'{"lines": [{"name": 5}]}',
-        "file is not valid: Expected `str`, got `int`",
-    ),
+    "a line of another type": (b'{"lines": [{"name": 5}]}', "file is not valid: Expected `str`, got `int`"),
     "a line without a size": (
         b'{"lines": [{"name": "a", "points": [[0, 0], [1, 1]]}]}',
         "missing required field `width_px` - at `$.lines[0]`",

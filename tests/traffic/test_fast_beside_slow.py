@@ -86,10 +86,7 @@ def passing(number: int, random: Random) -> list[Detection]:
 
 @pytest.mark.parametrize(
     ("boxes_of", "missing"),
-    [
-        *((flickering, None), (trembling, None), (seldom_wrong, None), (crowded, None)),
-        (passing, "too_fast"),
-    ],
+    [*((flickering, None), (trembling, None), (seldom_wrong, None), (crowded, None)), (passing, "too_fast")],
 )
 def test_a_false_alarm_is_not_a_fast_object_and_a_car_seen_twice_is(
     boxes_of: Callable[[int, Random], list[Detection]], missing: str | None

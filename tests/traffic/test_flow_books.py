@@ -151,9 +151,7 @@ def publish(store: MemoryStore, flows: FlowColumns, name: str) -> Run:
     return run
 
 
-def test_published_flows_are_read_only_if_they_are_of_the_current_drawing(
-    store: MemoryStore,
-) -> None:
+def test_published_flows_are_read_only_if_they_are_of_the_current_drawing(store: MemoryStore) -> None:
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     marked = flows._replace(labels=("published",))
     runs = {run.day: run for run in current_runs(store)}

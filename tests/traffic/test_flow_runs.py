@@ -181,9 +181,7 @@ def test_a_recount_counts_all_flows_again(footage: Footage, asked: list[str]) ->
     assert again.inputs_sha256 == first.inputs_sha256
 
 
-def test_a_moved_line_has_its_days_counted_again_and_a_removed_one_leaves_none(
-    footage: Footage,
-) -> None:
+def test_a_moved_line_has_its_days_counted_again_and_a_removed_one_leaves_none(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
     footage.aggregate()

@@ -59,10 +59,7 @@ def driven() -> Counter[tuple[str, str, str]]:
     return Counter(
         way
         for car in junction.CARS
-        for way in (
-            (car.from_leg, "to_right", car.label),
-            (car.to_leg, "to_left", car.label),
-        )
+        for way in ((car.from_leg, "to_right", car.label), (car.to_leg, "to_left", car.label))
     )
 
 

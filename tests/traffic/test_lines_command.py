@@ -61,9 +61,7 @@ def lines(*arguments: str) -> int:
     return cli.main(["lines", *arguments])
 
 
-def test_an_imported_drawing_is_listed_and_exported_unchanged(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_an_imported_drawing_is_listed_and_exported_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
     said = capsys.readouterr().out
     assert said == f"2 drawn; revision 1 of gate-1 has 2 in total; {mending.NEXT}\n"
@@ -139,9 +137,7 @@ def test_a_moved_camera_gets_its_line_in_the_new_place_from_then_on(
     ]
 
 
-def test_a_corrected_line_replaces_the_wrong_one(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_corrected_line_replaces_the_wrong_one(capsys: pytest.CaptureFixture[str]) -> None:
     better = {**STOP, "points": [[5, 5], [50, 9]]}
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     assert lines("import", "gate-1", file_of({"lines": [better]}), "--replace") == 0
@@ -237,9 +233,7 @@ def test_an_unknown_shape_cannot_be_removed_and_nothing_else_is(capsys: pytest.C
     assert drawn() == before
 
 
-def test_a_damaged_drawing_of_another_source_blocks_nothing(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_damaged_drawing_of_another_source_blocks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("import", "yard", file_of({"x": 1, "y": 1, "width": 9, "height": 9})) == 0
     path = Path("data/store/drawings/yard/000001.json")
     path.write_bytes(path.read_bytes().replace(b"ROI", b"ROJ"))

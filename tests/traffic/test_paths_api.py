@@ -11,14 +11,7 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_tracks
 from tests.web.conftest import MODEL, START_MS, Place
 
 from frametally import keys
-from frametally.rules.path_columns import (
-    POINT_COLUMNS,
-    TRACK_COLUMNS,
-    Began,
-    Ended,
-    PathColumns,
-    code_of,
-)
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, PathColumns, code_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.drawing_page.path_layer import evenly
 

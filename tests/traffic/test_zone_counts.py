@@ -18,14 +18,7 @@ from tests.kit.clips import grey_jpeg
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
 from frametally.books.index_lag import beyond_lines
-from frametally.books.runs import (
-    current_runs,
-    hour_files,
-    read_history,
-    read_parts,
-    read_run,
-    read_tracks,
-)
+from frametally.books.runs import current_runs, hour_files, read_history, read_parts, read_run, read_tracks
 from frametally.history_records import with_zones
 from frametally.media.forgetting import put_tombstone
 from frametally.process.reports import NoProgress
@@ -100,9 +93,7 @@ def parts(footage: Footage) -> dict[str, bytes]:
     return found
 
 
-def test_an_object_whose_foot_point_is_outside_counts_in_the_whole_picture_only(
-    footage: Footage,
-) -> None:
+def test_an_object_whose_foot_point_is_outside_counts_in_the_whole_picture_only(footage: Footage) -> None:
     footage.segment(drive(footage))
     draw(footage, zone())
     report = footage.aggregate()
@@ -166,9 +157,7 @@ def test_a_moved_camera_has_its_zone_in_the_old_and_the_new_place(footage: Foota
 
 
 @pytest.mark.thorough
-def test_a_moved_zone_recounts_only_the_days_of_its_source_since_its_start(
-    footage: Footage,
-) -> None:
+def test_a_moved_zone_recounts_only_the_days_of_its_source_since_its_start(footage: Footage) -> None:
     for day in range(3):
         for source in ("gate", "yard"):
             footage.segment(drive(footage, start_ms=NOON_MS + day * DAY_MS, source=source))

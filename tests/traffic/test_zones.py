@@ -157,13 +157,7 @@ def test_an_object_there_from_the_start_differs_from_one_that_entered(began: Any
 
 @pytest.mark.parametrize(
     ("ended", "went"),
-    [
-        ("border", "left"),
-        ("lost", "vanished"),
-        ("gap", "to_end"),
-        ("footage", "to_end"),
-        ("hour", "to_end"),
-    ],
+    [("border", "left"), ("lost", "vanished"), ("gap", "to_end"), ("footage", "to_end"), ("hour", "to_end")],
 )
 def test_an_object_there_to_the_end_differs_from_one_that_left(ended: Any, went: str) -> None:
     (stay,) = stays_of(walk((200, 50), (200, 150), (200, 200))._replace(ended=ended), SQUARE)

@@ -35,9 +35,7 @@ def zoned(place: Place) -> Place:
 
 
 @pytest.mark.thorough
-def test_a_chart_within_a_zone_has_its_boxes_and_the_frames_of_its_source(
-    zoned: Place,
-) -> None:
+def test_a_chart_within_a_zone_has_its_boxes_and_the_frames_of_its_source(zoned: Place) -> None:
     found = get(zoned, f"counts?{ZONE}")
     [total] = found["totals"]
     assert (total["label"], total["detections"], total["objects"]) == ("car", 450, 15)
@@ -188,9 +186,7 @@ def test_evidence_of_a_moved_zone_matches_its_counts_until_they_are_counted_agai
 
 
 @pytest.mark.thorough
-def test_a_gap_within_a_zone_says_whether_the_zone_did_not_apply_or_is_not_counted_yet(
-    zoned: Place,
-) -> None:
+def test_a_gap_within_a_zone_says_whether_the_zone_did_not_apply_or_is_not_counted_yet(zoned: Place) -> None:
     from_ms = START_MS + 120_000
     draw_from(zoned, from_ms)
     count(zoned)
@@ -249,9 +245,7 @@ def test_black_minutes_within_a_zone_have_their_source_and_reason(place: Place) 
         )
 
 
-def test_a_black_minute_with_more_waiting_footage_has_one_state_in_charts_and_at_lines(
-    place: Place,
-) -> None:
+def test_a_black_minute_with_more_waiting_footage_has_one_state_in_charts_and_at_lines(place: Place) -> None:
     frames = [
         msgspec.structs.replace(frame, picture_digest=f"{number:04d}", shows="black", detections=[])
         if 300 <= number < 450
@@ -299,9 +293,7 @@ def missed(request: pytest.FixtureRequest, place: Place) -> tuple[Place, str]:
     return place, request.param
 
 
-def test_footage_not_counted_within_a_zone_is_never_reported_as_absent(
-    missed: tuple[Place, str],
-) -> None:
+def test_footage_not_counted_within_a_zone_is_never_reported_as_absent(missed: tuple[Place, str]) -> None:
     place, missing = missed
     minutes = [(START_MS, START_MS + 60_000), (START_MS + 60_000, START_MS + 120_000)]
     for source in ("", "&source=gate"):
@@ -392,9 +384,7 @@ def test_a_bar_says_other_size_only_where_there_is_footage_while_the_zone_applie
     assert bar["missing"] == "not_drawn"
 
 
-def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(
-    place: Place,
-) -> None:
+def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(place: Place) -> None:
     put(place, [*drive(), *(msgspec.structs.replace(frame, width_px=480) for frame in drive("yard"))])
     for source in ("gate", "yard"):
         draw(place, ("left side", LEFT), source=source)
@@ -429,9 +419,7 @@ def test_black_footage_outside_a_zone_counts_as_filmed_in_every_answer(place: Pl
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
 
 
-def test_a_source_with_an_uncounted_zone_is_in_its_answers_and_one_without_it_is_not(
-    zoned: Place,
-) -> None:
+def test_a_source_with_an_uncounted_zone_is_in_its_answers_and_one_without_it_is_not(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), source="yard")
     waiting = drive("lot", start_ms=START_MS + 600_000)
     put_manifest(zoned, waiting[0], waiting[-1], "Lot", frames=900)

@@ -143,12 +143,7 @@ def failed() -> Cinema:
         "ended_at_ms": START_MS + 9000,
     }
     return Cinema(
-        state="failed",
-        reason=reason,
-        jobs=[job],
-        frames=NOTHING_YET,
-        labels={},
-        detections_counted=None,
+        state="failed", reason=reason, jobs=[job], frames=NOTHING_YET, labels={}, detections_counted=None
     )
 
 

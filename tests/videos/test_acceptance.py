@@ -95,9 +95,7 @@ def jobs_of(ports: UploadPorts, video_id: str) -> list[str]:
     return sorted(job.kind for job in ports.catalogue.jobs(video_id))
 
 
-def test_an_upload_becomes_a_video_with_its_row_and_jobs_and_leaves_nothing_else(
-    ports: UploadPorts,
-) -> None:
+def test_an_upload_becomes_a_video_with_its_row_and_jobs_and_leaves_nothing_else(ports: UploadPorts) -> None:
     upload = send(ports, DATA, file_name="Gate East.mp4")
     accepted = Acceptance(ports).accept(upload)
     video = accepted.video
@@ -418,9 +416,7 @@ def test_only_its_own_video_can_give_up_a_claim(ports: UploadPorts) -> None:
     assert holder_of(ports.store, "a" * 64) is None
 
 
-def test_an_upload_waits_until_the_video_with_the_same_bytes_is_removed(
-    ports: UploadPorts,
-) -> None:
+def test_an_upload_waits_until_the_video_with_the_same_bytes_is_removed(ports: UploadPorts) -> None:
     acceptance = Acceptance(ports)
     first = acceptance.accept(send(ports, DATA)).video
     removed = msgspec.structs.replace(first, state="deleting")

@@ -165,10 +165,7 @@ def test_another_sites_page_can_neither_change_nor_show_a_video(
     assert (answer.status, "another site" in answer.text()) == (403, True)
     context.close()
     assert told.pop("simple") in ("opaque", "refused")  # its page learns nothing of it either way
-    assert told == {
-        **dict.fromkeys(("read", "begin", "removal", "edit", "bytes"), "refused"),
-        "plays": False,
-    }
+    assert told == {**dict.fromkeys(("read", "begin", "removal", "edit", "bytes"), "refused"), "plays": False}
     assert set(posted) <= {401, 403}
     assert 403 in posted
     if keeper:  # the browser did send the password with the page's requests

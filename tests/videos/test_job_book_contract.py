@@ -395,9 +395,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=examples(30))
-def test_after_any_steps_each_job_has_one_holder_and_waits_once(
-    steps: list[tuple[str, int]],
-) -> None:
+def test_after_any_steps_each_job_has_one_holder_and_waits_once(steps: list[tuple[str, int]]) -> None:
     with ExitStack() as stack:
         catalogue = Openings(stack, open_video_catalogue)()
         video_id = filled(catalogue, make_video())[0]

@@ -176,12 +176,7 @@ def test_the_job_of_a_lost_worker_waits_before_another_does_it(shop: Shop, make_
 @pytest.mark.thorough
 @pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
 def test_lost_workers_are_not_attempts_but_a_video_that_kills_every_worker_fails_with_a_reason(
-    shop: Shop,
-    make_video: MakeFile,
-    losses: int,
-    state: str,
-    attempts: int,
-    monkeypatch: pytest.MonkeyPatch,
+    shop: Shop, make_video: MakeFile, losses: int, state: str, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_worker, "ATTEMPTS", 1)
     video = shop.upload(make_video("a.mp4", 3))
@@ -265,9 +260,7 @@ Found = dict[str, str]
 
 @pytest.fixture
 def probe(
-    shop: Shop,
-    make_video: MakeFile,
-    monkeypatch: pytest.MonkeyPatch,
+    shop: Shop, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[VideoRecord, Found]]:
     """Replace a job that decodes by an action; return the video and the job's result."""
 
@@ -292,9 +285,7 @@ def test_a_job_has_no_network(probe: Callable[..., tuple[VideoRecord, Found]], k
 
 @pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
-def test_an_encoder_gets_no_real_time_priority(
-    probe: Callable[[str], tuple[VideoRecord, Found]],
-) -> None:
+def test_an_encoder_gets_no_real_time_priority(probe: Callable[[str], tuple[VideoRecord, Found]]) -> None:
     _, found = probe(
         """
         import av

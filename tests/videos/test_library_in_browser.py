@@ -16,13 +16,7 @@ NONE = "#videos-page[data-state=empty]:not([aria-busy])"
 
 
 def open_shelf(
-    visit: Visits,
-    place: Place,
-    shelf: Shelf,
-    query: str = "",
-    *,
-    wait_for: str = READY,
-    **context: Any,
+    visit: Visits, place: Place, shelf: Shelf, query: str = "", *, wait_for: str = READY, **context: Any
 ) -> Page:
     window = visit(place, **context)
     shelf.serve(window.page)

@@ -351,8 +351,7 @@ def test_the_last_queued_job_is_announced_before_the_process_ends(place: Place) 
 
 
 @pytest.mark.parametrize(
-    ("server", "trouble"),
-    [("127.0.0.1:1", "is not responding"), ("rabbitmq.invalid:5672", "unknown host")],
+    ("server", "trouble"), [("127.0.0.1:1", "is not responding"), ("rabbitmq.invalid:5672", "unknown host")]
 )
 def test_an_unavailable_queue_does_not_prevent_queueing_a_job(
     place: Place, server: str, trouble: str

@@ -163,12 +163,7 @@ def test_without_a_dashboard_a_file_is_stored_locally_and_waits_for_its_frames(
 @pytest.mark.thorough
 @pytest.mark.parametrize("way", ["dashboard", pytest.param("own store", marks=pytest.mark.thorough)])
 def test_a_confirmed_upload_sends_no_bytes_again(
-    tmp_path: Path,
-    here: Path,
-    serving: Serving,
-    place: Place,
-    way: str,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, here: Path, serving: Serving, place: Place, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = make_video(tmp_path / "a.mp4", ballast_bytes=1_000_000)
     manifest = make_manifest(60, media=hashlib.sha256(clip.read_bytes()).hexdigest(), source="traffic")

@@ -34,11 +34,7 @@ def open_panel(visit: Visits, place: Place, shelf: Shelf, **context: object) -> 
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_fields_of_a_file_are_checked_while_you_type(
-    place: Place,
-    visit: Visits,
-    picture: Callable[[Page, str], None],
-    tmp_path: Path,
-    scheme: str,
+    place: Place, visit: Visits, picture: Callable[[Page, str], None], tmp_path: Path, scheme: str
 ) -> None:
     shelf = Shelf(*(make_video(number) for number in range(3)))
     page = open_panel(visit, place, shelf, color_scheme=scheme)
@@ -122,12 +118,7 @@ class Line:
         """Limit the upload to this many bytes a second; -1 for no limit."""
         self._session.send(
             "Network.emulateNetworkConditions",
-            {
-                "offline": offline,
-                "latency": 0,
-                "downloadThroughput": -1,
-                "uploadThroughput": bytes_per_s,
-            },
+            {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_s},
         )
 
 
@@ -230,10 +221,7 @@ def began_at(page: Page) -> list[int]:
 
 
 def test_a_paused_upload_resumes_where_it_was(
-    enter: Callable[..., Page],
-    server: UploadServer,
-    tmp_path: Path,
-    picture: Callable[[Page, str], None],
+    enter: Callable[..., Page], server: UploadServer, tmp_path: Path, picture: Callable[[Page, str], None]
 ) -> None:
     film = tmp_path / "gate.mp4"
     digest = write_video(film, size_bytes=32 * MB)
@@ -374,10 +362,7 @@ def test_an_upload_resumes_as_soon_as_the_computer_is_online_again(
 
 @pytest.mark.thorough
 def test_a_file_that_is_not_a_video_is_refused_with_the_reason_and_leaves_nothing(
-    enter: Callable[..., Page],
-    server: UploadServer,
-    tmp_path: Path,
-    picture: Callable[[Page, str], None],
+    enter: Callable[..., Page], server: UploadServer, tmp_path: Path, picture: Callable[[Page, str], None]
 ) -> None:
     notes = tmp_path / "notes <img src=x onerror=window.caught=1>.mp4"
     notes.write_text("What I wanted to film")
@@ -440,10 +425,7 @@ def test_a_video_that_was_uploaded_before_is_recognised_and_linked(
 
 @pytest.mark.thorough
 def test_an_upload_that_would_move_counts_is_refused_until_you_press_move_counts(
-    enter: Callable[..., Page],
-    server: UploadServer,
-    tmp_path: Path,
-    picture: Callable[[Page, str], None],
+    enter: Callable[..., Page], server: UploadServer, tmp_path: Path, picture: Callable[[Page, str], None]
 ) -> None:
     film = tmp_path / "gate.mp4"
     write_video(film)

@@ -345,9 +345,7 @@ def test_a_rebuilt_catalogue_has_another_version(make: Make) -> None:
     assert before.version() != after.version()
 
 
-def test_unsettled_videos_come_in_the_order_of_their_last_check(
-    catalogue: VideoCatalogue,
-) -> None:
+def test_unsettled_videos_come_in_the_order_of_their_last_check(catalogue: VideoCatalogue) -> None:
     ids = filled(catalogue, *(make_video(n) for n in range(1, 6)))
     catalogue.set_video(ids[4], state="ready")
     catalogue.set_video(ids[3], state="needs_time")
@@ -460,9 +458,7 @@ def test_a_renewed_job_stays_with_its_worker(catalogue: VideoCatalogue) -> None:
     assert (job.progress, job.worker) == (0.25, "w")
 
 
-def test_a_job_to_be_retried_waits_and_only_real_attempts_are_counted(
-    catalogue: VideoCatalogue,
-) -> None:
+def test_a_job_to_be_retried_waits_and_only_real_attempts_are_counted(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     catalogue.queue(video_id, "frames")
     assert catalogue.end(claimed(catalogue), "queued", reason="the store is away", counts=False)

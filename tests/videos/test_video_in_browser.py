@@ -87,10 +87,7 @@ def test_keys_and_buttons_go_to_a_frame(open_video: OpenVideo) -> None:
 @pytest.mark.parametrize("pixel_aspect", first_quick([Fraction(2), Fraction(1), Fraction(1, 2)]))
 @pytest.mark.parametrize("width_px", first_quick([1280, 390]))
 def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(
-    open_video: OpenVideo,
-    picture: Callable[[Page, str], None],
-    pixel_aspect: Fraction,
-    width_px: int,
+    open_video: OpenVideo, picture: Callable[[Page, str], None], pixel_aspect: Fraction, width_px: int
 ) -> None:
     cinema = Cinema(body=make_file(pixel_aspect=pixel_aspect))
     page = open_video(cinema, viewport={"width": width_px, "height": 900})
@@ -218,9 +215,7 @@ def test_boxes_are_drawn_around_their_objects(open_video: OpenVideo) -> None:
 
 
 @pytest.mark.thorough
-def test_a_file_whose_timestamps_start_late_has_its_boxes_at_the_right_frames(
-    open_video: OpenVideo,
-) -> None:
+def test_a_file_whose_timestamps_start_late_has_its_boxes_at_the_right_frames(open_video: OpenVideo) -> None:
     page = open_video(Cinema(body=make_file(first_pts=35)))
     wait_until_loaded(page)
     expect(page.locator(".player .video-stamp")).to_contain_text("· 0:00")
@@ -253,9 +248,7 @@ def test_a_video_that_browsers_cannot_play_shows_the_reason_and_can_be_downloade
 
 
 @pytest.mark.thorough
-def test_a_failed_browser_version_shows_the_reason_and_can_be_retried(
-    open_video: OpenVideo,
-) -> None:
+def test_a_failed_browser_version_shows_the_reason_and_can_be_retried(open_video: OpenVideo) -> None:
     cinema = unplayable()
     job = make_job(1, "playable", "failed", reason="No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
     cinema.video["jobs"] = [job]
@@ -588,9 +581,7 @@ def test_a_video_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
     assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
 
 
-def test_boxes_are_drawn_even_for_a_frame_that_the_browser_does_not_report(
-    open_video: OpenVideo,
-) -> None:
+def test_boxes_are_drawn_even_for_a_frame_that_the_browser_does_not_report(open_video: OpenVideo) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
     overlay = page.locator(".player .video-overlay")

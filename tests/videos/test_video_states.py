@@ -68,10 +68,7 @@ class House:
         )
         self.settler = StateSettler(
             settings=Settings(
-                data_dir=folder,
-                interval_s=60,
-                smtp_url="smtp://127.0.0.1:1",
-                mail_to="a@b.example",
+                data_dir=folder, interval_s=60, smtp_url="smtp://127.0.0.1:1", mail_to="a@b.example"
             ),
             store=self.store,
             index=self.index,
@@ -335,9 +332,7 @@ def test_forgotten_frames_are_reported_and_not_extracted_again(house: House) -> 
     assert house.jobs() == [("frames", "done")]
 
 
-def test_a_catalogue_that_lost_its_jobs_does_not_extract_forgotten_frames_again(
-    house: House,
-) -> None:
+def test_a_catalogue_that_lost_its_jobs_does_not_extract_forgotten_frames_again(house: House) -> None:
     put_tombstone(house.store, announced(3), why="forget")
     row = house.settled()
     assert (row.state, row.reason, house.jobs()) == ("failed", FORGOTTEN, [])
