@@ -25,7 +25,7 @@ from frametally.console.options import data_dir_option, output_option, read_sett
 from frametally.errors import Misconfigured, Retryable
 from frametally.openers.port_openers import open_books
 from frametally.plugins import hooks
-from frametally.process.exit_codes import NOTHING_DONE
+from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions
 from frametally_accounts.audit.command_log import command_user
@@ -209,7 +209,7 @@ def _json_of(value: Any, form: msgspec.inspect.Type) -> Any:
 
 def _finish(app: Flask) -> int:
     """Wait for a change that runs in the background, print its outcome, and return the exit code."""
-    desk = parts_of(app).desk
+    desk = next(desk for desk in (parts_of(app).desk, parts_of(app).presets.desk) if desk.last)
     with console.stage_bar("change") as bar:
         while (state := desk.last) is not None and state.state == "running":
             bar.update(state.done, state.total)
@@ -217,7 +217,9 @@ def _finish(app: Flask) -> int:
     if state is None:
         return 0
     click.echo(_pretty(msgspec.to_builtins(state)))
-    return NOTHING_DONE if state.state == "failed" else 0
+    if state.state == "failed":
+        return NOTHING_DONE
+    return PART_DONE if state.left_alone else 0
 
 
 def _show(answer: TestResponse, output: Path | None) -> int:
@@ -234,7 +236,7 @@ def _show(answer: TestResponse, output: Path | None) -> int:
 
 
 def _pretty(document: Any) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
 def _refuse(answer: TestResponse) -> NoReturn:

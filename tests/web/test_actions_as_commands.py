@@ -151,6 +151,24 @@ def test_a_change_runs_to_its_end_and_is_in_the_audit_log_as_a_command(run: Comm
     run("api", "change-footage", "--what", "rename", "--source", "b-1", "--name", "pics")
 
 
+def test_a_measurement_of_models_ends_before_its_command(run: CommandLine) -> None:
+    measured = json.loads(run("api", "measure-presets").out)
+    assert (measured["what"], measured["state"]) == ("measure", "done")
+    assert all(line.endswith(" ms of CPU time for a picture.") for line in measured["lines"])
+
+
+def test_a_change_that_leaves_something_alone_gives_the_exit_code_6(run: CommandLine, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "copy")
+    run = CommandLine(tmp_path / "copy")
+    cv2.imwrite(str(run.folder / "pics" / "still_20260301_120100.jpg"), np.zeros((48, 64, 3), np.uint8))
+    run("produce", "pics", "--time-pattern", "still_%Y%m%d_%H%M%S")
+    [picture] = (run.folder / "frametally-data" / "store" / "images").rglob("1772366460000-*")
+    picture.unlink()
+    run("consume", "--until-caught-up", code=6)
+    done = run("api", "change-letters", "--what", "replay", "--cause", "missing", code=6)
+    assert len(json.loads(done.out)["left_alone"]) == 1
+
+
 def test_a_change_that_fails_gives_the_exit_code_2(run: CommandLine) -> None:
     assert "No footage from source 'nobody'" in error_of(
         run("api", "change-footage", "--what", "rename", "--source", "nobody", "--name", "B 1", code=None)

@@ -67,14 +67,14 @@ _CODES = (0, PART_DONE)
 
 
 class PresetRoutes(Handlers):
-    """The handlers; a measurement or a second count runs in the background, one at a time."""
+    """The handlers; a measurement or a second count runs in the background, one at a time, at `desk`."""
 
     def __init__(
         self, settings: Settings, ports: DashboardPorts, books: BooksReader, remedy: str | None
     ) -> None:
         """Make the handlers of one application; `remedy` is as in `remedy_for`. Measure nothing yet."""
         super().__init__(settings, ports, books)
-        self._desk = ChangeDesk(books.read_again)
+        self.desk = ChangeDesk(books.read_again)
         self._process: subprocess.Popen[bytes] | None = None
         self._remedy = remedy
         self._models: list[ModelCost] | None = None
@@ -83,14 +83,14 @@ class PresetRoutes(Handlers):
         """End the current measurement or count; starting the same count again continues it."""
         if self._process is not None:
             self._process.terminate()
-        self._desk.close()
+        self.desk.close()
 
     @PRESETS.route(
         "GET presets", "Show the models and presets, with the CPU time of a picture on this machine."
     )
     def presets(self, _: Args) -> Presets:
         with_counts = dict.fromkeys(series.model for series in self._series())
-        return Presets(models=self._models, last=self._desk.last, with_counts=[*with_counts])
+        return Presets(models=self._models, last=self.desk.last, with_counts=[*with_counts])
 
     @PRESETS.route(
         "POST presets/measure",
@@ -103,11 +103,16 @@ class PresetRoutes(Handlers):
         self._must_be_allowed()
 
         def work(_: ChangeSteps) -> ChangeOutcome:
-            self._measure()
-            return ChangeOutcome([])
+            return ChangeOutcome(
+                [
+                    f"{cost.name}: {cost.cpu_ms:.0f} ms of CPU time for a picture."
+                    for cost in self._measure()
+                    if cost.cpu_ms is not None
+                ]
+            )
 
         answer_with(202)
-        return self._desk.start("measure", "models", work)
+        return self.desk.start("measure", "models", work)
 
     @PRESETS.route(
         "POST presets/plan",
@@ -146,7 +151,7 @@ class PresetRoutes(Handlers):
             return self._count(model.name, steps)
 
         answer_with(202)
-        return self._desk.start("count", model.name, work)
+        return self.desk.start("count", model.name, work)
 
     def _must_be_allowed(self) -> None:
         remedy = remedy_for("run", self._remedy)
@@ -193,9 +198,10 @@ class PresetRoutes(Handlers):
         every = [series for series in self.ports.index.series() if series.model != SIMULATED_MODEL]
         return sorted(every, key=lambda series: series.model not in used)
 
-    def _measure(self) -> None:
+    def _measure(self) -> list[ModelCost]:
         text = b"".join(self._run("list"))
         self._models = msgspec.json.decode(text, type=list[ModelCost])
+        return self._models
 
     def _count(self, name: str, steps: ChangeSteps) -> ChangeOutcome:
         result = _Line()
