@@ -59,7 +59,8 @@ def show(command, context):
     print(command.get_help(context))
     for name in command.list_commands(context) if isinstance(command, click.Group) else ():
         part = command.get_command(context, name)
-        show(part, click.Context(part, parent=context, info_name=name))
+        if name != "api":  # its options are the parameters of the API, which stay the same
+            show(part, click.Context(part, parent=context, info_name=name))
 
 show(cli, click.Context(cli, info_name="frametally", max_content_width=200))
 """
