@@ -34,7 +34,7 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and name != "api":  # the API's tests try its own times
             yield from ranged(command, (*path, name))
         elif command is not None and ends_of(command):
             yield (*path, name)
