@@ -1,4 +1,4 @@
-"""Writes a new capability: its package with a command, its test, its line of `pyproject.toml`.
+"""Writes a new capability: its package with an action, its test, its lines of `pyproject.toml` and the docs.
 
 python docs/new_capability.py weather "the weather beside counts"
 """
@@ -20,51 +20,84 @@ _FILES = {
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import Plugin
 
 PLUGIN = Plugin(
     name="{name}",
-    commands={{"{name}": CommandEntry("frametally_{name}.commands:{name}", "Show {purpose}")}},
+    endpoints="frametally_{name}.routes:ENDPOINTS",
+    web="frametally_{name}.routes:web_part",
+    tags={{"{title}": "Adds {purpose}."}},
 )
 ''',
-    "capabilities/frametally_{name}/commands.py": '''\
-"""`frametally {name}`: shows {purpose}."""
+    "capabilities/frametally_{name}/routes.py": '''\
+"""The actions for {purpose}."""
 
 from __future__ import annotations
 
-import click
+from frametally_web.plugging import WebContext, WebPart
+from frametally_web.requests.answers import Answer
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args
+
+ACTIONS = Routes("{title}")
 
 
-@click.command()
-def {name}() -> None:
-    """Show {purpose}."""
-    click.echo("Shows {purpose}")
+class {title}(Answer, frozen=True, kw_only=True):
+    """What the action shows.
+
+    Attributes:
+        words: It in words.
+    """
+
+    words: str
+
+
+class {title}Routes:
+    """The handlers of one application."""
+
+    @ACTIONS.route("GET {name}", "Show {purpose}.")
+    def {name}(self, _: Args) -> {title}:
+        """Return the answer."""
+        return {title}(words="{purpose}")
+
+
+ENDPOINTS = ACTIONS.endpoints
+
+
+def web_part(_: WebContext) -> WebPart:
+    """Return the routes of one application."""
+    return WebPart(routes=ACTIONS.bind({title}Routes()))
 ''',
     "capabilities/frametally_{name}/README.md": """\
 # {name}: {purpose}
 
-`frametally {name}` shows {purpose}. No other folder depends on this one. If you delete this folder,
-the command is gone.
+`frametally api {name}` and `GET /api/v1/{name}` show {purpose}. No other folder depends on this one.
+If you delete this folder, the action is gone.
 """,
     "tests/{name}/test_{name}.py": '''\
-"""The capability answers by its command."""
+"""The capability answers by its action."""
 
 from __future__ import annotations
 
-import pytest
-
-from frametally_cli.main import main
+from tests.web.conftest import Place
 
 
-def test_its_command_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["{name}"]) == 0
-    assert "{purpose}" in capsys.readouterr().out
+def test_its_action_says_what_it_shows(place: Place) -> None:
+    assert place.app().test_client().get("/api/v1/{name}").json == {{"words": "{purpose}"}}
 ''',
 }
 
+_ROUTE = """\
+## `GET /api/v1/{name}`
+
+```json
+{{"words": "{purpose}"}}
+```
+"""
+
 
 def insert_line(text: str, line: str, rows: str) -> str:
-    """Return a text with a line at its place among those that a pattern finds, which are in order."""
+    """Return a text with a line among those that a pattern finds: before the first greater one, or last."""
     for row in re.finditer(rows, text, re.MULTILINE):
         if row[0] > line:
             return f"{text[: row.start()]}{line}\n{text[row.start() :]}"
@@ -90,7 +123,7 @@ def add(name: str, purpose: str) -> list[Path]:
     for path, text in _FILES.items():
         file = ROOT / path.format(name=name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.format(name=name, purpose=purpose), encoding="utf-8")
+        file.write_text(text.format(name=name, title=name.title(), purpose=purpose), encoding="utf-8")
         files.append(file)
     for path, line, rows in (
         (
@@ -103,10 +136,15 @@ def add(name: str, purpose: str) -> list[Path]:
             f"| [{name}/](../capabilities/frametally_{name}/README.md) | {purpose} | |",
             r"^\| \[\w+/\]\(\.\./[\w/]+/README\.md\) \| .* \|$",
         ),
+        ("docs/api.md", f"| `{name}` | {purpose} |", r"^\| `videos/\{video_id\}/detections` \|.*$"),
     ):
         file = ROOT / path
         file.write_text(insert_line(file.read_text(encoding="utf-8"), line, rows), encoding="utf-8")
         files.append(file)
+    manual = ROOT / "docs/api.md"
+    route = _ROUTE.format(name=name, purpose=purpose)
+    text = manual.read_text(encoding="utf-8")
+    manual.write_text(text.replace("\n## Errors\n", f"\n{route}\n## Errors\n"), encoding="utf-8")
     subprocess.run([sys.executable, ROOT / "docs/code_map.py"], check=True)  # noqa: S603 - our own script
     return files
 

@@ -1,7 +1,8 @@
-"""The recipe of a capability runs: its folder, one line of `pyproject.toml`, and it can be deleted again."""
+"""The recipe of a capability and of its first action runs, and the capability can be deleted again."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ CHECKS = [
 ]
 
 
-def test_a_new_capability_is_its_folder_and_one_line_and_can_be_deleted_again(tmp_path: Path) -> None:
+def test_a_new_capability_has_an_action_of_the_api_and_the_command_line_and_can_be_deleted_again(
+    tmp_path: Path,
+) -> None:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("needs a checkout")
     clone = Clone(tmp_path, frozenset())
@@ -33,15 +36,21 @@ def test_a_new_capability_is_its_folder_and_one_line_and_can_be_deleted_again(tm
 
     git("add", "--all")
     python("docs/new_capability.py", "weather", "the weather beside counts")
-    assert git("diff", "--numstat").splitlines() == ["1\t0\tdocs/architecture.md", "1\t0\tpyproject.toml"]
+    assert git("diff", "--numstat").splitlines() == [
+        "7\t0\tdocs/api.md",
+        "1\t0\tdocs/architecture.md",
+        "1\t0\tpyproject.toml",
+    ]
     git("add", "--all")
     install = ("uv", "pip", "install", "--quiet", "--offline", "--no-build-isolation", "--no-deps")
     python("-m", *install, "--target", clone.root / "site", "--editable", ".")
-    assert python("-m", "frametally", "weather") == "Shows the weather beside counts\n"
+    (tmp_path / "data/store").mkdir(parents=True)
+    answer = python("-m", "frametally", "api", "weather", "--data-dir", tmp_path / "data")
+    assert json.loads(answer) == {"words": "the weather beside counts"}
     pytest_run = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    python(*pytest_run, *CHECKS, "tests/weather")
+    python(*pytest_run, *CHECKS, "tests/weather", "tests/web/test_description_api.py")
     git("rm", "-rfq", "capabilities/frametally_weather", "tests/weather")
-    assert "weather" not in python("-m", "frametally", "--help")
+    assert "weather" not in python("-m", "frametally", "api", "--help")
     python(*pytest_run, "tests/core/test_docs.py")
 
 
