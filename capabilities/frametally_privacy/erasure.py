@@ -159,9 +159,13 @@ class ErasurePlan:
         return dict.fromkeys(former, 0) | {info.key: info.size_bytes for info in now}
 
     def items(self) -> Iterator[tuple[KeptKind, KeptItem]]:
-        """Yield what shows a moment of the range, such as originals, and what may show any moment."""
+        """Yield what shows a moment of the range, such as originals, and what may show any moment.
+
+        Each kind is listed when those before it are done: a version of a video that is being made is either
+        listed after the original is gone, or its maker sees that (`JobCall.check_original`).
+        """
         for kind in kinds_in(self.parts, "rules", "erasures"):
-            for item in kind.items():
+            for item in list(kind.items()):
                 first_ms, last_ms = item.from_ms, item.to_ms
                 if item.source != self.source or first_ms is None:
                     continue  # the time of what it shows is unknown
@@ -175,7 +179,7 @@ class ErasurePlan:
 
     def _all_of(self, removed_by: RemovedBy) -> Iterator[tuple[KeptKind, KeptItem]]:
         for kind in kinds_in(self.parts, removed_by):
-            yield from ((kind, item) for item in kind.items())
+            yield from ((kind, item) for item in list(kind.items()))
 
     def intervals(self) -> list[int]:
         """Return the lengths in seconds of the intervals in which these days are counted."""
@@ -262,7 +266,7 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
         for key, _ in segments_with_boxes(store, plan.ledger, frames):
             erase_boxes(store, key, frames)
             failpoints.passing("erasure.segment")
-    for kind, item in list(plan.items()):
+    for kind, item in plan.items():
         failpoints.passing("erasure.item")
         kind.remove(item)
     if not erasure.keeps_counts:

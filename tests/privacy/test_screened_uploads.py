@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tests.capabilities import needs
 from tests.commands import run_frametally
+from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_manifest
 from tests.kit.clips import write_clip
 from tests.privacy.screened import (
@@ -30,7 +31,7 @@ from tests.privacy.screened import (
 )
 
 from frametally import keys
-from frametally.errors import Retryable
+from frametally.errors import Poison, Retryable
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
 from frametally.process.reports import NoProgress
@@ -121,6 +122,38 @@ def test_a_damaged_video_does_not_keep_another_ones_original_and_without_a_rule_
         assert ports.store.head(keys.original_key(second.id)) is None
         assert any(line.startswith(first.key) for line in said)
         assert said[-1] == f"video {second.id}: its original was deleted, as the policy of its source says"
+
+
+@needs("videos")
+@pytest.mark.parametrize("kind", ["playable", "previews"])
+def test_what_is_made_from_an_original_that_is_erased_meanwhile_is_deleted(
+    kind: JobKind, tmp_path: Path
+) -> None:
+    from tests.videos.video_records import make_video
+
+    from frametally_videos.jobs.job_call import JobCall
+    from frametally_videos.jobs.job_steps import DOING
+
+    data = write_clip(tmp_path / "gate.mp4", (np.full((96, 128, 3), 255, np.uint8),) * 5).read_bytes()
+    record = make_video(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), source="gate")
+    original = keys.original_key(record.id)
+
+    class ErasedStore(MemoryStore):
+        """Loses the original just before something made from it is stored."""
+
+        def put(self, key: str, data: bytes, **options: Any) -> bool:
+            if key.startswith(keys.video_folder(record.id)) and key not in (record.key, original):
+                self.delete(original)
+            return super().put(key, data, **options)
+
+    with opened(tmp_path / "data") as ports:
+        store = ErasedStore()
+        store.put(record.key, encode(record))
+        store.put(original, data)
+        call = JobCall(record, "", ports.settings, store, NoProgress(), Patience(print, lambda: False))
+        with pytest.raises(Poison, match="its original was deleted"):
+            DOING[kind](call)
+    assert [info.key for info in store.list(keys.VIDEOS)] == [record.key]
 
 
 @needs("videos")

@@ -12,6 +12,7 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.shapes import FPS, SHAPES, make_shape
 from tests.videos.video_records import make_facts, make_video
 
+from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode
@@ -81,6 +82,7 @@ def _made(path: Path, folder: Path) -> tuple[Derivative, bytes]:
             yield video
 
     record = make_video(facts=make_facts(), size_bytes=path.stat().st_size)
+    store.put(keys.original_key(record.id), path.read_bytes())
     settings = load_settings("producer", data_dir=folder / "data", min_free_disk_mb=0)
     patience = Patience(lambda line: None, lambda: False)
     call = JobCall(record, "", settings, store, NoProgress(), patience)

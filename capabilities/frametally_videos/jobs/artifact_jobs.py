@@ -116,7 +116,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
     run finds the same objects.
 
     Raises:
-        Poison: No frame can be decoded.
+        Poison: No frame can be decoded, or the original was deleted meanwhile.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
         Retryable: The privacy rule of its source changed while they were made.
@@ -143,6 +143,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
         key = keys.preview_key(record.id, f"{kind.removesuffix('_vtt')}-{digest}.{ending}")
         call.until_done(partial(call.store.put, key, data, if_absent=True))
         previews.append(Artifact(kind, key, content_type, len(data)))
+    call.check_original(*(preview.key for preview in previews))
     return previews
 
 

@@ -90,7 +90,8 @@ class DerivativeMaker:
         """Return the version, after making it unless it exists.
 
         Raises:
-            Poison: It can never be made: no frame can be decoded, or it becomes too large.
+            Poison: It can never be made: no frame can be decoded, it becomes too large, or its original was
+                deleted meanwhile.
             Misconfigured: No encoder works here, or the disk is full.
             GivenUp: The command was stopped.
             Retryable: The privacy rule of its source changed while it was made.
@@ -201,6 +202,7 @@ class DerivativeMaker:
         failpoints.passing("derivative.finished")
         if is_ours:
             self.call.until_done(lambda: self.call.store.put(record_key, encode(derivative)))
+            self.call.check_original(record_key, key)
             return derivative
         # Another process has made it in the meantime, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from frametally.errors import Retryable
+from frametally import keys
+from frametally.errors import Poison, Retryable
 from frametally.media.screening import Screen, screen_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
@@ -49,6 +51,16 @@ class JobCall(NamedTuple):
         """Raise `Retryable` if pictures must now be changed in another way than by `screen`."""
         if self.screen() is not screen:
             raise Retryable("the privacy rule of its source has changed meanwhile; it is made again")
+
+    def check_original(self, *made_keys: str) -> None:
+        """Delete what was made, and raise `Poison`, if the original was deleted meanwhile, as by an erasure.
+
+        Call it after you have stored it: an erasure deletes originals first, so one of both deletes it.
+        """
+        if self.until_done(lambda: self.store.head(keys.original_key(self.record.id))) is None:
+            for key in made_keys:
+                self.until_done(partial(self.store.delete, key))
+            raise Poison("its original was deleted while this was made, so this was deleted, too")
 
     def until_done(self, action: Callable[[], T]) -> T:
         """Repeat an action until the store is available; see `patience`."""
