@@ -111,6 +111,7 @@ def data_places(ports: StorePorts) -> KeptPart:
                 publish,
                 "recounts",
                 files=in_folders("iceberg"),
+                text="gold.kept_iceberg",
             ),
         ]
     )

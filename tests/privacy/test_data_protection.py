@@ -52,6 +52,12 @@ def test_the_page_is_in_english_and_german_and_names_places_without_passwords(pl
         assert words in german
 
 
+def test_every_kind_of_data_is_described_in_words(place: Place) -> None:
+    settings = place.settings
+    kept = kept_data(settings, kept_parts(StorePorts(settings, place.store)))
+    assert [row.kind for row in kept if not row.text] == []
+
+
 def test_rules_from_settings_are_among_the_rules_and_no_password_is_shown(place: Place) -> None:
     settings = place.settings.model_copy(
         update={"store_image_days": 30, "log_retention_h": 36, "catalogue_url": "postgresql://a:secret@db/x"}
