@@ -213,9 +213,8 @@ class FileStore:
             self._deleted_in.add(folder)
             if durable:
                 self._remove_unfinished()
-        with suppress(OSError):  # the folder has other objects, or is gone
-            while BRIEF_FOLDER.fullmatch(key := key.rpartition("/")[0]):
-                (self._root / key).rmdir()
+            else:
+                self._remove_empty(folder)
         if durable:  # even if it was missing: another process may have removed it just now
             try:
                 while folder != self._root and not folder.is_dir():
@@ -229,8 +228,14 @@ class FileStore:
         for folder in list(self._deleted_in):
             self._deleted_in.discard(folder)
             remove_leftovers(folder, brief=False, age_s=_UNFINISHED_S)
-            with suppress(OSError):  # the folder has objects, or is gone
+            self._remove_empty(folder)
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Remove a folder of a video or of pictures, and its parents of this kind, if they are empty."""
+        with suppress(OSError):  # it has objects, or is gone
+            while BRIEF_FOLDER.fullmatch(folder.relative_to(self._root).as_posix()):
                 folder.rmdir()
+                folder = folder.parent
 
     def sync(self) -> None:
         self._remove_unfinished()
