@@ -313,10 +313,10 @@ def test_an_index_follows_its_store_back_to_an_older_backup(index: CountIndex) -
 
 def test_an_interval_counted_before_the_footage_changed_is_not_read_for_that_day(index: CountIndex) -> None:
     next_day_ms = DAY_MS + 86_400_000
-    other = run(day="2026-01-02", footage="1" * 64)
+    other = run(day="2026-01-02", footage_sha256="1" * 64)
     index.publish(other, [count(next_day_ms)], [coverage(next_day_ms, 3)])
-    index.publish(run(footage="a" * 64), [count(detections=2)], [coverage(frames=4)])
-    anew = run(interval_s=300, footage="b" * 64)
+    index.publish(run(footage_sha256="a" * 64), [count(detections=2)], [coverage(frames=4)])
+    anew = run(interval_s=300, footage_sha256="b" * 64)
     later_ms = DAY_MS + 3_600_000
     index.publish(
         anew, [count(later_ms, detections=2, interval_s=300)], [coverage(later_ms, frames=4, interval_s=300)]
@@ -330,7 +330,7 @@ def test_an_interval_counted_before_the_footage_changed_is_not_read_for_that_day
     assert [one[:4] for one in index.sources("m")] == [("gate", 4, later_ms, later_ms + 300_000)]
     assert [item.interval_start_ms for item in index.evidence(CountQuery("m", 60))] == [next_day_ms]
     assert len(index.current_runs()) == len(index.counted_days("m")) == 3
-    index.publish(run(2, footage="b" * 64), [count(later_ms, detections=2)], [coverage(later_ms, 4)])
+    index.publish(run(2, footage_sha256="b" * 64), [count(later_ms, detections=2)], [coverage(later_ms, 4)])
     assert [bar.start_ms for bar in index.histogram(CountQuery("m", 60)).buckets] == [later_ms, next_day_ms]
     assert [bar.start_ms for bar in index.histogram(CountQuery("m", 300)).buckets] == [later_ms]
 

@@ -59,7 +59,7 @@ def put_run(
         day=day,
         parts=["part-00000.gz", "part-00001.gz"],
         frames=frames,
-        footage=footage,
+        footage_sha256=footage,
     )
     return put_lines(store, run, lines)
 
