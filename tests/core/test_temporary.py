@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,21 @@ def test_folders_in_use_stay_and_those_of_a_killed_process_are_removed(
         assert remove_abandoned(tmp_path / "data") == 1
         assert ours.is_dir() and Path(theirs).is_dir() and not left.exists()
     assert not ours.exists() and not Path(theirs).exists() and of_somebody.is_dir()
+
+
+def test_a_new_folder_is_never_taken_for_an_abandoned_one(tmp_path: Path) -> None:
+    is_done = threading.Event()
+
+    def remove() -> None:
+        while not is_done.is_set():
+            remove_abandoned(tmp_path)
+
+    with ThreadPoolExecutor(2) as threads:
+        removals = [threads.submit(remove) for _ in range(2)]
+        try:
+            for _ in range(300):
+                with work_folder(tmp_path) as folder:
+                    (folder / "made.mp4").write_bytes(b"a picture")
+        finally:
+            is_done.set()
+        assert [removal.result() for removal in removals] == [None, None]

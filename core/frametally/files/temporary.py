@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -53,12 +53,14 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
         """Make it in `parent`, or in the system's folder. Raises `OSError`."""
         while True:
             super().__init__(prefix=_PREFIX, dir=parent)
-            handle = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
-            self._unlock = weakref.finalize(self, os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if Path(self.name).exists():  # no process removed it as abandoned before it was locked
-                return
-            self._unlock()
+            with suppress(FileNotFoundError):  # a process removed it as abandoned before it was locked
+                handle = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
+                self._unlock = weakref.finalize(self, os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                if Path(self.name).exists():
+                    return
+                self._unlock()
+            super().cleanup()
 
     def cleanup(self) -> None:
         """Remove the folder, and release its lock."""
@@ -102,28 +104,37 @@ def work_folder(data_dir: Path, least_mb: int = 0) -> Iterator[Path]:
 
 def abandoned_folders(data_dir: Path) -> list[Path]:
     """Return the temporary folders of killed processes of this user, for this data folder or the system's."""
-    own, places = data_dir / "tmp", {Path(tempfile.gettempdir()), _IN_MEMORY}
-    folders = {folder for place in (own, *places) for folder in place.glob(f"{_PREFIX}*")}
-    folders |= {folder for prefix in _EARLIER for folder in own.glob(f"{prefix}*")}
-    return sorted(folder for folder in folders if _is_abandoned(folder))
+    return sorted(folder for folder in _folders(data_dir) if _if_abandoned(folder))
 
 
 def remove_abandoned(data_dir: Path) -> int:
     """Remove what killed processes left of their temporary files; return the number of folders."""
-    folders = abandoned_folders(data_dir)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(folders)
+    return sum(remove_if_abandoned(folder) for folder in _folders(data_dir))
 
 
-def _is_abandoned(folder: Path) -> bool:
+def remove_if_abandoned(folder: Path) -> bool:
+    """Remove a temporary folder unless its process runs; return whether it was removed."""
+    return _if_abandoned(folder, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _folders(data_dir: Path) -> set[Path]:
+    own, places = data_dir / "tmp", {Path(tempfile.gettempdir()), _IN_MEMORY}
+    folders = {folder for place in (own, *places) for folder in place.glob(f"{_PREFIX}*")}
+    return folders | {folder for prefix in _EARLIER for folder in own.glob(f"{prefix}*")}
+
+
+def _if_abandoned(folder: Path, act: Callable[[], None] = lambda: None) -> bool:
+    """Act on an abandoned folder under its lock, for which a process that has just made it waits."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:  # removed since it was listed, or of another user
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(handle).st_uid == os.geteuid()
+        if os.fstat(handle).st_uid != os.geteuid():
+            return False
+        act()
+        return True
     except BlockingIOError:  # its process is running
         return False
     finally:

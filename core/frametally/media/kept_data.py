@@ -7,7 +7,6 @@ The mission declares its places here, and each plug-in declares its own by the h
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from frametally import keys
-from frametally.files.temporary import abandoned_folders
+from frametally.files.temporary import abandoned_folders, remove_if_abandoned
 from frametally.packs.packed_store import plain_of
 from frametally.plugins import hooks
 from frametally.ports.opened import StorePorts
@@ -180,7 +179,7 @@ def _kinds_of_mission(ports: StorePorts) -> list[KeptKind]:
             yield KeptItem(str(path), "", 0, sum(file.stat().st_size for file in path.rglob("*")))
 
     def remove_abandoned(item: KeptItem) -> None:
-        shutil.rmtree(item.id, ignore_errors=True)
+        remove_if_abandoned(Path(item.id))
 
     return [
         KeptKind("frames", files=in_folders(keys.IMAGES)),
