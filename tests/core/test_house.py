@@ -41,7 +41,7 @@ MOST_LINES = 600
 MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
 # Lines of Python at the last release; a release sets them anew.
-RELEASED_LINES = {"the mission": 70_500, "the product": 129_500}
+RELEASED_LINES = {"the mission": 74_093, "the product": 135_291}
 # Names that several rooms share; plug-ins may share all names, and count as one.
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From top to bottom: a room imports from its floor and from those below.
