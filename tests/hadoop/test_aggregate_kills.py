@@ -101,7 +101,7 @@ def test_killed_at_any_failpoint_a_rerun_gives_the_bytes_of_an_undisturbed_run(
 def test_the_leftovers_of_a_killed_aggregation_are_removed_before_the_next_one_needs_space(
     ready: Footage, tmp_path: Path
 ) -> None:
-    left = tmp_path / "data" / "tmp" / "count-left"
+    left = tmp_path / "data" / "tmp" / "frametally-temporary-left"
     left.mkdir(parents=True)
     (left / "lines").write_bytes(bytes(1000))
     (tmp_path / "data" / "tmp" / "of-somebody-else").touch()

@@ -95,7 +95,6 @@ def plant(footage: Footage) -> dict[str, list[Path]]:
         ],
         "temporary-files": [
             data / "tmp/frametally-temporary-1/made.mp4",
-            data / "tmp/making-of-an-earlier-version/made.mp4",
             Path(tempfile.gettempdir()) / "frametally-temporary-2/index.sqlite",
         ],
         "flows": [data / "flows/flows-1", data / "flows/.flows-2.0a1b2c3d"],

@@ -18,8 +18,6 @@ from frametally.errors import Misconfigured
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's folder in memory, in which `tempfile` makes a folder
 _PREFIX = "frametally-temporary-"
-_EARLIER = ("count-", "making-")
-"""Prefixes in the data folder that earlier versions used."""
 _MB = 1_000_000
 
 
@@ -118,9 +116,8 @@ def remove_if_abandoned(folder: Path) -> bool:
 
 
 def _folders(data_dir: Path) -> set[Path]:
-    own, places = data_dir / "tmp", {Path(tempfile.gettempdir()), _IN_MEMORY}
-    folders = {folder for place in (own, *places) for folder in place.glob(f"{_PREFIX}*")}
-    return folders | {folder for prefix in _EARLIER for folder in own.glob(f"{prefix}*")}
+    places = (data_dir / "tmp", Path(tempfile.gettempdir()), _IN_MEMORY)
+    return {folder for place in places for folder in place.glob(f"{_PREFIX}*")}
 
 
 def _if_abandoned(folder: Path, act: Callable[[], None] = lambda: None) -> bool:
