@@ -284,6 +284,9 @@ def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     )
 
 
+_MOST_NAMED = 20
+
+
 def check_places(ports: Ports, _: Progress) -> Iterator[Finding]:
     """Name what is in no declared place: erasures, retention and the report on privacy do not reach it."""
     names = list(undeclared(ports))
@@ -291,8 +294,6 @@ def check_places(ports: Ports, _: Progress) -> Iterator[Finding]:
         yield Finding("places", name, "not written by frametally", "erasures and retention do not reach it")
     yield Finding("places", "all of them", f"{plural(len(names), 'file')} that frametally did not write")
 
-
-_MOST_NAMED = 20
 
 Check = Callable[[Ports, Progress], Iterator[Finding]]
 

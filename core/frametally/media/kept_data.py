@@ -6,6 +6,7 @@ The mission declares its places here, and each plug-in declares its own by the h
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -76,7 +77,7 @@ class KeptKind(NamedTuple):
 
     name: str
     items: Callable[[], Iterable[KeptItem]] = _no_items
-    remove: Callable[[KeptItem], None] = _stays
+    remove: Callable[[KeptItem], object] = _stays
     removed_by: RemovedBy = ""
     rule: str = ""
     place: str = "store"
@@ -160,15 +161,23 @@ def undeclared(ports: StorePorts) -> Iterator[str]:
     databases = {url.removeprefix("sqlite:///") for url in urls.values()}
     folders = [(kind.place, kind.files) for kind in kinds if kind.place.startswith("file:")]
     places = [(Path(unquote(urlsplit(url).path)), files) for url, files in folders]
-    if (store := store_folder(settings)) is not None:
-        places.append((store, ()))
-    for path in sorted(settings.data_dir.rglob("*")):
+    for path in _files_below(settings.data_dir, but=store_folder(settings)):
         name = _STAGING.sub(r"\1", str(path))
-        if not path.is_file() or _BESIDE_DATABASE.sub("", name) in databases:
+        if _BESIDE_DATABASE.sub("", name) in databases:
             continue
         patterns = [files or ("*",) for folder, files in places if path.is_relative_to(folder)]
         if not any(fnmatchcase(name, f"*/{pattern}") for files in patterns for pattern in files):
             yield str(path)
+
+
+def _files_below(folder: Path, *, but: Path | None) -> Iterator[Path]:
+    """Yield the files of a folder in order, without those of the folder `but`, which may have millions."""
+    for name, folders, names in os.walk(folder):
+        if Path(name) == but:
+            folders.clear()
+            continue
+        folders.sort()
+        yield from filter(Path.is_file, (Path(name, file) for file in sorted(names)))
 
 
 def _kinds_of_mission(ports: StorePorts) -> list[KeptKind]:
@@ -177,9 +186,6 @@ def _kinds_of_mission(ports: StorePorts) -> list[KeptKind]:
     def abandoned() -> Iterator[KeptItem]:
         for path in abandoned_folders(folder):
             yield KeptItem(str(path), "", 0, sum(file.stat().st_size for file in path.rglob("*")))
-
-    def remove_abandoned(item: KeptItem) -> None:
-        remove_if_abandoned(Path(item.id))
 
     return [
         KeptKind("frames", files=in_folders(keys.IMAGES)),
@@ -195,7 +201,7 @@ def _kinds_of_mission(ports: StorePorts) -> list[KeptKind]:
         KeptKind(
             "temporary-files",
             abandoned,
-            remove_abandoned,
+            lambda item: remove_if_abandoned(Path(item.id)),
             "all erasures",
             place=(folder / "tmp").as_uri(),
         ),
