@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -24,7 +24,6 @@ from frametally.console import output as console
 from frametally.console.options import data_dir_option, output_option, read_settings
 from frametally.errors import Misconfigured, Retryable
 from frametally.openers.port_openers import open_books
-from frametally.plugins import hooks
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions
@@ -32,7 +31,7 @@ from frametally_accounts.audit.command_log import command_user
 from frametally_accounts.password_links import local_address_of
 from frametally_web.api.endpoints import ALL_ENDPOINTS, RIGHTS
 from frametally_web.api.openapi import field_words
-from frametally_web.app import close_app, create_app, parts_of
+from frametally_web.app import close_app, opened_app, parts_of
 from frametally_web.changes.answers import ChangeState
 from frametally_web.requests.endpoints import Endpoint
 from frametally_web.requests.parameters import Parameter, check_known
@@ -41,7 +40,6 @@ from frametally_web.requests.problems import Problem
 ACTIONS = {endpoint.name.replace("_", "-"): endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native}
 """The actions that need no stream and no upload, by the command's name."""
 _PAUSE_S = 0.1
-_OUTPUT, _DATA_DIR, _BODY = "output", "data_dir", "body_file"
 
 
 class ActionCommand(click.Command):
@@ -60,23 +58,27 @@ class ActionCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            with _problems_as_errors():
-                fields = (field.encode_name for field in _fields(self._endpoint))
-                check_known([_name_of(error.option_name)], [*self._endpoint.in_query, *fields])
+            name = error.option_name.lstrip("-").partition("=")[0].replace("-", "_")
+            fields = (field.encode_name for field in _fields(self._endpoint))
+            try:
+                check_known([name], [*self._endpoint.in_query, *fields])
+            except Problem as problem:
+                raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
             raise
 
-    def _run(self, **values: Any) -> int:
+    def _run(
+        self, *, output: Path | None, data_dir: Path | None, body: Path | None = None, **values: Any
+    ) -> int:
         endpoint = self._endpoint
-        output: Path | None = values.pop(_OUTPUT)
-        data_dir = values.pop(_DATA_DIR)
-        settings = read_settings(None, {_DATA_DIR: data_dir} if data_dir else {})
+        settings = read_settings(None, {"data_dir": data_dir} if data_dir else {})
         with _application(settings, reads=not RIGHTS.is_change(endpoint.method, endpoint.address)) as app:
-            answer = _ask(app, endpoint, values)
+            answer = _ask(app, endpoint, values, body)
             if answer.status_code >= 400:
                 _refuse(answer)
             if endpoint.answer is ChangeState:
                 return _finish(app)
-        return _show(answer, output)
+            _show(answer, output)
+        return 0
 
 
 def _parameters(endpoint: Endpoint) -> Iterator[click.Parameter]:
@@ -94,7 +96,7 @@ def _parameters(endpoint: Endpoint) -> Iterator[click.Parameter]:
             )
     if endpoint.body is not None:
         yield click.Option(
-            ["--body", _BODY],
+            ["--body"],
             type=click.Path(path_type=Path, allow_dash=True),
             help="File with a JSON object for what no option gives, such as a secret; - is standard input.",
         )
@@ -153,32 +155,26 @@ def _metavar(form: msgspec.inspect.Type) -> str:
 @contextmanager
 def _application(settings: Settings, *, reads: bool) -> Iterator[Flask]:
     """Open the dashboard's application, for nobody but the user of this command."""
-    with ExitStack() as stack:
-        ports, ledger = stack.enter_context(open_books(settings, reading=reads))
-        parts: dict[str, Any] = {"owner": command_user()}
-        for serving in hooks("serving"):
-            parts |= stack.enter_context(serving(ports, MemberOptions(alone=True, listens=False)))
-        app = create_app(
-            settings=ports.settings,
-            store=ports.store,
-            index=ports.index,
-            ledger=ledger,
-            log=ports.log,
-            **parts,
-        )
-        stack.callback(close_app, app)
-        yield app
+    options = MemberOptions(alone=True, listens=False)
+    with (
+        open_books(settings, reading=reads) as (ports, ledger),
+        opened_app(ports, ledger, options, owner=command_user()) as app,
+    ):
+        try:
+            yield app
+        finally:
+            close_app(app)
 
 
-def _ask(app: Flask, endpoint: Endpoint, values: Mapping[str, Any]) -> TestResponse:
+def _ask(app: Flask, endpoint: Endpoint, values: Mapping[str, Any], body: Path | None) -> TestResponse:
     """Ask the application as a client would, so that every check of the API applies."""
     parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "body": {}}
-    if (file := values.get(_BODY)) is not None:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    if body is not None:
+        data = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
         try:
             parts["body"] = msgspec.json.decode(data, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise Misconfigured(f"{file} is not a JSON object ({error}): correct it") from error
+            raise Misconfigured(f"{body} is not a JSON object ({error}): correct it") from error
     values = {name: value for name, value in values.items() if value not in (None, ())}
     for parameter in endpoint.parameters:
         if (name := _destination(parameter)) in values:
@@ -209,30 +205,25 @@ def _json_of(value: Any, form: msgspec.inspect.Type) -> Any:
 
 def _finish(app: Flask) -> int:
     """Wait for a change that runs in the background, print its outcome, and return the exit code."""
-    desk = next(desk for desk in (parts_of(app).desk, parts_of(app).presets.desk) if desk.last)
+    desks = (parts_of(app).desk, parts_of(app).presets.desk)
     with console.stage_bar("change") as bar:
-        while (state := desk.last) is not None and state.state == "running":
+        while (state := next(filter(None, (desk.last for desk in desks)))).state == "running":
             bar.update(state.done, state.total)
             time.sleep(_PAUSE_S)
-    if state is None:
-        return 0
     click.echo(_pretty(msgspec.to_builtins(state)))
     if state.state == "failed":
         return NOTHING_DONE
     return PART_DONE if state.left_alone else 0
 
 
-def _show(answer: TestResponse, output: Path | None) -> int:
-    data, media_type = answer.data, answer.mimetype or ""
+def _show(answer: TestResponse, output: Path | None) -> None:
+    media_type = answer.mimetype or ""
     if media_type == "application/json" and output is None:
-        click.echo(_pretty(json.loads(data)))
-    elif output is not None:
-        console.write_out(output, [data])
-    elif media_type.startswith("text/") or not sys.stdout.isatty():
-        click.echo(data, nl=False)
-    elif data:
+        click.echo(_pretty(answer.json))
+    elif output is None and media_type.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
         raise Misconfigured(f"the answer is a file of type {media_type}: give --output FILE")
-    return 0
+    else:
+        console.write_out(output, answer.iter_encoded())
 
 
 def _pretty(document: Any) -> str:
@@ -244,15 +235,3 @@ def _refuse(answer: TestResponse) -> NoReturn:
     document = answer.json or {}
     words = f"{document.get('detail', answer.status)} {document.get('remedy', '')}".strip()
     raise (Retryable if answer.status_code in (429, 503) else Misconfigured)(words)
-
-
-@contextmanager
-def _problems_as_errors() -> Iterator[None]:
-    try:
-        yield
-    except Problem as problem:
-        raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
-
-
-def _name_of(option_name: str) -> str:
-    return option_name.lstrip("-").partition("=")[0].replace("-", "_")

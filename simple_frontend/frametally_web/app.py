@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,12 +12,14 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from frametally.plugins import folder_of, load, plugins
+from frametally.plugins import folder_of, hooks, load, plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import Ports
 from frametally.settings.loading import Settings
+from frametally.work.family_members import MemberOptions
 from frametally_accounts import sign_in
 from frametally_accounts.audit import routes as audit_routes
 from frametally_accounts.audit.opened_book import OpenedAudit
@@ -213,6 +216,25 @@ def create_app(
         resume=footage.resume,
     )
     return app
+
+
+@contextmanager
+def opened_app(ports: Ports, ledger: Ledger, options: MemberOptions, **parts: Any) -> Iterator[Flask]:
+    """Build the dashboard over open ports with what plug-ins open for it; see `create_app` for `parts`.
+
+    Close it with `close_app` at the end, unless `serve` does so.
+    """
+    with ExitStack() as stack:
+        for serving in hooks("serving"):
+            parts |= stack.enter_context(serving(ports, options))
+        yield create_app(
+            settings=ports.settings,
+            store=ports.store,
+            index=ports.index,
+            ledger=ledger,
+            log=ports.log,
+            **parts,
+        )
 
 
 def parts_of(app: Flask) -> Parts:

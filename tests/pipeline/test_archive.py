@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.pipeline.dashboard import dashboard
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
 
-from frametally.openers.port_openers import open_books
-from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_videos.catalogue_by_url import catalogue_to_look
-from frametally_web.app import close_app, create_app
 
 __all__ = ["house"]
 
@@ -56,23 +53,8 @@ def test_every_read_only_command_can_read_the_archive(
 
 @pytest.mark.thorough
 def test_the_dashboard_can_read_the_archive(archive: Path) -> None:
-    settings = load_settings("web", data_dir=archive, web_query_timeout_s=120)
-    with (
-        open_books(settings, reading=True) as (ports, ledger),
-        catalogue_to_look(ports.settings) as catalogue,
-    ):
-        app = create_app(
-            settings=settings,
-            store=ports.store,
-            index=ports.index,
-            ledger=ledger,
-            log=ports.log,
-            catalogue=catalogue,
-        )
-        assert [one["name"] for one in app.test_client().get("/api/v1/sources").get_json()["sources"]] == [
-            "Gate"
-        ]
-        close_app(app)
+    with dashboard(archive, reading=True) as client:
+        assert [one["name"] for one in client.get("/api/v1/sources").get_json()["sources"]] == ["Gate"]
 
 
 @pytest.mark.thorough

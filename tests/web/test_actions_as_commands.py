@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from tests.commands import CommandLine, Finished
 from tests.examples import first_quick
 
 from frametally.openers.port_openers import open_books
-from frametally.plugins import hooks
 from frametally.settings.loading import load_settings
 from frametally.work.family_members import MemberOptions
 from frametally_web.api.endpoints import ALL_ENDPOINTS
-from frametally_web.app import close_app, create_app
+from frametally_web.app import close_app, opened_app
 from frametally_web.requests.endpoints import Endpoint
 
 SHORT = [endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native]
@@ -49,17 +47,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 @pytest.fixture(scope="module")
 def client(run: CommandLine) -> Iterator[FlaskClient]:
     """A client of the dashboard over the same data."""
-    with ExitStack() as stack:
-        settings = load_settings("web", data_dir=run.folder / "frametally-data")
-        ports, ledger = stack.enter_context(open_books(settings))
-        parts: dict[str, Any] = {}
-        for serving in hooks("serving"):
-            parts |= stack.enter_context(serving(ports, MemberOptions(alone=True)))
-        app = create_app(
-            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log, **parts
-        )
-        stack.callback(close_app, app)
+    settings = load_settings("web", data_dir=run.folder / "frametally-data")
+    with (
+        open_books(settings) as (ports, ledger),
+        opened_app(ports, ledger, MemberOptions(alone=True)) as app,
+    ):
         yield app.test_client()
+        close_app(app)
 
 
 def without_clocks(document: Any) -> Any:

@@ -28,7 +28,6 @@ from frametally.console.rounds import metrics_of, opened_once, repeat_rounds, wa
 from frametally.console.stop_signals import ending_on, stop_on, stopped
 from frametally.errors import Misconfigured, Retryable
 from frametally.openers.port_openers import open_index_ports, open_stage_ports, open_store_port
-from frametally.plugins import hooks
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import IndexPorts, Ports, StagePorts
@@ -341,26 +340,16 @@ def serve_dashboard(
     """Serve until Ctrl-C and, unless `alone`, process videos in the meantime; return the exit code."""
     from frametally.work.family_members import MemberOptions, keep_up
     from frametally_cli.stages.members_on_demand import following
-    from frametally_web.app import create_app
+    from frametally_web.app import opened_app
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
     for line in disk_lines(settings):
         click.echo(console.plain(line), err=True)
     # Its `/metrics` includes the figures of the members it starts, and of those that `frametally up` started.
-    with family(), ExitStack() as plugins:
-        plugin_options: dict[str, Any] = {}
-        for serving in hooks("serving"):
-            plugin_options |= plugins.enter_context(serving(ports, options))
-        app = create_app(
-            settings=settings,
-            store=ports.store,
-            index=ports.index,
-            ledger=ledger,
-            log=ports.log,
-            **plugin_options,
-        )
-        plugins.enter_context(in_thread(lambda stop: keep_up(ports, stop.is_set), name="upkeep"))
+    with family(), ExitStack() as stack:
+        app = stack.enter_context(opened_app(ports, ledger, options))
+        stack.enter_context(in_thread(lambda stop: keep_up(ports, stop.is_set), name="upkeep"))
         with nullcontext() if alone else following(settings, options):
             serve(app, settings.web_host, settings.web_port)
     return 0
