@@ -71,16 +71,15 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has its turn on another day, if all tests are asked for: of the cases of each thorough
-    test, and, since a browser takes most of the CPU, of the thorough tests of each file in it."""
+    """Leave out the thorough tests of each file that have their turn on another day, if all tests are asked
+    for."""
     if not THOROUGH or {config.rootpath / argument for argument in config.args} != {REPOSITORY / "tests"}:
         return
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("thorough")
         if mark is not None and mark.kwargs.get("turns", True):
-            by = "::" if item.path.stem.endswith("_in_browser") else "["
-            groups.setdefault(item.nodeid.partition(by)[0], []).append(item)
+            groups.setdefault(item.nodeid.partition("::")[0], []).append(item)
     others = {*itertools.chain(*groups.values())} - {*itertools.chain(*map(in_turn, groups.values()))}
     items[:] = [item for item in items if item not in others]
     config.stash[_LEFT_OUT] = len(others)

@@ -1,4 +1,4 @@
-"""How much of a test runs: little in `make test`; in `make test-all`, the cases of a test take turns."""
+"""How much of a test runs: little in `make test`; in `make test-all`, thorough tests take turns."""
 
 from __future__ import annotations
 
