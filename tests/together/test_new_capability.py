@@ -10,7 +10,7 @@ import pytest
 from tests.kit.processes import run_program
 from tests.together.test_without_capabilities import REPOSITORY, Clone, copy_without
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 CHECKS = [
     f"tests/core/test_{name}.py" for name in ("docs", "guarantees", "house", "languages", "names", "settings")
@@ -48,7 +48,9 @@ def test_a_new_capability_has_an_action_of_the_api_and_the_command_line_and_can_
     answer = python("-m", "frametally", "api", "weather", "--data-dir", tmp_path / "data")
     assert json.loads(answer) == {"words": "the weather beside counts"}
     pytest_run = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    python(*pytest_run, *CHECKS, "tests/weather", "tests/web/test_description_api.py")
+    described = "tests/web/test_description_api.py"
+    python(*pytest_run, "-m", "not thorough", *CHECKS, "tests/weather", described)
+    python(*pytest_run, described, "-k", "weather")
     git("rm", "-rfq", "capabilities/frametally_weather", "tests/weather")
     assert "weather" not in python("-m", "frametally", "api", "--help")
     python(*pytest_run, "tests/core/test_docs.py")
