@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from frametally.adapters.sql.kept_books import KeptTables
-from frametally.media.kept_data import KeptKind, KeptPart
+from frametally.media.kept_data import KeptPart
 from frametally.ports.opened import StorePorts
 from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
@@ -44,7 +44,4 @@ def data_places(ports: StorePorts) -> KeptPart:
                 if unit.source == source
             ]
 
-    checks = KeptKind(
-        "checks", place="catalogue", files=("frametally_accuracy*",), text="accuracy.kept_checks"
-    )
-    return KeptPart([checks], ranges)
+    return KeptPart([TABLES[0].as_place("checks", "accuracy.kept_checks")], ranges)

@@ -92,14 +92,9 @@ def data_places(ports: StorePorts) -> KeptPart:
                 remove_message,
                 "rules",
                 place="catalogue",
-                files=("frametally_alerts_told", "frametally_alert_messages"),
+                files=(tables.told.name, tables.messages.name),
                 text="alerts.kept_messages",
             ),
-            KeptKind(
-                "alerts",
-                place="catalogue",
-                files=("frametally_alert*", "frametally_scheduled_reports"),
-                text="alerts.kept_alerts",
-            ),
+            TABLES[0].as_place("alerts", "alerts.kept_alerts"),
         ]
     )

@@ -23,6 +23,7 @@ from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress, plural
 from frametally.rules.times import in_range
 from frametally.settings.loading import Settings
+from frametally_live.book import TABLES
 from frametally_live.cameras.spool import spooled_sources, waiting_frames
 from frametally_live.live_book_by_url import feeds_to_look
 
@@ -40,13 +41,7 @@ def data_places(ports: StorePorts) -> KeptPart:
         text="live.kept_waiting_frames",
         ends="live.ends_waiting_frames",
     )
-    cameras = KeptKind(
-        "cameras",
-        place="catalogue",
-        files=("frametally_live", "frametally_feeds"),
-        text="live.kept_cameras",
-    )
-    return KeptPart([kind, cameras])
+    return KeptPart([kind, TABLES[0].as_place("cameras", "live.kept_cameras")])
 
 
 def changed(ports: StorePorts, change: Change, progress: Progress) -> None:

@@ -20,7 +20,7 @@ from frametally.checkup.findings import Finding, public_value
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
-from frametally.media.kept_data import KeptKind, KeptPart, in_folders
+from frametally.media.kept_data import KeptPart, in_folders
 from frametally.openers.look_openers import database_to_look
 from frametally.ports.opened import Ports, StorePorts
 from frametally.settings.data_folder import embedded_folder
@@ -94,20 +94,12 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
 
 def data_places(_: StorePorts) -> KeptPart:
     """Return where accounts and the audit log are."""
-    tables_of_accounts = ("access", "account*", "sessions", "api_tokens", "login_attempts")
-    accounts = KeptKind(
-        "accounts",
-        place="catalogue",
-        files=tuple(f"frametally_{name}" for name in tables_of_accounts),
-        text="accounts.kept_accounts",
-    )
+    accounts = ACCESS_TABLES.as_place("accounts", "accounts.kept_accounts")
     return KeptPart(
         [
             accounts,
             accounts._replace(place="store", files=in_folders(keys.ACCESS)),
-            KeptKind(
-                "audit-log", place="catalogue", files=("frametally_audit*",), text="accounts.kept_audit"
-            ),
+            AUDIT_TABLES.as_place("audit-log", "accounts.kept_audit"),
         ]
     )
 
@@ -180,20 +172,19 @@ def _unlocked(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql(audit_tables.APPEND_ONLY["sqlite"][-1] if on_sqlite else triggers % "ENABLE")
 
 
-TABLES = (
-    KeptTables(
-        "access",
-        book.LAYOUT,
-        {"accounts": tables.accounts, "tokens": tables.tokens},
-        ("signing_key",),
-        # Otherwise a used link would open again, and an ended session would continue.
-        (tables.links, tables.sessions, tables.attempts),
-    ),
-    KeptTables(
-        "audit",
-        audit.LAYOUT,
-        {"audit records": audit_tables.records},
-        ("next_number", "head"),
-        unlocked=_unlocked,
-    ),
+ACCESS_TABLES = KeptTables(
+    "access",
+    book.LAYOUT,
+    {"accounts": tables.accounts, "tokens": tables.tokens},
+    ("signing_key",),
+    # Otherwise a used link would open again, and an ended session would continue.
+    (tables.links, tables.sessions, tables.attempts),
 )
+AUDIT_TABLES = KeptTables(
+    "audit",
+    audit.LAYOUT,
+    {"audit records": audit_tables.records},
+    ("next_number", "head"),
+    unlocked=_unlocked,
+)
+TABLES = (ACCESS_TABLES, AUDIT_TABLES)

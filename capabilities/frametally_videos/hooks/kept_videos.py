@@ -14,6 +14,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
+from frametally_videos.catalogue.video_catalogue import TABLES
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.commands.upload_clip import UPLOAD_NOTES
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
@@ -75,7 +76,6 @@ def data_places(ports: StorePorts) -> KeptPart:
         ends="videos.ends_uploads",
     )
     records = KeptKind("videos", files=(f"{keys.VIDEOS}/*.json",), text="videos.kept_records")
-    tables = ("catalogue", "videos", "video_artifacts", "uploads", "video_jobs", "notices")
     return KeptPart(
         [
             originals,
@@ -85,7 +85,7 @@ def data_places(ports: StorePorts) -> KeptPart:
             uploads,
             uploads._replace(place=(settings.data_dir / UPLOAD_NOTES).as_uri(), files=()),
             records,
-            records._replace(place="catalogue", files=tuple(f"frametally_{name}" for name in tables)),
+            TABLES[0].as_place(records.name, records.text),
         ],
         terms=lambda: [KeptTerm("originals", "", days * DAY_MS, None)] if days else [],
     )

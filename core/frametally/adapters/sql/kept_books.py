@@ -18,6 +18,7 @@ from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
 from frametally.backups import KeptRow, encode_backup, in_words
 from frametally.errors import Misconfigured, Poison
+from frametally.media.kept_data import KeptKind
 from frametally.plugins import hooks
 from frametally.settings.access import ServerAccess
 
@@ -41,6 +42,10 @@ class KeptTables(NamedTuple):
     emptied: tuple[Table, ...] = ()
     has_others: bool = False
     unlocked: Callable[[Connection], AbstractContextManager[None]] = lambda _: nullcontext()
+
+    def as_place(self, name: str, text: str) -> KeptKind:
+        """Return all its tables as a place of data, for the hook `data_places`; see `KeptKind`."""
+        return KeptKind(name, place="catalogue", files=tuple(self.layout.tables.tables), text=text)
 
 
 _AT_ONCE = 500
