@@ -290,8 +290,9 @@ _MOST_NAMED = 20
 def check_places(ports: Ports, _: Progress) -> Iterator[Finding]:
     """Name what is in no declared place: erasures, retention and the report on privacy do not reach it."""
     names = list(undeclared(ports))
+    note = "erasures and retention do not reach it: delete it yourself if it shows people"
     for name in names[:_MOST_NAMED]:
-        yield Finding("places", name, "not written by frametally", "erasures and retention do not reach it")
+        yield Finding("places", name, "not written by frametally", note)
     yield Finding("places", "all of them", f"{plural(len(names), 'file')} that frametally did not write")
 
 
