@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -25,8 +26,11 @@ from tests.traffic import junction
 from tests.traffic.scenes import SECONDS, Scene, fast, random_scene
 from tests.web.conftest import Place
 
+from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
+from frametally.rules.known import NOT_MEASURED
+from frametally.rules.times import HOUR_MS
 from frametally_alerts.conditions.interval_values import read_values
 from frametally_alerts.conditions.round_input import CountPorts, counted_for
 from frametally_alerts.rules import AlertRule, Measure
@@ -36,6 +40,8 @@ from frametally_traffic.geometry.zones import ZoneCounts
 
 SCENES = 150 if os.environ.get("FRAMETALLY_TESTS") == "thorough" else 24
 BASE_MS = 60_000
+WHOLE_S = 7200
+"""The length of a bar that holds all footage of a scene."""
 _ODD_SIZE_FROM_MS = junction.START_MS + 240_000
 _SHOWN = ("frames_analysed", "detections", "peak", "objects", "objects_missing", "objects_at_least")
 
@@ -46,6 +52,24 @@ def dark(scene: Scene) -> Scene:
     """The same scene at night."""
     whole = (junction.START_MS, junction.START_MS + SECONDS * 1000)
     return scene._replace(name="dark", gaps_ms=(), dark_ms=(whole,))
+
+
+def half_slow(scene: Scene, known: int) -> list[FrameDetections]:
+    """A scene twice, an hour apart: in the hour `known` it can be tracked, in the other one it cannot."""
+    random = Random(0)  # noqa: S311
+    first = scene.frames(random, junction.MODEL)
+    later = [
+        msgspec.structs.replace(
+            frame,
+            captured_at_ms=frame.captured_at_ms + HOUR_MS,
+            image_path=keys.image_key(
+                frame.source, frame.captured_at_ms + HOUR_MS, frame.media, frame.frame_index + len(first)
+            ),
+            frame_index=frame.frame_index + len(first),
+        )
+        for frame in first
+    ]
+    return [*first[:: 10 if known else 1], *later[:: 1 if known else 10]]
 
 
 def with_stray(random: Random, frame: FrameDetections) -> FrameDetections:
@@ -65,7 +89,8 @@ def footage() -> tuple[list[Scene], list[FrameDetections]]:
         dark(random_scene(0)),
         random_scene(1)._replace(name="few"),
     ]
-    frames = []
+    halves = [random_scene(2)._replace(name="half"), fast("half-fast", 3)]
+    frames = [frame for known, scene in enumerate(halves) for frame in half_slow(scene, known)]
     for number, scene in enumerate(scenes):
         random = Random(number)  # noqa: S311
         of_scene = scene.frames(random, junction.MODEL)[:: 10 if scene.name == "few" else 1]
@@ -73,7 +98,7 @@ def footage() -> tuple[list[Scene], list[FrameDetections]]:
     for frame in junction.frames():
         odd = frame.captured_at_ms >= _ODD_SIZE_FROM_MS
         frames.append(msgspec.structs.replace(frame, height_px=360) if odd else frame)
-    return scenes, frames
+    return [*scenes, *halves], frames
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +130,8 @@ def sources() -> list[str]:
     return [*(scene.name for scene in footage()[0]), junction.SOURCE]
 
 
-def get(client: FlaskClient, route: str, source: str, **query: Any) -> Any:
-    asked = {"source": source, "interval": 60, **query}
+def get(client: FlaskClient, route: str, source: str, interval_s: int = 60, **query: Any) -> Any:
+    asked = {"source": source, "interval": interval_s, **query}
     while True:
         answer = client.get(f"/api/v1/{route}", query_string=asked)
         assert answer.status_code == 200, answer.text
@@ -115,9 +140,9 @@ def get(client: FlaskClient, route: str, source: str, **query: Any) -> Any:
             return found
 
 
-def counts_of(client: FlaskClient, source: str) -> Cells:
-    """The counts of the API, of each label of the source in each minute with footage."""
-    answer = get(client, "counts", source, by="source")
+def counts_of(client: FlaskClient, source: str, interval_s: int = 60) -> Cells:
+    """The counts of the API, of each label of the source in each interval with footage."""
+    answer = get(client, "counts", source, interval_s, by="source")
     filmed = {bar["start_ms"]: bar for bar in answer["coverage"]}
     buckets = {(bar["start_ms"], bar["label"]): bar for bar in answer["buckets"]}
     cells: Cells = {}
@@ -162,9 +187,9 @@ READERS = {"csv": rows_of_csv, "xlsx": rows_of_workbook, "parquet": rows_of_parq
 def test_an_export_has_the_number_or_reason_of_the_api_in_each_cell(
     client: FlaskClient, sources: list[str], form: str
 ) -> None:
-    for source in sources:
-        shown = counts_of(client, source)
-        rows = READERS[form](get(client, "export", source, by="source", format=form))
+    for source, interval_s in product(sources, (60, WHOLE_S)):
+        shown = counts_of(client, source, interval_s)
+        rows = READERS[form](get(client, "export", source, interval_s, by="source", format=form))
         cells = [tuple(row[name] for name in _SHOWN) for row in rows if row["coverage"] != "no footage"]
         assert Counter(cells) == Counter(shown.values()), source
 
@@ -241,9 +266,10 @@ def places_of_api(client: FlaskClient, source: str) -> Cells:
         get(client, route, source) for route in ("crossings", "zones", "movements")
     )
     labels = get(client, "counts", source)["labels"]
-    unknown = {(one["start_ms"], one["label"]): one["missing"] for one in crossings["unknown"]}
-    starts_ms = [bar["start_ms"] for bar in crossings["bars"] if bar["frames"]]
-    every = [(start_ms, label) for start_ms in starts_ms for label in labels]
+    filmed = {bar["start_ms"]: bar["missing"] for bar in crossings["bars"] if bar["frames"]}
+    every = [*product(filmed, labels)]
+    unknown = {key: filmed[key[0]] for key in every if filmed[key[0]] in NOT_MEASURED}
+    unknown |= {(one["start_ms"], one["label"]): one["missing"] for one in crossings["unknown"]}
 
     def add(kind: str, name: str, what: str, answer: list[Any], key: dict[str, str], field: str) -> None:
         of_bars = {
@@ -285,49 +311,68 @@ def test_sql_has_the_crossings_stays_and_movements_of_the_api_or_their_reason(
     assert any(cell[2] for cell in of_gold.values())
 
 
-def values_of_alerts(place: Place, source: str, label: str, **rule: Any) -> dict[int, float]:
-    """The value that a rule compares in each minute."""
-    asked = AlertRule(
-        name="", channels=(), sources=(source,), labels=(label,) if label else (), interval_s=60, **rule
-    )
+def values_of_alerts(
+    place: Place, source: str, label: str, interval_s: int = 60, **rule: Any
+) -> dict[int, float]:
+    """The value that a rule compares in each interval."""
+    asked = AlertRule(name="", channels=(), sources=(source,), labels=(label,), interval_s=interval_s, **rule)
     ports = CountPorts(place.settings, place.store, place.index, place.ledger, now_ms=junction.START_MS)
     counted = counted_for(asked, place.index)
     assert counted is not None
-    bars = [(junction.START_MS + BASE_MS * n, junction.START_MS + BASE_MS * (n + 1)) for n in range(-1, 6)]
+    length_ms = interval_s * 1000
+    starts_ms = [junction.START_MS + length_ms * number for number in range(-1, 62)]
+    bars = [(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     return {**read_values(asked, ports, counted, [source], bars).get(source, {})}
 
 
 def test_alerts_on_many_compare_the_known_part_and_alerts_on_few_only_known_numbers(
     place: Place, client: FlaskClient, sources: list[str]
 ) -> None:
-    for source in sources:
-        cells = counts_of(client, source)
+    for source, interval_s in product(sources, (60, WHOLE_S)):
+        cells = counts_of(client, source, interval_s)
         for label in {key[2] for key in cells if key[2]}:
             shown = {key[1]: cell for key, cell in cells.items() if key[2] == label and cell[0]}
             measures: tuple[tuple[Measure, int], ...] = (("detections", 1), ("peak", 2), ("objects", 3))
             for measure, column in measures:
                 rule: Any = {"what": "occupancy"} if measure == "peak" else {"what": "count"}
-                many = values_of_alerts(place, source, label, **rule, measure=measure, threshold=1)
-                few = values_of_alerts(place, source, label, **rule, measure=measure, threshold=1, below=True)
+                rule |= {"measure": measure, "threshold": 1}
+                many = values_of_alerts(place, source, label, interval_s, **rule)
+                few = values_of_alerts(place, source, label, interval_s, **rule, below=True)
                 known = {start_ms: cell[column] for start_ms, cell in shown.items()}
                 for start_ms, value in many.items():
                     at_least = known[start_ms] if known[start_ms] is not None else shown[start_ms][5]
                     assert value == (at_least or 0), (source, label, measure)
-                assert {key for key, value in known.items() if value is not None} <= many.keys()
+                for start_ms, value in known.items():
+                    is_known = value is not None or (measure == "objects" and shown[start_ms][5] is not None)
+                    assert not is_known or start_ms in many, (source, label, measure)
                 assert few.items() <= known.items(), (source, label, measure)
 
 
 def test_alerts_on_crossings_compare_the_known_part_for_many_and_only_known_numbers_for_few(
     place: Place, client: FlaskClient, sources: list[str]
 ) -> None:
-    for source in sources:
+    for source, interval_s in product(sources, (60, WHOLE_S)):
         for total in get(client, "crossings", source)["totals"]:
             line, label = total["line"], total["label"]
-            bars = get(client, "crossings", source, line=line, label=label)["crossings"]
-            rule: Any = {"what": "crossings", "line": line}
-            many = values_of_alerts(place, source, label, **rule, threshold=1)
-            few = values_of_alerts(place, source, label, **rule, threshold=1, below=True)
+            bars = get(client, "crossings", source, interval_s, line=line, label=label)["crossings"]
+            rule: Any = {"what": "crossings", "line": line, "threshold": 1}
+            many = values_of_alerts(place, source, label, interval_s, **rule)
+            few = values_of_alerts(place, source, label, interval_s, **rule, below=True)
             for bar in bars:
                 known = None if bar["missing"] else bar["to_right"] + bar["to_left"]
                 assert many[bar["start_ms"]] == (known if known is not None else bar["at_least"] or 0)
                 assert not bar["missing"] or few.get(bar["start_ms"], 1) >= 1, (source, line, label, bar)
+
+
+def test_a_summary_and_a_comparison_have_the_value_or_known_part_of_the_objects_in_counts(
+    client: FlaskClient, sources: list[str]
+) -> None:
+    for source in sources:
+        [together] = get(client, "counts", source, WHOLE_S, metric="objects")["together"]
+        number = together["objects"], together.get("measured_objects")
+        other = {"metric": "objects", "compare": f"source:{source}"}
+        compared = get(client, "differences", source, WHOLE_S, **other)["total"]
+        assert (compared["value"], compared["at_least"]) == number, source
+        summary = get(client, "summary", source, WHOLE_S, metric="objects")
+        [busiest] = summary["busiest"] or [{"value": 0, "is_least": number[0] is None}]
+        assert busiest["value"] == (number[1] or 0 if busiest["is_least"] else number[0]), source

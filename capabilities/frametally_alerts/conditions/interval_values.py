@@ -11,7 +11,7 @@ import zoneinfo
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frametally import keys
 from frametally.ports.count_index import CountIndex, CountQuery
@@ -267,7 +267,8 @@ def _charts(
             model, counts.base_interval_s, sources=names[first : first + _MOST_SOURCES], labels=rule.labels
         )
         reader = Reader(ports.index, query, zone, spans(zone, bars[0][0], bars[-1][1]), ALL_TIMES)
-        yield reader.bars(rule.interval_s, by_source=True, apart=(), most_bars=MOST_OF_SOURCES)
+        apart: dict[str, Any] = {"by_source": True, "apart": (), "most_bars": MOST_OF_SOURCES}
+        yield reader.with_measured(reader.bars(rule.interval_s, **apart), rule.interval_s, **apart)[0]
 
 
 def _leave_out_unknown(values: Mapping[str, dict[int, float]], chart: Chart) -> None:
@@ -329,9 +330,11 @@ def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> 
         is_whole = part.frames >= _WHOLE * analysed  # without tracking, only frames show it
         if part.covered_s is not None:
             is_whole = part.covered_s >= _WHOLE * (part.end_ms - part.start_ms) / 1000
-        if (measure != "objects" or part.objects_missing is None) and (is_whole or not rule.below):
+        if is_whole or not rule.below:
             filmed.add((part.source, part.start_ms))
-            values.setdefault(source, {}).setdefault(part.start_ms, 0.0)
+            of_bars = values.setdefault(source, {})
+            if measure != "objects" or part.objects_missing is None:
+                of_bars.setdefault(part.start_ms, 0.0)
     for bar in chart.buckets:
         if (bar.source, bar.start_ms) in filmed:
             of_bars = values[source_of(bar.source or "")]

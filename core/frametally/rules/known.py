@@ -29,6 +29,9 @@ shape; nothing was drawn for that time; most paths across the drawn shape are in
 data.
 """
 
+NOT_MEASURED: tuple[Missing, ...] = ("not_tracked", "too_slow")
+"""The reasons for which no object of some time was followed; those of other times are the known part."""
+
 AmountT = TypeVar("AmountT", int, float)
 
 MadeOf: TypeAlias = Literal["boxes", "objects", "passages"]

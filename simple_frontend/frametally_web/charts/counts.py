@@ -9,7 +9,7 @@ import msgspec
 
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
-from frametally.rules.known import Missing
+from frametally.rules.known import NOT_MEASURED, Missing
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.catalogue import (
@@ -29,7 +29,7 @@ from frametally_web.charts.local_bars import (
     other_periods,
     touches,
 )
-from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
+from frametally_web.charts.measures import Chart, Reader, all_labels_in, measured_part, sources_with_film
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
 from frametally_web.charts.totals import (
     Totals,
@@ -281,7 +281,6 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
 
 
 _MOST_NAMED = 5
-_NOT_MEASURED = ("not_tracked", "too_slow")
 
 
 class Measured(NamedTuple):
@@ -311,40 +310,23 @@ def add_measured(
     in_sources = answers.OfSources(sources=measured, of_sources=filmed)
     if not measured:
         return Measured(chart, totals, together, in_sources)
-    part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)
-    measured_bars = {(coverage.start_ms, coverage.source) for coverage in part.coverage}
-    measured_part = {(bar.start_ms, bar.source, bar.label): _measured_part(bar) for bar in part.buckets}
-    nothing = {"measured_objects": 0, "objects_from_start": 0}
-    buckets = [
-        msgspec.structs.replace(
-            bucket, **measured_part.get((bucket.start_ms, bucket.source, bucket.label), nothing)
-        )
-        if bucket.objects_missing in _NOT_MEASURED and (bucket.start_ms, bucket.source) in measured_bars
-        else bucket
-        for bucket in chart.buckets
-    ]
+    chart, part = reader.with_measured(chart, interval_s, by_source=by_source, apart=apart)
     part_totals = sum_up(part, totals, () if by_source else None)
     with_sums = {
         label: add_measured_objects(of_label, part_totals[label]) for label, of_label in totals.items()
     }
     together = add_measured_objects(together, all_labels(part_totals, part))
-    return Measured(chart._replace(buckets=buckets), with_sums, together, in_sources)
-
-
-def _measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int | None]:
-    """Return the fields of the measured objects, fully or partly known."""
-    objects = part.measured_objects if part.objects is None else part.objects
-    return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
+    return Measured(chart, with_sums, together, in_sources)
 
 
 def add_measured_objects(
     totals: Sequence[answers.Total], measured: Sequence[answers.Total]
 ) -> list[answers.Total]:
     """Return totals with the measured objects, by source, where not all were measured."""
-    measured_part = {total.source: _measured_part(total) for total in measured}
+    parts = {total.source: measured_part(total) for total in measured}
     return [
-        msgspec.structs.replace(total, **measured_part.get(total.source, {}))
-        if total.objects_missing in _NOT_MEASURED
+        msgspec.structs.replace(total, **parts.get(total.source, {}))
+        if total.objects_missing in NOT_MEASURED
         else total
         for total in totals
     ]

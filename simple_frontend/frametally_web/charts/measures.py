@@ -49,6 +49,7 @@ from frametally.ports.count_index import (
     IndexedEvidence,
 )
 from frametally.rules.known import (
+    NOT_MEASURED,
     Basis,
     Missing,
     Number,
@@ -68,7 +69,6 @@ from frametally_web.requests.query import ChosenTimes
 Numbers = NDArray[np.integer[Any]]
 
 _NOTHING = columns_of([], [])
-_NOT_MEASURED = ("not_tracked", "too_slow")
 _LEAST_FRAMES = 3  # two frames give no rhythm
 _MOST_SOURCES = 100
 """Maximum number of sources to examine, those with the fewest frames first."""
@@ -148,6 +148,25 @@ class Reader:
             return [self._read(span, interval_s, bars.offset_ms(span), changes) for span in self.spans]
 
         return self._together(read, changes, interval_s * 1000, moved)
+
+    def with_measured(self, chart: Chart, interval_s: int, **changes: Any) -> tuple[Chart, Chart]:
+        """Return `chart`, which `bars` read with the same arguments, and the bars of measured footage alone.
+
+        Where objects were not measured in all of a bar, its `measured_objects` are those of the latter.
+        """
+        if not chart.unmeasured:
+            return chart, chart
+        part = self.bars(interval_s, **changes, measured_only=True)
+        measured_bars = {(bar.start_ms, bar.source) for bar in part.coverage}
+        parts = {(bar.start_ms, bar.source, bar.label): measured_part(bar) for bar in part.buckets}
+        nothing = {"measured_objects": 0, "objects_from_start": 0}
+        buckets = [
+            msgspec.structs.replace(bar, **parts.get((bar.start_ms, bar.source, bar.label), nothing))
+            if bar.objects_missing in NOT_MEASURED and (bar.start_ms, bar.source) in measured_bars
+            else bar
+            for bar in chart.buckets
+        ]
+        return chart._replace(buckets=buckets), part
 
     def whole(self, **changes: Any) -> Chart:
         """Read the whole range as one bar."""
@@ -308,7 +327,7 @@ def _chart(
         followed[place] = objects[place]
         objects[place], why, least[place] = objects_of(basis)
         missing[place] = why
-        if why in _NOT_MEASURED:
+        if why in NOT_MEASURED:
             unmeasured.add((starts_ms[place], counted.sources[source[place]]))
     frames_there = np.append(footage[DETECTIONS], 0)[bars]
     means = none_where(frames_there == 0, counts[DETECTIONS] / np.maximum(frames_there, 1))
@@ -347,9 +366,7 @@ def add_labels(
 
 
 def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.CountBucket:
-    objects = add_numbers(
-        Number(bar.objects, bar.objects_missing, bar.measured_objects) for bar in (first, other)
-    )
+    objects = add_numbers(map(number_of, (first, other)))
     followed = sum_or_unknown(followed_of(first), followed_of(other))
     known = [bar for bar in (first, other) if bar.objects is not None or bar.measured_objects is not None]
     return answers.CountBucket(
@@ -401,9 +418,20 @@ def empty_bar(part: answers.FramesAnalysed, label: str | None) -> answers.CountB
     )
 
 
+def number_of(part: answers.CountBucket | answers.Total) -> Number:
+    """Return the objects of a bar or a total."""
+    return Number(part.objects, part.objects_missing, part.measured_objects)
+
+
 def followed_of(part: answers.CountBucket | answers.Total) -> int | None:
     """Return the followed objects, whether known or too weak."""
     return part.objects if part.objects_missing is None else part.followed_objects
+
+
+def measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int | None]:
+    """Return the fields of the measured objects, fully or partly known."""
+    objects = part.measured_objects if part.objects is None else part.objects
+    return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
 
 
 def _with_means(chart: Chart, counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> Chart:

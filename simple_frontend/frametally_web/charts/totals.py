@@ -19,9 +19,9 @@ from frametally.adapters.day_cells.sums import (
 from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import PARTIAL_LABELS
 from frametally.rules.known import (
+    NOT_MEASURED,
     Basis,
     Missing,
-    Number,
     add_up,
     is_too_weak,
     objects_of,
@@ -35,6 +35,7 @@ from frametally_web.charts.measures import (
     followed_of,
     mean_of_sources,
     means_by_label,
+    number_of,
 )
 from frametally_web.requests.query import AskedMetric, Metric
 
@@ -167,7 +168,8 @@ def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     together = _add_parts(chart.buckets, chart.coverage, None)  # means do not matter for objects
     boxes, tracked = together.detections, together.tracked_detections
     is_weak = tracked is not None and is_too_weak(boxes, tracked)
-    is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)
+    is_part = together.measured_objects is not None and together.objects_missing not in NOT_MEASURED
+    is_known = together.objects is not None or (is_part and not is_weak)
     return "objects" if boxes is not None and is_known else "mean_per_frame"
 
 
@@ -183,7 +185,8 @@ def _add_parts(
 ) -> answers.Total:
     """Return the sum of some bars or totals: objects are known if those of each label are.
 
-    Over time, whether a label's objects are known depends on all its boxes, as in one long bar.
+    Over time, whether a label's objects are known depends on all its boxes, as in one long bar. If some time
+    was not measured, the rest is their known part.
     """
     rates = [part.slowest_fps for part in coverage]
     rate = None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf)
@@ -192,20 +195,22 @@ def _add_parts(
     by_label = defaultdict(list)
     for part in parts:
         by_label[part.label].append(part)
-    of_labels = [
-        _pooled(of_label, None, None, None, rate, frames, is_measured=is_measured)
-        for of_label in by_label.values()
-    ]
+    of_labels = []
+    for of_label in by_label.values():
+        total = _pooled(of_label, None, None, None, rate, frames, is_measured=is_measured)
+        if total.objects_missing in NOT_MEASURED:
+            number = add_up(map(number_of, of_label))
+            least = number.at_least if number.value is None else number.value
+            total = msgspec.structs.replace(total, measured_objects=least)
+        of_labels.append(total)
     pooled = _pooled(parts, None, None, mean_per_frame, rate, frames, is_measured=is_measured)
     return _together(of_labels, pooled)
 
 
 def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answers.Total:
     """Return the total of several labels: `pooled`, with the known part if a label's objects are unknown."""
-    objects = add_up(
-        Number(total.objects, total.objects_missing, total.measured_objects) for total in of_labels
-    )
-    if objects.value is not None or len(of_labels) < 2:
+    objects = add_up(map(number_of, of_labels))
+    if objects.value is not None or (len(of_labels) < 2 and objects.at_least is None):
         return pooled
     known_labels = [total for total in of_labels if (total.objects, total.measured_objects) != (None, None)]
     return msgspec.structs.replace(

@@ -217,7 +217,8 @@ def _read(index: CountIndex, settings: Settings, media: MediaTimes, query: Chart
     )
     if not plan:
         return Chart(0, [], [])
-    return plan.reader.bars(plan.interval_s, by_source=query.by_source)
+    chart = plan.reader.bars(plan.interval_s, by_source=query.by_source)
+    return plan.reader.with_measured(chart, plan.interval_s, by_source=query.by_source)[0]
 
 
 def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dict[int, int]:

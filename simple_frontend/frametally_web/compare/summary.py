@@ -54,7 +54,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     of_labels = sum_up(reader.whole(), selection.labels)
     totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
     measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
-    chart, [filmed] = add_filmed(chart, plan.resolved, by_source=False)
+    chart, [filmed] = add_filmed(measured.chart, plan.resolved, by_source=False)
     summary = answers.Summary(
         model=choice.model or None,
         base_interval_s=chart.base_interval_s,
