@@ -27,7 +27,7 @@ MEASURED = {
     LabelSpeeds LabelTotal LibraryVideo ModelDifference MovementBucket NothingShown NumberHistory Objects
     OtherModel PastEstimate ShownVisit ShownVisits ShowsNothing SpeedBin Summary ToldMessage Total
     TrafficClass TrafficPeak TrafficQuarter TrafficTotals TriedInterval UnsentAlert VisitBooks WeekBefore
-    WeekCell WouldBeAlert ZoneBucket
+    WeekCell WouldBeAlert ZoneBucket ZoneEvents
     """,
     )
 }

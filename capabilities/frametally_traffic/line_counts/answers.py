@@ -246,6 +246,20 @@ class CountedZone(Answer, frozen=True, kw_only=True):
     p90_s: float | None
 
 
+class ZoneEvents(Answer, frozen=True, kw_only=True, gc=False):
+    """The known part of the numbers of an interval; the fields are those of `ZoneBucket`."""
+
+    at_start: int
+    entered: int
+    appeared: int
+    from_start: int
+    left: int
+    vanished: int
+    to_end: int
+    at_end: int
+    peak: int
+
+
 class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
     """The events of one label in one zone in one interval.
 
@@ -265,6 +279,7 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
         mean: Mean number of objects while there was footage; null if not recorded.
         peak: Most objects at once.
         missing: Why all of these are null; null if they are known.
+        at_least: If they are not known, what was still seen of them; null if that is nothing.
     """
 
     start_ms: int
@@ -281,6 +296,7 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
     mean: float | None
     peak: int | None
     missing: Missing | None
+    at_least: ZoneEvents | None
 
 
 class ZoneStays(OfOneSource, frozen=True, kw_only=True):
@@ -303,6 +319,7 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
         to_leg: Name of the line that they went over.
         visits: How many; null if they are not known.
         missing: Why not.
+        at_least: If they are not known, the visits that were still seen; null if there are none.
     """
 
     start_ms: int
@@ -311,6 +328,7 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
     label: str
     visits: int | None
     missing: Missing | None
+    at_least: int | None
 
 
 class VisitBooks(Answer, frozen=True, kw_only=True):

@@ -222,6 +222,7 @@ def _movement(key: tuple[int, str, str, str], visits: int, missing: Missing | No
         label=label,
         visits=None if missing else visits,
         missing=missing,
+        at_least=(visits or None) if missing else None,
     )
 
 
@@ -354,11 +355,14 @@ def _bucket(
     missing: Missing | None,
 ) -> answers.ZoneBucket:
     filmed_ms = covered_ms.get(start_ms)
-    fields: dict[str, float | None] = {
-        **counts._asdict(),
-        "at_end": counts.at_end,
-        "mean": counts.occupied_ms / filmed_ms if filmed_ms else None,
-    }
-    del fields["occupied_ms"]
-    known_fields: dict[str, Any] = dict.fromkeys(fields) if missing else fields
-    return answers.ZoneBucket(start_ms=start_ms, zone=zone, label=label, missing=missing, **known_fields)
+    events = {**counts._asdict(), "at_end": counts.at_end}
+    occupied_ms = events.pop("occupied_ms")
+    fields: dict[str, Any] = {**events, "mean": occupied_ms / filmed_ms if filmed_ms else None}
+    return answers.ZoneBucket(
+        start_ms=start_ms,
+        zone=zone,
+        label=label,
+        missing=missing,
+        at_least=answers.ZoneEvents(**events) if missing and any(events.values()) else None,
+        **(dict.fromkeys(fields) if missing else fields),
+    )
