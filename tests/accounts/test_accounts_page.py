@@ -48,6 +48,7 @@ def change(ask: Asks, method: str, path: str, **body: Any) -> Any:
     return ask(method, f"/api/v1/{path}", json.dumps(body), Content_Type="application/json")
 
 
+@pytest.mark.thorough
 def test_an_account_and_a_token_are_added_changed_and_removed_and_audited_without_secrets(
     place: Place, url: str, people: AccessBook
 ) -> None:

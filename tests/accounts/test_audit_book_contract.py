@@ -117,6 +117,7 @@ def test_records_cannot_be_changed_or_removed(book: AuditBook, database: Place) 
     assert len(book.changes(10)[0]) == 1
 
 
+@pytest.mark.thorough
 def test_many_simultaneous_writers_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
     books = [make() for _ in range(4)]
     at_once(*(lambda book=book: [book.write(ENTRY) for _ in range(25)] for book in books * 2))

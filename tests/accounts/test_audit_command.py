@@ -80,6 +80,7 @@ def test_every_command_is_classified_as_changing_something_or_not() -> None:
         assert hasattr(every[name].callback, "__wrapped__"), name
 
 
+@pytest.mark.thorough
 @needs("live")
 def test_a_command_that_changes_something_is_recorded_with_its_outcome(said: Said, book: AuditBook) -> None:
     said("users", "add", "anna", "--role", "run")

@@ -99,6 +99,7 @@ def command(capsys: pytest.CaptureFixture[str], place: Place, *args: str) -> tup
     return code, out.out + out.err
 
 
+@pytest.mark.thorough
 def test_a_check_through_the_api_gives_an_interval_that_contains_the_truth(client: FlaskClient) -> None:
     check = start(client)
     assert (check["units"], check["labels"], check["model"]) == (FRAMES, ["bus", "car"], MODEL)
@@ -141,6 +142,7 @@ def test_the_history_of_an_estimate_ends_with_the_current_result(client: FlaskCl
     assert times == sorted(times) and times[-1] <= found["result"]["last_answer_ms"]
 
 
+@pytest.mark.thorough
 def test_the_desk_never_shows_a_total(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=40)
@@ -171,6 +173,7 @@ def test_a_complete_check_gives_the_true_number(client: FlaskClient) -> None:
     assert car["total"] == pytest.approx(truth)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answered", [50, FRAMES])
 def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
@@ -200,6 +203,7 @@ def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
         assert re.search(r"truth at most \d+ \(people saw 0\)", out)
 
 
+@pytest.mark.thorough
 def test_a_label_that_was_never_detected_can_be_checked_for_misses(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_check_is_stale_once_footage_is_added_in_its_range(client: FlaskClient
     assert client.get("/api/v1/accuracy/gate/certificate").status_code == 409
 
 
+@pytest.mark.thorough
 def test_the_store_verifies_a_certificate_but_not_after_any_change(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -359,6 +364,7 @@ def test_a_certificate_with_the_forecast_of_another_release_is_valid(
     assert ended == 0 and "valid; signed by the key that you gave" in out
 
 
+@pytest.mark.thorough
 def test_a_strangers_certificate_is_not_mistaken_for_the_servers(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -416,6 +422,7 @@ def test_nobody_can_choose_a_seed_and_a_result_names_other_checks_of_its_footage
     assert "2 other checks of the same footage, 1 of them with answers" in out
 
 
+@pytest.mark.thorough
 def test_a_check_can_be_done_with_commands(
     counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import pytest
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
 from tests.capabilities import needs
 from tests.web.conftest import START_MS, Place
@@ -21,6 +22,7 @@ from frametally_accuracy.starting import start_check
 from frametally_web.charts.catalogue import MediaTimes
 
 
+@pytest.mark.thorough
 @needs("alerts")
 def test_a_report_shows_the_interval_beside_the_boxes_and_its_basis(place: Place) -> None:
     from frametally_alerts.reports.due_reports import turn_of

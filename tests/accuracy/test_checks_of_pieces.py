@@ -367,6 +367,7 @@ def in_bar(seen: Truth, start_ms: int, labels: Collection[str], bar_ms: int = 60
     )
 
 
+@pytest.mark.thorough
 def test_bars_of_visits_have_intervals_of_their_pieces(client: FlaskClient) -> None:
     seen = visits_seen() + missed_of("car")
     start(client, "bars-of-visits", metric="visits")
@@ -414,6 +415,7 @@ def test_a_bar_has_an_interval_only_of_whole_pieces(bar: tuple[int, int], pieces
     assert PiecesOfBars(check).in_bars(["gate"], None, {3: count}) == {3: pieces}
 
 
+@pytest.mark.thorough
 def test_bars_of_crossings_have_intervals_until_the_line_moves(client: FlaskClient, filmed: Place) -> None:
     seen = crossings_seen() + missed_of("car/to_right")
     start(client, "bars-of-crossings", **CROSSED)

@@ -71,6 +71,7 @@ def truths(bar_ms: int) -> dict[int, int]:
     return found
 
 
+@pytest.mark.thorough
 def test_bars_and_totals_have_an_interval_beside_the_raw_count(client: FlaskClient, checked: Checked) -> None:
     raw = counts(client)
     check = checked()
@@ -90,6 +91,7 @@ def test_bars_and_totals_have_an_interval_beside_the_raw_count(client: FlaskClie
     assert (total["low"], total["high"]) == pytest.approx((accuracy["low"], accuracy["high"]), abs=0.01)
 
 
+@pytest.mark.thorough
 def test_the_sum_of_all_labels_has_an_interval_if_the_check_has_all_of_them(
     client: FlaskClient, checked: Checked
 ) -> None:
@@ -139,6 +141,7 @@ def test_an_answer_is_updated_once_a_check_has_more_answers(client: FlaskClient)
     assert second.get_json()["checks"][0]["units"] > first.get_json()["checks"][0]["units"]
 
 
+@pytest.mark.thorough
 def test_a_bar_where_the_model_counts_nothing_has_an_interval_if_people_checked_it(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -167,6 +170,7 @@ def test_a_bar_where_the_model_counts_nothing_has_an_interval_if_people_checked_
     assert len(after) == len(before), "a file has these bars anyway"
 
 
+@pytest.mark.thorough
 def test_bars_beyond_the_checked_range_have_no_interval(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -182,6 +186,7 @@ def test_bars_beyond_the_checked_range_have_no_interval(
     assert "low" in part["totals"][0]
 
 
+@pytest.mark.thorough
 def test_a_bar_that_includes_other_footage_has_no_interval(client: FlaskClient, checked: Checked) -> None:
     checked(to_ms=START_MS + 5 * 60_000 + 30_000)
     found = counts(client)
@@ -189,6 +194,7 @@ def test_a_bar_that_includes_other_footage_has_no_interval(client: FlaskClient, 
     assert with_interval == [START_MS + minute * 60_000 for minute in range(5)]
 
 
+@pytest.mark.thorough
 def test_for_chosen_hours_only_answers_in_those_hours_count(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -216,6 +222,7 @@ def test_other_sources_have_no_interval_unless_they_are_shown_separately(
     assert {one["source"] for one in apart["buckets"] if "low" in one} == {"gate"}
 
 
+@pytest.mark.thorough
 def test_a_stale_check_is_named_and_not_applied(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -230,6 +237,7 @@ def test_a_stale_check_is_named_and_not_applied(
     assert "low" not in client.get(f"/api/v1/export?{QUESTION}").text.splitlines()[0]
 
 
+@pytest.mark.thorough
 def test_a_check_does_not_apply_to_counts_with_other_settings(
     client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +247,7 @@ def test_a_check_does_not_apply_to_counts_with_other_settings(
     assert counts(client)["checks"][0]["stale"] == ["The counting settings changed since the check began."]
 
 
+@pytest.mark.thorough
 def test_a_check_does_not_apply_to_counts_of_another_model(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -254,6 +263,7 @@ def test_a_check_does_not_apply_to_counts_of_another_model(
     assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
 
 
+@pytest.mark.thorough
 def test_files_have_interval_columns_where_a_check_applies(client: FlaskClient, checked: Checked) -> None:
     plain = list(
         csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
@@ -282,6 +292,7 @@ def test_files_have_interval_columns_where_a_check_applies(client: FlaskClient, 
     assert compared["rows"][0]["low"] == answered["buckets"][0]["low"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seen", [("gate",), ("yard",)])
 def test_an_account_that_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
     checked: Checked, counted: Place, seen: tuple[str, ...]
@@ -324,6 +335,7 @@ def test_openapi_describes_intervals(client: FlaskClient) -> None:
     assert "checks" in schemas["Counts"]["properties"] and "checks" not in schemas["Counts"]["required"]
 
 
+@pytest.mark.thorough
 def test_an_unreadable_book_does_not_break_charts(
     client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +349,7 @@ def test_an_unreadable_book_does_not_break_charts(
     assert client.get(f"/api/v1/counts?{QUESTION}&").data == before
 
 
+@pytest.mark.thorough
 def test_a_chart_reads_only_new_answers_of_checks_of_its_own_footage_and_labels(
     client: FlaskClient, checked: Checked, counted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

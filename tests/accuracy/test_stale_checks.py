@@ -79,6 +79,7 @@ def other_boxes(lines: Lines) -> Lines:
     return swapped
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "case",
     first_quick(
@@ -124,6 +125,7 @@ def erase(place: Place) -> None:
         place.real_index.remove(run)
 
 
+@pytest.mark.thorough
 def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_returns_once_restored(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_returns_once
     assert send(is_missing=True) == (400, f"Unit {gone['unit']} already has an answer; you cannot skip it.")
 
 
+@pytest.mark.thorough
 def test_a_unit_whose_picture_goes_before_its_second_turn_keeps_its_answer_and_blocks_no_desk(
     client: FlaskClient, counted: Place
 ) -> None:
@@ -308,6 +311,7 @@ TAMPERED = [
 ]
 
 
+@pytest.mark.thorough
 def test_a_tampered_certificate_is_not_valid_and_gives_one_message(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,6 +50,7 @@ def channels(client: FlaskClient) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in client.get("/api/alerts").json["channels"]}
 
 
+@pytest.mark.thorough
 def test_a_channel_is_added_used_replaced_and_deleted(client: FlaskClient) -> None:
     added = add(client)
     assert added == {

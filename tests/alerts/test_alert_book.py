@@ -75,6 +75,7 @@ def test_only_one_of_several_simultaneous_claims_gets_a_message(place: AlertPlac
     assert sum(message is not None for message in messages) == 1
 
 
+@pytest.mark.thorough
 def test_several_simultaneous_rounds_report_each_alert_once(place: AlertPlace) -> None:
     place.rule(threshold=1)
     place.count({0: 1, 2: 2})

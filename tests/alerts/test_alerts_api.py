@@ -122,6 +122,7 @@ def test_an_invalid_rule_is_refused_with_a_remedy(
     assert answer.json["remedy"]
 
 
+@pytest.mark.thorough
 def test_a_rule_that_can_never_fire_is_refused_and_one_that_may_stay_silent_says_why(
     place: Place, client: FlaskClient
 ) -> None:
@@ -303,6 +304,7 @@ def test_scheduled_reports_are_listed_with_the_outcome_of_the_last_one(
     assert f">{turn.day}</td>" in page
 
 
+@pytest.mark.thorough
 def test_without_rules_and_channels_the_page_explains_how_to_add_them(place: Place) -> None:
     page = place.app(alert_key=SecretStr("k" * 32)).test_client().get("/alerts").text
     assert "No rules yet." in page
@@ -339,6 +341,7 @@ def test_a_changed_rule_stays_muted(client: FlaskClient) -> None:
         assert refused.json["detail"] == "until_ms: give a time in the future, before the year 10000."
 
 
+@pytest.mark.thorough
 def test_a_report_can_be_changed(place: Place, client: FlaskClient) -> None:
     count(place)
     assert client.post("/api/alerts/reports", json=REPORT).status_code == 201
@@ -384,6 +387,7 @@ def test_a_rule_in_seconds_uses_the_next_counted_interval(place: Place, client: 
     assert (rule["interval_s"], rule["duration_s"], rule["silent"]) == (60, 60, [])
 
 
+@pytest.mark.thorough
 def test_a_rule_sees_the_same_numbers_as_the_chart(place: Place, client: FlaskClient) -> None:
     """Its metric, its local days and its labels together; a condition that always holds is
     reported as such."""

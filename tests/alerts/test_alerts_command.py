@@ -217,6 +217,7 @@ def test_people_see_a_sources_name_and_programs_also_its_slug(
     assert "gate-1" not in status
 
 
+@pytest.mark.thorough
 def test_charts_and_accounts_check_names_against_the_existing_ones(tmp_path: Path, said: Said) -> None:
     with alert_place(tmp_path) as place:
         place.count({0: 3})

@@ -14,6 +14,7 @@ from frametally_cli import main as cli
 WEEK_MS = 7 * 86_400_000
 
 
+@pytest.mark.thorough
 def test_a_flipped_bit_in_a_file_of_a_report_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import httpx2
+import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -72,6 +73,7 @@ def over_http(url: str, folder: Path) -> Iterator[str]:
         process.wait(60)
 
 
+@pytest.mark.thorough
 def test_an_assistant_over_stdin_gets_the_pages_numbers_with_their_address(
     place: Place, serving: Serving, tmp_path: Path
 ) -> None:
@@ -206,6 +208,7 @@ def test_a_port_in_use_or_an_invalid_address_gives_one_line(tmp_path: Path) -> N
     assert run_frametally("mcp", "--url", "ftp://x", cwd=tmp_path).code == 2
 
 
+@pytest.mark.thorough
 def test_over_http_each_token_sees_only_its_sources(place: Place, serving: Serving, tmp_path: Path) -> None:
     give_accounts(place)
     place.film({"car": 1.0}, source="gate", name="Gate")

@@ -159,6 +159,7 @@ def test_a_night_with_a_lamp_fog_and_snow_are_pictures_after_every_codec(name: s
     assert [blank_reason(picture) for picture in coded(SHOWING[name], codec)] == [None] * PICTURES
 
 
+@pytest.mark.thorough
 def test_text_leaks_and_bars_are_blank_but_people_cars_and_lights_are_pictures_anywhere() -> None:
     scenes = script("benchmarks/blank_scenes.py")
     kinds = [*scenes.kinds()]

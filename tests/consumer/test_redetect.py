@@ -493,6 +493,7 @@ def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(archi
         assert [position.topic for position in positions] == [topic]
 
 
+@pytest.mark.thorough
 def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_all_frames_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,6 +244,7 @@ def test_of_many_backups_a_day_the_first_and_the_last_are_kept(tmp_path: Path) -
     assert hours == [0, 23, 24, 47, 48, 67, 68, 69, 70, 71]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["store", "folder"])
 def test_restore_uses_the_latest_backup_made_and_names_those_dated_later(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch, place: str
@@ -324,6 +325,7 @@ def test_up_backs_up_while_it_runs(settings: Settings, said: Said, monkeypatch: 
     assert " INFO    saved the backup backups/" in said("up", "--port", "0")
 
 
+@pytest.mark.thorough
 def test_doctor_shows_the_age_of_the_last_backup(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_listing_the_commands_imports_no_command_and_no_large_package() -> None:
     assert not loaded & {"numpy", "sqlalchemy", "rich", "flask", "frametally.settings.loading"}
 
 
+@pytest.mark.thorough
 def test_showing_a_commands_help_does_not_import_what_only_its_work_needs() -> None:
     code = """
 import click, sys

@@ -123,6 +123,7 @@ def test_a_page_starts_after_the_last_frame_shown(ledger: Ledger) -> None:
         assert explained(store, ledger, 0, 10**9, after=after) == everything[at + 1 :]
 
 
+@pytest.mark.thorough
 def test_a_bars_proof_leaves_out_the_same_frames_as_the_proof_of_the_whole(ledger: Ledger) -> None:
     rng, store, frames = random.Random(5), MemoryStore(), []  # noqa: S311
     while len(frames) < 600:

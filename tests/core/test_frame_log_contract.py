@@ -754,6 +754,7 @@ def test_a_partitions_commits_form_one_chain_whoever_polls_sleeps_or_leaves(
         assert sorted(p for member in members for p in member.assignment()) == [0, 1, 2]
 
 
+@pytest.mark.thorough
 def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_order(
     log: FrameLog, stack: ExitStack
 ) -> None:

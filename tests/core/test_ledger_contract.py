@@ -250,6 +250,7 @@ def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(make: Make, s
 PLACES = st.tuples(st.integers(0, 3), st.integers(0, 5))  # a day, and the next second
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(25))
 @given(
     st.lists(
@@ -611,6 +612,7 @@ def test_damaged_lines_are_named_even_if_their_header_was_read_before(make: Make
 HOUR_MS = 3_600_000
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.tuples(st.integers(0, 4 * 3600), st.integers(0, 200)), min_size=1, max_size=8),
     st.randoms(use_true_random=False),

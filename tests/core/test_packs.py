@@ -317,6 +317,7 @@ def test_a_picture_deleted_while_it_is_packed_is_gone_and_the_others_stay(victim
         assert all(packed.get(key) == picture(key) for key in EVERY_KEY if key != victim), moment
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_packing_first", first_quick([True, False]))
 def test_packing_and_deleting_in_any_order_leave_no_byte_of_a_deleted_picture(is_packing_first: bool) -> None:
     """One begins, the other goes as far as some call, the first one ends, and so does the other."""

@@ -128,6 +128,7 @@ def test_a_folder_with_only_compiled_modules_counts_as_missing(
     assert plugging.plugins.__wrapped__() == ()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "gone", [("alerts", "gold"), ("alerts", "gold", "live", "traffic", "videos")], ids="-".join
 )

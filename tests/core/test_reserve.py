@@ -27,6 +27,7 @@ def test_a_reserve_is_made_once_completed_if_short_and_otherwise_left_alone(tmp_
     assert not (tmp_path / "missing").exists()
 
 
+@pytest.mark.thorough
 def test_commands_that_only_read_make_no_reserve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", ["", "k" * 32])
 def test_a_flipped_bit_in_a_backup_is_found_before_the_backup_is_needed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str

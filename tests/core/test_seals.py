@@ -209,6 +209,7 @@ def read_by_ranges(data: bytes) -> object:
 READERS: list[Callable[[bytes], Any]] = [read_whole, read_by_the_job, read_by_ranges]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("read", first_quick(READERS))
 def test_no_flipped_bit_of_a_segment_goes_unnoticed(read: Callable[[bytes], Any]) -> None:
     data = segment()

@@ -134,6 +134,7 @@ def test_a_reader_of_a_superseded_run_has_an_hour_to_finish(published: Publicati
     assert [published.is_gone(run) for run in runs] == [True, True, False, False, False, False]
 
 
+@pytest.mark.thorough
 def test_a_day_counted_every_five_seconds_keeps_ten_superseded_runs(published: Publications) -> None:
     runs = [published.publish(n, NOON_MS + n * 5_000) for n in range(1, 31)]
     assert remove_superseded(published.store, [runs[3], runs[-1]]).runs == 18

@@ -21,6 +21,7 @@ def content(store: ObjectStore) -> dict[str, bytes]:
     return {info.key: store.get(info.key) for folder in ("a", "c") for info in store.list(folder)}
 
 
+@pytest.mark.thorough
 def test_a_trial_store_answers_as_a_changed_store_and_leaves_the_real_one_alone(tmp_path: Path) -> None:
     rng = random.Random(7)  # noqa: S311
     for number in range(30):

@@ -145,6 +145,7 @@ def test_after_a_power_cut_committed_work_is_there_and_the_rest_is_done_again(
         assert len(frames) == len(set(frames)) == 24
 
 
+@pytest.mark.thorough
 def test_on_a_full_disk_the_consumer_waits_with_a_message_and_continues_once_there_is_space(
     footage: Path, tmp_path: Path, tiny_disk: Path
 ) -> None:

@@ -77,6 +77,7 @@ def opening() -> Iterator[ExitStack]:
         yield stack
 
 
+@pytest.mark.thorough
 def test_crossings_and_stays_have_their_own_rows_and_add_up_to_the_index(
     store: MemoryStore, tmp_path: Path, opening: ExitStack
 ) -> None:

@@ -68,6 +68,7 @@ def assert_it_is_as_from_nothing(footage: Footage, gold: Gold) -> None:
     assert [gold.changed_tables(day) for day in gold.loads()] == [[]] * len(gold.loads())
 
 
+@pytest.mark.thorough
 def test_a_late_segment_reads_only_the_changed_hour_and_gives_new_rows(
     busy: Footage, gold: Gold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_forgetting_footage_leaves_no_row_of_its_hours(busy: Footage, gold: Gold
     assert_it_is_as_from_nothing(busy, gold)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_list_left", [True, False])
 def test_a_changed_row_of_another_hour_is_still_named_and_repaired(
     busy: Footage, gold: Gold, is_list_left: bool

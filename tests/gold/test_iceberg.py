@@ -143,6 +143,7 @@ def test_a_round_publishes_the_rows_of_gold_and_another_writes_nothing(lake: Lak
     assert lake.store.writes == writes
 
 
+@pytest.mark.thorough
 def test_a_newer_run_replaces_only_its_day_in_one_snapshot_and_a_removed_day_disappears(lake: Lake) -> None:
     lake.publish()
     before = {row["day"]: row for row in lake.rows("counts")}
@@ -162,6 +163,7 @@ def test_a_newer_run_replaces_only_its_day_in_one_snapshot_and_a_removed_day_dis
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("writes", [range(1, 99) if THOROUGH else (2, 20, 28)])
 def test_after_a_kill_at_any_write_all_tables_agree_and_the_next_round_completes_them(
     lake: Lake, writes: Any
@@ -197,6 +199,7 @@ def killed_at(lake: Lake, number: int) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_manifests_read_at_the_same_time_are_each_filtered_by_their_own_days(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +254,7 @@ def test_a_snapshot_gives_the_same_rows_until_it_expires_and_then_leaves_nothing
     assert lake.publish() == 0
 
 
+@pytest.mark.thorough
 def test_files_of_a_killed_round_are_removed_once_no_round_can_need_them(lake: Lake) -> None:
     lake.publish()
     files = set(lake.files())
@@ -270,6 +274,7 @@ def test_files_of_a_killed_round_are_removed_once_no_round_can_need_them(lake: L
     assert set(lake.files()) == files
 
 
+@pytest.mark.thorough
 def test_a_lost_catalogue_is_recovered_from_the_store_with_its_history(lake: Lake) -> None:
     lake.publish()
     put_day(lake.store, SECOND, sequence=2, seed=2)
@@ -283,6 +288,7 @@ def test_a_lost_catalogue_is_recovered_from_the_store_with_its_history(lake: Lak
     assert lake.rows("counts") == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spoil", ["missing", "cut", "other", "moved"])
 def test_unreadable_files_give_one_line_and_a_rebuild_publishes_everything_again(
     lake: Lake, spoil: str
@@ -308,6 +314,7 @@ def test_unreadable_files_give_one_line_and_a_rebuild_publishes_everything_again
     assert len(lake.runs()) == 1
 
 
+@pytest.mark.thorough
 def test_tables_of_an_earlier_release_get_the_columns_of_this_one(lake: Lake) -> None:
     of_now = tables.counts.c.keys()
     lake.publish()
@@ -322,6 +329,7 @@ def test_tables_of_an_earlier_release_get_the_columns_of_this_one(lake: Lake) ->
     assert {*tables.loads.c.keys()} == lake.rows("loads")[0].keys()
 
 
+@pytest.mark.thorough
 def test_the_command_publishes_and_whatever_updates_gold_updates_the_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -343,6 +351,7 @@ def test_the_command_publishes_and_whatever_updates_gold_updates_the_tables(
         assert "iceberg: 2 days published" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_doctor_deep_names_every_iceberg_file_that_has_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -405,6 +414,7 @@ def test_pages_of_parquet_files_have_checksums(lake: Lake) -> None:
         parquet.read_table(io.BytesIO(bytes(flipped)), page_checksum_verification=True)
 
 
+@pytest.mark.thorough
 def test_tables_in_a_copied_folder_stop_only_their_own_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -454,6 +464,7 @@ def test_without_pyiceberg_one_line_says_what_to_install(
     assert "run pip install 'frametally[iceberg]'" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_only_publishing_imports_pyiceberg(tmp_path: Path) -> None:
     code = (
         "import sys; from frametally_cli import main as cli;"

@@ -230,6 +230,7 @@ def test_a_query_gives_every_crossing_movement_stay_and_speed(charts: Charts) ->
     assert dict(speeds) == {one["label"]: one["measured"] for one in get("speeds")["speeds"][1:]}
 
 
+@pytest.mark.thorough
 def test_the_queries_of_the_documentation_run_unchanged(charts: Charts) -> None:
     put_day(charts.store, DAYS[0], MODELS[0])
     charts.publish()

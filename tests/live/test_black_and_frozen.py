@@ -79,6 +79,7 @@ def check(path: Path) -> dict[str, list[tuple[float, float]]]:
     return {c.name: [*c.spans_s] for c in quality.checks if c.name in ("black", "frozen") and not c.passed}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "codec"),
     [

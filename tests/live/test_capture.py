@@ -553,6 +553,7 @@ def frozen() -> Iterator[Picture]:
         yield first
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "lasting_ms", "part"),
     [
@@ -573,6 +574,7 @@ def test_a_picture_that_cannot_be_a_street_is_reported_only_after_it_has_lasted(
     assert bool(after) == bool(part)
 
 
+@pytest.mark.thorough
 def test_one_different_picture_ends_the_doubt() -> None:
     doubts = PictureDoubts()
     assert told(frozen(), FROZEN_MS, doubts)
@@ -603,6 +605,7 @@ def test_a_dark_picture_with_a_counted_box_is_no_longer_black_once_the_box_is_kn
     assert bool(later) == bool(part)
 
 
+@pytest.mark.thorough
 def test_a_lasting_doubt_keeps_its_start() -> None:
     doubts = PictureDoubts()
     told(frozen(), 3 * FROZEN_MS, doubts, SECOND_MS)

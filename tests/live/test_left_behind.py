@@ -16,6 +16,7 @@ from frametally_live.cameras import camera_frames
 from frametally_live.feeds.left_behind import send_left_behind
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("camera", ["removed", "stopped", "elsewhere"])
 def test_a_worker_sends_waiting_frames_of_a_camera_that_it_does_not_capture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: str
@@ -41,6 +42,7 @@ def test_a_worker_sends_waiting_frames_of_a_camera_that_it_does_not_capture(
         assert {minute.source_name for minute in manifests_of(store)} == {"Gate 1"}
 
 
+@pytest.mark.thorough
 def test_frames_that_another_process_sends_are_left_to_it(tmp_path: Path) -> None:
     from frametally_live.cameras.spool import spool_folder, spool_lock
 

@@ -366,6 +366,7 @@ def test_the_version_changes_with_what_a_page_shows_but_not_with_a_renewal(book:
 STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "run", "remove")
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from(STEPS), max_size=30))
 def test_after_any_steps_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:

@@ -155,6 +155,7 @@ def test_a_camera_never_shows_a_picture_with_altered_bytes(tmp_path: Path, seed:
     assert FILM_FRAMES - KEY_FRAME_EVERY <= len(numbers) < FILM_FRAMES
 
 
+@pytest.mark.thorough
 def test_pictures_damaged_in_transit_are_named_losses_and_never_stored(tmp_path: Path) -> None:
     settings = here(tmp_path)
     lossy = launch(tmp_path, "h264", on_the_way="identity drop-probability=0.02 !")

@@ -124,6 +124,7 @@ def test_the_next_session_completes_the_minute_from_the_segments_if_the_log_is_g
     assert minute_is_whole(settings)
 
 
+@pytest.mark.thorough
 def test_a_worker_completes_the_minutes_of_a_camera_that_is_off_or_gone(tmp_path: Path) -> None:
     settings = here(tmp_path)
     cut(settings)

@@ -222,6 +222,7 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
+@pytest.mark.thorough
 def test_cameras_can_be_added_enlarged_and_left_with_the_keyboard_only(place: Place, visit: Visits) -> None:
     film_wall(place)
     publish_fast_cars(place)

@@ -117,6 +117,7 @@ def kept(folder: Path) -> dict[str, InputCheck | None]:
     return {info.key: find_record(store, info.key, InputCheck) for info in store.list(keys.INPUT_CHECKS)}
 
 
+@pytest.mark.thorough
 def test_the_preparation_that_finds_most_on_the_footage_is_named_and_any_worse_one_is_refused(
     load: Callable[..., Any],
 ) -> None:
@@ -263,6 +264,7 @@ print(len(list(footage_to_test(load_settings(), (), ()).read())))
 """
 
 
+@pytest.mark.thorough
 def test_a_consumer_without_a_video_reader_tests_its_network_on_stored_frames(tmp_path: Path) -> None:
     """As in its image, whose packages are those of `locks/consumer.lock`."""
     done = run_program(

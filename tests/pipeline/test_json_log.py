@@ -66,6 +66,7 @@ def test_one_id_leads_from_the_producer_through_each_stage_to_the_answer(tmp_pat
             assert "message" in line or "step" in line
 
 
+@pytest.mark.thorough
 def test_without_the_setting_no_line_is_json(tmp_path: Path) -> None:
     video = make_video(tmp_path / "gate.mp4", frames=FRAMES)
     done = produce(video, tmp_path / "data", SETTINGS)

@@ -145,6 +145,7 @@ def pictures_of(folder: Path) -> list[str]:
     return sorted(utc(int(name.partition("-")[0])) for name in names)
 
 
+@pytest.mark.thorough
 def test_pictures_of_the_repeated_hour_are_moved_by_their_files_and_the_others_stay(
     told: Told, tmp_path: Path
 ) -> None:

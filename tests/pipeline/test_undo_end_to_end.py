@@ -131,6 +131,7 @@ def hours_exported(house: House) -> set[str]:
     return {row[:13] for row in rows if ",footage," in row}
 
 
+@pytest.mark.thorough
 def test_the_commands_that_a_correction_names_end_and_bring_it_into_the_counts(
     house: Callable[[str], House], footage: Path
 ) -> None:

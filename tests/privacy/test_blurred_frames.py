@@ -49,6 +49,7 @@ def pictures(traffic_clip: Path, tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "pictures", traffic_frames(traffic_clip, 2))
 
 
+@pytest.mark.thorough
 def test_blurring_changes_no_byte_of_the_counts_and_no_stored_frame_shows_a_plate(
     pictures: Path, model_files: Any, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_blurring_changes_no_byte_of_the_counts_and_no_stored_frame_shows_a_plat
         assert legible_spans(decode_pixels(jpeg), decode_pixels(jpeg), note.detections)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scale", [1, 2])  # of a large picture, the consumer decodes every second pixel
 def test_a_videos_preview_pictures_are_blurred_in_the_same_places_as_its_frames(
     traffic_clip: Path, model_files: Any, tmp_path: Path, scale: int, monkeypatch: pytest.MonkeyPatch
@@ -177,6 +179,7 @@ def test_a_video_counts_the_same_and_no_object_in_the_store_shows_a_plate(
     assert seen >= len(plain)
 
 
+@pytest.mark.thorough
 def test_a_frame_blurred_twice_or_by_another_process_has_the_same_bytes(
     pictures: Path, model_files: Any, tmp_path: Path
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_frame_blurred_twice_or_by_another_process_has_the_same_bytes(
     assert stored[0] == stored[1]
 
 
+@pytest.mark.thorough
 def test_another_model_says_that_it_sees_blurred_frames(
     pictures: Path, model_files: Any, tmp_path: Path
 ) -> None:
@@ -212,6 +216,7 @@ def test_an_unreadable_policy_stores_no_picture_and_says_how_to_continue(
         assert images(ports.store) == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("rule", "settings", "words"),
     [
@@ -230,6 +235,7 @@ def test_no_picture_is_stored_without_a_model_that_can_blur(
         assert images(ports.store) == {}
 
 
+@pytest.mark.thorough
 def test_a_mask_is_black_in_the_store_and_objects_under_it_do_not_count(tmp_path: Path) -> None:
     night = np.zeros((120, 160, 3), np.uint8)
     night[10:20, 10:20] = night[80:100, 100:130] = 255
@@ -370,6 +376,7 @@ def test_heads_are_blurred_in_upper_parts_and_plates_in_lower_ones_with_a_margin
     assert not any(is_blurred(*point) for point in outside)
 
 
+@pytest.mark.thorough
 def test_a_source_with_its_own_rule_follows_it_and_others_are_stored_unchanged(tmp_path: Path) -> None:
     white = write_pictures(tmp_path / "pictures", (np.full((40, 40, 3), 255, np.uint8),))
     rule = msgspec.structs.replace(BLUR, source="gate", blur=False, masks=(CORNER,))
@@ -382,6 +389,7 @@ def test_a_source_with_its_own_rule_follows_it_and_others_are_stored_unchanged(t
     assert screened == {"gate": ["privacy policy 1: 1 mask"], "yard": msgspec.UNSET}
 
 
+@pytest.mark.thorough
 def test_a_note_of_any_length_can_be_read_back_and_changes_no_pixel(traffic_clip: Path) -> None:
 
     jpeg = jpeg_of(traffic_frames(traffic_clip, 1)[0])

@@ -78,6 +78,7 @@ def pictures(footage: Footage) -> set[str]:
         return {info.key for info in place.store.list(f"{keys.IMAGES}/gate")}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "arguments", [RANGE, ("--from", "2024-05-14", "--to", "2024-05-15"), (*RANGE, "--keep-counts")]
 )
@@ -97,6 +98,7 @@ def test_erased_pictures_that_a_disk_brings_back_are_deleted_at_the_next_start_a
     assert start() == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("was_forgotten", [False, True])
 def test_pictures_that_a_person_produces_again_after_their_erasure_stay(
     was_forgotten: bool, footage: Footage, start: Start
@@ -121,6 +123,7 @@ def test_pictures_added_to_an_erased_range_later_stay(footage: Footage, start: S
     assert pictures(footage) == before > gone
 
 
+@pytest.mark.thorough
 def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pictures(
     footage: Footage, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +142,7 @@ def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pic
     assert pictures(footage) == before - gone
 
 
+@pytest.mark.thorough
 def test_erased_picture_files_that_a_disk_brings_back_are_deleted_and_those_of_another_medium_stay(
     footage: Footage, start: Start
 ) -> None:
@@ -165,6 +169,7 @@ def test_erased_picture_files_that_a_disk_brings_back_are_deleted_and_those_of_a
     assert pictures(footage).isdisjoint(image_keys)
 
 
+@pytest.mark.thorough
 @needs("retention")
 def test_a_legal_hold_keeps_erased_pictures_that_came_back(footage: Footage, start: Start) -> None:
     from frametally_retention.policy import LegalHold, put_hold
@@ -176,6 +181,7 @@ def test_a_legal_hold_keeps_erased_pictures_that_came_back(footage: Footage, sta
     assert pictures(footage) == before
 
 
+@pytest.mark.thorough
 @needs("videos")
 def test_work_deletes_erased_pictures_that_came_back(
     footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -77,6 +77,7 @@ def counted(footage: Footage, source: str) -> dict[tuple[int, int], int]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_erased_range_is_in_no_object_of_the_store_and_the_rest_stays(
     packed: bool, footage: Footage, answered: Answered
@@ -109,6 +110,7 @@ def test_erasing_a_whole_source_leaves_no_picture_manifest_or_count(
     assert footage.lost() == 0
 
 
+@pytest.mark.thorough
 def test_an_erased_range_is_in_no_file_while_the_dashboard_has_the_databases_open(
     footage: Footage, answered: Answered, tmp_path: Path
 ) -> None:
@@ -221,6 +223,7 @@ def test_status_names_an_interrupted_erasure_until_it_is_finished(
     assert footage.holding(f"a picture of a {ERASED}") == []
 
 
+@pytest.mark.thorough
 @needs("retention")
 def test_an_interrupted_erasure_neither_stops_nor_replaces_another_one(
     footage: Footage, answered: Answered
@@ -243,6 +246,7 @@ def test_an_interrupted_erasure_neither_stops_nor_replaces_another_one(
     assert status(footage.settings, footage.store).lines == []
 
 
+@pytest.mark.thorough
 def test_forgotten_pictures_that_were_left_behind_are_also_erased(
     footage: Footage, answered: Answered
 ) -> None:
@@ -277,6 +281,7 @@ def test_bad_input_gives_one_message_and_erases_nothing(
     assert footage.stored() == before
 
 
+@pytest.mark.thorough
 @needs("retention")
 def test_a_legal_hold_refuses_an_erasure_and_a_later_hold_says_that_data_was_being_removed(
     footage: Footage, answered: Answered
@@ -298,6 +303,7 @@ def test_a_legal_hold_refuses_an_erasure_and_a_later_hold_says_that_data_was_bei
     assert (removal.from_ms, removal.to_ms) == (FROM_MS, TO_MS - 1)
 
 
+@pytest.mark.thorough
 @needs("videos")
 def test_an_upload_that_extends_beyond_the_range_loses_its_files_and_one_within_is_removed(
     footage: Footage, answered: Answered

@@ -41,6 +41,7 @@ def read(data: bytes, **threads: Any) -> tuple[list[tuple[int, np.ndarray]], lis
         return pictures, video.damage
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("threads", first_quick((2, 1, 8)))
 @pytest.mark.parametrize("name", first_quick(JUDGED))
 def test_bytes_changed_inside_a_picture_never_give_a_counted_picture_with_any_number_of_threads(

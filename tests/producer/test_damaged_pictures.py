@@ -20,6 +20,7 @@ JPEGS = [name for name in FORMATS if name.startswith("JPEG")]
 SEEDS = examples(450)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("format_name", JPEGS)
 def test_a_damaged_jpeg_is_refused_unless_its_bytes_still_describe_a_whole_picture(format_name: str) -> None:
     outcomes = list(verdicts(SEEDS, format_name))
@@ -36,6 +37,7 @@ def test_no_damaged_png_is_accepted() -> None:
     assert [v for v in verdicts(SEEDS // 2, "PNG") if v.refused is None] == []
 
 
+@pytest.mark.thorough
 def test_a_lossy_webp_that_was_interrupted_or_overwritten_with_zeros_is_refused() -> None:
     outcomes = [v for v in verdicts(SEEDS, "WebP") if v.damage in INTERRUPTED or "zeros" in v.damage]
     assert {v.damage for v in outcomes} > INTERRUPTED

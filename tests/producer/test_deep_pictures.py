@@ -60,6 +60,7 @@ NARROW = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("name", NARROW)
 def test_a_picture_almost_invisible_in_8_bits_is_refused_with_the_range_that_shows_it(
@@ -77,6 +78,7 @@ def test_a_picture_almost_invisible_in_8_bits_is_refused_with_the_range_that_sho
     assert pixels[BODY].min() > 247
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "values",
     [scene(27.0, 37.0, np.float32), scene(-200, 900, np.int16), scene(27.0, 37.0, np.float32, channels=3)],
@@ -98,6 +100,7 @@ def test_a_tiff_of_another_number_type_is_refused_in_one_line_or_shown_with_its_
     assert (pixels[GROUND].max() < 8, pixels[BODY].min() > 247) == (True, True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_that_fills_its_range_keeps_its_upper_8_bits(
@@ -110,6 +113,7 @@ def test_a_picture_that_fills_its_range_keeps_its_upper_8_bits(
     assert abs(int(pixels[BODY][0]) - 253) <= 3
 
 
+@pytest.mark.thorough
 def test_a_deep_picture_with_a_single_value_is_stored_since_it_shows_nothing(bench: Bench) -> None:
     path = write(bench.folder / "pics/a.png", scene(30_000, 30_000))
     assert (bench.produce(path).frames_announced, bench.produce(path).skipped) == (1, [])
@@ -129,6 +133,7 @@ def test_dead_pixels_do_not_make_a_narrow_picture_wide(bench: Bench) -> None:
     assert "from 30000 to 31000" in line
 
 
+@pytest.mark.thorough
 def test_a_value_range_does_not_change_8_bit_pictures(bench: Bench, make_picture: MakeFile) -> None:
     for name, options in {"a.jpg": {}, "b.png": {"format": "PNG"}, "c.tif": {"format": "TIFF"}}.items():
         make_picture(f"pics/{name}", **options)
@@ -138,6 +143,7 @@ def test_a_value_range_does_not_change_8_bit_pictures(bench: Bench, make_picture
     assert all(np.array_equal(*pair) for pair in zip(plain, ranged, strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_deep_tiff_is_turned_upright_like_a_shallow_one(bench: Bench, orientation: int) -> None:
     values = np.zeros((120, 160), np.uint16)

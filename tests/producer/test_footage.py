@@ -102,6 +102,7 @@ def test_a_missing_or_unknown_file_is_named_with_the_remedy(tmp_path: Path) -> N
         assert "mp4" in reasons[name]
 
 
+@pytest.mark.thorough
 def test_videos_are_read_with_any_extension_that_players_know_and_with_none(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
@@ -156,6 +157,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert "has no pictures or videos" in skipped.reason
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["produce"]]))
 def test_an_unreadable_folder_is_skipped_as_such_and_not_called_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]

@@ -70,6 +70,7 @@ def test_another_pace_is_refused_until_the_footage_is_forgotten(bench: Bench, ma
     assert "with --seconds-per-frame 60" in skipped.reason
 
 
+@pytest.mark.thorough
 def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_that(
     bench: Bench, make_video: MakeFile
 ) -> None:

@@ -350,6 +350,7 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_one_is_re
     assert read(reader, good).shape == (200, 300, 3)
 
 
+@pytest.mark.thorough
 def test_a_memory_limit_for_one_picture_does_not_limit_the_next(
     reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +367,7 @@ def test_a_memory_limit_for_one_picture_does_not_limit_the_next(
     assert reader._process is process, "it went on"
 
 
+@pytest.mark.thorough
 def test_a_crash_of_the_reader_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path
 ) -> None:

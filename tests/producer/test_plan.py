@@ -77,6 +77,7 @@ def test_producing_does_what_was_planned(bench: Bench, yard: Path) -> None:
         assert source.first_ms == min(m.first_captured_at_ms for m in report.media)
 
 
+@pytest.mark.thorough
 def test_copies_and_footage_known_from_another_sampling_are_planned_as_they_are_then_produced(
     bench: Bench, yard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

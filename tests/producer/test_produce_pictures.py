@@ -63,6 +63,7 @@ def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: Make
         assert foreign not in stored
 
 
+@pytest.mark.thorough
 def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: MakeFile) -> None:
     times = ["2026:05:01 00:00:00", "2026:05:01 23:59:59", "2026:05:02 00:00:00"]
     for index, taken in enumerate(times):
@@ -135,6 +136,7 @@ def test_the_next_call_finishes_one_that_died(
         assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 6, 6)
 
 
+@pytest.mark.thorough
 def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: MakeFile) -> None:
     # Its file's date is 2026-03-04.
     make_picture("pics/a.jpg", taken="2026:03:04 12:00:00", offset="+00:00")
@@ -185,6 +187,7 @@ def test_preprocessed_pictures_are_kept_as_files_on_request(
     assert kept.read_bytes() == bench.store.get(announcement.image_path)
 
 
+@pytest.mark.thorough
 def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: MakeFile) -> None:
     path = make_picture("pics/a.jpg", size_px=(320, 240), **NOON)
     sizes = []
@@ -336,6 +339,7 @@ def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
     assert (shrunk.frames_announced, shrunk.frames_known, shrunk.skipped) == (1, 5, [])
 
 
+@pytest.mark.thorough
 def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expected(
     bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,6 +404,7 @@ def _write_several(path: Path, format: str) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_the_first_of_several_pictures_in_a_file_is_counted_and_a_line_says_so(bench: Bench) -> None:
     for name, format in {"a.tif": "TIFF", "b.tif": "TIFF", "c.jpg": "MPO"}.items():
         _write_several(bench.folder / "pics" / name, format)

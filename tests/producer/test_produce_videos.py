@@ -69,6 +69,7 @@ def test_a_video_whose_variable_rate_is_that_of_the_sampling_loses_no_frame(
     assert [one.captured_at_ms - START_MS for one in bench.log.announcements] == times_ms
 
 
+@pytest.mark.thorough
 def test_duplicate_timestamps_put_no_frame_beyond_the_end_of_the_file(bench: Bench, tmp_path: Path) -> None:
     times_ms = sorted([*range(0, 60_000, 200), *range(0, 60_000, 2000)])
     plain = make_file(tmp_path / "plain.mkv", moving(330), codec="mjpeg", pix_fmt="yuvj420p")
@@ -532,6 +533,7 @@ def test_a_clip_that_was_trimmed_between_key_frames_is_complete(
     assert bench.manifests()[0].frames_expected == report.frames_announced
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "sound"), [("a.mp4", "aac"), ("a.mkv", "aac"), ("a.wmv", "ac3")])
 def test_sound_longer_than_the_pictures_is_not_damage(
     bench: Bench, tmp_path: Path, name: str, sound: str
@@ -542,6 +544,7 @@ def test_sound_longer_than_the_pictures_is_not_damage(
     assert (report.frames_announced, report.skipped) == (30, [])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "sounds"),
     [("a.mp4", []), ("a.mp4", [("aac", None)]), ("a.mkv", []), ("a.mkv", [("aac", None)]), ("a.avi", [])],

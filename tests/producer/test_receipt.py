@@ -55,6 +55,7 @@ def produce(
     return run
 
 
+@pytest.mark.thorough
 def test_every_file_of_a_folder_is_listed_with_its_outcome_and_the_next_call_reports_changes(
     produce: Callable[..., str], tmp_path: Path, make_video: Make, make_picture: Make
 ) -> None:

@@ -50,6 +50,7 @@ def begun(bench: Bench) -> list[str]:
     return sorted(iso(one.captured_at_ms) for one in bench.log.announcements if one.frame_index == 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["mp4", "jpg"])
 @pytest.mark.parametrize("dated", [True, False])
 def test_both_repeated_hours_count_each_at_its_time(bench: Bench, dated: bool, kind: str) -> None:

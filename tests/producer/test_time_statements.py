@@ -82,6 +82,7 @@ def test_pictures_count_at_the_best_time_in_their_exif(bench: Bench, tmp_path: P
     assert not [line for line in notices if "modification date" in line]
 
 
+@pytest.mark.thorough
 def test_tiff_png_text_and_xmp_can_state_a_time_too(bench: Bench, tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Creation Time", "Fri, 01 May 2026 09:00:00 +0100")

@@ -101,6 +101,7 @@ def test_an_iphones_own_date_is_the_time_of_filming(bench: Bench, make_video: Ma
     assert "the QuickTime date says 2026-05-01T12:00:00.000Z, which frametally used" in line
 
 
+@pytest.mark.thorough
 def test_a_reset_clock_in_a_trail_camera_does_not_override_the_file_names(
     bench: Bench, make_picture: Make
 ) -> None:

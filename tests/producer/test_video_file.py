@@ -290,6 +290,7 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_reports_the
     assert any("damaged" in line for line in damage)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "options"),
     [("spoilt.mp4", {"bf": "0"}), ("reordered.mp4", {"bf": "3"}), ("gone.ts", {"bf": "0"})],
@@ -315,6 +316,7 @@ def test_no_frame_that_depends_on_a_damaged_one_is_returned(
     assert any("depends on a damaged one" in line for line in video.damage)
 
 
+@pytest.mark.thorough
 def test_a_stream_without_marked_key_frames_starts_with_a_picture_that_is_not_predicted(
     tmp_path: Path,
 ) -> None:
@@ -335,6 +337,7 @@ def test_a_stream_without_marked_key_frames_starts_with_a_picture_that_is_not_pr
     assert numbers == [*range(25), *range(40, 60)]
 
 
+@pytest.mark.thorough
 def test_joined_recordings_lose_no_frame(tmp_path: Path) -> None:
     recording = make_file(tmp_path / "one.ts", numbered(), codec_options={"g": "20", "bf": "0"}).read_bytes()
     path = tmp_path / "two.ts"

@@ -255,6 +255,7 @@ def test_watching_allows_no_start_time_and_needs_folders(tmp_path: Path) -> None
     assert main(["produce", "--watch", "--dry-run", "none", "--data-dir", str(tmp_path / "d")]) == 2
 
 
+@pytest.mark.thorough
 def test_no_picture_process_stays_alive_between_two_rounds(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:

@@ -37,6 +37,7 @@ def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answered:
     return partial(line_of, "retention")
 
 
+@pytest.mark.thorough
 def test_a_rule_can_be_set_shown_tried_applied_and_removed(
     place: tuple[Filmed, list[list[str]]], answered: Answered
 ) -> None:
@@ -136,6 +137,7 @@ def test_up_applies_retention_automatically(place: tuple[Filmed, list[list[str]]
     assert program[-2:] == ["--interval-of-counts", "60"]
 
 
+@pytest.mark.thorough
 def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
     place: tuple[Filmed, list[list[str]]], answered: Answered, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def set_policy(filmed: Filmed) -> None:
     put_hold(filmed.store, LegalHold(name="case", from_ms=from_ms, to_ms=from_ms + 9000, set_at_ms=0))
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_round_killed_at_any_moment_loses_nothing_else_and_leaves_nothing_behind(

@@ -110,6 +110,7 @@ def planned(app: Flask, rule: dict[str, Any]) -> Any:
     return client.get("/api/v1/retention/plan").json
 
 
+@pytest.mark.thorough
 def test_a_rule_can_be_tried_before_it_is_saved_and_the_next_round_removes_exactly_that(
     place: Place, tmp_path: Path
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_rule_of_a_source_replaces_the_one_for_all(place: tuple[Filmed, Days])
     assert (filmed.frames("gate"), filmed.frames("yard")) == (sorted(days[2]), sorted(yard))
 
 
+@pytest.mark.thorough
 @needs("traffic")
 def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval(tmp_path: Path) -> None:
     with filmed_days(tmp_path, draw_line) as (filmed, days):
@@ -169,6 +170,7 @@ def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval
         assert counts_of(filmed) == counts
 
 
+@pytest.mark.thorough
 @needs("traffic")
 def test_thinning_keeps_crossings_after_midnight_in_footage_that_begins_then(tmp_path: Path) -> None:
     with filmed_days(tmp_path, draw_line) as (filmed, _):
@@ -182,6 +184,7 @@ def test_thinning_keeps_crossings_after_midnight_in_footage_that_begins_then(tmp
             assert {night[start + 27], night[start + 28]} & left
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["retime", "rename-source"])
 def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(
     place: tuple[Filmed, Days], what: str
@@ -204,6 +207,7 @@ def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(
     assert unfinished(filmed.store) == []
 
 
+@pytest.mark.thorough
 def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Days]) -> None:
     filmed, days = place
     late = filmed.film("yard", START_MS - 10 * DAY_MS)
@@ -396,6 +400,7 @@ def test_rules_and_holds_of_a_renamed_source_reach_its_new_name_before_its_foota
     assert [(hold.source, hold.to_ms) for hold in policy.holds][1:] == [("yard", START_MS)]
 
 
+@pytest.mark.thorough
 def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filmed, Days]) -> None:
     filmed, _ = place
     filmed.film("yard", START_MS)

@@ -183,6 +183,7 @@ def rows_of_parquet(data: bytes) -> list[dict[str, Any]]:
 READERS = {"csv": rows_of_csv, "xlsx": rows_of_workbook, "parquet": rows_of_parquet}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", READERS)
 def test_an_export_has_the_number_or_reason_of_the_api_in_each_cell(
     client: FlaskClient, sources: list[str], form: str
@@ -297,6 +298,7 @@ def places_of_api(client: FlaskClient, source: str, interval_s: int = 60) -> Cel
     return cells
 
 
+@pytest.mark.thorough
 def test_sql_has_the_crossings_stays_and_movements_of_the_api_or_their_reason(
     client: FlaskClient, gold: Gold, sources: list[str]
 ) -> None:
@@ -335,6 +337,7 @@ def values_of_alerts(
     return {**read_values(asked, ports, counted, [source], bars).get(source, {})}
 
 
+@pytest.mark.thorough
 def test_alerts_on_many_compare_the_known_part_and_alerts_on_few_only_known_numbers(
     place: Place, client: FlaskClient, sources: list[str]
 ) -> None:
@@ -358,6 +361,7 @@ def test_alerts_on_many_compare_the_known_part_and_alerts_on_few_only_known_numb
                 assert few.items() <= known.items(), (source, label, measure)
 
 
+@pytest.mark.thorough
 def test_alerts_on_crossings_compare_the_known_part_for_many_and_only_known_numbers_for_few(
     place: Place, client: FlaskClient, sources: list[str]
 ) -> None:

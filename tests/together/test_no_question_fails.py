@@ -197,6 +197,7 @@ def client(city: Place, serving: Serving) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.thorough
 def test_an_empty_form_field_causes_no_error_on_any_route(client: Client) -> None:
     answers = [
         ask_with(client, operation, whole(operation, BY_SECOND), name, "empty")
@@ -207,6 +208,7 @@ def test_an_empty_form_field_causes_no_error_on_any_route(client: Client) -> Non
     assert [(address, fault) for _, address, fault in answers if fault] == []
 
 
+@pytest.mark.thorough
 def test_each_route_answers_a_request_with_all_its_parameters(client: Client) -> None:
     answered = set()
     for operation in READS:

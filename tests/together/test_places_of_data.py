@@ -121,6 +121,7 @@ def ports(footage: Footage) -> Iterator[Ports]:
         yield Ports(settings, footage.store, log, index)
 
 
+@pytest.mark.thorough
 def test_an_erasure_deletes_a_known_picture_from_each_place_also_after_a_crash(
     footage: Footage, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def asks_as(people: Place, serving: Serving) -> Iterator[Callable[[Caller], Asks
         yield begin
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("caller", first_quick(CALLERS), ids=str)
 def test_each_caller_may_request_only_what_a_route_declares(
@@ -115,6 +116,7 @@ def of_hidden(operation: Operation) -> tuple[str, str]:
     return operation.address(query, source=HIDDEN), "{}" if operation.body is not None else ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("caller", first_quick(LIMITED), ids=str)
 def test_a_caller_of_one_source_reads_and_changes_nothing_of_another(
     asks_as: Callable[[Caller], Asks], caller: Caller

@@ -271,6 +271,7 @@ def lined(zoned: Place) -> Place:
     return zoned
 
 
+@pytest.mark.thorough
 def test_lines_and_reports_of_visible_sources_are_answered_and_those_of_hidden_ones_not_found(
     lined: Place, serving: Serving
 ) -> None:

@@ -211,6 +211,7 @@ def test_the_report_says_where_frames_wait(tmp_path: Path) -> None:
     assert f"{(settings.data_dir / 'live').as_uri()} | Until frametally has stored them" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_held_back", [False, True])
 def test_removing_a_camera_stores_its_waiting_frames_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_held_back: bool

@@ -105,6 +105,7 @@ def test_a_day_with_damaged_paths_has_no_number_and_says_why(place: Place) -> No
     assert (report.status_code, "damaged" in report.text) == (503, True)
 
 
+@pytest.mark.thorough
 def test_crossings_of_a_short_clip_are_counted_by_the_second(client: FlaskClient) -> None:
     seconds, minutes = get(client, "crossings"), get(client, "crossings", interval=60)
     assert (seconds["interval_s"], seconds["base_interval_s"]) == (1, 1)
@@ -156,6 +157,7 @@ def test_a_bar_of_crossings_opens_its_objects(client: FlaskClient) -> None:
         assert len(entries) == sum(one["to_right"] + one["to_left"] for one in shown)
 
 
+@pytest.mark.thorough
 def test_each_crossing_shows_the_frames_before_and_after_it_with_its_box(client: FlaskClient) -> None:
     for one in pages(client, "crossings/objects", line="west"):
         before, after = one["before"], one["after"]
@@ -221,6 +223,7 @@ def test_visits_are_not_counted_for_movements_where_no_line_is_a_leg(filmed: Pla
     }
 
 
+@pytest.mark.thorough
 def test_visits_without_a_movement_open_with_their_paths(filmed: Place) -> None:
     junction.draw(filmed, junction.LEGS[0])
     client = filmed.app().test_client()
@@ -287,6 +290,7 @@ def test_a_moved_line_is_counted_again_without_detecting_or_tracking(filmed: Pla
     assert [run.run_id for run in current_runs(filmed.store)] == runs
 
 
+@pytest.mark.thorough
 def test_the_page_shows_what_is_published_and_indexed(place: Place) -> None:
     """By bars of a minute, place by place: the page's own sums equal the index's sums for other clients."""
     junction.draw(place)

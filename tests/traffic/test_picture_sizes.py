@@ -339,6 +339,7 @@ def by_place(entries: list[dict[str, Any]], kind: str, number: str) -> dict[str,
 NULL = {(True, "other_size")}
 
 
+@pytest.mark.thorough
 def test_a_line_that_does_not_fit_the_pictures_is_null_and_one_that_does_is_counted(squared: Place) -> None:
     answer = get(squared.app().test_client(), "crossings", interval=60)
     later = by_place(answer["crossings"], "line", "to_right")

@@ -154,6 +154,7 @@ def test_a_day_with_unknown_flows_has_no_zeros(filmed: Place) -> None:
     assert [leg.side for leg in report.legs] == ["N", "E", "S", "W"]
 
 
+@pytest.mark.thorough
 def test_the_files_have_the_same_numbers(filmed: Place) -> None:
     report = ask(filmed)
     total = by_quarter(report).total()

@@ -77,6 +77,7 @@ def test_frames_with_an_empty_zone_are_listed_on_request(zoned: Place) -> None:
     assert (found["frames_analysed"], found["note"]) == (300, None)
 
 
+@pytest.mark.thorough
 def test_the_objects_within_a_zone_are_its_visits_and_end_at_the_bar(zoned: Place) -> None:
     found = get(zoned, f"objects?{ZONE}&limit=50")
     assert (len(found["tracks"]), found["objects"], found["note"]) == (15, 15, None)
@@ -167,6 +168,7 @@ def test_a_zone_of_another_source_is_refused(zoned: Place) -> None:
     assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
 
 
+@pytest.mark.thorough
 def test_a_zone_that_is_not_counted_yet_shows_nothing_and_is_not_an_error(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), ("new", RIGHT))
     found = get(zoned, "counts?zone=new")
@@ -293,6 +295,7 @@ def missed(request: pytest.FixtureRequest, place: Place) -> tuple[Place, str]:
     return place, request.param
 
 
+@pytest.mark.thorough
 def test_footage_not_counted_within_a_zone_is_never_reported_as_absent(missed: tuple[Place, str]) -> None:
     place, missing = missed
     minutes = [(START_MS, START_MS + 60_000), (START_MS + 60_000, START_MS + 120_000)]
@@ -317,6 +320,7 @@ def test_footage_not_counted_within_a_zone_is_never_reported_as_absent(missed: t
     }
 
 
+@pytest.mark.thorough
 def test_a_chart_within_a_zone_names_the_uncounted_minutes_beside_the_counted_ones(
     missed: tuple[Place, str],
 ) -> None:
@@ -397,6 +401,7 @@ def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(place: Pl
     assert {total["objects_missing"] for total in alone["together"]} == {"other_size"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("missing", ["not_drawn", "other_size"])
 def test_black_footage_outside_a_zone_counts_as_filmed_in_every_answer(place: Place, missing: str) -> None:
     frames = [
@@ -419,6 +424,7 @@ def test_black_footage_outside_a_zone_counts_as_filmed_in_every_answer(place: Pl
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
 
 
+@pytest.mark.thorough
 def test_a_source_with_an_uncounted_zone_is_in_its_answers_and_one_without_it_is_not(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), source="yard")
     waiting = drive("lot", start_ms=START_MS + 600_000)

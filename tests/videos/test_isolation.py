@@ -31,6 +31,7 @@ def refused(
     )
 
 
+@pytest.mark.thorough
 def test_doctor_names_what_prevents_a_jobs_isolation(tmp_path: Path) -> None:
     here = run_frametally("doctor", "--json", "--stage", "work", cwd=tmp_path)
     there = refused(tmp_path, "doctor", "--json", "--stage", "work")
@@ -40,6 +41,7 @@ def test_doctor_names_what_prevents_a_jobs_isolation(tmp_path: Path) -> None:
         assert (row["value"], remedy in row["remedy"], bool(row["remedy"])) == (value, True, bool(remedy))
 
 
+@pytest.mark.thorough
 def test_a_job_that_would_have_the_network_does_nothing(tmp_path: Path) -> None:
     order = '{"video_id":"0123456789abcdef","kind":"previews"}\n'
     there = refused(tmp_path, module="frametally_videos.jobs", text=order)
@@ -62,6 +64,7 @@ def test_no_video_is_decoded_where_its_job_would_have_the_network(
     assert (there.returncode, there.stdout, REMEDY in there.stderr) == (2, "", True), there
 
 
+@pytest.mark.thorough
 def test_a_job_keeps_the_network_where_the_setting_allows_it_and_doctor_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_repeated_jobs_write_under_the_same_names(shop: Shop, make_video: MakeFi
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
 
+@pytest.mark.thorough
 def test_all_jobs_use_the_film_and_not_its_cover_picture(shop: Shop, tmp_path: Path) -> None:
     cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
     film = make_file(tmp_path / "film.mp4", moving(40), fps=5)

@@ -368,6 +368,7 @@ def test_a_videos_page_shows_the_region_and_the_calibration_of_its_upload(
     expect(drawn.locator("polygon")).to_have_attribute("points", "100,50 400,50 400,250 100,250")
 
 
+@pytest.mark.thorough
 def test_a_button_pressed_during_an_update_still_gets_its_click(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(100)))
     following = page.locator("#videos-steps").get_by_role("button", name="Next")

@@ -89,6 +89,7 @@ def test_an_inspection_describes_the_video(looks: Looks, make_video: MakeFile) -
     )
 
 
+@pytest.mark.thorough
 def test_an_avi_without_a_frame_rate_gets_a_note_with_the_assumed_rate(
     looks: Looks, make_video: MakeFile
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_avi_without_a_frame_rate_gets_a_note_with_the_assumed_rate(
     assert doubt.startswith("Its header has no frame rate, so frametally takes 25 frames per second; if that")
 
 
+@pytest.mark.thorough
 def test_the_film_behind_a_cover_picture_is_inspected_and_the_left_out_track_is_noted(
     looks: Looks, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ def test_the_counted_track_is_described_first(tmp_path: Path) -> None:
     assert (found.sampled_frames, found.plays_in_browsers) == (40, False)
 
 
+@pytest.mark.thorough
 def test_the_index_of_an_mp4_is_found_at_the_end_or_the_start(tmp_path: Path) -> None:
     assert metadata_of(for_the_web(tmp_path)).moov == "first"
     assert metadata_of(rotated(tmp_path)).moov == "last"

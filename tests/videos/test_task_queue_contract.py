@@ -156,6 +156,7 @@ def test_frames_do_not_wait_behind_side_jobs_of_another_video(place: Place) -> N
     assert taken(place.consumer()).kind == "frames"
 
 
+@pytest.mark.thorough
 def test_each_job_goes_to_one_of_many_workers(place: Place) -> None:
     for number in range(2, 22):
         video = make_video(number)

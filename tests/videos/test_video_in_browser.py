@@ -84,6 +84,7 @@ def test_keys_and_buttons_go_to_a_frame(open_video: OpenVideo) -> None:
     wait_for_frame(page, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pixel_aspect", first_quick([Fraction(2), Fraction(1), Fraction(1, 2)]))
 @pytest.mark.parametrize("width_px", first_quick([1280, 390]))
 def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(

@@ -71,6 +71,7 @@ def error_of(done: Finished) -> str:
     return done.err.removeprefix("error: ").strip()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "endpoint", first_quick([one for one in SHORT if one.method == "GET" and one.answer]), ids=of_action
 )
@@ -145,12 +146,14 @@ def test_a_change_runs_to_its_end_and_is_in_the_audit_log_as_a_command(run: Comm
     run("api", "change-footage", "--what", "rename", "--source", "b-1", "--name", "pics")
 
 
+@pytest.mark.thorough
 def test_a_measurement_of_models_ends_before_its_command(run: CommandLine) -> None:
     measured = json.loads(run("api", "measure-presets").out)
     assert (measured["what"], measured["state"]) == ("measure", "done")
     assert all(line.endswith(" ms of CPU time for a picture.") for line in measured["lines"])
 
 
+@pytest.mark.thorough
 def test_a_change_that_leaves_something_alone_gives_the_exit_code_6(run: CommandLine, tmp_path: Path) -> None:
     shutil.copytree(run.folder, tmp_path / "copy")
     run = CommandLine(tmp_path / "copy")

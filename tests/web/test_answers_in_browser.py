@@ -269,6 +269,7 @@ def test_an_unmeasured_number_is_never_shown_as_nothing(place: Place, visit: Vis
     expect(page.locator("#heatmap-card")).to_be_hidden()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 820, 1280])
 def test_a_tile_says_why_its_number_is_not_measured(place: Place, visit: Visits, width: int) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)  # never followed

@@ -74,6 +74,7 @@ def minutes_of(parts: list[Any]) -> list[int]:
     return [(part["start_ms"] - START_MS) // MINUTE_MS for part in parts]
 
 
+@pytest.mark.thorough
 def test_the_mean_is_that_of_the_twenty_visible_minutes(dark: Place) -> None:
     whole = ask(dark, "counts?interval=1800&timezone=UTC")
     assert [total["mean_per_frame"] for total in whole["totals"]] == [1.0]
@@ -87,6 +88,7 @@ def test_the_mean_is_that_of_the_twenty_visible_minutes(dark: Place) -> None:
     assert summary["shows_nothing"] == [{"reason": "black", "frames": 1500, "covered_s": 300.0}]
 
 
+@pytest.mark.thorough
 def test_a_black_minute_has_no_number_and_gives_the_reason(dark: Place) -> None:
     chart = ask(dark, "counts?interval=60&timezone=UTC")
     assert minutes_of(chart["shows_nothing"]) == [10, 11, 12, 13, 14]
@@ -98,6 +100,7 @@ def test_a_black_minute_has_no_number_and_gives_the_reason(dark: Place) -> None:
     assert gap["reasons"][0]["words"] == "1,500 frames are black: there is nothing to count."
 
 
+@pytest.mark.thorough
 def test_an_export_marks_blank_footage_in_its_rows(dark: Place) -> None:
     answer = dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=300&timezone=UTC")
     rows = rows_of(answer.data)
@@ -149,6 +152,7 @@ def check_unknown(place: Place, from_ms: int, to_ms: int, why: str) -> None:
         assert (objects["objects"], objects["objects_missing"], objects["tracks"]) == (None, why, [])
 
 
+@pytest.mark.thorough
 def test_a_blank_range_has_no_number_in_any_answer(place: Place) -> None:
     film(place, black=(0, 6), minutes=12)
     check_unknown(place, START_MS, START_MS + 6 * MINUTE_MS, "shows_nothing")
@@ -188,6 +192,7 @@ def test_a_blank_hour_of_the_week_is_named(place: Place) -> None:
     assert week["shows_nothing"] == [{"weekday": 3, "hour": 8}]
 
 
+@pytest.mark.thorough
 def test_the_status_shows_how_much_is_blank_and_nothing_is_behind(dark: Place) -> None:
     (park,) = ask(dark, "status")["sources"]
     assert (park["detected"], park["counted"], park["indexed"]) == (7500, 7500, 7500)
@@ -200,6 +205,7 @@ def test_footage_analysed_by_an_earlier_version_is_reported_as_not_checked(place
     assert (chart["shows_nothing"], chart["frames_not_looked_at"], chart["frames"]) == ([], 600, 600)
 
 
+@pytest.mark.thorough
 def test_the_proof_of_a_partly_frozen_bar_lists_as_many_frames_as_it_counts(place: Place) -> None:
     film(place, frozen=(2.5, 4.5), minutes=6)
     (bar,) = ask(place, "counts?interval=360&timezone=UTC")["buckets"]

@@ -54,6 +54,7 @@ def test_footage_entirely_in_the_future_is_shown(place: Place) -> None:
     assert (counts["from_ms"], counts["to_ms"]) == (then_ms, then_ms + 120_000)
 
 
+@pytest.mark.thorough
 def test_the_page_names_footage_from_the_future_and_shows_it_on_request(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:

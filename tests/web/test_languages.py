@@ -73,6 +73,7 @@ def _sentences(source: str) -> Iterator[str]:
                     yield re.sub(r"\.1$", ".", text)  # another sentence, or none
 
 
+@pytest.mark.thorough
 def test_each_problem_that_a_page_can_show_has_a_german_text() -> None:
     lacking = [
         text

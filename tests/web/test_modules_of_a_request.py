@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import pytest
 from tests.web.conftest import Place
 
 MOST_OF_A_CHART = 27
@@ -38,6 +39,7 @@ def modules_of_a_chart(place: Place, question: str) -> set[str]:
     return modules_entered(lambda: client.get(f"/api/v1/counts?{question}&timezone=Europe/Berlin"))
 
 
+@pytest.mark.thorough
 def test_a_chart_request_enters_few_modules(place: Place) -> None:
     place.film({"car": 2.0, "person": 1.0}, intervals=2000)
     for question in ("", "top=1&metric=auto", "label=car&interval=3600", "by=source"):

@@ -27,6 +27,7 @@ def paths_of_pages(app: Flask) -> list[str]:
     return sorted(path for path in paths - VIEWERS if visitor.get(path).mimetype == "text/html")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("locale", first_quick(["en-GB", "de-DE"]))
 def test_every_page_opens_without_an_error_wide_and_on_a_phone_and_locks_nobody_out(
     place: Place, visit: Visits, request: pytest.FixtureRequest, locale: str

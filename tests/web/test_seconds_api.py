@@ -76,6 +76,7 @@ def test_footage_of_less_than_ten_minutes_is_charted_by_the_second(street: Stree
     assert street.get("counts", interval=base_s)["base_interval_s"] == base_s
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", first_quick(range(4)))
 def test_seconds_add_up_to_the_stored_intervals_and_open_onto_their_frames(street: Street, seed: int) -> None:
     street.film(seconds=70, fps=5, seed=seed)

@@ -223,6 +223,7 @@ def test_a_body_that_arrives_too_slowly_is_refused_with_408(
             dripper.join()
 
 
+@pytest.mark.thorough
 def test_large_bodies_do_not_fill_the_memory_or_block_small_ones(
     place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +251,7 @@ def test_large_bodies_do_not_fill_the_memory_or_block_small_ones(
         assert again.startswith(b"HTTP/1.1 404")
 
 
+@pytest.mark.thorough
 def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Serving) -> None:
     app, released = place.app(), threading.Event()
     threads = THREADS

@@ -98,6 +98,7 @@ def test_an_allowed_site_may_read_every_api_answer_and_another_site_none(
         place.access.close()
 
 
+@pytest.mark.thorough
 def test_a_route_that_is_not_a_page_belongs_to_the_api(place: Place, serving: Serving) -> None:
     url = serving(place.app(web_allowed_origins=SITE))
     for path in sorted(OUR_OWN):

@@ -38,6 +38,7 @@ def page_zones(client: FlaskClient) -> dict[str, str]:
     return json.loads(unescape(rest.partition('"')[0])) if rest else {}
 
 
+@pytest.mark.thorough
 def test_a_sources_zone_is_planned_and_set_and_then_its_default(place: Place, client: FlaskClient) -> None:
     wanted = {"source": "gate", "timezone": "Europe/Berlin"}
     plan = client.post("/api/v1/timezones/plan", json=wanted).json
