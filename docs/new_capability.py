@@ -35,9 +35,9 @@ PLUGIN = Plugin(
 from __future__ import annotations
 
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.requests.answers import Answer
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args
+from frametally.actions.answers import Answer
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args
 
 ACTIONS = Routes("{title}")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import Answer
 from frametally.ports.picture_places import CheckedMetric, EventPlace
 from frametally_accuracy.comparison import ModelDifference
 from frametally_accuracy.records import CheckedBox, OtherChecks
 from frametally_accuracy.results import CheckResult, Method, PastEstimate
-from frametally_web.requests.answers import Answer
 
 
 class CheckSummary(Answer, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from frametally.actions.answers import Answer
 from frametally.errors import Misconfigured
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
@@ -15,7 +16,6 @@ from frametally_accuracy.results import interval_of, method_of, sample_of
 from frametally_accuracy.rules.drawing import Draws, Numbers
 from frametally_accuracy.rules.estimation import LEAST_ROUNDS, Estimate, estimate, estimate_with_missing
 from frametally_accuracy.starting import read_again
-from frametally_web.requests.answers import Answer
 
 
 def error_difference(draws: Draws, truth: Numbers, first: Numbers, second: Numbers) -> Estimate:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from frametally.actions.answers import Answer
 from frametally_accuracy.records import (
     AccuracyCheck,
     CheckAnswer,
@@ -31,7 +32,6 @@ from frametally_accuracy.rules.estimation import (
     most_objects,
 )
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
-from frametally_web.requests.answers import Answer
 
 Method = Literal["fixed", "at_will"]
 _MOST_PAST = 8

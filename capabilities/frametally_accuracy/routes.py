@@ -8,9 +8,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 import msgspec
-from flask import Response
 
 from frametally import keys
+from frametally.actions.answers import answer_of
+from frametally.actions.calls import Reply, Sent, answer_with, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, in_path, text, whole_number
+from frametally.actions.problems import Problem, as_sentence
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.picture_places import EventPlace
 from frametally.process.reports import NoProgress
@@ -30,12 +34,6 @@ from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for, visitor
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, in_path, text, whole_number
-from frametally_web.requests.problems import Problem, as_sentence
 
 ACCURACY = Routes("Accuracy")
 
@@ -225,7 +223,7 @@ class AccuracyRoutes:
         media_types=("application/json",),
         statuses=(409,),
     )
-    def accuracy_certificate(self, args: Args) -> Response:
+    def accuracy_certificate(self, args: Args) -> Reply:
         check = self._check(args)
         self._must_hold(check)
         try:
@@ -239,9 +237,11 @@ class AccuracyRoutes:
             )
         except Misconfigured as error:
             raise Problem(409, as_sentence(str(error)), remedy=_START_NEW) from error
-        response = Response(body, mimetype="application/json")
-        response.headers["Content-Disposition"] = f'attachment; filename="accuracy-{check.id}.json"'
-        return response
+        return Reply(
+            body,
+            "application/json",
+            headers={"Content-Disposition": f'attachment; filename="accuracy-{check.id}.json"'},
+        )
 
     @property
     def _book(self) -> AccuracyBook:

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from frametally.actions.answers import Answer, answer_of
 from frametally.rules.clocks.turns import Every
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.rules import Alert, AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
-from frametally_web.requests.answers import Answer, answer_of
 
 
 class ToldRule(Answer, frozen=True, kw_only=True):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from flask import Response
-
+from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
+from frametally.actions.parameters import Args, in_path
+from frametally.actions.problems import Problem, as_sentence, bad_parameter, ended
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.process.allowed_addresses import AddressRefused
 from frametally_alerts import answers
@@ -14,10 +15,6 @@ from frametally_alerts.channels.channel_kinds import MOST_CHANNELS, AlertChannel
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.routes import ALERTS
 from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import answer_with
-from frametally_web.requests.parameters import Args, in_path
-from frametally_web.requests.problems import Problem, as_sentence, bad_parameter, ended
 
 _CHANNEL = Sent(ChannelWanted, "channel")
 _ADDRESS = Sent(ChannelAddress, "address of a channel")
@@ -84,7 +81,7 @@ class ChannelRoutes:
         success={204: "The channel is deleted."},
         right="run",
     )
-    def delete_channel(self, args: Args) -> Response:
+    def delete_channel(self, args: Args) -> Reply:
         """Delete a channel that no rule and no report uses."""
         self._check()
         name = _NAME.read(args)
@@ -98,7 +95,7 @@ class ChannelRoutes:
             )
         if not self.opened.book.remove_channel(name):
             raise _no_channel()
-        return Response(status=204)
+        return NOTHING
 
     @ALERTS.route(
         "POST alerts/channels/{name}/test",
@@ -108,7 +105,7 @@ class ChannelRoutes:
         success={204: "The channel accepted the test."},
         right="run",
     )
-    def post_test(self, args: Args) -> Response:
+    def post_test(self, args: Args) -> Reply:
         """Send a test by a channel before waiting messages."""
         self._check()
         if not _tests.acquire(blocking=False):
@@ -125,7 +122,7 @@ class ChannelRoutes:
             _tests.release()
         if not is_there:
             raise _no_channel()
-        return Response(status=204)
+        return NOTHING
 
     def _check(self) -> None:
         if self.opened.remedy is not None:

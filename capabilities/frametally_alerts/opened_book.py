@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import msgspec
 
+from frametally.actions.answers import answer_of
+from frametally.actions.problems import Problem
 from frametally.books.counted_days import present_end_ms
 from frametally.errors import FrametallyError
 from frametally.naming import KnownNames
@@ -33,8 +35,6 @@ from frametally_alerts.reports.report_files import files_of
 from frametally_alerts.rules import BY_BARS, AlertRule, ScheduledReport, turn_key
 from frametally_alerts.why_never_fires import Silence, why_silent
 from frametally_web.plugging import WebContext
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.problems import Problem
 
 TRIED_DAYS = 7
 _MOST_TRIED = 5000

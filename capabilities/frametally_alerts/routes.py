@@ -10,8 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import Response
 
+from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import BEFORE, Args, choice, in_path
+from frametally.actions.problems import Problem, ended
 from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
@@ -29,10 +32,6 @@ from frametally_alerts.rule_form import (
     mute_end,
 )
 from frametally_alerts.rules import AlertRule, ScheduledReport
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import BEFORE, Args, choice, in_path
-from frametally_web.requests.problems import Problem, ended
 from frametally_web.requests.query import FROM, TO, read_moment
 
 ALERTS = Routes("Alerts")
@@ -131,7 +130,7 @@ class AlertRoutes:
         success={204: "The rule is deleted."},
         right="run",
     )
-    def delete_alert_rule(self, args: Args) -> Response:
+    def delete_alert_rule(self, args: Args) -> Reply:
         return self._remove(AlertRule, _RULE_NAME.read(args))
 
     @ALERTS.route(
@@ -169,7 +168,7 @@ class AlertRoutes:
         success={204: "The report is deleted."},
         right="run",
     )
-    def delete_report(self, args: Args) -> Response:
+    def delete_report(self, args: Args) -> Reply:
         return self._remove(ScheduledReport, _REPORT_NAME.read(args))
 
     def _add(self, entry: BookEntry, already: int, most: int) -> None:
@@ -187,11 +186,11 @@ class AlertRoutes:
         if not replaced:
             raise _name_taken(entry)
 
-    def _remove(self, kind: type[BookEntry], name: str) -> Response:
+    def _remove(self, kind: type[BookEntry], name: str) -> Reply:
         self._check()
         if not self.opened.book.remove(kind, name):
             raise _not_there(kind)
-        return Response(status=204)
+        return NOTHING
 
     def _rule(
         self, instead: Mapping[str, Any] = MappingProxyType({}), known_channels: Container[str] | None = None

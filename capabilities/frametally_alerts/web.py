@@ -6,6 +6,8 @@ import time
 
 from flask import Blueprint, Response, current_app, request
 
+from frametally.actions.parameters import BEFORE, Args
+from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
 from frametally_alerts.channel_routes import ChannelRoutes
@@ -13,10 +15,8 @@ from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.routes import ALERTS, STATE, AlertRoutes
 from frametally_alerts.rules import FOR_GOOD
 from frametally_alerts.settings import AlertSettings
-from frametally_web.pages import page
+from frametally_web.pages import page, parameters_of_request
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.requests.parameters import BEFORE
-from frametally_web.requests.problems import problem_of
 
 ENDPOINTS = ALERTS.endpoints
 
@@ -36,8 +36,8 @@ def _pages(context: WebContext, alerts: OpenedAlerts) -> Blueprint:
 
     @pages.get("/alerts")
     def alerts_page() -> Response:
-        state = STATE.read(request.args)
-        before = BEFORE.read(request.args)
+        args = Args(parameters_of_request())
+        state, before = STATE.read(args), BEFORE.read(args)
         try:
             with time_limit(context.settings.web_query_timeout_s):
                 answer = alerts.answer(state=state, before=before)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally.actions.answers import Answer, answer_of
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
-from frametally_web.requests.answers import Answer, answer_of
 from frametally_web.translations.texts import problem_text
 
 

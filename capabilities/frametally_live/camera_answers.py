@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from frametally.actions.answers import Answer, answer_of
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
-from frametally_web.requests.answers import Answer, answer_of
 from frametally_web.translations.texts import problem_text
 
 

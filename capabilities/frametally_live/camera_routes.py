@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from threading import Lock
 
 import msgspec
-from flask import Response
 
+from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, in_path
+from frametally.actions.problems import Problem
 from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
@@ -35,10 +38,6 @@ from frametally_live.routes import check_live
 from frametally_videos.routes import field_problem
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, in_path
-from frametally_web.requests.problems import Problem
 
 CAMERAS = Routes("Live")
 
@@ -165,11 +164,11 @@ class CameraRoutes:
         right="run",
         frees=True,
     )
-    def delete_camera(self, args: Args) -> Response:
+    def delete_camera(self, args: Args) -> Reply:
         """Delete a camera; if a worker still has it, it is deleted when the worker ends."""
         with self._changing(args) as source:
             remove_camera(self.book, source)
-        return Response(status=204)
+        return NOTHING
 
     def _read(self) -> Feed:
         return read_camera(self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()))

@@ -7,6 +7,10 @@ import math
 import re
 
 from frametally import keys
+from frametally.actions.calls import Sent, answer_with
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import UUID, Args, in_path, text
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
@@ -22,10 +26,6 @@ from frametally_videos.library.edits import VideoGone
 from frametally_videos.routes import SOME_VIDEO, field_problem, id_of, no_video
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import UUID, Args, in_path, text
-from frametally_web.requests.problems import Problem, bad_parameter
 
 STREAMS = Routes("Live")
 

@@ -6,6 +6,7 @@ import time
 
 from flask import Blueprint, Response, current_app, request
 
+from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.ports.opened import StorePorts
 from frametally.process.time_limit import time_limit
@@ -13,8 +14,7 @@ from frametally.rules.times import utc
 from frametally_privacy.data_protection import data_protection, sections
 from frametally_web.pages import page
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.requests.problems import problem_of
-from frametally_web.translations.texts import t
+from frametally_web.translations.readers import t
 
 
 def web_part(context: WebContext) -> WebPart:

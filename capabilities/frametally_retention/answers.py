@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from frametally_web.requests.answers import Answer
+from frametally.actions.answers import Answer
 
 
 class KeptRule(Answer, frozen=True, kw_only=True):

@@ -10,6 +10,11 @@ from typing import Annotated
 import msgspec
 
 from frametally import keys
+from frametally.actions.answers import answer_of
+from frametally.actions.calls import Sent, answer_with, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args
+from frametally.actions.problems import Problem, as_sentence
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
@@ -46,12 +51,6 @@ from frametally_web.access.visitors import remedy_for
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
 from frametally_web.changes.routes import refusals
 from frametally_web.plugging import WebContext
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args
-from frametally_web.requests.problems import Problem, as_sentence
 from frametally_web.translations.texts import problem_text
 
 RETENTION = Routes("Retention", right="run")

@@ -6,6 +6,7 @@ from time import time
 
 from flask import Blueprint, Response, current_app, request
 
+from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
 from frametally_retention.policy import is_unapplied, read_policy
@@ -13,7 +14,6 @@ from frametally_retention.rounds import known_kinds
 from frametally_retention.routes import RETENTION, RetentionRoutes, retention_answer
 from frametally_web.pages import page
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.requests.problems import problem_of
 
 ENDPOINTS = RETENTION.endpoints
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally.records import TimeSource
 from frametally_videos.catalogue.catalogue_rows import JobKind, JobState, VideoState
 from frametally_videos.media_records import Enhancement
 from frametally_videos.records import MovedCounts
-from frametally_web.requests.answers import Answer
 
 
 class FramesOfVideo(Answer, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally_videos.answers import VideoJob
 from frametally_videos.media_records import DerivativeKind, Enhancement, VideoMetadata
-from frametally_web.requests.answers import Answer
 
 
 class JobOfVideo(VideoJob, frozen=True, kw_only=True):

@@ -6,10 +6,22 @@ import re
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
-from flask import Response
-from werkzeug.datastructures import MultiDict
 
 from frametally import keys
+from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import (
+    UUID,
+    Args,
+    choices,
+    in_path,
+    page_cursor,
+    page_limit,
+    read_choice,
+    text,
+    write_cursor,
+)
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
@@ -30,20 +42,6 @@ from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.routes import FILE, VIDEO, check_uploads, field_problem, row_of
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import (
-    UUID,
-    Args,
-    choices,
-    in_path,
-    page_cursor,
-    page_limit,
-    read_choice,
-    text,
-    write_cursor,
-)
-from frametally_web.requests.problems import Problem, bad_parameter
 
 Status = Literal["pending", "processing", "completed", "failed"]
 JOBS = Routes("Videos")
@@ -124,7 +122,7 @@ class JobRoutes:
         check_uploads(self._uploads_remedy)
         row = row_of(self._catalogue, VIDEO.read(args))
         form = _WANTED.read()
-        kind = read_choice(MultiDict({"kind": form.kind}), "kind", ASKED_KINDS)
+        kind = read_choice(Args({"kind": form.kind}), "kind", ASKED_KINDS)
         if kind != "enhance" and form.options:
             raise bad_parameter("options", f"{kind} has no options.", remedy="Leave them out.")
         try:
@@ -253,7 +251,7 @@ class JobRoutes:
         right="correct",
         frees=True,
     )
-    def delete_derivative(self, args: Args) -> Response:
+    def delete_derivative(self, args: Args) -> Reply:
         check_uploads(self._uploads_remedy)
         row, recipe = row_of(self._catalogue, VIDEO.read(args)), _NAMED_RECIPE.read(args)
         if not _RECIPE.fullmatch(recipe):
@@ -264,7 +262,7 @@ class JobRoutes:
             )
         remove_derivative(self._store, self._catalogue, row.record.id, recipe)
         tell_made(self._settings, self._catalogue, row.record.id, "enhance")
-        return Response(status=204)
+        return NOTHING
 
     @JOBS.route(
         "GET internal/video-enhancement-status/{file_id}",

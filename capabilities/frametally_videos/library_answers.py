@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from frametally import keys
+from frametally.actions.answers import answer_of
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally_videos import answers
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, VideoRow
@@ -13,7 +14,6 @@ from frametally_videos.job_answers import JobOfVideo, VideoDerivative
 from frametally_videos.library.edits import is_guess
 from frametally_videos.library.enhancements import enhancement_of
 from frametally_videos.media_records import Derivative, Enhancement
-from frametally_web.requests.answers import answer_of
 
 _MINUTE_MS = 60_000
 _REMEDIES = {

@@ -7,9 +7,25 @@ import re
 from typing import cast, get_args
 
 import msgspec
-from flask import request
 
 from frametally import keys
+from frametally.actions.calls import Sent, answer_with, current_call
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import (
+    CURSOR,
+    UUID,
+    Args,
+    choice,
+    choices,
+    header,
+    in_path,
+    page_limit,
+    read_one,
+    shown,
+    text,
+    texts,
+)
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
@@ -27,23 +43,6 @@ from frametally_videos.library.edits import (
 from frametally_videos.library_answers import job_of, video_of
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import (
-    CURSOR,
-    UUID,
-    Args,
-    choice,
-    choices,
-    header,
-    in_path,
-    page_limit,
-    read_one,
-    shown,
-    text,
-    texts,
-)
-from frametally_web.requests.problems import Problem, bad_parameter
 
 LIBRARY = Routes("Videos")
 SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
@@ -172,7 +171,7 @@ class VideoRoutes:
     def patch_video(self, args: Args) -> answers.LibraryVideo:
         check_uploads(self._uploads_remedy)
         video_id = VIDEO.read(args)
-        made_of = _revision_in(request.headers.get(_REVISION.name))
+        made_of = _revision_in(current_call().sent_headers.get(_REVISION.name, "") or None)
         try:
             edit_video(
                 self._store,

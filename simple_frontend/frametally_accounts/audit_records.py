@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from frametally.actions.calls import Call
 
 OPEN = "(open)"
 """Name recorded if the server has no accounts; account names never have brackets."""
@@ -18,6 +22,8 @@ NOBODY = "(nobody)"
 
 _MOST_CHARS = 100
 _MOST_TARGET_CHARS = 400
+_MOST_VALUE_CHARS = 120
+_PLAIN_VALUE = re.compile(r"[\w.:@+/-]+")
 
 
 class AuditEntry(NamedTuple):
@@ -38,6 +44,13 @@ class AuditEntry(NamedTuple):
     origin: str
     ends: int = 0
     status: int | None = None
+
+
+def entry_of(call: Call, status: int | None = None) -> AuditEntry:
+    """Return the entry for a call that changes something; `status` if it has ended."""
+    target = " ".join(f"{name}={_text_of(value)}" for name, value in call.target.items())
+    origin = f"{call.origin} (token {call.token})" if call.token else call.origin
+    return AuditEntry(call.who or NOBODY, call.action, target, origin, call.number, status)
 
 
 class AuditRecord(NamedTuple):
@@ -73,6 +86,12 @@ def digest_of(before: str, number: int, at_ms: int, entry: AuditEntry) -> str:
     """
     text = json.dumps([number, at_ms, *entry], separators=(",", ":"), default=repr)
     return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
+
+
+def _text_of(value: object) -> str:
+    """Return a value in a form in which no two values look the same."""
+    text = str(value)[:_MOST_VALUE_CHARS]
+    return text if _PLAIN_VALUE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _plain(text: str, most: int) -> str:

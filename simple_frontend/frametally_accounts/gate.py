@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from time import monotonic
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import quote
 
 from flask import Flask, Response, g, redirect, request
 
+from frametally.actions.calls import Call, SentHeaders, note_who, set_call
+from frametally.actions.endpoints import route_of
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.files.reserve import reserve_released
 from frametally.ports.object_store import ObjectStore
@@ -39,10 +42,7 @@ from frametally_web.access.visitors import (
     set_visitor,
     whom_to_ask,
 )
-from frametally_web.requests.change import AskedChange, note_who, set_change
-from frametally_web.requests.endpoints import route_of
 from frametally_web.requests.origins import is_of_own_page
-from frametally_web.requests.problems import Problem
 
 SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
 _COOKIES = ("__Host-frametally", "frametally")
@@ -51,14 +51,6 @@ _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
 """Wrong tokens per address and quarter of an hour; after that, each answer is delayed."""
 _READ_KEY_EVERY_S = 5.0
-
-
-class SentHeaders(Protocol):
-    """A request's headers in any framework."""
-
-    def get(self, key: str, default: str, /) -> str:
-        """Return a header; its case does not matter."""
-        ...
 
 
 class Gate:
@@ -137,18 +129,18 @@ class Gate:
 
     def change_of(
         self, method: str, path: str, headers: SentHeaders, *, parts: Mapping[str, object], peer: str
-    ) -> AskedChange | None:
+    ) -> Call | None:
         """Return the audit entry of a request, or None if its route changes nothing.
 
         `parts` are the values in the path, such as a video's id; see `admit` for the rest.
         """
         if not self.rights.is_change(method, path):
-            set_change(None)
+            set_call(Call())
             return None
         # The address of an open route may contain a secret, such as a link's token.
         target = {} if self.rights.right_of(method, path) == "open" else parts
-        change = AskedChange(route_of(method, path), self.address_of(headers, peer), target)
-        set_change(change)
+        change = Call(route_of(method, path), self.address_of(headers, peer), target)
+        set_call(change)
         return change
 
     def find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
@@ -230,8 +222,9 @@ class Gate:
         """Guard all routes of `app`."""
         app.add_template_global(whom_to_ask)
 
-        def change_of() -> AskedChange | None:
+        def change_of() -> Call | None:
             if request.url_rule is None or request.method in READS:
+                set_call(Call())
                 return None
             return self.change_of(
                 request.method,
@@ -287,8 +280,7 @@ class Gate:
             if "space" in g:
                 g.space.close()
             set_visitor(ANYBODY)
-            if g.get("change"):
-                set_change(None)
+            set_call(None)
 
     def _who_is_it(self) -> Problem:
         if self.has_accounts() or self._secret:

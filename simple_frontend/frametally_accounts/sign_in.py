@@ -12,6 +12,8 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request
 
+from frametally.actions.calls import note_target, note_who
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.process.allowed_addresses import counted_as
 from frametally.rules.times import HOUR_S
@@ -31,8 +33,6 @@ from frametally_accounts.gate import Gate
 from frametally_accounts.password_links import LINK_PATH
 from frametally_accounts.rights import Credentials, OwnSession, as_name
 from frametally_web.access.visitors import NOBODY, Visitor, visitor
-from frametally_web.requests.change import note_target, note_who
-from frametally_web.requests.problems import Problem
 
 SIGN_IN_PATH = "/sign-in"
 """The beginning of the address of each route that checks or stores a password."""

@@ -20,6 +20,9 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from frametally.actions.endpoints import Endpoint
+from frametally.actions.parameters import Parameter, check_known
+from frametally.actions.problems import Problem
 from frametally.console import output as console
 from frametally.console.options import data_dir_option, output_option, read_settings
 from frametally.errors import Misconfigured, Retryable
@@ -33,9 +36,6 @@ from frametally_web.api.endpoints import ALL_ENDPOINTS, RIGHTS
 from frametally_web.api.openapi import field_words
 from frametally_web.app import close_app, opened_app, parts_of
 from frametally_web.changes.answers import ChangeState
-from frametally_web.requests.endpoints import Endpoint
-from frametally_web.requests.parameters import Parameter, check_known
-from frametally_web.requests.problems import Problem
 
 ACTIONS = {endpoint.name.replace("_", "-"): endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native}
 """The actions that need no stream and no upload, by the command's name."""

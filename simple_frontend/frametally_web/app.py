@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
+from frametally.actions.calls import MOST_BODY_BYTES
 from frametally.plugins import folder_of, hooks, load, plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -48,10 +49,10 @@ from frametally_web.plugging import WebContext, WebPart
 from frametally_web.presets.routes import PRESETS, PresetRoutes
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
-from frametally_web.requests.body import MOST_BODY_BYTES
 from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.security import UPLOADS_REMEDY, Guard
-from frametally_web.translations.texts import language, translate
+from frametally_web.translations.readers import translate
+from frametally_web.translations.texts import language
 
 _PARTS = "frametally"
 TEMPLATES = "page"

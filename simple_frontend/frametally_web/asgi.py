@@ -25,6 +25,8 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
+from frametally.actions.calls import Call
+from frametally.actions.problems import Problem, problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import request_limit
 from frametally.settings.loading import Settings
@@ -35,10 +37,10 @@ from frametally_web.access.rights import READS
 from frametally_web.access.visitors import NOBODY, set_visitor
 from frametally_web.app import parts_of
 from frametally_web.pages import HEALTH_PATH
-from frametally_web.requests.change import AskedChange
-from frametally_web.requests.native import NativeRoute, disconnected, request_language
-from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
+from frametally_web.requests.native import NativeRoute, disconnected
+from frametally_web.requests.problems import MEDIA_TYPE, document
 from frametally_web.security import Guard
+from frametally_web.translations.readers import request_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -128,7 +130,7 @@ class NativeRoutes:
         request: Request,
         place: _Place,
         route: NativeRoute | None,
-        change: AskedChange | None,
+        change: Call | None,
         space: ExitStack,
     ) -> Response:
         self._guard.check_name(request.headers.get("Host"))
@@ -159,7 +161,7 @@ class NativeRoutes:
         with request_limit(most_seconds("GET", self._gate.settings)):
             return await route.handler(request)
 
-    def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> AskedChange | None:
+    def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> Call | None:
         if route is None:
             return None
         parts = request.path_params

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from frametally_web.requests.body import MOST_BODY_BYTES
+from frametally.actions.calls import MOST_BODY_BYTES
 from frametally_web.requests.native import SEND_FILE
 from frametally_web.security import HEADERS
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.parameters import Args, Parameter
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
 from frametally.plugins import PageEntry, plugins
@@ -28,8 +29,6 @@ from frametally_web.assets import build_command, is_building, load_assets
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import whole_question
 from frametally_web.history.routes import HistoryRoutes
-from frametally_web.requests.parameters import Args, Parameter
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import CHART, COMPARE, LABEL, SOURCE, TOP, read_zone
 
 HEALTH_PATH = "/healthz"
@@ -112,7 +111,7 @@ def create_blueprint(
         building = {"is_building": is_building(), "command": build_command()}
         with time_limit(MOST_S):
             where, simulated = _where_to_look(settings, index), _simulated(index)
-            answers = first.read(request.args)
+            answers = first.read(Args(parameters_of_request()))
         response = make_response(
             render_template(template, **where, **building, simulated=simulated, first=answers)
         )
@@ -127,7 +126,7 @@ def create_blueprint(
 
     @pages.get("/history")
     def history() -> Response:
-        args: Args = MultiDict(request.args)
+        args = Args(parameters_of_request())
         with time_limit(settings.web_query_timeout_s):
             add_timezone(args)
             number_history = histories.history(args)
@@ -168,7 +167,7 @@ def create_blueprint(
             return urlencode(parameters if counts is None else whole_question(parameters, counts))
 
         exported, counts_query = whole(_selection(*CHART, COMPARE)), whole(_selection(*CHART, TOP))
-        embedded = whole(_parameters_of_request())
+        embedded = whole(parameters_of_request())
         root_url = request.url_root
         return page(
             "data.html",
@@ -198,20 +197,21 @@ def create_blueprint(
 
 def page(template: str, **values: object) -> Response:
     """Return a page whose links to other pages carry this page's question."""
-    carried = urlencode(_parameters_of_request())
+    carried = urlencode(parameters_of_request())
     response = Response(render_template(template, carried=carried, **values), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
-def _parameters_of_request() -> list[tuple[str, str]]:
+def parameters_of_request() -> list[tuple[str, str]]:
+    """Return the names and values of the current request's query."""
     return list(request.args.items(multi=True))
 
 
 def _selection(*parameters: Parameter[Any]) -> list[tuple[str, str]]:
     """Return the parameters in the page's address that a route of the API also has, under the same names."""
     names = {parameter.name for parameter in parameters}
-    return [(name, value) for name, value in _parameters_of_request() if name in names]
+    return [(name, value) for name, value in parameters_of_request() if name in names]
 
 
 def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | None:
@@ -219,8 +219,8 @@ def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | Non
 
     Return None if the selection cannot be answered, now or at all; then the addresses repeat what was sent.
     """
-    args = MultiDict([*_selection(*CHART, TOP), ("top", "0")])
-    args["metric"] = args.get("metric") or "auto"
+    args = Args([*_selection(*CHART, TOP), ("top", "0")])
+    args.put("metric", args.get("metric") or "auto")
     try:
         with time_limit(settings.web_query_timeout_s):
             return chart(args)

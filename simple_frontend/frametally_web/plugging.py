@@ -9,14 +9,14 @@ from typing import Any
 from flask import Blueprint
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.endpoints import Route
+from frametally.actions.parameters import Args
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import Visitor
 from frametally_web.books.reader import BooksReader
 from frametally_web.charts.answers import Counts
-from frametally_web.requests.endpoints import Route
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class WebContext:
     settings: Settings
     ports: DashboardPorts
     books: BooksReader
-    counts: Callable[[MultiDict[str, str]], Counts]
+    counts: Callable[[Args], Counts]
     image_url: Callable[[str], str]
     listener: Callable[[str], Callable[[HTTPConnection], Visitor]]
     remedy: str | None

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from frametally.actions.problems import Problem
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.origins import is_of_own_page, is_origin
-from frametally_web.requests.problems import Problem
 
 # Scripts, styles, pictures and requests only from this server; nothing inline; no markup made from text
 # (`require-trusted-types-for` makes `innerHTML = ...` throw).

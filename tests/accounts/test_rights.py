@@ -10,11 +10,11 @@ from flask import Flask
 from tests.capabilities import HERE
 from tests.web.conftest import Place
 
+from frametally.actions.endpoints import route_of
 from frametally.plugins import folder_of, plugins
 from frametally_accounts.rights import ROLES, UserAccount
 from frametally_web.api.endpoints import RIGHTS
 from frametally_web.app import parts_of
-from frametally_web.requests.endpoints import route_of
 
 WEB = Path(__file__).resolve().parents[2] / "simple_frontend/frametally_web"
 SOCKETS = {"WS /ws/stream", "WS /ws/{}"} if "live" in HERE else set()

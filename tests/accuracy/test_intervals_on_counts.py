@@ -20,8 +20,8 @@ from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, right_counts
 from tests.fakes.records import make_coverage
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import make_lines, publish_lines
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.parameters import Args
 from frametally.books.counted_days import CountedWith
 from frametally.errors import Retryable
 from frametally.ports.count_index import CountIndex
@@ -302,7 +302,7 @@ def test_an_account_that_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
 
     def ask() -> answers.Counts:
         set_visitor(Visitor(role="look", sources=seen))
-        query = read_chart(MultiDict([("interval", "60")]), counted.settings)
+        query = read_chart(Args([("interval", "60")]), counted.settings)
         index = cast(CountIndex, SeenIndex(counted.real_index))
         return count(index, counted.settings, MediaTimes(None), query, most_rows=1000)
 
@@ -314,7 +314,7 @@ def test_a_signed_chart_on_another_site_names_no_person(checked: Checked, counte
     checked()
 
     def persons() -> list[str]:
-        query = read_chart(MultiDict([("interval", "60")]), counted.settings)
+        query = read_chart(Args([("interval", "60")]), counted.settings)
         found = count(counted.real_index, counted.settings, MediaTimes(None), query, most_rows=1000)
         return [person for one in found.checks or () for person in one.persons]
 

@@ -62,6 +62,7 @@ FLOORS = (
     ("frametally.segments", "frametally.simulated_town"),
     ("frametally.console.name_check", "frametally.naming"),
     (
+        "frametally.actions",
         "frametally.backups",
         "frametally.checkup",
         "frametally.console",
@@ -397,6 +398,13 @@ def test_few_module_names_appear_more_than_twice() -> None:
             places[path.stem].add("a plug-in" if module.split(".")[0] in PLUGINS else module)
     often = {name: sorted(modules) for name, modules in places.items() if len(modules) > 2}
     assert len(often) <= MOST_NAMES_OFTEN, often
+
+
+def test_the_declaration_of_an_action_knows_no_host() -> None:
+    hosts = {"click", "flask", "jinja2", "markupsafe", "starlette", "werkzeug"}
+    declaring = [path for module, path in MODULES.items() if is_in(module, "frametally.actions")]
+    assert len(declaring) > 5
+    assert [name_of(path) for path in declaring if {m.split(".")[0] for m in imports_of(path)} & hosts] == []
 
 
 def test_no_airflow_module_has_the_name_of_a_package() -> None:

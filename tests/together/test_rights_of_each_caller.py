@@ -14,9 +14,9 @@ from tests.together.test_no_question_fails import Operation, operations, short
 from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Answered, Client
 
+from frametally.actions.endpoints import route_of
 from frametally_accounts.rights import ROLES, Role, UserAccount
 from frametally_web.api.endpoints import ALL_ENDPOINTS, RIGHTS
-from frametally_web.requests.endpoints import route_of
 
 Asks = Callable[..., Answered]
 OWN, HIDDEN = "gate", "harbour"

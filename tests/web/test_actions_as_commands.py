@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from tests.commands import CommandLine, Finished
 from tests.examples import first_quick
 
+from frametally.actions.endpoints import Endpoint
 from frametally.openers.port_openers import open_books
 from frametally.settings.loading import load_settings
 from frametally.work.family_members import MemberOptions
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.app import close_app, opened_app
-from frametally_web.requests.endpoints import Endpoint
 
 SHORT = [endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native]
 CLOCKS = {"as_of_ms", "age_s", "at_ms", "now_ms", "read_at_ms", "made_at_ms"}

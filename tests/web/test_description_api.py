@@ -30,8 +30,8 @@ from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
 from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.parameters import Args
 from frametally.adapters_by_url import open_object_store
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
@@ -155,7 +155,7 @@ def test_a_pages_number_of_entries_matches_the_description_of_its_limit() -> Non
     limits = [one for endpoint in ALL_ENDPOINTS for one in endpoint.parameters if one.name == "limit"]
     assert len({limit.description for limit in limits}) > 5
     for limit in limits:
-        assert limit.description.endswith(f"default: {limit.read(MultiDict())}.")
+        assert limit.description.endswith(f"default: {limit.read(Args())}.")
 
 
 def test_every_error_type_links_to_its_explanation(place: Place) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from tests.web.conftest import Place
 
+from frametally.actions.problems import as_sentence, problem_of
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.errors import Damaged, FrametallyError, Misconfigured, Poison, Retryable
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_accounts.book import AccessBook
 from frametally_web.assets import load_assets
-from frametally_web.requests.problems import as_sentence, problem_of
 
 API_ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"),

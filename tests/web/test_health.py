@@ -11,17 +11,17 @@ import pytest
 from starlette.types import Message
 from tests.web.conftest import Place
 
+from frametally.actions.problems import problem_of
 from frametally.errors import Retryable
 from frametally.process import meters
 from frametally_web import asgi
-from frametally_web.requests import problems
 
 
 def test_health_shows_since_when_the_index_has_been_down(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = meters.Meters()
-    for module in ("frametally.process.retrying", "frametally_web.requests.problems"):
+    for module in ("frametally.process.retrying", "frametally.actions.problems"):
         monkeypatch.setattr(f"{module}.METERS", mine)
     monkeypatch.setattr(meters, "_now_ms", lambda: 1_788_000_000_000)
 
@@ -36,7 +36,7 @@ def test_health_shows_since_when_the_index_has_been_down(
     detail = f"The count index is not responding at the moment. It has been unavailable since {since}"
     assert client.get("/healthz").json["detail"] == detail
     german = client.get("/healthz", headers={"Accept-Language": "de"}).json["detail"]
-    assert problems.problem_of(Retryable("asked by another route", part="count index")).detail == detail
+    assert problem_of(Retryable("asked by another route", part="count index")).detail == detail
     assert german == f"Der Zählindex antwortet zurzeit nicht. So ist es seit {since}"
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frametally.actions.problems import Problem
 from frametally_web.charts import local_bars
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChosenTimes
 
 DIVISORS_OF_A_DAY = [n for n in range(1, 86_401) if 86_400 % n == 0]

@@ -12,6 +12,7 @@ from tests.web.conftest import Place
 from tests.web.fixtures import SIMPLE_FRONTEND
 
 from frametally.plugins import folder_of, plugins
+from frametally_web.translations import readers
 from frametally_web.translations import texts as languages
 
 
@@ -89,9 +90,9 @@ def test_each_problem_that_a_page_can_show_has_a_german_text() -> None:
 def test_a_text_missing_in_a_language_is_shown_in_english(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(languages, "texts", lambda: {"en": {"web.x": "One {name}"}, "de": {}})
+    monkeypatch.setattr(readers, "texts", lambda: {"en": {"web.x": "One {name}"}, "de": {}})
     with place.app().test_request_context(headers={"Accept-Language": "de"}):
-        assert languages.t("web.x", name="text") == "One text"
+        assert readers.t("web.x", name="text") == "One text"
 
 
 def test_a_german_page_translates_the_models_labels_but_not_those_of_other_models(
@@ -109,11 +110,11 @@ def test_a_german_page_translates_the_models_labels_but_not_those_of_other_model
 
 def test_values_cannot_become_markup(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        languages, "texts", lambda: {"en": {"web.a": "<{name}>", "web.b_html": "<b>{name}</b>"}}
+        readers, "texts", lambda: {"en": {"web.a": "<{name}>", "web.b_html": "<b>{name}</b>"}}
     )
     with place.app().test_request_context():
-        assert languages.t("web.a", name="<i>") == "&lt;&lt;i&gt;&gt;"
-        assert languages.t("web.b_html", name="<i>") == "<b>&lt;i&gt;</b>"
+        assert readers.t("web.a", name="<i>") == "&lt;&lt;i&gt;&gt;"
+        assert readers.t("web.b_html", name="<i>") == "<b>&lt;i&gt;</b>"
 
 
 def test_a_script_with_an_unknown_key_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

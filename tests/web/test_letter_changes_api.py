@@ -101,8 +101,8 @@ def test_a_read_only_dashboard_refuses(place: Place, client: FlaskClient) -> Non
 
 
 def test_only_one_change_runs_at_a_time(place: Place, client: FlaskClient) -> None:
+    from frametally.actions.problems import Problem
     from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
-    from frametally_web.requests.problems import Problem
 
     desk = ChangeDesk(lambda: None)
     steps: list[ChangeSteps] = []
@@ -126,8 +126,8 @@ def test_only_one_change_runs_at_a_time(place: Place, client: FlaskClient) -> No
 def test_a_change_during_another_one_is_refused_with_its_status(
     place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from frametally.actions.problems import Problem
     from frametally_web.changes.desk import ChangeDesk
-    from frametally_web.requests.problems import Problem
 
     def start(*_: object, **__: object) -> None:
         raise Problem(409, "Another change is already running.", remedy="Try again when it has finished.")

@@ -17,12 +17,12 @@ from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Retryable
 from frametally_web import connections
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.app import parts_of
 from frametally_web.requests.native import NativeRoute
-from frametally_web.requests.problems import Problem
 
 SITE = "https://intranet.example"
 ELSEWHERE = "https://elsewhere.example"

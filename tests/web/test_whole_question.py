@@ -18,8 +18,8 @@ from tests.accounts.test_signing_charts import query_of
 from tests.examples import examples
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.parameters import Args
 from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.catalogue import MediaTimes
@@ -76,7 +76,7 @@ def test_every_address_gives_the_same_answer_to_every_reader(
 ) -> None:
     def answer(question: list[tuple[str, str]], zone: str) -> Counts:
         reader = place.settings.model_copy(update={"timezone": zone})
-        asked = read_chart(MultiDict(question), reader)
+        asked = read_chart(Args(question), reader)
         return count(place.real_index, reader, MediaTimes([]), asked, most_rows=100_000)
 
     sent = [*once.items(), *((name, value) for name, values in several.items() for value in values)]

@@ -7,8 +7,8 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from werkzeug.datastructures import MultiDict
-
+from frametally.actions.parameters import Args
+from frametally.actions.problems import Problem
 from frametally.books.verdict import Need
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import counted_until, footage_until
@@ -20,7 +20,6 @@ from frametally_alerts.reports.report_files import read_media
 from frametally_alerts.rules import AlertRule
 from frametally_web.charts import answers, counts
 from frametally_web.charts.catalogue import MediaTimes
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import read_chart
 
 OCCUPANCY_S = 600
@@ -141,7 +140,7 @@ def _chart(
     ports: RoundPorts, media: MediaTimes, source: str, since: datetime.datetime
 ) -> answers.Counts | Reading:
     """Return the dashboard's chart of a camera from `since` until now, or a reading that says why not."""
-    args = MultiDict(
+    args = Args(
         {
             "source": source,
             "from": since.isoformat(),

@@ -9,8 +9,9 @@ from collections import defaultdict
 from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.parameters import Args
+from frametally.actions.problems import Problem
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.files.names import one_line
@@ -29,7 +30,6 @@ from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checked_counts import applied_checks, check_words
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import read_chart
 
 _WIDTH, _HEIGHT = 1200, 560
@@ -164,7 +164,7 @@ def files_of(
     Raises:
         Problem: The chart cannot be made: a source or label is unknown, or the interval does not fit.
     """
-    args: MultiDict[str, str] = MultiDict(
+    args = Args(
         [
             ("from", local_time(turn.from_ms, datetime.UTC).isoformat()),
             ("to", local_time(turn.to_ms, datetime.UTC).isoformat()),

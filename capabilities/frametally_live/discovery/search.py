@@ -15,6 +15,7 @@ from contextlib import closing
 from functools import partial
 
 from frametally import keys
+from frametally.actions.answers import answer_of
 from frametally.process.allowed_addresses import (
     AddressRefused,
     AllowedPlaces,
@@ -29,7 +30,6 @@ from frametally_live.discovery.onvif_device import NO_FACTS, DeviceFacts, OnvifD
 from frametally_live.discovery.probe import ProbeMatch, probe
 from frametally_live.feed_records import Feed
 from frametally_live.settings import LiveSettings
-from frametally_web.requests.answers import answer_of
 
 _LOG = logging.getLogger("frametally_web")
 _ASK_S = 12.0

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally.records import FrameDetections
 from frametally_live.feed_records import FeedState
 from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
-from frametally_web.requests.answers import Answer
 
 ShownBox = tuple[str, float, float, float, float, float, int | None]
 """Label, confidence, left, top, width, height, number of its track (null if not tracked)."""

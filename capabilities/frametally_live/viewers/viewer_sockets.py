@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.process.allowed_addresses import counted_as
 from frametally.settings.loading import Settings
@@ -37,7 +38,6 @@ from frametally_live.viewers.viewer_messages import (
     Wake,
 )
 from frametally_web.access.visitors import Visitor, set_visitor
-from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
 
 STREAM_PATH = "/ws/stream"

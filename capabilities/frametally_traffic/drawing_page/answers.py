@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from frametally.actions.answers import Answer
 from frametally_traffic.records import DrawnCalibration, DrawnLine, DrawnZone
-from frametally_web.requests.answers import Answer
 
 Verdict = Literal["good", "unchecked", "rough", "incomplete", "refused"]
 

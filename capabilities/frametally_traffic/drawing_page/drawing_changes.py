@@ -8,6 +8,8 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import NamedTuple
 
+from frametally.actions.answers import answer_of
+from frametally.actions.problems import Problem, as_sentence
 from frametally.errors import Misconfigured
 from frametally.naming import no_such
 from frametally.ports.object_store import ObjectStore
@@ -22,8 +24,6 @@ from frametally_traffic.drawings.revisions import change_drawing, drawn_sources,
 from frametally_traffic.records import FEWEST_REFERENCES, Drawing, DrawnCalibration
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.catalogue import MediaTimes
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.problems import Problem, as_sentence
 
 _MOST_LOOKS = 10
 """How many days and media are searched for a picture; the oldest ones may have been deleted."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from frametally import keys
+from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import present_end_ms, up_to_date
 from frametally.books.runs import read_paths
 from frametally.ports.count_index import CountIndex
@@ -20,7 +21,6 @@ from frametally_traffic.drawing_page.answers import Paths, ShownPath
 from frametally_traffic.drawing_page.drawing_changes import DrawnSource
 from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
 from frametally_web.charts.catalogue import Choice
-from frametally_web.requests.problems import bad_parameter
 
 MOST_DAYS = 7
 MOST_PATHS = 1000

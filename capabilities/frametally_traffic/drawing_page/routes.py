@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response, after_this_request, request
-
+from frametally.actions.calls import current_call, read_json
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import MOMENT, Args, header, in_path, page_limit, text
+from frametally.actions.problems import bad_parameter
 from frametally.keys import slug
 from frametally_traffic.drawing_page import answers, drawing_changes
 from frametally_traffic.drawing_page import path_layer as paths
@@ -14,10 +16,6 @@ from frametally_traffic.records import DrawnCalibration
 from frametally_web.charts import catalogue
 from frametally_web.charts.catalogue import check_names
 from frametally_web.plugging import WebContext
-from frametally_web.requests.body import read_json
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import MOMENT, Args, header, in_path, page_limit, text
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (
     FROM,
     LABEL,
@@ -69,7 +67,7 @@ class DrawingRoutes:
     )
     def put_sources_drawing(self, args: Args) -> answers.SourceDrawing:
         source, data = self._source(args), read_json()
-        if_match = request.headers.get(_REVISION.name)
+        if_match = current_call().sent_headers.get(_REVISION.name, "") or None
         return _with_etag(drawing_changes.put_drawing(self.context.ports.store, source, data, if_match))
 
     @DRAWINGS.route(
@@ -133,9 +131,5 @@ class DrawingRoutes:
 
 
 def _with_etag(drawing: answers.SourceDrawing) -> answers.SourceDrawing:
-    @after_this_request
-    def set_revision(answer: Response) -> Response:
-        answer.headers["ETag"] = drawing_changes.etag_of(drawing)
-        return answer
-
+    current_call().headers["ETag"] = drawing_changes.etag_of(drawing)
     return drawing

@@ -6,13 +6,14 @@ from typing import Literal
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally.rules.known import Missing
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import CrossingMissing, Direction
 from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.records import Side
 from frametally_web.charts.answers import NotAnalysed
-from frametally_web.requests.answers import Answer, CountCheck
+from frametally_web.requests.answers import CountCheck
 
 Outcome = Literal["assigned"] | NoMovement
 """Outcome of a visit: with a movement, or without."""

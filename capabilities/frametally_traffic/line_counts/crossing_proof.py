@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from frametally.actions.parameters import write_cursor
 from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, DIRECTIONS, NO_MOVEMENTS
 from frametally_traffic.flows.flow_sums import WAYS, Names, Rows, names_of, of_names, select_rows
 from frametally_traffic.flows.shapes import Shapes
@@ -25,7 +26,6 @@ from frametally_traffic.line_counts.single_answers import (
 )
 from frametally_traffic.line_counts.speed_counts import MISSING
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths, length_of, points_of
-from frametally_web.requests.parameters import write_cursor
 
 NOT_MEASURED = WAYS[-1]
 OUTCOMES: tuple[answers.Outcome, ...] = ("assigned", *NO_MOVEMENTS)

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
+from frametally.actions.parameters import shown
+from frametally.actions.problems import bad_parameter
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.rules.known import Basis, Missing, why_unknown
@@ -23,8 +25,6 @@ from frametally_web.charts.local_bars import Bars
 from frametally_web.charts.measures import Chart
 from frametally_web.charts.scope import stored_interval_s
 from frametally_web.charts.totals import sum_up
-from frametally_web.requests.parameters import shown
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from werkzeug.datastructures import MultiDict
-
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, choice, page_cursor, page_limit, text, texts
+from frametally.actions.problems import bad_parameter
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
@@ -17,9 +18,6 @@ from frametally_traffic.line_counts.single_answers import CrossingObjects, Shown
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
 from frametally_web.charts.scope import index_by_second
 from frametally_web.plugging import WebContext
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice, page_cursor, page_limit, text, texts
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (
     BASE,
     FROM,
@@ -149,7 +147,7 @@ class LineRoutes:
         source = flow_question.one_source(chart.selection)
         settings, books = self.context.settings, self.context.books
         # The zones of this query are those to count, not a filter for what is counted.
-        index = index_by_second(self.context.ports, settings, MultiDict(), books.ensure_ledger)
+        index = index_by_second(self.context.ports, settings, Args(), books.ensure_ledger)
         question = flow_question.ask(index, settings, books.media(), chart)
         drawing = read_drawing(self.context.ports.store, source)
         answerable = None

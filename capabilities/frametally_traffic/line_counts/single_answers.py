@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import Answer
 from frametally.rules.path_columns import Began, Ended
 from frametally_traffic.geometry.crossings import CrossingMissing, Direction
 from frametally_traffic.line_counts.answers import CountedLine, OfOneSource, Outcome, SpeedMissing
 from frametally_web.proof.answers import Box
-from frametally_web.requests.answers import Answer
 
 
 class PathFrame(Answer, frozen=True, kw_only=True):

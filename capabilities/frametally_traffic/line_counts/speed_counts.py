@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from frametally.actions.answers import answer_of
 from frametally_traffic.flows.day_columns import NO_CALIBRATION, SPEEDS_MISSING
 from frametally_traffic.flows.flow_sums import count_rows, names_of, select_rows
 from frametally_traffic.geometry.speed import BINS_PER_KM_H, SpeedDistribution, speeds_together
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.flow_question import Answerable, holding
 from frametally_traffic.line_counts.place_counts import visits_of
-from frametally_web.requests.answers import answer_of
 
 MISSING: dict[int, answers.SpeedMissing] = {
     **dict(enumerate(SPEEDS_MISSING, start=1)),

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
+from frametally.actions.answers import answer_of
 from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.runs import read_paths
@@ -27,7 +28,6 @@ from frametally_traffic.line_counts.flow_question import PlacesAsked
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.proof.bar_frames import RecentRanges
 from frametally_web.proof.evidence_frames import box
-from frametally_web.requests.answers import answer_of
 
 _KEPT = 6
 

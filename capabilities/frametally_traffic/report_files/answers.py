@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
+from frametally.actions.answers import Answer, answer_of
 from frametally.rules.known import Missing
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import Direction
@@ -13,7 +14,6 @@ from frametally_traffic.records import Side
 from frametally_traffic.report.junction_report import TrafficReport
 from frametally_traffic.report.movement_table import PeakHour, Turn
 from frametally_traffic.report.schemes import HEAVY, MOTOR, Kind, not_told_apart
-from frametally_web.requests.answers import Answer, answer_of
 from frametally_web.translations.texts import problem_text
 
 Half = Literal["am", "pm"]

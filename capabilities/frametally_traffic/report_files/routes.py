@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response
-
+from frametally.actions.calls import Reply
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, choice, text
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
@@ -18,9 +20,6 @@ from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
 from frametally_web.charts.catalogue import check_names
 from frametally_web.plugging import WebContext
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice, text
-from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import FROM, MODEL, TIMEZONE, TO, read_selection
 
 REPORT = Routes("Traffic report", by_source=True)
@@ -73,7 +72,7 @@ class TrafficRoutes:
         _HOUR,
         media_types=tuple(dict.fromkeys(FORMATS.values())),
     )
-    def traffic_file(self, args: Args) -> Response:
+    def traffic_file(self, args: Args) -> Reply:
         file_format, hour = _FORMAT.read(args), _HOUR.read(args)
         report = self._report(args)
         checked = checked_legs(self.context.settings, self.context.ports.index, report)
@@ -81,10 +80,9 @@ class TrafficRoutes:
             data = make_file(report, file_format, hour, checked).read()
         except ReportRefused as error:
             raise _problem(error) from error
-        answer = Response(data, mimetype=FORMATS[file_format])
-        answer.headers["Content-Disposition"] = f'attachment; filename="{file_name(report, file_format)}"'
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        name = file_name(report, file_format)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Reply(data, FORMATS[file_format], headers=headers)
 
     def _report(self, args: Args) -> TrafficReport:
         classes = _CLASSES.read(args)

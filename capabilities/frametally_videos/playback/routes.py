@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from werkzeug.datastructures import MultiDict
 
 from frametally import keys
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, check_known, header, text, text_schema
+from frametally.actions.problems import Problem
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
@@ -26,9 +28,6 @@ from frametally_videos.playback.stored_bytes import send_stored
 from frametally_videos.routes import FILE, VIDEO, find_video
 from frametally_videos.upload_refusals import FieldRefused, Refused
 from frametally_web.proof.picture_links import WIDTH, smaller
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import check_known, header, text, text_schema
-from frametally_web.requests.problems import Problem
 
 PLAYBACK = Routes("Videos", native=True)
 
@@ -156,7 +155,7 @@ class PlaybackRoutes:
     async def frame(self, request: Request) -> Response:
         check_known(request.query_params, ["position_s", *ENHANCEMENT_FIELDS])
         row = await find_video(self._catalogue, request.path_params["video_id"])
-        args = MultiDict(request.query_params.multi_items())
+        args = Args(request.query_params.multi_items())
         fields = {field.name: field.read(args) for field in _FIELDS}
         if self._at_work >= _MOST_AT_ONCE:
             problem = Problem(
@@ -221,7 +220,7 @@ class PlaybackRoutes:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="frametally makes it soon after the upload."
             )
-        if width := WIDTH.read(MultiDict(request.query_params)):
+        if width := WIDTH.read(Args(request.query_params.multi_items())):
             caching = _FOR_EVER if request.query_params.get("v") == artifact.recipe else _ASK_AGAIN
             with suppress(ObjectMissing):  # sending the whole one below reports it
                 jpeg = await asyncio.to_thread(self._smaller, artifact.key, int(width))

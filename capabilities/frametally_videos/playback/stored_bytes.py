@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally_web.requests.native import SEND_FILE, disconnected
-from frametally_web.requests.problems import Problem
 
 _TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _TAG_LIST = re.compile(rf"[ \t,]*(?:{_TAGS.pattern})(?:[ \t]*,[ \t]*(?:{_TAGS.pattern})?)*[ \t]*")

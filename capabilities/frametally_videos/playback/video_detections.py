@@ -12,8 +12,10 @@ from fractions import Fraction
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, Parameter, check_known, read_one, shown
+from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import frames_of_medium
 from frametally.errors import Retryable
@@ -32,9 +34,6 @@ from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.api.answering import pack
 from frametally_web.books.reader import BooksReader
 from frametally_web.charts.catalogue import stored_intervals
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, Parameter, check_known, read_one, shown
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import MODEL
 
 MOST_S = 60.0
@@ -92,7 +91,7 @@ class DetectionRoutes:
     async def detections(self, request: Request) -> Response:
         """Answer with the boxes of a stretch of a video."""
         check_known(request.query_params, ["model", "from_s", "to_s"])
-        args: Args = MultiDict(request.query_params.multi_items())
+        args = Args(request.query_params.multi_items())
         from_s = _FROM.read(args) or 0.0
         to_s = _TO.read(args)
         to_s = from_s + MOST_S if to_s is None else to_s

@@ -18,6 +18,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from frametally.actions.answers import Answer, answer_of
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.process.retrying import OnceAMinute
 from frametally_videos.catalogue.catalogue_rows import (
@@ -33,8 +35,6 @@ from frametally_videos.library_answers import playable_of
 from frametally_videos.upload_fields import CLIENT_ID
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
-from frametally_web.requests.answers import Answer, answer_of
-from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, send, talk
 
 

@@ -13,6 +13,11 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 from starlette.responses import Response
 
+from frametally.actions.answers import Answer
+from frametally.actions.calls import note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Parameter, text, text_schema
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.errors import FrametallyError
 from frametally_videos.answers import AcceptedFile, AcceptedVideo
 from frametally_videos.records import UploadRecord, VideoFields
@@ -26,11 +31,6 @@ from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.answers import Answer
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Parameter, text, text_schema
-from frametally_web.requests.problems import Problem, bad_parameter
 
 FILE_PARTS = ("file", "video")
 _MOST_FIELDS = 32

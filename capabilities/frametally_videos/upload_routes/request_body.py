@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
+from frametally.actions.problems import Problem
 from frametally_videos.upload_routes.tus_headers import Checksum
-from frametally_web.requests.problems import Problem
 
 LOCKED = 423
 _PATIENCE_S = 20.0

@@ -10,6 +10,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from frametally.actions.calls import note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import UUID, header, in_path, text_schema
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Poison
 from frametally_videos.answers import UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
@@ -40,11 +44,7 @@ from frametally_videos.uploads.receiving import (
     refusal_in,
 )
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.native import request_language
-from frametally_web.requests.parameters import UUID, header, in_path, text_schema
-from frametally_web.requests.problems import Problem
+from frametally_web.translations.readers import request_language
 
 UPLOADS = Routes("Videos", right="correct", native=True)
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 from starlette.datastructures import Headers
 
+from frametally.actions.problems import Problem
 from frametally_videos.records import UploadRecord, VideoFields
 from frametally_videos.upload_fields import (
     is_of_another_kind,
@@ -23,7 +24,6 @@ from frametally_videos.upload_fields import (
 )
 from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, FieldRefused
 from frametally_videos.uploads.acceptance import Accepted
-from frametally_web.requests.problems import Problem
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import answer_of
 from frametally_videos.answers import AcceptedFile, AcceptedVideo, UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
 from frametally_videos.uploads.receiving import refusal_in
-from frametally_web.requests.answers import answer_of
 from frametally_web.translations.texts import problem_text
 
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import suppress
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import PIECE_BYTES, NoRoom
 from frametally.process import failpoints
 from frametally_videos.records import UploadRecord
 from frametally_videos.upload_routes.upload_limits import Limits
 from frametally_videos.uploads.receiving import UploadPorts, keep_upload, note_open, resume_write
-from frametally_web.requests.problems import Problem
 
 _CHUNK_BYTES, _AHEAD_BYTES = 2**20, 2**22
 """The bytes per write, and the most that wait while the store makes a piece durable."""

@@ -6,11 +6,11 @@ import shutil
 import threading
 from collections.abc import Callable
 
+from frametally.actions.problems import Problem
 from frametally.settings.data_folder import store_folder
 from frametally_videos.records import UploadRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.receiving import OPEN_MS, UploadPorts, note_open
-from frametally_web.requests.problems import Problem
 
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30

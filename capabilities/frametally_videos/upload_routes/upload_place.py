@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Retryable
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
@@ -20,7 +21,6 @@ from frametally_videos.upload_routes.upload_limits import UPLOADS_IN_ALL, Limits
 from frametally_videos.uploads.acceptance import Acceptance, Accepted, UploadSettler, is_whole
 from frametally_videos.uploads.receiving import UploadPorts, find_upload
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.problems import Problem
 
 
 class Accepting:

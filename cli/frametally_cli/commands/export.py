@@ -55,17 +55,16 @@ def export(
     **options: Any,
 ) -> int:
     """Write counts per interval and label as CSV, a workbook (xlsx), JSON or Parquet."""
-    from werkzeug.datastructures import MultiDict
-
+    from frametally.actions.calls import Reply
+    from frametally.actions.parameters import Args
+    from frametally.actions.problems import Problem
     from frametally_web.charts.catalogue import MediaTimes
-    from frametally_web.exports.table_file import chunks_of
     from frametally_web.exports.table_file import export as make_export
-    from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart, read_compare
 
     names = ("from", "to", "hours", "weekdays", "interval", "model", "timezone", "metric", "compare")
     parameters = {name: value for name in names if (value := options.pop(name)) is not None}
-    args = MultiDict(
+    args = Args(
         [*parameters.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
     )
     if by_source:
@@ -91,7 +90,7 @@ def export(
             )
             zone = media.shared_timezone([*map(slug, sources)])
             if zone and "timezone" not in args:
-                args["timezone"] = zone
+                args.put("timezone", zone)
             file = make_export(
                 ports.index,
                 settings,
@@ -109,8 +108,7 @@ def export(
                 )
         except Problem as problem:
             raise Misconfigured(_of_options(f"{problem.detail} {problem.remedy}")) from problem
-    with file:
-        console.write_out(output, chunks_of(file))
+    console.write_out(output, Reply(file).chunks())
     return 0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally_accounts.audit_records import AuditRecord
-from frametally_web.requests.answers import Answer
 
 
 class ToldChange(Answer, frozen=True, kw_only=True):

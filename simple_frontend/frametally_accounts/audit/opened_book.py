@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from frametally.actions.calls import Call
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.process.allowed_addresses import counted_as
 from frametally.settings.loading import Settings
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit_records import NOBODY
-from frametally_web.requests.change import AskedChange
-from frametally_web.requests.problems import Problem
+from frametally_accounts.audit_records import NOBODY, entry_of
 
 _WINDOW_S = 900.0
 _MOST_OF_ADDRESS = 100
@@ -67,14 +67,14 @@ class OpenedAudit:
                 self._opened = AuditBook(self._url, self._access)
             return self._opened
 
-    def begin(self, change: AskedChange) -> None:
+    def begin(self, change: Call) -> None:
         """Record a change before it is made.
 
         Raises:
             Problem: 503 if it cannot be recorded, so it must not be made.
         """
         try:
-            change.number = self.book.write(change.entry())
+            change.number = self.book.write(entry_of(change))
         except FrametallyError as error:
             _LOG.error("audit log: %s", error)
             raise Problem(
@@ -83,24 +83,24 @@ class OpenedAudit:
                 remedy="Try again in a few seconds. The server's log gives the reason.",
             ) from error
 
-    def end(self, change: AskedChange, status: int) -> None:
+    def end(self, change: Call, status: int) -> None:
         """Record the answer to a change, begun or refused.
 
         Clients that are not signed in have a limited number of recorded refusals per address. If the audit
         log cannot be written, the server's log says so; the beginning of the change is already in the book.
         """
-        if change.number == 0 and change.who == NOBODY:
+        if change.number == 0 and change.who in ("", NOBODY):
             remaining = self._refusals.remaining(counted_as(change.origin))
             if remaining < 0:
                 return
             if remaining == 0:
                 change.add({"left_out": "more refusals in this quarter of an hour"})
         try:
-            self.book.write(change.entry(status=status))
+            self.book.write(entry_of(change, status))
         except FrametallyError as error:
             _LOG.error(
                 "audit log: %s ended with %s, but this was not recorded: %s",
-                change.entry().what,
+                entry_of(change).what,
                 status,
                 error,
             )

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
 
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import BEFORE, Args, Parameter, shown, text
+from frametally.actions.problems import bad_parameter
 from frametally.process.time_limit import time_limit
 from frametally.rules.times import iso_moment_ms
 from frametally.settings.loading import Settings
 from frametally_accounts.audit import answers
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.audit_records import AuditQuestion
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import BEFORE, Args, Parameter, shown, text
-from frametally_web.requests.problems import bad_parameter
 
 AUDIT = Routes("Audit log", right="run")
 
@@ -53,9 +53,10 @@ def create_blueprint(settings: Settings, handlers: AuditRoutes) -> Blueprint:
 
     @pages.get("/audit")
     def log() -> Response:
+        args = Args(request.args.items(multi=True))
         with time_limit(settings.web_query_timeout_s):
-            answer = handlers.audit(request.args)
-        question = {parameter.name: parameter.read(request.args) or "" for parameter in _QUESTION}
+            answer = handlers.audit(args)
+        question = {parameter.name: parameter.read(args) or "" for parameter in _QUESTION}
         older = urlencode(
             {**{name: value for name, value in question.items() if value}, "before": answer.next}
         )

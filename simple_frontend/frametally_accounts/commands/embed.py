@@ -125,14 +125,13 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
     Raises:
         Misconfigured: The chart cannot be made; the message has the reason.
     """
-    from werkzeug.datastructures import MultiDict
-
+    from frametally.actions.parameters import Args
+    from frametally.actions.problems import Problem
     from frametally_web.charts.catalogue import MediaTimes, narrowed
     from frametally_web.charts.counts import count, nothing_counted, whole_question
-    from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart
 
-    args = MultiDict([*selection, ("top", "0")])
+    args = Args([*selection, ("top", "0")])
     try:
         question = read_chart(args, settings)
         if is_empty(settings):

@@ -9,9 +9,12 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
-from flask import request
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.answers import Answer
+from frametally.actions.calls import Sent, current_call, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, shown
+from frametally.actions.problems import Problem
 from frametally.rules.times import DAY_S, utc
 from frametally.settings.loading import Settings
 from frametally_accounts.embeds.signed_selection import (
@@ -24,13 +27,7 @@ from frametally_accounts.embeds.signed_selection import (
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import whole_question
-from frametally_web.requests.answers import Answer
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.origins import is_origin
-from frametally_web.requests.parameters import Args, shown
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import BASE, BY, CHART
 
 EMBEDS = Routes("Counts", right="run")
@@ -101,12 +98,12 @@ class EmbedRoutes:
                     parameter="sites",
                 )
         # Like the page: without a metric, use the one that suits the footage.
-        args = MultiDict(args)
-        args["metric"] = args.get("metric") or "auto"
+        args = Args(args.pairs())
+        args.put("metric", args.get("metric") or "auto")
         counts = self.chart(args)
         if counts.from_ms is None or counts.to_ms is None:
             raise Problem(400, "There is nothing to show.", remedy="Choose a time range with footage.")
-        selection = whole_question(args.items(multi=True), counts, with_range=True)
+        selection = whole_question(args.pairs(), counts, with_range=True)
         now_ms = time.time_ns() // 1_000_000
         chart = SignedChart(selection, form.sites, now_ms, now_ms + form.days * DAY_S * 1000)
         signed = sign_chart(chart, self.key())
@@ -117,7 +114,7 @@ class EmbedRoutes:
                 remedy="Choose fewer labels, sources and sites.",
             )
         note_target(sites=" ".join(form.sites), until=utc(chart.ends_at_ms), selection=urlencode(selection))
-        root = (self.settings.web_url or request.url_root).rstrip("/")
+        root = (self.settings.web_url or current_call().root_url).rstrip("/")
         return SignedEmbed(
             code=embed_code(root, signed),
             from_ms=counts.from_ms,

@@ -6,11 +6,11 @@ import time
 
 from flask import Request
 
+from frametally.actions.endpoints import route_of
+from frametally.actions.problems import Problem
 from frametally.rules.times import utc
 from frametally_accounts.embeds.signed_selection import SignedChart, read_chart
 from frametally_web.access.visitors import Visitor
-from frametally_web.requests.endpoints import route_of
-from frametally_web.requests.problems import Problem
 
 HEADER = "Frametally-Chart"
 """Header in which the chart's page sends the query of its address."""

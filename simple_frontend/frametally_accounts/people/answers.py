@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally_accounts.rights import ApiToken, Role, UserAccount
-from frametally_web.requests.answers import Answer
 
 
 class ListedAccount(Answer, frozen=True, kw_only=True):

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from flask import Response, request
 
+from frametally.actions.calls import NOTHING, Reply, Sent, answer_with, current_call, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, in_path
+from frametally.actions.problems import Problem, as_sentence, ended
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.naming import KnownNames
 from frametally_accounts.book import AccessBook
@@ -18,11 +21,6 @@ from frametally_accounts.people import answers, changes
 from frametally_accounts.people.changes import AccessRefused
 from frametally_accounts.rights import MOST_NAME_CHARS, Role
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, in_path
-from frametally_web.requests.problems import Problem, as_sentence, ended
 
 ACCOUNTS = Routes("Accounts", right="run")
 
@@ -180,13 +178,13 @@ class AccountRoutes:
         statuses=(409,),
         success={204: "The account is deleted."},
     )
-    def delete_account(self, args: Args) -> Response:
+    def delete_account(self, args: Args) -> Reply:
         """Remove an account, unless it is the last one that can do everything."""
         book = self._book
         with _plain_refusals():
             account = changes.find_account(book, _NAME.read(args))
             changes.remove_account(book, account)
-        return Response(status=204)
+        return NOTHING
 
     @ACCOUNTS.route(
         "POST tokens",
@@ -216,11 +214,11 @@ class AccountRoutes:
         _TOKEN,
         success={204: "The token is deleted."},
     )
-    def delete_token(self, args: Args) -> Response:
+    def delete_token(self, args: Args) -> Reply:
         book = self._book
         with _plain_refusals():
             changes.remove_token(book, _ACCOUNT.read(args), _TOKEN.read(args))
-        return Response(status=204)
+        return NOTHING
 
     def _unknown(self, sources: Sequence[str]) -> tuple[str, ...]:
         """Return a sentence for each source that does not exist yet: accounts may be added before footage."""
@@ -237,7 +235,7 @@ class AccountRoutes:
         return ()
 
     def _link(self, book: AccessBook, name: str) -> str:
-        return make_link(self.context.settings.web_url or request.url_root, book, name)
+        return make_link(self.context.settings.web_url or current_call().root_url, book, name)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from frametally.actions.endpoints import Endpoint, route_of
 from frametally.plugins import Right, plugins
 from frametally_web.access.visitors import Visitor
-from frametally_web.requests.endpoints import Endpoint, route_of
 
 _OPEN = """
 GET /sign-in

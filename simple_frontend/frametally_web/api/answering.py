@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 import secrets
 import threading
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import brotli
 import msgspec
 from flask import Blueprint, Flask, Response, request
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.calls import Call, Reply, check_no_body, current_call
+from frametally.actions.endpoints import Endpoint, Route
+from frametally.actions.parameters import Args, check_known
 from frametally.ports.count_index import CountIndex
 from frametally.process.meters import METERS
 from frametally.process.time_limit import time_limit
@@ -30,9 +33,6 @@ from frametally.settings.loading import Settings
 from frametally_web.access.rights import Rights
 from frametally_web.access.visitors import visitor, whom_to_ask
 from frametally_web.books.reader import BooksReader, version_text
-from frametally_web.requests.body import check_no_body
-from frametally_web.requests.endpoints import Endpoint, Route
-from frametally_web.requests.parameters import Args, check_known
 from frametally_web.requests.query import SOURCE, TIMEZONE
 
 _LEAST_KEPT_PACKED_BYTES = 2000
@@ -78,18 +78,20 @@ class Answering:
 
         def view(**in_path: str) -> Response:
             check_known(request.args, known_names)
+            call = _begun_call()
             if endpoint.body is None:
                 check_no_body()
-            args: Args = MultiDict(request.args)
-            args.update(in_path)
+            args = Args([*request.args.items(multi=True), *in_path.items()])
             if "timezone" in known_names:
                 self.add_timezone(args)
             began_s = time.monotonic()
             try:
                 with time_limit(self._timeout_s):
                     if endpoint.answer is None:
-                        return cast(Response, handler(args))
-                    return self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+                        answer = _response(handler(args))
+                    else:
+                        answer = self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+                return _as_told(answer, call)
             finally:  # a refusal after a long wait is a slow answer, too
                 METERS.took("answer", time.monotonic() - began_s)
 
@@ -100,18 +102,18 @@ class Answering:
         if TIMEZONE.read(args) is None:
             timezone = self._books.media().shared_timezone(SOURCE.read(args))
             if timezone:
-                args["timezone"] = timezone
+                args.put("timezone", timezone)
 
     def embed(self, route: Route, query: list[tuple[str, str]]) -> tuple[bytes, str]:
         """Return the answer that a route gives to `query`, and the version of the counts behind it."""
         endpoint, handler = route
 
         def make() -> bytes:
-            return msgspec.json.encode(handler(MultiDict(query)))
+            return msgspec.json.encode(handler(Args(query)))
 
         with self._one_state() as state:
             question = (endpoint.name, urlencode(query).encode(), visitor().sources)
-            body = self._cache.get(state, question, make) if _is_kept(endpoint, MultiDict(query)) else make()
+            body = self._cache.get(state, question, make) if _is_kept(endpoint, Args(query)) else make()
         return _for_visitor(body), version_text(*state)
 
     @contextmanager
@@ -152,9 +154,41 @@ class Answering:
         return answer
 
 
-def _is_kept(endpoint: Endpoint, query: MultiDict[str, str]) -> bool:
+def _is_kept(endpoint: Endpoint, query: Container[str]) -> bool:
     """Return whether an answer changes only with the counts: within a zone, drawings change it, too."""
     return endpoint.is_kept and "zone" not in query
+
+
+def _begun_call() -> Call:
+    """Return the current call with what the request sent."""
+    call = current_call()
+    call.body, call.media_type = request.get_data(), request.mimetype
+    call.sent_headers, call.root_url = request.headers, request.url_root
+    return call
+
+
+def _as_told(answer: Response, call: Call) -> Response:
+    """Return an answer with the status and the headers that its handler chose."""
+    answer.headers.update(call.headers)
+    if answer.status_code == 200:
+        answer.status_code = call.status
+    return answer
+
+
+def _response(reply: Reply) -> Response:
+    """Return an answer that is a file, or nothing."""
+    response = Response(reply.chunks(), status=reply.status, mimetype=reply.media_type or None)
+    if isinstance(reply.body, bytes):
+        response.set_data(reply.body)
+    else:
+        response.call_on_close(reply.body.close)  # even if the browser leaves before it starts
+        response.content_length = reply.body.seek(0, os.SEEK_END)
+        reply.body.seek(0)
+    response.headers.update(reply.headers)
+    if reply.etag:
+        response.set_etag(reply.etag)
+        response.make_conditional(request)  # a 304 if the browser already has it
+    return response
 
 
 def _json(body: bytes, *, tag: bytes) -> Response:

@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 import frametally_web
+from frametally.actions.answers import Answer
 from frametally.plugins import hooks
 from frametally_web.books.answers import Books
-from frametally_web.requests.answers import Answer
 
 _REFERENCE = "#/components/schemas/{name}"
 _WEBSOCKET = {"ws": {"method": "GET", "bindingVersion": "0.1.0"}}

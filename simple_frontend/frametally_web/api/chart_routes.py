@@ -7,6 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from frametally.actions.answers import nothing
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, page_limit
+from frametally.actions.problems import bad_parameter
 from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.keys import day_start_ms
 from frametally.media.sources import counted_until
@@ -33,9 +37,6 @@ from frametally_web.compare import answers as compare_answers
 from frametally_web.compare import summary
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, page_limit
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (
     BY,
     CHART,
@@ -188,7 +189,7 @@ def _count_week(
             "which do not divide an hour evenly.",
             remedy="Choose another model, or count with an interval that divides an hour evenly.",
         )
-    answer = answers.nothing(
+    answer = nothing(
         chart_answers.Heatmap,
         model=(choice and choice.model) or None,
         timezone=selection.zone.name,

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, render_template, request
 
+from frametally.actions.endpoints import Endpoint
+from frametally.actions.parameters import Parameter
 from frametally.settings.loading import Settings
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
-from frametally_web.requests.endpoints import Endpoint
-from frametally_web.requests.parameters import Parameter
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frametally.actions.endpoints import Endpoint
 from frametally.plugins import hooks
 from frametally_accounts.audit.routes import AUDIT
 from frametally_accounts.embeds.routes import EMBEDS
@@ -16,7 +17,6 @@ from frametally_web.changes.routes import CHANGES
 from frametally_web.changes.timezone_routes import TIMEZONES
 from frametally_web.history.routes import HISTORY
 from frametally_web.presets.routes import PRESETS
-from frametally_web.requests.endpoints import Endpoint
 
 _OF_PLUGINS: list[Endpoint] = [endpoint for endpoints in hooks("endpoints") for endpoint in endpoints]
 

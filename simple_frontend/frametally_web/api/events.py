@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import check_known
+from frametally.actions.problems import Problem
 from frametally_web.books.reader import BooksReader, Seen
 from frametally_web.books.routes import answer_books
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import check_known
-from frametally_web.requests.problems import Problem
 
 EVENTS = Routes("Books", native=True)
 _MOST_STREAMS = 200

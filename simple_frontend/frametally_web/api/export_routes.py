@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-from flask import Response
-
+from frametally.actions.calls import Reply
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, choice
 from frametally.files.export_formats import FORMATS
 from frametally_web.books.reader import Handlers
 from frametally_web.charts.scope import index_by_second
-from frametally_web.exports.table_file import chunks_of, export
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice
+from frametally_web.exports.table_file import export
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare
 
 EXPORT = Routes("Export", by_source=True)
@@ -31,18 +28,16 @@ class ExportRoutes(Handlers):
         _FORMAT,
         media_types=tuple(media_type for _, media_type in sorted(FORMATS.values())),  # CSV first
     )
-    def export(self, args: Args) -> Response:
+    def export(self, args: Args) -> Reply:
         chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
         media = self.books.media_to_keep()
         with self.ports.index.one_moment():
             index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
             file = export(index, self.settings, media, query, chosen, compare)
-        answer = Response(chunks_of(file), mimetype=FORMATS[chosen][1])
-        answer.call_on_close(file.close)  # even if the browser leaves before it starts
-        answer.content_length = file.seek(0, os.SEEK_END)
-        file.seek(0)
+        headers = {
+            "Content-Disposition": f'attachment; filename="frametally-counts.{chosen}"',
+            "Cache-Control": "no-store",
+        }
         if chosen == "csv":
-            answer.headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
-        answer.headers["Content-Disposition"] = f'attachment; filename="frametally-counts.{chosen}"'
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+            headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
+        return Reply(file, FORMATS[chosen][1], headers=headers)

@@ -12,15 +12,14 @@ from urllib.parse import urlencode
 
 import msgspec
 from markupsafe import Markup
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.endpoints import Route
+from frametally.actions.parameters import MAX_VALUES, Args, read_many, read_one
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_web.api.answering import Answering
 from frametally_web.proof.answers import EvidenceFrame, EvidenceFrames
-from frametally_web.requests.endpoints import Route
-from frametally_web.requests.parameters import MAX_VALUES, Args, read_many, read_one
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import (
     BASE,
     FROM,
@@ -110,7 +109,7 @@ class FirstAnswersReader:
 
         Raises `Problem` (400) if it is not valid.
         """
-        args: Args = MultiDict(address)
+        args = Args(address.pairs())
         self._answering.add_timezone(args)
         zone = read_zone(args, self._settings)
         hours = read_one(args, HOURS.name)

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 import frametally_web
+from frametally.actions.answers import Answer
+from frametally.actions.endpoints import Endpoint
+from frametally.actions.parameters import Parameter
 from frametally.plugins import plugins
 from frametally_web.api.endpoints import ALL_ENDPOINTS
-from frametally_web.requests.answers import Answer
-from frametally_web.requests.endpoints import Endpoint
-from frametally_web.requests.parameters import Parameter
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 _EXPORT = {

@@ -6,8 +6,10 @@ import dataclasses
 import hashlib
 from typing import get_args
 
-from flask import Response, request
-
+from frametally.actions.calls import Reply
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, choice, page_cursor, text
+from frametally.actions.problems import bad_parameter
 from frametally.errors import Poison
 from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
@@ -21,9 +23,6 @@ from frametally_web.charts.scope import index_by_second
 from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import LINK_S, WIDTH, no_such_frame, picture_link, smaller
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice, page_cursor, text
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (
     AT,
     BASE,
@@ -153,25 +152,21 @@ class ProofRoutes(Handlers):
         media_types=("image/jpeg",),
         statuses=(404,),
     )
-    def frames_image(self, args: Args) -> Response:
+    def frames_image(self, args: Args) -> Reply:
         width, key, store = WIDTH.read(args), _read_path(args), self.ports.store
         # The store has no smaller ones: they come from here, even if browsers get the frames from the store.
         if not width and (link := picture_link(store, self.settings, key)):
-            redirect = Response(status=302, headers={"Location": link})
             # Cached for less time than the link is valid: otherwise a browser may use an expired link.
-            redirect.headers["Cache-Control"] = f"private, max-age={LINK_S // 2}"
-            return redirect
+            caching = f"private, max-age={LINK_S // 2}"
+            return Reply(status=302, headers={"Location": link, "Cache-Control": caching})
         try:
             jpeg = store.get(key)
         except ObjectMissing as error:
             raise no_such_frame() from error
         if width:
             jpeg = smaller(jpeg, int(width))
-        answer = Response(jpeg, mimetype="image/jpeg")
-        answer.headers["Cache-Control"] = _IMAGE_CACHE
-        answer.set_etag(hashlib.sha256(jpeg).hexdigest())
-        answer.make_conditional(request)  # a 304 if the browser already has it
-        return answer
+        etag = hashlib.sha256(jpeg).hexdigest()
+        return Reply(jpeg, "image/jpeg", headers={"Cache-Control": _IMAGE_CACHE}, etag=etag)
 
     def _ports_of(self, args: Args) -> DashboardPorts:
         """Return the ports for a query of the whole picture or a zone; refuse an unknown zone."""

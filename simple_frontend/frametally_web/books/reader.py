@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from frametally.actions.problems import Problem, ended, problem_of
 from frametally.books.figures import LastReading
 from frametally.books.status import read_status
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
@@ -28,7 +29,6 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.catalogue import MediaTimes, checks_version
-from frametally_web.requests.problems import Problem, ended, problem_of
 
 _log = logging.getLogger(__name__)
 

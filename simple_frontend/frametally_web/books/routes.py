@@ -11,6 +11,10 @@ from contextlib import suppress
 from typing import get_args
 
 from frametally import keys
+from frametally.actions.answers import answer_of
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, Parameter, choice, page_limit, read_one, shown
+from frametally.actions.problems import bad_parameter, without_folders
 from frametally.books.figures import LastReading
 from frametally.books.quality_reports import read_quality
 from frametally.books.status import open_dead_letters
@@ -25,10 +29,6 @@ from frametally_web.books import answers
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import catalogue
 from frametally_web.proof.picture_links import image_url
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, Parameter, choice, page_limit, read_one, shown
-from frametally_web.requests.problems import bad_parameter, without_folders
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 from frametally_web.translations.texts import problem_text
 

@@ -7,13 +7,13 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from frametally.actions.problems import Problem
 from frametally.books.figures import BooksCollector, GrowingSums, LastReading
 from frametally.errors import Retryable
 from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally_web.books.reader import BooksReader
 from frametally_web.requests.native import NativeRoute
-from frametally_web.requests.problems import Problem
 
 PATH = "/metrics"
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from frametally_web.requests.answers import Answer
+from frametally.actions.answers import Answer
 
 
 class LeftAlone(Answer, frozen=True, kw_only=True):

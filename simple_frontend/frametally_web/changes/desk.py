@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from frametally.actions.problems import Problem, as_sentence, problem_of, without_folders
 from frametally.errors import FrametallyError
 from frametally.files.reserve import reserve_released
 from frametally.process.reports import Skipped
 from frametally_web.changes.answers import ChangedCounts, ChangeState, LeftAlone
-from frametally_web.requests.problems import Problem, as_sentence, problem_of, without_folders
 
 _log = logging.getLogger(__name__)
 _MOST_LEFT_ALONE = 20

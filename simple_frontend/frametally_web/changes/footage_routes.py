@@ -7,8 +7,12 @@ import logging
 from typing import Annotated, Literal
 
 import msgspec
-from werkzeug.datastructures import MultiDict
 
+from frametally.actions.answers import answer_of
+from frametally.actions.calls import Sent, answer_with, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, text
+from frametally.actions.problems import Problem, as_sentence
 from frametally.books.change_preview import preview_counts
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media import corrections, lookup, mending
@@ -29,12 +33,6 @@ from frametally_web.changes.answers import (
 )
 from frametally_web.changes.desk import ChangeOutcome, ChangeSteps
 from frametally_web.changes.routes import ChangeHandlers, check_changes, plural, refusals
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, text
-from frametally_web.requests.problems import Problem, as_sentence
 from frametally_web.requests.query import read_zone
 
 FOOTAGE = Routes("Changes", right="run")
@@ -115,7 +113,7 @@ class FootageRoutes(ChangeHandlers):
     def plan_footage(self, _: Args) -> ChangePlan:
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
-        zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self.settings).tzinfo
+        zone = read_zone(Args({"timezone": requested.timezone or ""}), self.settings).tzinfo
         change = self._plan(requested)
         ports = self.ports
         ports.ledger.refresh(ports.store, NoProgress())

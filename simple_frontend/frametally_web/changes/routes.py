@@ -11,6 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from frametally import keys
+from frametally.actions.calls import Sent, answer_with, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args
+from frametally.actions.problems import Problem, as_sentence
 from frametally.books.status import open_dead_letters
 from frametally.errors import Misconfigured
 from frametally.media import mending
@@ -23,11 +27,6 @@ from frametally_web.access.visitors import remedy_for
 from frametally_web.books.reader import Handlers
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args
-from frametally_web.requests.problems import Problem, as_sentence
 
 CHANGES = Routes("Changes", right="run")
 MOST_PLANNED = 200

@@ -6,16 +6,15 @@ from typing import Annotated
 
 import msgspec
 
+from frametally.actions.calls import Sent, answer_with, note_target
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args
 from frametally.media.lookup import media_of_source
 from frametally.media.source_timezones import TimezoneChange, plan_timezone, set_timezone
 from frametally_web.changes.answers import ChangePlan, ChangeState
 from frametally_web.changes.desk import ChangeOutcome
 from frametally_web.changes.footage_routes import Source
 from frametally_web.changes.routes import ChangeHandlers, check_changes, refusals
-from frametally_web.requests.body import Sent
-from frametally_web.requests.change import note_target
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args
 
 TIMEZONES = Routes("Changes", right="run")
 

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from frametally.actions.answers import Answer
 from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.known import Missing
-from frametally_web.requests.answers import Answer, CountCheck, TimeRange
+from frametally_web.requests.answers import CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
 

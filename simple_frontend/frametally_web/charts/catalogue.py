@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from frametally.actions.parameters import MAX_VALUES, Args, read_many, read_one, shown
+from frametally.actions.problems import Problem, as_sentence, bad_parameter
 from frametally.media.manifests import media_of, sources_timed_by_file
 from frametally.media.overlapping import named_medium
 from frametally.media.source_timezones import shared_timezone
@@ -28,8 +30,6 @@ from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia, ShowsNothing
 from frametally_web.charts.local_bars import Bars, Ranges, cut
 from frametally_web.requests.answers import TimeRange
-from frametally_web.requests.parameters import MAX_VALUES, Args, read_many, read_one, shown
-from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
 from frametally_web.requests.query import Selection
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from frametally.actions.answers import nothing
+from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.rules.known import NOT_MEASURED, Missing
@@ -40,8 +42,7 @@ from frametally_web.charts.totals import (
     sum_of,
     sum_up,
 )
-from frametally_web.requests.answers import TimeRange, nothing
-from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.query import ChartQuery
 
 MOST_BARS = 20_000

@@ -18,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally.actions.problems import bad_parameter
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, offset_at
 from frametally.rules.week_parts import joined, ranges_of
 from frametally_web.charts import answers
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ALL_TIMES, ChosenTimes
 
 SECOND_S = 1

@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 from msgspec.structs import replace
 
+from frametally.actions.parameters import Args, read_one
+from frametally.actions.problems import Problem, bad_parameter
 from frametally.adapters.day_cells.busiest_bars import evidence_order
 from frametally.adapters.day_cells.sums import join
 from frametally.books.counted_days import open_end_ms, up_to_date
@@ -39,8 +41,6 @@ from frametally_web.charts.catalogue import Choice, MediaTimes, box_filters, nar
 from frametally_web.charts.counted_seconds import SECOND_MS, CountedSeconds, FootageBehind, Interval, selected
 from frametally_web.charts.local_bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, cut, spans
 from frametally_web.charts.measures import Reader
-from frametally_web.requests.parameters import Args, read_one
-from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import Selection
 
 MAX_SPAN_DAYS = 3660

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally_web.requests.answers import Answer
+from frametally.actions.answers import Answer
 from frametally_web.requests.query import Metric
 
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from frametally.actions.answers import answer_of
+from frametally.actions.problems import bad_parameter
 from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
@@ -18,8 +20,6 @@ from frametally_web.charts.local_bars import PERIOD_NAMES
 from frametally_web.charts.measures import Chart, only
 from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
-from frametally_web.requests.answers import answer_of
-from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Metric
 
 

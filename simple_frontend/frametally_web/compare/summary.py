@@ -7,6 +7,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from frametally.actions.answers import nothing
+from frametally.actions.problems import Problem
 from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.times import FIRST_MS, WEEK_MS, WEEK_S, local_time
@@ -28,8 +30,6 @@ from frametally_web.charts.totals import (
     sum_up,
 )
 from frametally_web.compare.differences import OtherSide, pair_charts
-from frametally_web.requests.answers import nothing
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
 _MOST_BUSY = 10

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from frametally.actions.problems import Problem
 from frametally.files.csv_table import write_csv_file
 from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.settings.loading import Settings
@@ -29,7 +30,6 @@ from frametally_web.exports.rows import (
     with_checks,
 )
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery
 
 _ROWS_AT_ONCE = 20_000
@@ -88,7 +88,6 @@ _ABOUT = [
 ]
 _ABOUT_OTHER = ["model", "base_interval_s", "from_ms", "to_ms", "sources", "counted_with"]
 _IN_MEMORY_BYTES = 1_000_000
-_CHUNK_BYTES = 65_536
 
 
 def export(
@@ -153,10 +152,3 @@ def export(
         file.close()
         raise
     return file
-
-
-def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the contents of a file piece by piece, and close it."""
-    with file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import Answer
 from frametally.history_records import ReasonKind
-from frametally_web.requests.answers import Answer
 
 
 class ChangeReason(Answer, frozen=True, kw_only=True):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import answer_of, nothing
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args, page_limit
+from frametally.actions.problems import Problem
 from frametally.books.history import MOST_DAYS, MOST_FRAMES, HistoryChange, HistoryQuery, find_history
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.history_records import HistoryReason
@@ -14,10 +18,6 @@ from frametally_web.charts import catalogue, scope
 from frametally_web.charts.catalogue import check_names
 from frametally_web.history import answers
 from frametally_web.proof.picture_links import image_url
-from frametally_web.requests.answers import answer_of, nothing
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, page_limit
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import BASE, FROM, LABEL, MODEL, SOURCE, TIMEZONE, TO, read_selection
 from frametally_web.translations.texts import problem_text
 

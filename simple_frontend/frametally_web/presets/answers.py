@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import Answer
 from frametally_web.changes.answers import ChangeState
-from frametally_web.requests.answers import Answer
 
 
 class ModelCost(Answer, frozen=True, kw_only=True):

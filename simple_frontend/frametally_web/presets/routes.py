@@ -14,6 +14,10 @@ from typing import Annotated
 
 import msgspec
 
+from frametally.actions.calls import Sent, answer_with
+from frametally.actions.endpoints import Routes
+from frametally.actions.parameters import Args
+from frametally.actions.problems import Problem, as_sentence, without_folders
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountQuery, Series
 from frametally.process.bound import bound
@@ -28,10 +32,6 @@ from frametally_web.books.reader import BooksReader, Handlers
 from frametally_web.changes.answers import ChangePlan, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
 from frametally_web.presets.answers import ModelCost, Presets
-from frametally_web.requests.body import Sent
-from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args
-from frametally_web.requests.problems import Problem, as_sentence, without_folders
 
 PRESETS = Routes("Changes", right="run")
 NOT_DOWNLOADED = "not downloaded"

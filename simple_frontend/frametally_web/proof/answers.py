@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from frametally.actions.answers import Answer
 from frametally.books.gap import Kind
 from frametally.records import TimeSource
 from frametally.rules.known import Missing
-from frametally_web.requests.answers import Answer
 
 
 class Box(Answer, frozen=True, kw_only=True):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from frametally.actions.answers import answer_of, nothing
+from frametally.actions.parameters import write_cursor
+from frametally.actions.problems import Problem
 from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
 from frametally.errors import Retryable
@@ -20,9 +23,6 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.proof.sums import Bar, NoBar, find_bar, peak_of, sources_in, sum_before
-from frametally_web.requests.answers import answer_of, nothing
-from frametally_web.requests.parameters import write_cursor
-from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
 
 Start = Literal["", "peak"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from frametally.actions.problems import bad_parameter
 from frametally.adapters.day_cells.storage import rolled_steps
 from frametally.books.counted_days import SettingsByDay, up_to_date
 from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
@@ -21,7 +22,6 @@ from frametally_web.charts.catalogue import Choice
 from frametally_web.charts.local_bars import SECOND_S
 from frametally_web.proof import answers
 from frametally_web.proof.evidence_frames import frame_boxes
-from frametally_web.requests.problems import bad_parameter
 
 _NO_LABEL = ""
 """No class has this name: asking for it returns only the coverage."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.actions.answers import answer_of, nothing
+from frametally.actions.parameters import write_cursor
 from frametally.books.runs import find_tracks
 from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
@@ -17,8 +19,6 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.picture_links import image_url
 from frametally_web.proof.sums import Bar, NoBar, days_with_boxes, find_bar
-from frametally_web.requests.answers import answer_of, nothing
-from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.query import Selection
 
 

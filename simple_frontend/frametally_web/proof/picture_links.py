@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from flask import url_for
-
+from frametally.actions.parameters import choice
+from frametally.actions.problems import Problem
 from frametally.errors import Poison
 from frametally.files.opencv import (
     cv2,
@@ -17,17 +17,17 @@ from frametally.files.opencv import (
 )
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings
-from frametally_web.requests.parameters import choice
-from frametally_web.requests.problems import Problem
 
 LINK_S = 300
 """Validity of a link; anyone who has it can see the frame."""
 _ANY_KEY = "images/any.jpg"
+_PLAIN = "!$'()*,/:;?@"
+"""Characters that a query may contain as they are."""
 
 
 def image_url(path: str) -> str:
     """Return the address of a stored frame's picture, on a page and in an answer of the API."""
-    return url_for("api_v1.frames_image", path=path)
+    return f"/api/v1/frames/image?{urlencode({'path': path}, safe=_PLAIN)}"
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:

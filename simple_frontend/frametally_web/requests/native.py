@@ -8,11 +8,8 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
-from frametally_web.requests.endpoints import Route
-from frametally_web.translations.texts import COOKIE, language_for
+from frametally.actions.endpoints import Route
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request, or raises `Problem`. It runs blocking parts by `asyncio.to_thread`."""
@@ -45,12 +42,6 @@ def native_route(route: Route) -> NativeRoute:
     endpoint = route.endpoint
     writes = endpoint.method in ("POST", "PATCH", "DELETE")
     return NativeRoute(endpoint.address, (endpoint.method,), route.handler, writes)
-
-
-def request_language(request: Request) -> str:
-    """Return the language of a native route's reader: the chosen one, or else the browser's."""
-    accepted = parse_accept_header(request.headers.get("Accept-Language"), LanguageAccept)
-    return language_for(request.cookies.get(COOKIE, ""), accepted)
 
 
 async def disconnected(receive: Receive) -> None:

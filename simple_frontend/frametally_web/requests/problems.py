@@ -1,13 +1,8 @@
-"""Errors for people and programs: RFC 9457 problem documents, and a small page for lost browsers.
-
-An exception's text reaches the answer only if it was written for it: frametally's own message when a person
-has to fix something. The rest goes to the log.
-"""
+"""Answers for problems: RFC 9457 documents for programs, and a small page for lost browsers."""
 
 from __future__ import annotations
 
 import http
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,19 +10,12 @@ import msgspec
 from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from frametally.actions.problems import Problem, problem_of
 from frametally.errors import FrametallyError, Retryable
-from frametally.process.meters import METERS
 from frametally.process.time_limit import TookTooLong
-from frametally.rules.times import utc
 from frametally_web.translations.texts import language, problem_text
 
-RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
-
-# The folder of a file at fault is only for the log.
-_FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
-_NAME = re.compile(r"frametally |\S*(?:[/_]|\.\S)")
-"""Words at the start of a sentence that stay lower-case: our names, files, parameters and addresses."""
 
 MEANINGS = {
     400: "A parameter is invalid or requests too much.",
@@ -54,11 +42,6 @@ MEANINGS = {
 """The message for an error's status, whatever its origin."""
 
 
-def without_folders(text: str) -> str:
-    """Return a line with its files' names, but not their folders on this machine."""
-    return _FOLDERS.sub("", text)
-
-
 def title_of(status: int) -> str:
     """Return the name of a status."""
     # tus has its own status.
@@ -68,80 +51,6 @@ def title_of(status: int) -> str:
 def problem_type(status: int) -> str:
     """Return the `type` of errors of a status: the section of the API's page that explains it."""
     return f"/api/docs#error-{title_of(status).lower().replace(' ', '-')}"
-
-
-class Problem(Exception):
-    """A request that gets an error answer: an HTTP status, the problem with a named thing, and the remedy."""
-
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        *,
-        remedy: str,
-        parameter: str | None = None,
-        value: str | None = None,
-        instead: Sequence[str] = (),
-    ) -> None:
-        """Store the parts of the answer; `parameter` is the query parameter at fault, if it is one.
-
-        `value` is the wrong value of it, and `instead` has valid values, the nearest first.
-        """
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.remedy = remedy
-        self.parameter = parameter
-        self.value = value
-        self.instead = instead
-        self.headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
-
-    @property
-    def fault(self) -> dict[str, object]:
-        """Return the answer's fields that name what is wrong in the request."""
-        return {"parameter": self.parameter, "value": self.value, "instead": [*self.instead]}
-
-
-def bad_parameter(
-    name: str, detail: str, *, remedy: str, value: str | None = None, instead: Sequence[str] = ()
-) -> Problem:
-    """Return a 400 that names the parameter and the remedy, and valid values instead of `value`."""
-    return Problem(400, detail, remedy=remedy, parameter=name, value=value, instead=instead)
-
-
-def as_sentence(clause: str) -> str:
-    """Return a line as a complete sentence; a name at its beginning, such as `media/a.json`, stays."""
-    is_name = _NAME.match(clause) is not None
-    return ended(clause if is_name else f"{clause[:1].upper()}{clause[1:]}")
-
-
-def ended(clause: str) -> str:
-    """Return a line with a full stop, unless it already ends with a mark."""
-    return clause if clause.endswith(("?", ".")) else f"{clause}."
-
-
-def problem_of(error: Exception) -> Problem:
-    """Return the problem for `error`, with its text if it is one of our errors."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, Retryable):
-        part = f"The {error.part}" if error.part else "A part of frametally"
-        return Problem(
-            503,
-            f"{part} is not responding at the moment.{_away_since(error.part)}",
-            remedy="Try again in a few seconds; the server's log gives the reason.",
-        )
-    if isinstance(error, FrametallyError):
-        remedy = without_folders(error.remedy) or "apply the remedy, then reload the page"
-        return Problem(503, as_sentence(without_folders(error.detail)), remedy=as_sentence(remedy))
-    return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
-
-
-def _away_since(part: str) -> str:
-    absence = METERS.absence(part)
-    if absence is None or absence.back_since_ms is not None:
-        return ""
-    return f" It has been unavailable since {utc(absence.away_since_ms).replace('Z', ' UTC')}."
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:

@@ -7,12 +7,7 @@ import re
 import zoneinfo
 from typing import Any, Literal, NamedTuple, get_args
 
-from frametally.keys import slug
-from frametally.ports.picture_places import picture_places
-from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms, known_timezone
-from frametally.rules.week_parts import WeekParts, parts_of_week, shift
-from frametally.settings.loading import Settings
-from frametally_web.requests.parameters import (
+from frametally.actions.parameters import (
     MAX_VALUES,
     MOMENT,
     Args,
@@ -27,7 +22,12 @@ from frametally_web.requests.parameters import (
     texts,
     whole_number,
 )
-from frametally_web.requests.problems import bad_parameter
+from frametally.actions.problems import bad_parameter
+from frametally.keys import slug
+from frametally.ports.picture_places import picture_places
+from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms, known_timezone
+from frametally.rules.week_parts import WeekParts, parts_of_week, shift
+from frametally.settings.loading import Settings
 
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DAY_MINUTES = 24 * 60

@@ -8,14 +8,11 @@ next to it. Scripts get theirs from `fetch_assets.py`. The sentences of problems
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import msgspec
-from flask import Flask, has_request_context, request
-from markupsafe import Markup, escape
-from werkzeug.datastructures import LanguageAccept
 
 from frametally.plugins import folder_of, plugins
 
@@ -23,7 +20,7 @@ ENGLISH = "en"
 COOKIE = "language"
 """The cookie for a viewer's choice of another language than the browser's; a page's script sets it."""
 
-
+_finders: list[Callable[[], str]] = []
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.?!]) (?=\S)")
 
 
@@ -44,31 +41,13 @@ def texts() -> dict[str, dict[str, str]]:
 
 
 def language() -> str:
-    """Return the language of a request's page: the viewer's choice, or else the browser's."""
-    if not has_request_context():
-        return ENGLISH
-    return language_for(request.cookies.get(COOKIE, ""), request.accept_languages)
+    """Return the language of the reader whom a host answers now; English without one."""
+    return next((find() for find in _finders), ENGLISH)
 
 
-def language_for(chosen: str, accepted: LanguageAccept) -> str:
-    """Return the language that a viewer has chosen, or else the best one that the browser accepts."""
-    return chosen if chosen in texts() else accepted.best_match(texts(), ENGLISH)
-
-
-def t(key: str, **values: object) -> Markup:
-    """Return a text in the viewer's language, or in English without one, with values for its {names}.
-
-    A key that ends in `_html` names markup; everything else is escaped, including values. `count` chooses
-    between the keys `<key>.one` and `<key>.other`, if they exist.
-
-    Raises:
-        KeyError: English has no such text.
-    """
-    own = texts()[ENGLISH] | texts()[language()]
-    if f"{key}.other" in own:
-        key += ".one" if values.get("count") == 1 else ".other"
-    text = Markup(own[key]) if key.endswith("_html") else escape(own[key])  # noqa: S704 (our own file)
-    return text.format(**values)
+def find_language(find: Callable[[], str]) -> None:
+    """Let a host `find` the language of its readers."""
+    _finders[:] = [find]
 
 
 def label_name(label: str) -> str:
@@ -118,18 +97,3 @@ def problem_text(text: str, code: str | None = None) -> str:
 def names() -> dict[str, str]:
     """Return the name of each language in that language."""
     return {code: own["web.language"] for code, own in sorted(texts().items())}
-
-
-def number(value: int) -> str:
-    """Return a number with the separators of the viewer's language."""
-    return f"{value:,}".replace(",", t("web.thousands_separator"))
-
-
-def translate(app: Flask) -> None:
-    """Provide templates with the texts."""
-    app.add_template_global(t)
-    app.add_template_global(language)
-    app.add_template_filter(problem_text)
-    app.add_template_filter(label_name)
-    app.add_template_filter(number)
-    app.add_template_global(names, "languages")

@@ -1,4 +1,4 @@
-"""Declares a route of the API once, at the method that answers it."""
+"""Declares an action once, at the method that answers it: a route of the API, and a command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 import msgspec
-from flask import Response, after_this_request
 
+from frametally.actions.calls import Sent
+from frametally.actions.parameters import Parameter
 from frametally.plugins import Right
-from frametally_web.requests.body import Sent
-from frametally_web.requests.parameters import Parameter
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
 _PART = re.compile(r"\{[^{}]*\}|<[^<>]*>")
@@ -140,7 +139,7 @@ class Routes:
             def alerts(self, args: Args) -> answers.Alerts: ...
 
     A handler gets the query and the path's parts, reads each by its `Parameter.read`, and returns the
-    answer's record, or a `Response`; a `native` handler is async and gets the `Request`.
+    answer's record, or a `Reply`; a `native` handler is async and gets the `Request`.
     """
 
     def __init__(
@@ -206,16 +205,3 @@ def route_of(method: str, path: str) -> str:
     """Return a route as in the table of rights; `path` is as Flask or Starlette writes it."""
     rest = path.removeprefix("/api/v1/")
     return f"{method} {_PART.sub('{}', path if rest == path else f'/api/{rest}')}"
-
-
-def answer_with(status: int) -> None:
-    """Answer the current request with a status other than 200, unless it fails after all."""
-
-    @after_this_request
-    def set_status(answer: Response) -> Response:
-        if answer.status_code != 200:
-            return answer
-        answer.status_code = status
-        if status == 204:
-            answer.set_data(b"")
-        return answer

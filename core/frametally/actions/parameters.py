@@ -9,11 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
-from werkzeug.datastructures import MultiDict
 
-from frametally_web.requests.problems import bad_parameter
-
-Args = MultiDict[str, str]
+from frametally.actions.problems import bad_parameter
 
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
@@ -22,6 +19,41 @@ MAX_VALUES = 200
 
 ValueT = TypeVar("ValueT")
 CursorT = TypeVar("CursorT")
+
+
+class Args:
+    """The values of a call's parameters, by name, in the order in which they were sent."""
+
+    def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        """Start with pairs of names and values; a name may appear several times."""
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+            self.add(name, value)
+
+    def add(self, name: str, value: str) -> None:
+        """Add a value after those that the name has."""
+        self._values.setdefault(name, []).append(value)
+
+    def put(self, name: str, value: str) -> None:
+        """Replace the values of a name."""
+        self._values[name] = [value]
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of a name; empty if it has none."""
+        return self._values.get(name, [])
+
+    def get(self, name: str) -> str:
+        """Return the first value of a name; empty if it has none."""
+        return next(iter(self.all(name)), "")
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return all pairs, those of a name together."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name has a value."""
+        return name in self._values
+
 
 MOMENT = {"type": "string", "format": "date-time"}
 UUID = {"type": "string", "format": "uuid"}
@@ -124,7 +156,7 @@ def choices(name: str, description: str, choices: Sequence[str], example: str) -
 
     def parse(args: Args, name: str) -> tuple[str, ...]:
         values = read_many(args, name, limit=len(choices))
-        return tuple(read_choice(MultiDict([(name, value)]), name, choices) for value in values)
+        return tuple(read_choice(Args([(name, value)]), name, choices) for value in values)
 
     schema = {"type": "string", "enum": [*choices]}
     return Parameter(
@@ -234,7 +266,7 @@ def read_many(args: Args, name: str, *, limit: int) -> list[str]:
     Raises:
         Problem: 400 if there are more than `limit`, or one is too long or contains a NUL.
     """
-    values = list(dict.fromkeys(value for value in args.getlist(name) if value))
+    values = list(dict.fromkeys(value for value in args.all(name) if value))
     if len(values) > limit:
         remedy = f"Give {name} once." if limit == 1 else f"Give {name} at most {limit} times, or not at all."
         raise bad_parameter(name, f"{name} is given {len(values)} times.", remedy=remedy)
