@@ -24,8 +24,7 @@ from frametally.plugins import Plugin
 
 PLUGIN = Plugin(
     name="{name}",
-    endpoints="frametally_{name}.routes:ENDPOINTS",
-    web="frametally_{name}.routes:web_part",
+    actions=("frametally_{name}.routes",),
     tags={{"{title}": "Adds {purpose}."}},
 )
 ''',
@@ -34,10 +33,10 @@ PLUGIN = Plugin(
 
 from __future__ import annotations
 
-from frametally_web.plugging import WebContext, WebPart
 from frametally.actions.answers import Answer
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args
+from frametally_web.books.context import Handlers
 
 ACTIONS = Routes("{title}")
 
@@ -52,21 +51,13 @@ class {title}(Answer, frozen=True, kw_only=True):
     words: str
 
 
-class {title}Routes:
-    """The handlers of one application."""
+class {title}Routes(Handlers):
+    """The handlers of one application, or of one command."""
 
     @ACTIONS.route("GET {name}", "Show {purpose}.")
     def {name}(self, _: Args) -> {title}:
         """Return the answer."""
         return {title}(words="{purpose}")
-
-
-ENDPOINTS = ACTIONS.endpoints
-
-
-def web_part(_: WebContext) -> WebPart:
-    """Return the routes of one application."""
-    return WebPart(routes=ACTIONS.bind({title}Routes()))
 ''',
     "capabilities/frametally_{name}/README.md": """\
 # {name}: {purpose}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -18,7 +18,6 @@ from frametally.actions.problems import Problem, as_sentence
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.picture_places import EventPlace
 from frametally.process.reports import NoProgress
-from frametally.settings.loading import Settings
 from frametally_accuracy import answers
 from frametally_accuracy.answering import Desk, UnitTurn, counts_of, must_be_missing
 from frametally_accuracy.book import AccuracyBook, NoSuchCheck
@@ -32,8 +31,9 @@ from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
 from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for, visitor
+from frametally_web.books.context import ActionContext
+from frametally_web.requests.addresses import image_url
 
 ACCURACY = Routes("Accuracy")
 
@@ -61,24 +61,9 @@ _NUMBER = whole_number(
 class AccuracyRoutes:
     """The handlers; threads may share them."""
 
-    def __init__(
-        self,
-        ports: DashboardPorts,
-        settings: Settings,
-        image_url: Callable[[str], str],
-        remedy: str | None,
-    ) -> None:
-        """Create the handlers of one application without opening anything.
-
-        Args:
-            ports: Ports to read frames from.
-            settings: Settings of the process.
-            image_url: Returns the address of a frame's picture.
-            remedy: What to do if nothing may be changed here; None if changes are allowed.
-        """
-        self._ports, self._settings = ports, settings
-        self._image_url = image_url
-        self._remedy = remedy
+    def __init__(self, context: ActionContext) -> None:
+        """Create the handlers of one application without opening anything."""
+        self._ports, self._settings, self._remedy = context.ports, context.settings, context.remedy
         self._desk = Desk()
         self._coverage = KnownCoverage()
         self._lock = threading.Lock()
@@ -284,12 +269,10 @@ class AccuracyRoutes:
             unit=unit.number,
             turn=turn.turn,
             frames=[
-                answers.PlayedFrame(
-                    captured_at_ms=one.captured_at_ms, image_url=self._image_url(one.image_path)
-                )
+                answers.PlayedFrame(captured_at_ms=one.captured_at_ms, image_url=image_url(one.image_path))
                 for one in frames
             ],
-            image_url=self._image_url(unit.image_path),
+            image_url=image_url(unit.image_path),
             boxes=[*unit.boxes],
             is_missing=(unit.to_ms is not None and not is_whole)
             or self._ports.store.head(unit.image_path) is None,

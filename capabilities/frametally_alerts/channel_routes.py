@@ -15,6 +15,7 @@ from frametally_alerts.channels.channel_kinds import MOST_CHANNELS, AlertChannel
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.routes import ALERTS
 from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
+from frametally_web.books.context import ActionContext
 
 _CHANNEL = Sent(ChannelWanted, "channel")
 _ADDRESS = Sent(ChannelAddress, "address of a channel")
@@ -28,7 +29,12 @@ _tests = threading.BoundedSemaphore(2)
 class ChannelRoutes:
     """The handlers of one application."""
 
-    opened: OpenedAlerts
+    context: ActionContext
+
+    @property
+    def opened(self) -> OpenedAlerts:
+        """The alert book."""
+        return self.context.shared(OpenedAlerts)
 
     @ALERTS.route(
         "POST alerts/channels",

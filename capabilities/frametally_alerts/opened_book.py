@@ -34,7 +34,7 @@ from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.report_files import files_of
 from frametally_alerts.rules import BY_BARS, AlertRule, ScheduledReport, turn_key
 from frametally_alerts.why_never_fires import Silence, why_silent
-from frametally_web.plugging import WebContext
+from frametally_web.books.context import ActionContext
 
 TRIED_DAYS = 7
 _MOST_TRIED = 5000
@@ -167,7 +167,7 @@ _TEST_S = 20.0
 class OpenedAlerts:
     """Rules, channels and messages; threads may share it."""
 
-    def __init__(self, context: WebContext) -> None:
+    def __init__(self, context: ActionContext) -> None:
         self._context = context
         self.settings = context.settings
         self.remedy = context.remedy

@@ -32,6 +32,7 @@ from frametally_alerts.rule_form import (
     mute_end,
 )
 from frametally_alerts.rules import AlertRule, ScheduledReport
+from frametally_web.books.context import ActionContext
 from frametally_web.requests.query import FROM, TO, read_moment
 
 ALERTS = Routes("Alerts")
@@ -55,7 +56,12 @@ STATE = choice("state", "Only messages in this state.", ("", "queued", "sent", "
 class AlertRoutes:
     """The handlers of one application."""
 
-    opened: OpenedAlerts
+    context: ActionContext
+
+    @property
+    def opened(self) -> OpenedAlerts:
+        """The alert book."""
+        return self.context.shared(OpenedAlerts)
 
     @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:

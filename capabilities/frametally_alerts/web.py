@@ -10,24 +10,19 @@ from frametally.actions.parameters import BEFORE, Args
 from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
-from frametally_alerts.channel_routes import ChannelRoutes
 from frametally_alerts.opened_book import OpenedAlerts
-from frametally_alerts.routes import ALERTS, STATE, AlertRoutes
+from frametally_alerts.routes import STATE
 from frametally_alerts.rules import FOR_GOOD
 from frametally_alerts.settings import AlertSettings
 from frametally_web.pages import page, parameters_of_request
 from frametally_web.plugging import WebContext, WebPart
 
-ENDPOINTS = ALERTS.endpoints
-
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the page of one application."""
-    alerts = OpenedAlerts(context)
+    alerts = context.shared(OpenedAlerts)
     return WebPart(
-        routes=ALERTS.bind(AlertRoutes(alerts), ChannelRoutes(alerts)),
         blueprints=[_pages(context, alerts)],
-        close=alerts.close,
     )
 
 

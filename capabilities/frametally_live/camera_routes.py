@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 
 import msgspec
@@ -16,9 +15,8 @@ from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, in_path
 from frametally.actions.problems import Problem
 from frametally.process.allowed_addresses import AddressRefused
-from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
-from frametally_live.book import LiveBook
+from frametally_live.camera_answers import CameraSearch
 from frametally_live.cameras.camera_form import (
     CameraTrial,
     NoCamera,
@@ -34,10 +32,11 @@ from frametally_live.discovery.probe import NoNetwork
 from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.result_reader import Detected
-from frametally_live.routes import check_live
+from frametally_live.routes import OpenedFeeds, check_live
 from frametally_videos.routes import field_problem
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.context import ActionContext
 
 CAMERAS = Routes("Live")
 
@@ -48,20 +47,26 @@ _WANTED = Sent(answers.CameraWanted, "camera")
 _CHANGE = Sent(answers.CameraChange, "change of a camera")
 
 
-@dataclass
+def detected_feeds(context: ActionContext) -> Detected:
+    """Return the reader of results of one application."""
+    return Detected(context.ports.log, context.settings.results_topic)
+
+
+def _nothing_found(_: Sequence[Feed]) -> CameraSearch:
+    return CameraSearch(cameras=[], has_more=False)
+
+
 class CameraRoutes:
     """The handlers of one application; `remedy` is None if cameras may be changed."""
 
-    settings: Settings
-    book: LiveBook
-    detected: Detected
-    remedy: str | None
-    try_feed: TryFeed
-    search_cameras: SearchCameras
-
-    def __post_init__(self) -> None:
-        self._trial = Lock()
-        self._search = Lock()
+    def __init__(self, context: ActionContext) -> None:
+        """Take what the server opened, if it did."""
+        self.settings, self.remedy = context.settings, context.remedy
+        self.book = context.shared(OpenedFeeds).book
+        self.detected = context.shared(detected_feeds)
+        self.try_feed: TryFeed = context.parts.get("try_feed", lambda _: None)
+        self.search_cameras: SearchCameras = context.parts.get("search_cameras", _nothing_found)
+        self._trial, self._search = Lock(), Lock()
 
     @CAMERAS.route(
         "POST cameras",

@@ -13,7 +13,6 @@ from frametally.actions.parameters import UUID, Args, in_path, text
 from frametally.actions.problems import Problem, bad_parameter
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import plural
-from frametally.settings.loading import Settings
 from frametally_live import answers
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedWanted, TooManyStreams
@@ -26,6 +25,7 @@ from frametally_videos.library.edits import VideoGone
 from frametally_videos.routes import SOME_VIDEO, field_problem, id_of, no_video
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.context import ActionContext
 
 STREAMS = Routes("Live")
 
@@ -46,21 +46,34 @@ _STARTED = {200: "This stream is already running.", 202: "Stream started."}
 _STOPPED = {200: "The stream is stopping, or has ended."}
 
 
+class OpenedFeeds:
+    """The live book of one application, its own or the server's."""
+
+    def __init__(self, context: ActionContext) -> None:
+        """Take the server's, or open another."""
+        book, settings = context.parts.get("feeds"), context.settings
+        self.book: LiveBook = book or LiveBook(context.parts["catalogue"].url, settings.catalogue_access)
+        self._is_own = book is None
+
+    def close(self) -> None:
+        """Close its own."""
+        if self._is_own:
+            self.book.close()
+
+
 class LiveRoutes:
     """The handlers."""
 
-    def __init__(
-        self, settings: Settings, catalogue: VideoCatalogue, feeds: LiveBook, uploads_remedy: str | None
-    ) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None if streams may be controlled.
+    def __init__(self, context: ActionContext) -> None:
+        """Make the handlers of one application.
 
         Raises:
             Misconfigured: Airflow starts streams, but its address or our log-in there is missing.
         """
-        self._settings = settings
-        self._catalogue = catalogue
-        self._feeds = feeds
-        self._remedy = uploads_remedy
+        settings = self._settings = context.settings
+        self._catalogue: VideoCatalogue = context.parts["catalogue"]
+        self._feeds = context.shared(OpenedFeeds).book
+        self._remedy = context.remedy
         self._airflow = AirflowLauncher(settings) if settings.part(LiveSettings).airflow_url else None
 
     @STREAMS.route(

@@ -14,7 +14,7 @@ from frametally.actions.answers import answer_of
 from frametally.actions.calls import Sent, answer_with, note_target
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args
-from frametally.actions.problems import Problem, as_sentence
+from frametally.actions.problems import Problem, as_sentence, refusals
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
@@ -48,9 +48,8 @@ from frametally_retention.policy import (
 )
 from frametally_retention.rounds import RetentionReport, RetentionRound, known_kinds
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.context import ActionContext
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
-from frametally_web.changes.routes import refusals
-from frametally_web.plugging import WebContext
 from frametally_web.translations.texts import problem_text
 
 RETENTION = Routes("Retention", right="run")
@@ -128,7 +127,7 @@ def retention_answer(store: ObjectStore) -> Retention:
 class RetentionRoutes:
     """The handlers of one application; a dry run is made in the background, one at a time."""
 
-    context: WebContext
+    context: ActionContext
     _desk: ChangeDesk = field(default_factory=lambda: ChangeDesk(lambda: None))
     _report: RetentionReport | None = None
 

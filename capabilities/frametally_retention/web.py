@@ -11,16 +11,14 @@ from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
 from frametally_retention.policy import is_unapplied, read_policy
 from frametally_retention.rounds import known_kinds
-from frametally_retention.routes import RETENTION, RetentionRoutes, retention_answer
+from frametally_retention.routes import RetentionRoutes, retention_answer
 from frametally_web.pages import page
 from frametally_web.plugging import WebContext, WebPart
-
-ENDPOINTS = RETENTION.endpoints
 
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the page of one application."""
-    routes = RetentionRoutes(context)
+    routes = context.shared(RetentionRoutes)
     pages = Blueprint("retention", __name__)
 
     @pages.get("/retention")
@@ -37,4 +35,4 @@ def web_part(context: WebContext) -> WebPart:
             return response
         return page("retention.html", policy=policy, kinds=kinds, is_late=is_late, remedy=routes.remedy)
 
-    return WebPart(routes=RETENTION.bind(routes), blueprints=[pages], close=routes.close)
+    return WebPart(blueprints=[pages])

@@ -17,7 +17,11 @@ PLUGIN = Plugin(
             "Write traffic reports",
         ),
     },
-    endpoints="frametally_traffic.web:ENDPOINTS",
+    actions=(
+        "frametally_traffic.line_counts.routes",
+        "frametally_traffic.report_files.routes",
+        "frametally_traffic.drawing_page.routes",
+    ),
     pages=(
         PageEntry("/lines", "look", "lines.html", "traffic.menu_lines", 30, by_source=True),
         PageEntry("/lines/edit", "correct", "editor.html", "traffic.menu_lines", 30, by_source=True),
@@ -25,7 +29,6 @@ PLUGIN = Plugin(
             "/traffic", "look", "traffic.html", "traffic.menu_traffic", 40, "web.reports", by_source=True
         ),
     ),
-    web="frametally_traffic.web:web_part",
     places="frametally_traffic.picture_places:PLACES",
     records="frametally_traffic.commands.lines:FOLDERS",
     known_names="frametally_traffic.drawings.revisions:known_names",

@@ -22,9 +22,8 @@ from frametally.actions.parameters import (
     write_cursor,
 )
 from frametally.actions.problems import Problem, bad_parameter
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectMissing
 from frametally.records import SealedRecord, decode_at
-from frametally.settings.loading import Settings
 from frametally_videos import job_answers
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobQuestion, JobState, VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -42,6 +41,7 @@ from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.routes import FILE, VIDEO, check_uploads, field_problem, row_of
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.context import ActionContext
 
 Status = Literal["pending", "processing", "completed", "failed"]
 JOBS = Routes("Videos")
@@ -99,14 +99,11 @@ _CURSOR = page_cursor(_JobCursor)
 class JobRoutes:
     """Handlers of the routes of jobs."""
 
-    def __init__(
-        self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
-    ) -> None:
-        """Create the handlers of one application; `uploads_remedy` is None if videos may be changed."""
-        self._settings = settings
-        self._store = store
-        self._catalogue = catalogue
-        self._uploads_remedy = uploads_remedy
+    def __init__(self, context: ActionContext) -> None:
+        """Create the handlers of one application."""
+        self._settings, self._store = context.settings, context.ports.store
+        self._catalogue: VideoCatalogue = context.parts["catalogue"]
+        self._uploads_remedy = context.remedy
 
     @JOBS.route(
         "POST videos/{video_id}/jobs",

@@ -43,7 +43,14 @@ PLUGIN = Plugin(
     channels="frametally_videos.sockets.client_sockets:CHANNELS",
     known_names="frametally_videos.hooks.members:known_names",
     settings="frametally_videos.settings:VideoSettings",
-    endpoints="frametally_videos.web:ENDPOINTS",
+    actions=(
+        "frametally_videos.routes",
+        "frametally_videos.job_routes",
+        "frametally_videos.upload_routes.form_uploads",
+        "frametally_videos.upload_routes.tus",
+        "frametally_videos.playback.routes",
+        "frametally_videos.playback.video_detections",
+    ),
     pages=(
         PageEntry("/videos", "look", "videos.html", "videos.menu", 10, "web.footage"),
         PageEntry("/jobs", "look", "jobs.html"),

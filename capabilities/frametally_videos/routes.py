@@ -21,14 +21,12 @@ from frametally.actions.parameters import (
     in_path,
     page_limit,
     read_one,
-    shown,
+    shortened,
     text,
     texts,
 )
 from frametally.actions.problems import Problem, bad_parameter
 from frametally.errors import Poison
-from frametally.ports.object_store import ObjectStore
-from frametally.settings.loading import Settings
 from frametally_videos import answers
 from frametally_videos.catalogue.catalogue_rows import VideoOrder, VideoQuestion, VideoRow, VideoState
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -43,6 +41,7 @@ from frametally_videos.library.edits import (
 from frametally_videos.library_answers import job_of, video_of
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.context import ActionContext
 
 LIBRARY = Routes("Videos")
 SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
@@ -106,15 +105,12 @@ FILE = VIDEO.but(name="file_id", description="`file_id` of the video.")
 class VideoRoutes:
     """Handlers of the routes of the library."""
 
-    def __init__(
-        self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
-    ) -> None:
-        """Create the handlers of one application; `uploads_remedy` is None if videos may be changed."""
-        self._settings = settings
-        self._store = store
-        self._catalogue = catalogue
-        self._uploads_remedy = uploads_remedy
-        self._sources = SourceNames(store, catalogue)
+    def __init__(self, context: ActionContext) -> None:
+        """Create the handlers of one application."""
+        self._settings, self._store = context.settings, context.ports.store
+        self._catalogue: VideoCatalogue = context.parts["catalogue"]
+        self._uploads_remedy = context.remedy
+        self._sources = SourceNames(self._store, self._catalogue)
 
     @LIBRARY.route(
         "GET videos",
@@ -263,7 +259,7 @@ def _revision_in(if_match: str | None) -> int | None:
     if match is None:
         raise Problem(
             412,
-            f"If-Match: {shown(if_match)} is not a revision of a video.",
+            f"If-Match: {shortened(if_match)} is not a revision of a video.",
             remedy="Send `revision` of the video in quotes, or leave the header out.",
         )
     return int(match[1])

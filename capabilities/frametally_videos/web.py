@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from frametally_videos.job_routes import JOBS, JobRoutes
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.playback.routes import PLAYBACK, PlaybackRoutes
 from frametally_videos.playback.video_detections import DETECTED, DetectionRoutes
-from frametally_videos.routes import LIBRARY, VideoRoutes
 from frametally_videos.sockets.client_sockets import ClientSockets
 from frametally_videos.upload_routes.form_uploads import FORMS, FormRoutes
 from frametally_videos.upload_routes.tus import UPLOADS, TusRoutes
 from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.uploads.receiving import UploadPorts
 from frametally_web.plugging import WebContext, WebPart
-
-ENDPOINTS = tuple(
-    endpoint for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, DETECTED) for endpoint in group.endpoints
-)
 
 _MOST_SOCKETS = 500
 _PING_S = 20.0
@@ -31,8 +25,6 @@ def web_part(context: WebContext) -> WebPart:
     context.books.add_version("videos", lambda: catalogue.version())
     return WebPart(
         routes=[
-            *LIBRARY.bind(VideoRoutes(settings, store, catalogue, remedy)),
-            *JOBS.bind(JobRoutes(settings, store, catalogue, remedy)),
             *PLAYBACK.bind(PlaybackRoutes(settings, store, catalogue)),
             *DETECTED.bind(DetectionRoutes(context.ports, catalogue, settings, context.books)),
             *UPLOADS.bind(TusRoutes(uploads)),

@@ -73,7 +73,7 @@ class Plugin:
         prepare_command: Called with each command that is run, its name and its entry.
         failpoints: Its failpoints by name, with the state at each; see `process.failpoints`.
         settings: A class of `PluginSettings`: its settings, read as described at `Settings.part`.
-        endpoints: The routes of its API: the endpoints of its `Routes`, as their handlers declare them.
+        actions: Its modules that declare actions, in the order of the API's description.
         tags: Descriptions of the groups of its endpoints, by the group's name.
         pages: Its pages, which the menu links to.
         beside: Its bundles for pages of others, by the bundles of these pages, such as `videos`.
@@ -128,7 +128,7 @@ class Plugin:
     prepare_command: str = ""
     failpoints: Mapping[str, str] = field(default_factory=dict)
     settings: str = ""
-    endpoints: str = ""
+    actions: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[PageEntry, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)

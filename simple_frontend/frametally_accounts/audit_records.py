@@ -50,7 +50,7 @@ def entry_of(call: Call, status: int | None = None) -> AuditEntry:
     """Return the entry for a call that changes something; `status` if it has ended."""
     target = " ".join(f"{name}={_text_of(value)}" for name, value in call.target.items())
     origin = f"{call.origin} (token {call.token})" if call.token else call.origin
-    return AuditEntry(call.who or NOBODY, call.action, target, origin, call.number, status)
+    return AuditEntry(call.user_name or NOBODY, call.action, target, origin, call.number, status)
 
 
 class AuditRecord(NamedTuple):

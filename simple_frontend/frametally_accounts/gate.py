@@ -14,7 +14,7 @@ from urllib.parse import quote
 from flask import Flask, Response, g, redirect, request
 
 from frametally.actions.calls import Call, SentHeaders, note_who, set_call
-from frametally.actions.endpoints import route_of
+from frametally.actions.endpoints import READS, route_of
 from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.files.reserve import reserve_released
@@ -33,7 +33,7 @@ from frametally_accounts.credentials import read_signed, sign, token_hash
 from frametally_accounts.embeds.signed_charts import HEADER, admit_chart
 from frametally_accounts.marker import LastMark
 from frametally_accounts.rights import ROLE_NAMES, Role, UserAccount, as_name
-from frametally_web.access.rights import READS, Rights
+from frametally_web.access.rights import Rights
 from frametally_web.access.visitors import (
     ANYBODY,
     NOBODY,
@@ -68,12 +68,10 @@ class Gate:
         rights: Rights,
         *,
         accounts_are_lost: bool = False,
-        owner: str = "",
     ) -> None:
         """Read sessions from `book` (None if everything is open), and from `store` whether it was lost.
 
         With `accounts_are_lost`, that was so at the start: everything is closed, even without the store.
-        `owner` is the user of a command that asks the application itself: nobody else can, so it may do all.
         """
         self.settings = settings
         self.book = book
@@ -84,7 +82,6 @@ class Gate:
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
         self._is_alone = settings.listens_to_itself
         self._had_accounts = settings.web_accounts or accounts_are_lost
-        self._owner = owner
         self._key = b""
         self._read_key_at_s = 0.0
 
@@ -97,9 +94,7 @@ class Gate:
             Problem: 401 if the visitor must sign in; 403 without the right; 429 if too many wrong tokens came
                 from this address.
         """
-        if self._owner:
-            note_who(self._owner)
-        if self.book is None or self._owner:
+        if self.book is None:
             return ANYBODY
         right = self.rights.right_of(method, path)
         if right == "open":

@@ -38,12 +38,11 @@ PLUGIN = Plugin(
     restored="frametally_accounts.hooks:restored",
     of_source="frametally_accounts.hooks:of_source",
     kept_since="frametally_accounts.hooks:kept_since",
-    endpoints="frametally_accounts.people.routes:ENDPOINTS",
+    actions=("frametally_accounts.people.routes",),
     pages=(
         PageEntry("/audit", "run", "", "accounts.audit_log", 70, "web.health"),
         PageEntry("/accounts", "run", "accounts.html", "accounts.accounts", 80, "web.health"),
     ),
-    web="frametally_accounts.people.routes:web_part",
     tags={
         "Accounts": "Accounts and tokens, and their rights.",
     },

@@ -1,6 +1,6 @@
-"""Makes a command of each action that the API declares, for `frametally api`; words and checks are the API's.
+"""Makes a command of an action that a handler declares; words and checks are those of the declaration.
 
-A command asks an application of its own, on the data here; no server is needed.
+A command calls the handler itself, on the data here, without a server. It imports only what the action needs.
 """
 
 from __future__ import annotations
@@ -8,47 +8,48 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import quote
+from threading import RLock
+from typing import Any, cast
 
 import click
 import msgspec
-from flask import Flask
-from werkzeug.datastructures import MultiDict
-from werkzeug.test import TestResponse
 
-from frametally.actions.endpoints import Endpoint
-from frametally.actions.parameters import Parameter, check_known
-from frametally.actions.problems import Problem
+from frametally.actions.calls import Call, Reply, set_call
+from frametally.actions.endpoints import Endpoint, route_of
+from frametally.actions.parameters import Args, Parameter, check_known
+from frametally.actions.problems import Problem, problem_of
 from frametally.console import output as console
 from frametally.console.options import data_dir_option, output_option, read_settings
-from frametally.errors import Misconfigured, Retryable
-from frametally.openers.port_openers import open_books
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.files.reserve import keep_reserve, reserve_released
+from frametally.openers.port_openers import port_openers, readable
+from frametally.plugins import load, plugins
+from frametally.ports.opened import Ports
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
+from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.settings.loading import Settings
-from frametally.work.family_members import MemberOptions
 from frametally_accounts.audit.command_log import command_user
 from frametally_accounts.password_links import local_address_of
-from frametally_web.api.endpoints import ALL_ENDPOINTS, RIGHTS
-from frametally_web.api.openapi import field_words
-from frametally_web.app import close_app, opened_app, parts_of
-from frametally_web.changes.answers import ChangeState
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.api.field_words import field_words
+from frametally_web.books.context import ActionContext
 
-ACTIONS = {endpoint.name.replace("_", "-"): endpoint for endpoint in ALL_ENDPOINTS if not endpoint.native}
-"""The actions that need no stream and no upload, by the command's name."""
 _PAUSE_S = 0.1
+_CHARTS = "frametally_web.api.chart_routes:ChartRoutes"
+_AUDIT = "frametally_accounts.audit.opened_book:OpenedAudit"
+_TO_TRY_LATER = (429, 503)
 
 
 class ActionCommand(click.Command):
     """The command of one action."""
 
-    def __init__(self, name: str) -> None:
-        """Make the command of a name in `ACTIONS`."""
-        endpoint = ACTIONS[name]
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Make the command of an action, by its name."""
         self._endpoint = endpoint
+        name = endpoint.name.replace("_", "-")
         super().__init__(name, callback=self._run, params=[*_parameters(endpoint)], help=endpoint.summary)
         output_option(self)
         data_dir_option(self)
@@ -71,12 +72,10 @@ class ActionCommand(click.Command):
     ) -> int:
         endpoint = self._endpoint
         settings = read_settings(None, {"data_dir": data_dir} if data_dir else {})
-        with _application(settings, reads=not RIGHTS.is_change(endpoint.method, endpoint.address)) as app:
-            answer = _ask(app, endpoint, values, body)
-            if answer.status_code >= 400:
-                _refuse(answer)
-            if endpoint.answer is ChangeState:
-                return _finish(app)
+        with _context(settings, endpoint) as context:
+            answer, handlers = _ask(context, endpoint, values, body)
+            if desk := _desk_of(endpoint, handlers):
+                return _finish(desk)
             _show(answer, output)
         return 0
 
@@ -152,22 +151,144 @@ def _metavar(form: msgspec.inspect.Type) -> str:
     return "NUMBER" if any(isinstance(kind, numbers) for kind in kinds) else "JSON"
 
 
+class _OnUse:
+    """An object that is made when one of its attributes is used first; threads may share it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = RLock()
+        self._objects: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        with self._lock:
+            if not self._objects:
+                self._objects.append(self._make())
+        return getattr(self._objects[0], name)
+
+
+class _Parts(dict[str, Any]):
+    """What plug-ins open for a dashboard, each opened on use; those of the action's plug-in first."""
+
+    def __init__(self, opening: Iterator[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self._opening = opening
+
+    def __missing__(self, name: str) -> Any:
+        for parts in self._opening:
+            self.update(parts)
+            if name in self:
+                return self[name]
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        with suppress(KeyError):
+            return self[name]
+        return default
+
+
 @contextmanager
-def _application(settings: Settings, *, reads: bool) -> Iterator[Flask]:
-    """Open the dashboard's application, for nobody but the user of this command."""
-    options = MemberOptions(alone=True, listens=False)
-    with (
-        open_books(settings, reading=reads) as (ports, ledger),
-        opened_app(ports, ledger, options, owner=command_user()) as app,
-    ):
+def _context(settings: Settings, endpoint: Endpoint) -> Iterator[ActionContext]:
+    """Yield what the handlers read, opened as they use it, for nobody but the user of this command."""
+    with ExitStack() as opened, nullcontext(settings) if endpoint.changes else readable(settings) as usable:
+        if endpoint.changes:
+            keep_reserve(settings.data_dir)
+        usable = usable.model_copy(update={"web_store_links": False})  # the bytes, not a browser's link
+
+        def port(name: str) -> Any:
+            url, make = port_openers(usable)[name]
+            return _OnUse(lambda: opened.enter_context(closing(make(url))))
+
+        whole = DashboardPorts(
+            store=port("store"), index=port("index"), ledger=port("ledger"), log=port("log")
+        )
+        readers: list[Any] = []
+
+        def books() -> Any:
+            readers.append(load("frametally_web.books.reader:BooksReader")(whole, usable))
+            return readers[0]
+
+        def parts() -> Iterator[Mapping[str, Any]]:
+            from frametally.work.family_members import MemberOptions  # most actions need none of these parts
+
+            package = endpoint.handler.__module__.partition(".")[0]
+            ports = Ports(usable, whole.store, whole.log, whole.index)
+            for plugin in sorted(plugins(), key=lambda plugin: f"frametally_{plugin.name}" != package):
+                if plugin.serving:
+                    options = MemberOptions(alone=True, listens=False)
+                    yield opened.enter_context(load(plugin.serving)(ports, options))
+
+        context = ActionContext(
+            settings=usable,
+            ports=whole,
+            whole=whole,
+            books=cast(Any, _OnUse(books)),
+            counts=lambda args: context.shared(load(_CHARTS)).counts(args),
+            remedy=None,
+            parts=_Parts(parts()),
+        )
         try:
-            yield app
+            yield context
         finally:
-            close_app(app)
+            context.close()
+            for reader in readers:
+                reader.close()
 
 
-def _ask(app: Flask, endpoint: Endpoint, values: Mapping[str, Any], body: Path | None) -> TestResponse:
-    """Ask the application as a client would, so that every check of the API applies."""
+def _ask(
+    context: ActionContext, endpoint: Endpoint, values: Mapping[str, Any], body: Path | None
+) -> tuple[msgspec.Struct | Reply, object]:
+    """Return the answer of an action, and its handlers. Raises what it says is wrong, in its words."""
+    parts = _parts_of_call(endpoint, values, body)
+    call = Call(route_of(endpoint.method, endpoint.address), "command line", parts["path"])
+    call.user_name, call.sent_headers = command_user(), parts["header"]
+    call.root_url = f"{local_address_of(context.settings)}/"
+    if endpoint.body is not None:
+        call.body, call.media_type = msgspec.json.encode(parts["body"]), "application/json"
+    pairs = [(name, value) for name, values in parts["query"].items() for value in values]
+    args = Args([*pairs, *parts["path"].items()])
+    set_call(call)
+    try:
+        handler = context.route(endpoint).handler
+        with _recorded(context, endpoint, call), time_limit(context.settings.web_query_timeout_s):
+            if "timezone" in endpoint.in_query:
+                context.books.add_timezone(args)
+            one_state = endpoint.is_kept or endpoint.tells_version
+            with context.whole.index.one_moment() if one_state else nullcontext():
+                return handler(args), handler.__self__  # type: ignore[attr-defined]
+    except TookTooLong as error:
+        raise Retryable("the query took longer than a dashboard waits; choose a shorter range") from error
+    except (Problem, FrametallyError) as error:
+        problem = problem_of(error)
+        kind = Retryable if problem.status in _TO_TRY_LATER else Misconfigured
+        raise kind(f"{problem.detail} {problem.remedy}".strip()) from error
+    finally:
+        set_call(None)
+
+
+@contextmanager
+def _recorded(context: ActionContext, endpoint: Endpoint, call: Call) -> Iterator[None]:
+    """Record a change in the audit log, and let one that frees space use the reserve."""
+    if not endpoint.changes:
+        yield
+        return
+    audit = context.shared(load(_AUDIT))
+    audit.begin(call)
+    status = 500
+    try:
+        with reserve_released(context.settings.data_dir) if endpoint.frees else nullcontext():
+            yield
+        status = call.status
+    except (Problem, FrametallyError) as error:
+        status = problem_of(error).status
+        raise
+    finally:
+        audit.end(call, status)
+
+
+def _parts_of_call(
+    endpoint: Endpoint, values: Mapping[str, Any], body: Path | None
+) -> dict[str, dict[str, Any]]:
+    """Return what the options give, by its place in a call; values of the query are lists."""
     parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "body": {}}
     if body is not None:
         data = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
@@ -178,20 +299,14 @@ def _ask(app: Flask, endpoint: Endpoint, values: Mapping[str, Any], body: Path |
     values = {name: value for name, value in values.items() if value not in (None, ())}
     for parameter in endpoint.parameters:
         if (name := _destination(parameter)) in values:
-            parts[parameter.place][parameter.name] = values[name]
+            value = values[name]
+            if parameter.place == "query":
+                value = [*value] if parameter.many else [value]
+            parts[parameter.place][parameter.name] = value
     for field in _fields(endpoint):
         if (name := f"body_{field.encode_name}") in values:
             parts["body"][field.encode_name] = _json_of(values[name], field.type)
-    path = endpoint.address.format(**{name: quote(value, safe="") for name, value in parts["path"].items()})
-    return app.test_client().open(
-        path,
-        method=endpoint.method,
-        query_string=MultiDict(parts["query"]),
-        base_url=local_address_of(parts_of(app).settings),
-        headers=parts["header"],
-        environ_overrides={"REMOTE_ADDR": "command line"},
-        json=parts["body"] if endpoint.body is not None else None,
-    )
+    return parts
 
 
 def _json_of(value: Any, form: msgspec.inspect.Type) -> Any:
@@ -203,35 +318,38 @@ def _json_of(value: Any, form: msgspec.inspect.Type) -> Any:
     return value
 
 
-def _finish(app: Flask) -> int:
+def _desk_of(endpoint: Endpoint, handlers: Any) -> Any:
+    """Return where a change that the action started runs in the background; None if it started none."""
+    is_started = endpoint.answer is not None and endpoint.answer.__name__ == "ChangeState"
+    return handlers.desk if is_started else None
+
+
+def _finish(desk: Any) -> int:
     """Wait for a change that runs in the background, print its outcome, and return the exit code."""
-    desks = (parts_of(app).desk, parts_of(app).presets.desk)
     with console.stage_bar("change") as bar:
-        while (state := next(filter(None, (desk.last for desk in desks)))).state == "running":
+        while (state := desk.last).state == "running":
             bar.update(state.done, state.total)
             time.sleep(_PAUSE_S)
-    click.echo(_pretty(msgspec.to_builtins(state)))
+    click.echo(_pretty(state))
     if state.state == "failed":
         return NOTHING_DONE
     return PART_DONE if state.left_alone else 0
 
 
-def _show(answer: TestResponse, output: Path | None) -> None:
-    media_type = answer.mimetype or ""
-    if media_type == "application/json" and output is None:
-        click.echo(_pretty(answer.json))
-    elif output is None and media_type.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
-        raise Misconfigured(f"the answer is a file of type {media_type}: give --output FILE")
+def _show(answer: msgspec.Struct | Reply, output: Path | None) -> None:
+    if isinstance(answer, Reply):
+        kind = answer.media_type
+        if kind == "application/json" and output is None:
+            click.echo(_pretty(msgspec.Raw(b"".join(answer.chunks()))))
+        elif output is None and kind.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
+            raise Misconfigured(f"the answer is a file of type {kind}: give --output FILE")
+        else:
+            console.write_out(output, answer.chunks())
+    elif output is None:
+        click.echo(_pretty(answer))
     else:
-        console.write_out(output, answer.iter_encoded())
+        console.write_out(output, [msgspec.json.encode(answer)])
 
 
-def _pretty(document: Any) -> str:
-    return json.dumps(document, indent=2)
-
-
-def _refuse(answer: TestResponse) -> NoReturn:
-    """Raise what the API says is wrong, and its remedy, in its words."""
-    document = answer.json or {}
-    words = f"{document.get('detail', answer.status)} {document.get('remedy', '')}".strip()
-    raise (Retryable if answer.status_code in (429, 503) else Misconfigured)(words)
+def _pretty(document: object) -> str:
+    return json.dumps(json.loads(msgspec.json.encode(document)), indent=2)

@@ -22,32 +22,25 @@ from frametally.ports.opened import Ports
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions
 from frametally_accounts import sign_in
-from frametally_accounts.audit import routes as audit_routes
+from frametally_accounts.audit import page as audit_page
 from frametally_accounts.audit.opened_book import OpenedAudit
-from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
+from frametally_accounts.audit.routes import AuditRoutes
 from frametally_accounts.gate import Gate
 from frametally_web import assets, pages
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
 from frametally_web.api.answering import Answering, answer_readers
-from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
-from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
+from frametally_web.api.chart_routes import ChartRoutes
+from frametally_web.api.endpoints import ENDPOINTS, EVERY_ENDPOINT, RIGHTS
 from frametally_web.api.events import EVENTS, Streams
-from frametally_web.api.export_routes import EXPORT, ExportRoutes
 from frametally_web.api.first_answers import FirstAnswersReader
-from frametally_web.api.proof_routes import PROOF, ProofRoutes
 from frametally_web.books.reader import BooksReader
-from frametally_web.books.routes import BOOKS, BookRoutes
 from frametally_web.books.scraped import MetricsRoute
-from frametally_web.changes.desk import ChangeDesk
-from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
-from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
-from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
-from frametally_web.history.routes import HISTORY, HistoryRoutes
+from frametally_web.changes.footage_routes import FootageRoutes
+from frametally_web.history.routes import HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.presets.routes import PRESETS, PresetRoutes
-from frametally_web.proof.picture_links import image_url, picture_origin
+from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.security import UPLOADS_REMEDY, Guard
@@ -70,9 +63,7 @@ class Parts:
         resume: Resumes interrupted changes of footage, once the server listens.
     """
 
-    books: BooksReader
-    desk: ChangeDesk
-    presets: PresetRoutes
+    context: WebContext
     streams: Streams
     guard: Guard
     gate: Gate
@@ -104,7 +95,7 @@ def create_app(
         log: The log on which frames are announced.
         parts: Parts for plug-ins, by name: `access`, the `AccessBook` (without it everybody may do
             everything), `catalogue` of videos and cameras, `look` for checking uploads, `try_feed` and
-            `search_cameras` for new cameras, `owner`, the user of a command that asks the application itself.
+            `search_cameras` for new cameras.
     """
     app = Flask("frametally_web", static_folder=None)
     app.url_map.merge_slashes = False  # a name that is a slash is no shorter address
@@ -114,20 +105,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(whole, settings)
-    ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
-    audit = OpenedAudit(settings.catalogue_url, settings)
-    are_lost = bool(parts.get("accounts_are_lost"))
-    gate = Gate(
-        settings,
-        store,
-        parts.get("access"),
-        audit,
-        RIGHTS,
-        accounts_are_lost=are_lost,
-        owner=parts.get("owner", ""),
-    )
-    charts = ChartRoutes(settings, ports, books)
 
     def listener(path: str) -> Callable[[HTTPConnection], Visitor]:
         def check(asks: HTTPConnection) -> Visitor:
@@ -136,43 +114,31 @@ def create_app(
 
         return check
 
-    desk = ChangeDesk(books.read_again)
-    remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     context = WebContext(
         settings=settings,
-        ports=ports,
+        ports=replace(whole, index=cast(CountIndex, SeenIndex(index))),
+        whole=whole,
         books=books,
-        counts=charts.counts,
-        image_url=image_url,
+        counts=lambda args: context.shared(ChartRoutes).counts(args),
         listener=listener,
-        remedy=remedy,
+        remedy=None if guard.allows_uploads else UPLOADS_REMEDY,
         parts=parts,
+    )
+    gate = Gate(
+        settings,
+        store,
+        parts.get("access"),
+        context.shared(OpenedAudit),
+        RIGHTS,
+        accounts_are_lost=bool(parts.get("accounts_are_lost")),
     )
     web_parts: dict[str, WebPart] = {
         plugin.name: load(plugin.web)(context) for plugin in plugins() if plugin.web
     }
     streams = Streams(books)
-    audited = audit_routes.AuditRoutes(audit)
-    histories = HistoryRoutes(settings, ports, books)
-    footage = FootageRoutes(settings, whole, books, desk, remedy)
-    presets = PresetRoutes(settings, whole, books, remedy)
     routes = [
-        *CATALOGUE.bind(charts),
-        *COUNTS.bind(charts),
-        *PROOF.bind(ProofRoutes(settings, ports, books)),
-        *HISTORY.bind(histories),
-        *BOOKS.bind(BookRoutes(settings, ports, books)),
-        *CHANGES.bind(
-            StateRoutes(settings, ports, books, desk, remedy),
-            LetterRoutes(settings, ports, books, desk, remedy),
-        ),
-        *FOOTAGE.bind(footage),
-        *TIMEZONES.bind(TimezoneRoutes(settings, whole, books, desk, remedy)),
-        *PRESETS.bind(presets),
+        *(context.route(endpoint) for endpoint in EVERY_ENDPOINT if not endpoint.native),
         *EVENTS.bind(streams),
-        *EXPORT.bind(ExportRoutes(settings, ports, books)),
-        *audit_routes.AUDIT.bind(audited),
-        *EMBEDS.bind(EmbedRoutes(settings, gate.signing_key, charts.counts)),
         *(route for part in web_parts.values() for route in part.routes),
     ]
     answering = Answering(settings, index, books)
@@ -185,13 +151,18 @@ def create_app(
     translate(app)
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
-    first = FirstAnswersReader(settings, answering, routes)
+    first = FirstAnswersReader(settings, answering, books, routes)
     app.register_blueprint(
         pages.create_blueprint(
-            index, charts.counts, histories, answering.add_timezone, first, gate.has_accounts
+            index,
+            context.counts,
+            context.shared(HistoryRoutes),
+            books.add_timezone,
+            first,
+            gate.has_accounts,
         )
     )
-    app.register_blueprint(audit_routes.create_blueprint(settings, audited))
+    app.register_blueprint(audit_page.create_blueprint(settings, context.shared(AuditRoutes)))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():
         for plugin_pages in part.blueprints:
@@ -201,9 +172,7 @@ def create_app(
     guard.protect(app)
     gate.protect(app)
     app.extensions[_PARTS] = Parts(
-        books=books,
-        desk=desk,
-        presets=presets,
+        context=context,
         streams=streams,
         guard=guard,
         gate=gate,
@@ -214,7 +183,7 @@ def create_app(
         ],
         sockets={path: answer for part in web_parts.values() for path, answer in part.sockets.items()},
         plugins=web_parts,
-        resume=footage.resume,
+        resume=context.shared(FootageRoutes).resume,
     )
     return app
 
@@ -245,9 +214,7 @@ def parts_of(app: Flask) -> Parts:
 
 def close_app(app: Flask) -> None:
     """End the application's background work and its open streams."""
-    parts_of(app).desk.close()
-    parts_of(app).presets.close()
-    parts_of(app).books.close()
     for part in parts_of(app).plugins.values():
         part.close()
-    parts_of(app).gate.audit.close()
+    parts_of(app).context.close()
+    parts_of(app).context.books.close()

@@ -26,6 +26,7 @@ from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from frametally.actions.calls import Call
+from frametally.actions.endpoints import READS
 from frametally.actions.problems import Problem, problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import request_limit
@@ -33,7 +34,6 @@ from frametally.settings.loading import Settings
 from frametally_accounts.credentials import HASHED_AT_ONCE
 from frametally_accounts.gate import Gate
 from frametally_accounts.sign_in import SIGN_IN_PATH
-from frametally_web.access.rights import READS
 from frametally_web.access.visitors import NOBODY, set_visitor
 from frametally_web.app import parts_of
 from frametally_web.pages import HEALTH_PATH

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.fakes.databases import Place
@@ -130,7 +131,7 @@ def test_a_wrong_catalogue_opens_nothing_even_while_the_store_is_unavailable(tmp
 
     settings = load_settings(data_dir=tmp_path / "data")
     with closing(AccessBook(f"sqlite:///{tmp_path}/other.sqlite")) as book:
-        audit = OpenedAudit(settings.catalogue_url, settings)
+        audit = OpenedAudit(SimpleNamespace(settings=settings))
         for are_lost in (True, False):
             gate = Gate(settings, Away(), book, audit, RIGHTS, accounts_are_lost=are_lost)
             assert gate.identify("GET", {}, "127.0.0.1").may("look") is not are_lost

@@ -23,8 +23,9 @@ from tests.examples import in_turn
 from tests.family.footage import SETTINGS, make_video
 from tests.kit.processes import run_program
 
+from frametally.actions.endpoints import endpoints_in
 from frametally.adapters_by_url import open_count_index
-from frametally.plugins import Plugin, load, plugins
+from frametally.plugins import Plugin, plugins
 
 # Its cases take turns as a whole: each needs a copy of the checkout.
 pytestmark = [pytest.mark.thorough(turns=False), pytest.mark.timeout(1200)]
@@ -330,9 +331,7 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_exists(clone: Cl
     asking = {path for path, code in seen["statuses"].items() if code == 400 and path.startswith("/api/v1/")}
     dead = {path for path, code in seen["statuses"].items() if code not in (200, 302, 303)}
     assert dead - asking == set()
-    endpoints = [
-        one for plugin in plugins_of(clone.gone) if plugin.endpoints for one in load(plugin.endpoints)
-    ]
+    endpoints = [one for plugin in plugins_of(clone.gone) for one in endpoints_in(plugin.actions)]
     assert {f"/{one.path}" for one in endpoints} & set(seen["routes"]) == set()
     assert {one.address for one in endpoints} & set(seen["rules"]) == set()
     pages = {page.path for plugin in plugins_of(clone.gone) for page in plugin.pages}

@@ -161,7 +161,7 @@ class Place:
         )
         parts = parts_of(app)
         parts.streams.most, parts.streams.longest_s = max_streams, stream_s
-        parts.books.rest_s = status_s
+        parts.context.books.rest_s = status_s
         self._apps.append(app)
         return app
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 from tests.commands import CommandLine, Finished
 from tests.examples import first_quick
+from tests.kit.processes import run_program
 
 from frametally.actions.endpoints import Endpoint
 from frametally.openers.port_openers import open_books
@@ -199,6 +201,27 @@ def test_a_body_that_is_not_an_object_is_refused_by_its_files_name(run: CommandL
     assert "wrong.json is not a JSON object" in error_of(
         run("api", "post-hold", "--body", run.folder / "wrong.json", code=None)
     )
+
+
+WITHOUT_WEB = """
+import sys
+absent = {"a2wsgi", "argon2", "brotli", "flask", "jinja2", "markupsafe", "starlette", "uvicorn", "werkzeug"}
+class Absent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Absent)
+from frametally_cli.main import main
+assert main(["api", *sys.argv[2:], "--data-dir", sys.argv[1]]) == 0
+imported = {"frametally_traffic.line_counts.routes", "frametally_web.app", "numpy"} & sys.modules.keys()
+assert not imported, imported
+"""
+
+
+def test_a_command_imports_only_what_its_action_needs_and_no_web_server(run: CommandLine) -> None:
+    command = [sys.executable, "-c", WITHOUT_WEB, str(run.folder / "frametally-data"), "retention"]
+    assert json.loads(run_program(command).stdout)["rules"] == []
 
 
 def test_a_folder_without_data_is_named(tmp_path: Path) -> None:

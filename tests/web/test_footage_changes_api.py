@@ -17,6 +17,7 @@ from frametally.media.lookup import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.records import MediaManifest, encode
 from frametally_web.app import parts_of
+from frametally_web.changes.routes import footage_desk
 
 DAY_MS = 86_400_000
 
@@ -159,7 +160,7 @@ def test_a_read_only_dashboard_refuses_every_change_and_resumes_none(
         assert answer.status_code == 403, answer.text
     note_change(place)
     parts_of(closed).resume()
-    assert parts_of(closed).desk.last is None
+    assert parts_of(closed).context.shared(footage_desk).last is None
 
 
 def note_change(place: Place) -> None:

@@ -90,7 +90,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(place: Place, servi
     app = place.app(status_s=3600.0)
     url = serving(app)
     scraped(url)
-    parts_of(app).books.reading()
+    parts_of(app).context.books.reading()
     place.go_away()  # a query of the index would fail now
     place.index.asked.clear()
     before = [threading.active_count()]

@@ -13,9 +13,10 @@ from frametally_traffic.drawing_page import answers, drawing_changes
 from frametally_traffic.drawing_page import path_layer as paths
 from frametally_traffic.drawings.file_forms import DrawingFile
 from frametally_traffic.records import DrawnCalibration
+from frametally_web.books.context import ActionContext
 from frametally_web.charts import catalogue
 from frametally_web.charts.catalogue import check_names
-from frametally_web.plugging import WebContext
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import (
     FROM,
     LABEL,
@@ -50,7 +51,7 @@ _LIMIT = page_limit(200, paths.MOST_PATHS, "Maximum number of paths in the answe
 class DrawingRoutes:
     """The handlers of one application."""
 
-    context: WebContext
+    context: ActionContext
 
     @DRAWINGS.route("GET sources/{source}/drawing", "Show a source's drawing.", _SOURCE)
     def sources_drawing(self, args: Args) -> answers.SourceDrawing:
@@ -80,9 +81,7 @@ class DrawingRoutes:
     def sources_frame(self, args: Args) -> answers.StoredPicture:
         zone = read_zone(args, self.context.settings)
         at_ms = read_moment(args, _AT, zone.tzinfo)
-        return drawing_changes.find_picture(
-            self.context.ports.store, self._source(args), at_ms, self.context.image_url
-        )
+        return drawing_changes.find_picture(self.context.ports.store, self._source(args), at_ms, image_url)
 
     @DRAWINGS.route(
         "POST calibrations/try",

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.keys import day_start_ms
 from frametally.process.time_limit import seconds_left
+from frametally_traffic.counting.published_days import FLOWS_FOLDER, flows_for
 from frametally_traffic.flows.day_columns import FlowColumns
+from frametally_web.books.context import ActionContext
 
 _log = logging.getLogger(__name__)
 
@@ -138,3 +141,9 @@ class _Task(threading.Thread):
             days = days[1:]
         self._days_done = len(question.days) - len(days)
         return days
+
+
+def flow_days(context: ActionContext) -> FlowDays:
+    """Return the days of one application."""
+    folder = context.settings.data_dir / FLOWS_FOLDER
+    return FlowDays(partial(flows_for, context.ports.store, folder=folder))

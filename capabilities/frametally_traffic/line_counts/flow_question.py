@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
-from frametally.actions.parameters import shown
+from frametally.actions.parameters import shortened
 from frametally.actions.problems import bad_parameter
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery
@@ -262,7 +262,7 @@ def check_place(parameter: str, names: list[str], shapes: tuple[Drawn, ...]) -> 
         if name not in choices:
             raise bad_parameter(
                 parameter,
-                f"This source has no {parameter} named {shown(name)!r}.",
+                f"This source has no {parameter} named {shortened(name)!r}.",
                 remedy=f"Choose from: {', '.join(choices[:10])}.",
                 value=name,
                 instead=choices[:3],

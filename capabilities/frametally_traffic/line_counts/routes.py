@@ -11,13 +11,14 @@ from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts, speed_counts
-from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, TakenDays
+from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, TakenDays, flow_days
 from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
 from frametally_traffic.line_counts.single_answers import CrossingObjects, ShownVisits
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
+from frametally_web.books.context import ActionContext
 from frametally_web.charts.scope import index_by_second
-from frametally_web.plugging import WebContext
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import (
     BASE,
     FROM,
@@ -56,10 +57,14 @@ _TO_LEG = texts("to_leg", "Legs on which it left; default: any.", "south")
 
 @dataclass(frozen=True)
 class LineRoutes:
-    """The handlers of one application; `days` counts days that are not counted yet."""
+    """The handlers of one application."""
 
-    context: WebContext
-    days: FlowDays
+    context: ActionContext
+
+    @property
+    def days(self) -> FlowDays:
+        """Counts days that are not counted yet."""
+        return self.context.shared(flow_days)
 
     @LINES.route("GET crossings", "Count crossings of lines, per interval and label.", *_OF_SOURCE, _LINES)
     def crossings(self, args: Args) -> answers.LineCrossings:
@@ -165,5 +170,5 @@ class LineRoutes:
         return crossing_proof.Behind(
             WholePaths(self.context.ports.store, self.context.ports.index, answerable.asked),
             shapes_of(answerable.drawing),
-            SeenFrames(self.context.ports, self.context.settings, answerable.asked, self.context.image_url),
+            SeenFrames(self.context.ports, self.context.settings, answerable.asked, image_url),
         )

@@ -12,14 +12,15 @@ from frametally.actions.problems import Problem, bad_parameter
 from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
-from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
+from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, flow_days
 from frametally_traffic.report.junction_report import ReportQuery, ReportRefused, TrafficReport, read_report
 from frametally_traffic.report.schemes import SCHEME_NAMES
 from frametally_traffic.report_files import answers
 from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
+from frametally_web.books.context import ActionContext
 from frametally_web.charts.catalogue import check_names
-from frametally_web.plugging import WebContext
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import FROM, MODEL, TIMEZONE, TO, read_selection
 
 REPORT = Routes("Traffic report", by_source=True)
@@ -53,16 +54,20 @@ _LEAST_LEFT_S = 3.0
 
 @dataclass(frozen=True)
 class TrafficRoutes:
-    """The handlers of one application; `days` counts days that are not counted yet."""
+    """The handlers of one application."""
 
-    context: WebContext
-    days: FlowDays
+    context: ActionContext
+
+    @property
+    def days(self) -> FlowDays:
+        """Counts days that are not counted yet."""
+        return self.context.shared(flow_days)
 
     @REPORT.route("GET traffic", "Count movements over a junction by quarter-hour and class.", *_OF_REPORT)
     def traffic(self, args: Args) -> answers.Traffic:
         report = self._report(args)
         frame = report.frame
-        return answers.shown_report(report, None if frame is None else self.context.image_url(frame))
+        return answers.shown_report(report, None if frame is None else image_url(frame))
 
     @REPORT.route(
         "GET traffic/file",

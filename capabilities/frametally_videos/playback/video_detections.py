@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import Args, Parameter, check_known, read_one, shown
+from frametally.actions.parameters import Args, Parameter, check_known, read_one, shortened
 from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import frames_of_medium
@@ -50,7 +50,7 @@ def _read_seconds(args: Args, name: str) -> float | None:
     if not _SECONDS.fullmatch(value) or not math.isfinite(float(value)):
         raise bad_parameter(
             name,
-            f"{name}={shown(value)} is not a number of seconds.",
+            f"{name}={shortened(value)} is not a number of seconds.",
             remedy=f"Give seconds after the video's first frame, such as {name}=12.5.",
         )
     return float(value)
@@ -85,7 +85,7 @@ class DetectionRoutes:
         MODEL,
         _FROM,
         _TO,
-        named="video_detections",
+        operation="video_detections",
         answer=VideoDetections,
     )
     async def detections(self, request: Request) -> Response:
@@ -164,11 +164,11 @@ class DetectionRoutes:
         if model is not None and model not in there_are:
             raise bad_parameter(
                 "model",
-                f"The model {shown(model)!r} has no detections here.",
+                f"The model {shortened(model)!r} has no detections here.",
                 remedy=f"Choose one of these: {', '.join(there_are)}."
                 if there_are
                 else "There are none yet.",
-                value=shown(model),
+                value=shortened(model),
             )
         return model or next(iter(there_are), None)
 

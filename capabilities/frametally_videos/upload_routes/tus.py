@@ -65,7 +65,7 @@ class TusRoutes:
     @UPLOADS.route(
         "OPTIONS uploads",
         "List the supported parts of tus 1.0.",
-        named="options_uploads",
+        operation="options_uploads",
         success={204: "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."},
     )
     async def options(self, _: Request) -> Response:
@@ -98,7 +98,7 @@ class TusRoutes:
             text_schema(),
             "filename Z2F0ZS5tcDQ=",
         ),
-        named="post_uploads",
+        operation="post_uploads",
         statuses=(*REFUSED, 412),
         success={201: "`Location` is where the upload continues, `Upload-Expires` until when it can."},
         sends=tus_headers.BYTES_TYPE,
@@ -134,7 +134,7 @@ class TusRoutes:
         "GET uploads/{upload_id}",
         "Return the progress or the result of an upload.",
         _UPLOAD,
-        named="upload",
+        operation="upload",
         answer=UploadProgress,
         statuses=(410,),
     )
@@ -163,7 +163,7 @@ class TusRoutes:
         "Return how many bytes are stored: `Upload-Offset`.",
         _UPLOAD,
         _PROTOCOL,
-        named="head_upload",
+        operation="head_upload",
         statuses=(410, 412),
     )
     @tus_headers.of_protocol
@@ -216,7 +216,7 @@ class TusRoutes:
             "`sha1` or `sha256` of these bytes, and Base64; 460 if it differs.",
             text_schema(),
         ),
-        named="patch_upload",
+        operation="patch_upload",
         statuses=(*REFUSED, 410, 412, 460),
         success={
             204: "The bytes are stored: `Upload-Offset`. After the last ones, `Frametally-Video` has the "
@@ -247,7 +247,7 @@ class TusRoutes:
         "End an upload, and delete its bytes.",
         _UPLOAD,
         _PROTOCOL,
-        named="delete_upload",
+        operation="delete_upload",
         statuses=(410, 412),
         success={204: "Nothing of the upload is kept."},
         frees=True,

@@ -11,7 +11,7 @@ from typing import BinaryIO, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from frametally.actions.parameters import shown
+from frametally.actions.parameters import shortened
 from frametally.actions.problems import Problem
 
 SentT = TypeVar("SentT", bound=msgspec.Struct)
@@ -68,7 +68,7 @@ class Call:
     Attributes:
         action: The route, such as `POST /api/retention/rules`; empty if it changes nothing.
         origin: The client's address, or `command line`.
-        who: Name of who asks, for the audit log; empty for nobody.
+        user_name: Name of who asks, for the audit log; empty for nobody.
         token: Name of the token by which a program asks; empty without one.
         number: Number of its first record in the audit log, or 0.
         target: What it changes, for the audit log.
@@ -86,7 +86,7 @@ class Call:
         """Begin with the route, who asks from where, and the parts of its path that are not secret."""
         self.action = action
         self.origin = origin
-        self.who = ""
+        self.user_name = ""
         self.token = ""
         self.number = 0
         self.target: dict[str, object] = {}
@@ -124,7 +124,7 @@ def note_target(**target: object) -> None:
 def note_who(name: str, *, token: str = "") -> None:
     """Record who makes the current call, and the name of the token if a program does."""
     call = current_call()
-    call.who, call.token = name, token
+    call.user_name, call.token = name, token
 
 
 def answer_with(status: int) -> None:
@@ -187,7 +187,7 @@ class Sent(Generic[SentT]):
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Problem(
                 400,
-                f"It is not a valid {self._kind}: {shown(str(error))}.",
+                f"It is not a valid {self._kind}: {shortened(str(error))}.",
                 remedy=f"Send an object with the fields {', '.join(self.form.__struct_fields__)}; "
                 "fields that you leave out stay unchanged.",
             ) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, cast
@@ -16,6 +18,8 @@ from frametally.actions.parameters import Parameter
 from frametally.plugins import Right
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
+READS = ("GET", "HEAD", "OPTIONS")
+"""The HTTP methods that change nothing, on any route."""
 _PART = re.compile(r"\{[^{}]*\}|<[^<>]*>")
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
@@ -81,6 +85,18 @@ class Endpoint:
         return f"/{self.path}" if self.at_root else f"/api/v1/{self.path}"
 
     @property
+    def holder(self) -> Callable[[Any], object]:
+        """The class whose method answers it."""
+        name = self.handler.__qualname__.partition(".")[0]
+        holder: Callable[[Any], object] = getattr(sys.modules[self.handler.__module__], name)
+        return holder
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything; it does unless it is known not to."""
+        return self.method not in READS and not self.only_computes
+
+    @property
     def in_query(self) -> tuple[str, ...]:
         """Names of the parameters in the query."""
         return tuple(parameter.name for parameter in self.parameters if parameter.place == "query")
@@ -108,7 +124,7 @@ class Route(NamedTuple):
 class _Options(TypedDict, total=False):
     """The options of a declaration besides path, summary and parameters; see `Endpoint`."""
 
-    named: str
+    operation: str
     answer: type[msgspec.Struct]
     media_types: tuple[str, ...]
     body: type[msgspec.Struct] | Sent[Any]
@@ -176,7 +192,7 @@ class Routes:
             body = declaration.pop("body", None)
             self.endpoints.append(
                 Endpoint(
-                    name=declaration.pop("named", handler.__name__),
+                    name=declaration.pop("operation", handler.__name__),
                     method=cast(Method, method),
                     path=path,
                     summary=summary,
@@ -198,6 +214,14 @@ class Routes:
             for holder in holders
             if vars(type(holder)).get(endpoint.handler.__name__) is endpoint.handler
         ]
+
+
+def endpoints_in(modules: Iterable[str]) -> Iterator[Endpoint]:
+    """Yield the actions that some modules declare, in this order; import them."""
+    for name in modules:
+        for group in vars(importlib.import_module(name)).values():
+            if isinstance(group, Routes):
+                yield from (endpoint for endpoint in group.endpoints if endpoint.handler.__module__ == name)
 
 
 @lru_cache(maxsize=1000)

@@ -182,7 +182,7 @@ def whole_number(
         if value is None:
             return None
         if not re.fullmatch(rf"[0-9]{{1,{most_digits}}}", value) or not least <= int(value) <= most:
-            detail = f"{name}={shown(value)!r} is not a whole number{unit} from {least} to {most}."
+            detail = f"{name}={shortened(value)!r} is not a whole number{unit} from {least} to {most}."
             raise bad_parameter(name, detail, remedy=remedy)
         return int(value)
 
@@ -244,8 +244,8 @@ def check_known(args: Iterable[str], known_names: Collection[str]) -> None:
     for name in args:
         if name not in known_names:
             raise bad_parameter(
-                shown(name),
-                f"This route has no parameter {shown(name)!r}.",
+                shortened(name),
+                f"This route has no parameter {shortened(name)!r}.",
                 remedy=f"Use only: {', '.join(known_names) or 'no parameters'}.",
             )
 
@@ -296,12 +296,12 @@ def read_choice(args: Args, name: str, choices: Sequence[str]) -> Any:
         return value
     raise bad_parameter(
         name,
-        f"{name}={shown(value)!r} is not one of the possible values.",
+        f"{name}={shortened(value)!r} is not one of the possible values.",
         remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
     )
 
 
-def shown(value: str) -> str:
+def shortened(value: str) -> str:
     """Return a client's text, shortened to one line."""
     return value if len(value) <= 80 else value[:80] + "…"
 

@@ -7,9 +7,10 @@ has to fix something. The rest goes to the log.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from frametally.errors import FrametallyError, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.process.meters import METERS
 from frametally.rules.times import utc
 
@@ -98,3 +99,13 @@ def _away_since(part: str) -> str:
     if absence is None or absence.back_since_ms is not None:
         return ""
     return f" It has been unavailable since {utc(absence.away_since_ms).replace('Z', ' UTC')}."
+
+
+@contextmanager
+def refusals(status: int) -> Iterator[None]:
+    """Refuse a call with a status and our own message about what is not possible."""
+    try:
+        yield
+    except Misconfigured as error:
+        remedy = as_sentence(error.remedy or "Correct it, then try again")
+        raise Problem(status, as_sentence(error.detail), remedy=remedy) from error

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from frametally.actions.calls import Call
 from frametally.actions.problems import Problem
@@ -49,12 +50,21 @@ class RefusalBound:
 _LOG = logging.getLogger("frametally_web")
 
 
+class HasSettings(Protocol):
+    """An application, or a command, with its settings."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        ...
+
+
 class OpenedAudit:
     """The book that records changes; threads may share it."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
-        self._url = url
-        self._access = settings.catalogue_access
+    def __init__(self, context: HasSettings) -> None:
+        """Open nothing yet."""
+        self._settings = context.settings
         self._lock = threading.Lock()
         self._opened: AuditBook | None = None
         self._refusals = RefusalBound()
@@ -64,7 +74,7 @@ class OpenedAudit:
         """The book. Raises `FrametallyError` if it cannot be opened."""
         with self._lock:
             if self._opened is None:
-                self._opened = AuditBook(self._url, self._access)
+                self._opened = AuditBook(self._settings.catalogue_url, self._settings.catalogue_access)
             return self._opened
 
     def begin(self, change: Call) -> None:
@@ -89,7 +99,7 @@ class OpenedAudit:
         Clients that are not signed in have a limited number of recorded refusals per address. If the audit
         log cannot be written, the server's log says so; the beginning of the change is already in the book.
         """
-        if change.number == 0 and change.who in ("", NOBODY):
+        if change.number == 0 and change.user_name in ("", NOBODY):
             remaining = self._refusals.remaining(counted_as(change.origin))
             if remaining < 0:
                 return

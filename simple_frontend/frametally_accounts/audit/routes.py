@@ -1,22 +1,18 @@
-"""The handler and the page of the audit log."""
+"""The handler of the audit log."""
 
 from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from urllib.parse import urlencode
-
-from flask import Blueprint, Response, render_template, request
 
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import BEFORE, Args, Parameter, shown, text
+from frametally.actions.parameters import BEFORE, Args, Parameter, shortened, text
 from frametally.actions.problems import bad_parameter
-from frametally.process.time_limit import time_limit
 from frametally.rules.times import iso_moment_ms
-from frametally.settings.loading import Settings
 from frametally_accounts.audit import answers
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.audit_records import AuditQuestion
+from frametally_web.books.context import ActionContext
 
 AUDIT = Routes("Audit log", right="run")
 
@@ -26,16 +22,16 @@ _WHO = text("who", "Only changes by this account.", "anna")
 _WHAT = text("what", "Only changes whose route, command or target contains this text.", "videos")
 _FROM = text("from", "Earliest time, ISO 8601; UTC if it has no offset.", "2024-05-01T00:00Z", _MOMENT)
 _TO = text("to", "End, not included, ISO 8601; UTC if it has no offset.", "2024-06-01T00:00Z", _MOMENT)
-_QUESTION = (_WHO, _WHAT, _FROM, _TO)
+QUESTION = (_WHO, _WHAT, _FROM, _TO)
 
 
 @dataclass(frozen=True)
 class AuditRoutes:
     """The handlers of one application."""
 
-    audit_log: OpenedAudit
+    context: ActionContext
 
-    @AUDIT.route("GET audit", "List who changed what, when and from where, newest first.", *_QUESTION, BEFORE)
+    @AUDIT.route("GET audit", "List who changed what, when and from where, newest first.", *QUESTION, BEFORE)
     def audit(self, args: Args) -> answers.AuditLog:
         question = AuditQuestion(
             _WHO.read(args) or "",
@@ -43,28 +39,10 @@ class AuditRoutes:
             _moment(args, _FROM),
             _moment(args, _TO),
         )
-        changes, following = self.audit_log.book.changes(_PAGE, question, before=BEFORE.read(args))
-        return answers.AuditLog(changes=[answers.change_of(change) for change in changes], next=following)
-
-
-def create_blueprint(settings: Settings, handlers: AuditRoutes) -> Blueprint:
-    """Return the route of the page."""
-    pages = Blueprint("audit", __name__)
-
-    @pages.get("/audit")
-    def log() -> Response:
-        args = Args(request.args.items(multi=True))
-        with time_limit(settings.web_query_timeout_s):
-            answer = handlers.audit(args)
-        question = {parameter.name: parameter.read(args) or "" for parameter in _QUESTION}
-        older = urlencode(
-            {**{name: value for name, value in question.items() if value}, "before": answer.next}
+        changes, following = self.context.shared(OpenedAudit).book.changes(
+            _PAGE, question, before=BEFORE.read(args)
         )
-        response = Response(render_template("audit.html", told=answer, asked=question, older=older))
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return pages
+        return answers.AuditLog(changes=[answers.change_of(change) for change in changes], next=following)
 
 
 def _moment(args: Args, moment: Parameter[str | None]) -> int:
@@ -76,5 +54,5 @@ def _moment(args: Args, moment: Parameter[str | None]) -> int:
         return max(0, iso_moment_ms(value, datetime.UTC))
     except ValueError as error:
         raise bad_parameter(
-            moment.name, f"{shown(value)} is not a time.", remedy="Use ISO 8601: 2026-05-01T08:00Z."
+            moment.name, f"{shortened(value)} is not a time.", remedy="Use ISO 8601: 2026-05-01T08:00Z."
         ) from error

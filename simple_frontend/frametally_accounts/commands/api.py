@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import click
-
-from frametally.errors import Misconfigured
-
-
-def _actions() -> ModuleType:
-    try:
-        from frametally_web import action_commands
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"{error.name} is not installed; run pip install 'frametally[web]'") from error
-    return action_commands
 
 
 class _Actions(click.Group):
-    """Imports the API when an action is used or listed: each is declared at its handler."""
+    """Imports the module of an action when it is used, and all modules to list them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_actions().ACTIONS)
+        return sorted(name for names in _by_tag().values() for name, _ in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _actions()
-        return module.ActionCommand(cmd_name) if cmd_name in module.ACTIONS else None
+        from frametally_web.action_commands import ActionCommand
+        from frametally_web.api.declared import find_action
+
+        endpoint = find_action(cmd_name.replace("-", "_"))
+        return ActionCommand(endpoint) if endpoint else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        try:
-            actions = _actions().ACTIONS
-        except Misconfigured as error:
-            formatter.write_text(f"No action can be listed: {error}.")
-            return
-        for tag in dict.fromkeys(endpoint.tag for endpoint in actions.values()):
+        for tag, names in _by_tag().items():
             with formatter.section(tag):
-                formatter.write_dl(
-                    [(name, action.summary) for name, action in actions.items() if action.tag == tag]
-                )
+                formatter.write_dl(names)
+
+
+def _by_tag() -> dict[str, list[tuple[str, str]]]:
+    """Return the names and summaries of all actions by their group."""
+    from frametally_web.api.endpoints import ALL_ENDPOINTS
+
+    actions: dict[str, list[tuple[str, str]]] = {}
+    for endpoint in ALL_ENDPOINTS:
+        if not endpoint.native:
+            actions.setdefault(endpoint.tag, []).append((endpoint.name.replace("_", "-"), endpoint.summary))
+    return actions
 
 
 @click.group("api", cls=_Actions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -13,10 +12,9 @@ import msgspec
 from frametally.actions.answers import Answer
 from frametally.actions.calls import Sent, current_call, note_target
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import Args, shown
+from frametally.actions.parameters import Args, shortened
 from frametally.actions.problems import Problem
 from frametally.rules.times import DAY_S, utc
-from frametally.settings.loading import Settings
 from frametally_accounts.embeds.signed_selection import (
     MOST_CHARS,
     MOST_DAYS,
@@ -25,7 +23,7 @@ from frametally_accounts.embeds.signed_selection import (
     sign_chart,
 )
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.answers import Counts
+from frametally_web.books.context import ActionContext
 from frametally_web.charts.counts import whole_question
 from frametally_web.requests.origins import is_origin
 from frametally_web.requests.query import BASE, BY, CHART
@@ -67,11 +65,9 @@ _WANTED = Sent(EmbedWanted, "wish for a signed chart")
 
 @dataclass(frozen=True)
 class EmbedRoutes:
-    """The handler of one application; `key` signs, `chart` returns a chart's counts."""
+    """The handler of one application."""
 
-    settings: Settings
-    key: Callable[[], bytes]
-    chart: Callable[[Args], Counts]
+    context: ActionContext
 
     @EMBEDS.route(
         "POST embeds",
@@ -93,20 +89,20 @@ class EmbedRoutes:
             if not is_origin(site):
                 raise Problem(
                     400,
-                    f"{shown(site)} is not an origin.",
+                    f"{shortened(site)} is not an origin.",
                     remedy="Write it as https://name or https://name:port, without a path.",
                     parameter="sites",
                 )
         # Like the page: without a metric, use the one that suits the footage.
         args = Args(args.pairs())
         args.put("metric", args.get("metric") or "auto")
-        counts = self.chart(args)
+        counts = self.context.counts(args)
         if counts.from_ms is None or counts.to_ms is None:
             raise Problem(400, "There is nothing to show.", remedy="Choose a time range with footage.")
         selection = whole_question(args.pairs(), counts, with_range=True)
         now_ms = time.time_ns() // 1_000_000
         chart = SignedChart(selection, form.sites, now_ms, now_ms + form.days * DAY_S * 1000)
-        signed = sign_chart(chart, self.key())
+        signed = sign_chart(chart, self.context.parts["access"].signing_key())
         if len(signed) > MOST_CHARS:
             raise Problem(
                 400,
@@ -114,7 +110,7 @@ class EmbedRoutes:
                 remedy="Choose fewer labels, sources and sites.",
             )
         note_target(sites=" ".join(form.sites), until=utc(chart.ends_at_ms), selection=urlencode(selection))
-        root = (self.settings.web_url or current_call().root_url).rstrip("/")
+        root = (self.context.settings.web_url or current_call().root_url).rstrip("/")
         return SignedEmbed(
             code=embed_code(root, signed),
             from_ms=counts.from_ms,

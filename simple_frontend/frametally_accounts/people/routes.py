@@ -20,7 +20,7 @@ from frametally_accounts.password_links import make_link
 from frametally_accounts.people import answers, changes
 from frametally_accounts.people.changes import AccessRefused
 from frametally_accounts.rights import MOST_NAME_CHARS, Role
-from frametally_web.plugging import WebContext, WebPart
+from frametally_web.books.context import ActionContext
 
 ACCOUNTS = Routes("Accounts", right="run")
 
@@ -84,7 +84,7 @@ _NEW_TOKEN = Sent(TokenWanted, "token")
 class AccountRoutes:
     """The handlers of one application."""
 
-    context: WebContext
+    context: ActionContext
 
     @property
     def _book(self) -> AccessBook:
@@ -248,11 +248,3 @@ def _plain_refusals() -> Iterator[None]:
     except Misconfigured as error:  # an invalid name
         remedy = as_sentence(error.remedy)
         raise Problem(400, as_sentence(error.detail), remedy=remedy, parameter="name") from error
-
-
-ENDPOINTS = ACCOUNTS.endpoints
-
-
-def web_part(context: WebContext) -> WebPart:
-    """Return the routes of one application."""
-    return WebPart(routes=ACCOUNTS.bind(AccountRoutes(context)))

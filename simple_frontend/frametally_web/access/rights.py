@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from frametally.actions.endpoints import Endpoint, route_of
+from frametally.actions.endpoints import READS, Endpoint, route_of
 from frametally.plugins import Right, plugins
 from frametally_web.access.visitors import Visitor
 
@@ -47,8 +47,6 @@ GET /history
 
 _RUN = "GET /models"
 
-READS = ("GET", "HEAD", "OPTIONS")
-"""The HTTP methods that change nothing, on any route."""
 _ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK, "run": _RUN}
 
 

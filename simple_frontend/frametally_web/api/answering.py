@@ -33,7 +33,6 @@ from frametally.settings.loading import Settings
 from frametally_web.access.rights import Rights
 from frametally_web.access.visitors import visitor, whom_to_ask
 from frametally_web.books.reader import BooksReader, version_text
-from frametally_web.requests.query import SOURCE, TIMEZONE
 
 _LEAST_KEPT_PACKED_BYTES = 2000
 MOST_KEPT_BYTES = 32_000_000
@@ -83,7 +82,7 @@ class Answering:
                 check_no_body()
             args = Args([*request.args.items(multi=True), *in_path.items()])
             if "timezone" in known_names:
-                self.add_timezone(args)
+                self._books.add_timezone(args)
             began_s = time.monotonic()
             try:
                 with time_limit(self._timeout_s):
@@ -96,13 +95,6 @@ class Answering:
                 METERS.took("answer", time.monotonic() - began_s)
 
         return view
-
-    def add_timezone(self, args: Args) -> None:
-        """Set a query's missing time zone to the one that all its sources share, if there is one."""
-        if TIMEZONE.read(args) is None:
-            timezone = self._books.media().shared_timezone(SOURCE.read(args))
-            if timezone:
-                args.put("timezone", timezone)
 
     def embed(self, route: Route, query: list[tuple[str, str]]) -> tuple[bytes, str]:
         """Return the answer that a route gives to `query`, and the version of the counts behind it."""

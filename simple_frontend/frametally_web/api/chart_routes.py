@@ -20,7 +20,7 @@ from frametally.process.reports import log_step
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import Handlers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.charts import catalogue, counts
 from frametally_web.charts.catalogue import (

@@ -48,7 +48,7 @@ class Streams:
     @EVENTS.route(
         "GET events",
         "Stream server-sent events: what changed.",
-        named="events",
+        operation="events",
         media_types=("text/event-stream",),
     )
     async def answer(self, request: Request) -> Response:

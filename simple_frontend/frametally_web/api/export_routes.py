@@ -6,7 +6,7 @@ from frametally.actions.calls import Reply
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice
 from frametally.files.export_formats import FORMATS
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import Handlers
 from frametally_web.charts.scope import index_by_second
 from frametally_web.exports.table_file import export
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare

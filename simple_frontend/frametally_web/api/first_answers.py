@@ -19,6 +19,7 @@ from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_web.api.answering import Answering
+from frametally_web.books.reader import BooksReader
 from frametally_web.proof.answers import EvidenceFrame, EvidenceFrames
 from frametally_web.requests.query import (
     BASE,
@@ -70,8 +71,11 @@ class _Counted(msgspec.Struct):
 class FirstAnswersReader:
     """Reads them through `answering`, which caches them for the same requests."""
 
-    def __init__(self, settings: Settings, answering: Answering, routes: Sequence[Route]) -> None:
+    def __init__(
+        self, settings: Settings, answering: Answering, books: BooksReader, routes: Sequence[Route]
+    ) -> None:
         self._settings = settings
+        self._books = books
         self._answering = answering
         self._routes = {route.endpoint.name: route for route in routes}
 
@@ -110,7 +114,7 @@ class FirstAnswersReader:
         Raises `Problem` (400) if it is not valid.
         """
         args = Args(address.pairs())
-        self._answering.add_timezone(args)
+        self._books.add_timezone(args)
         zone = read_zone(args, self._settings)
         hours = read_one(args, HOURS.name)
         days = WEEKDAYS.read(args)

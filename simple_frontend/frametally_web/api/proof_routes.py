@@ -15,7 +15,7 @@ from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import Handlers
 from frametally_web.charts import catalogue
 from frametally_web.charts.catalogue import check_names, narrowed
 from frametally_web.charts.local_bars import SECOND_S

@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from frametally.actions.parameters import Args
 from frametally.actions.problems import Problem, ended, problem_of
 from frametally.books.figures import LastReading
 from frametally.books.status import read_status
@@ -29,6 +29,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.catalogue import MediaTimes, checks_version
+from frametally_web.requests.query import SOURCE, TIMEZONE
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +119,13 @@ class BooksReader:
             if not self._media_read:
                 self._wait_for("media", lambda: self._media_read)
             return self._media
+
+    def add_timezone(self, args: Args) -> None:
+        """Set a query's missing time zone to the one that all its sources share, if there is one."""
+        if TIMEZONE.read(args) is None:
+            timezone = self.media().shared_timezone(SOURCE.read(args))
+            if timezone:
+                args.put("timezone", timezone)
 
     def media_to_keep(self) -> MediaTimes:
         """Return the media once they have been read, for answers that last: a file, or a refusal.
@@ -398,12 +406,3 @@ def _caught(
 
 def _still_read(detail: str) -> Problem:
     return Problem(503, detail, remedy="Try again in a few seconds.")
-
-
-@dataclass(frozen=True)
-class Handlers:
-    """The handlers of one application, over its ports and the data read in the background."""
-
-    settings: Settings
-    ports: DashboardPorts
-    books: BooksReader

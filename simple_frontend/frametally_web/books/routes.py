@@ -13,7 +13,7 @@ from typing import get_args
 from frametally import keys
 from frametally.actions.answers import answer_of
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import Args, Parameter, choice, page_limit, read_one, shown
+from frametally.actions.parameters import Args, Parameter, choice, page_limit, read_one, shortened
 from frametally.actions.problems import bad_parameter, without_folders
 from frametally.books.figures import LastReading
 from frametally.books.quality_reports import read_quality
@@ -26,9 +26,9 @@ from frametally.records import Cause, DeadLetter, Run
 from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import Handlers
 from frametally_web.charts import catalogue
-from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 from frametally_web.translations.texts import problem_text
 
@@ -48,7 +48,9 @@ def _read_day(args: Args, name: str) -> str | None:
     with suppress(ValueError):
         if datetime.date.fromisoformat(day).isoformat() == day:
             return day
-    raise bad_parameter(name, f"{shown(day)!r} is not a day.", remedy=f"Give a UTC day, such as {_A_DAY}.")
+    raise bad_parameter(
+        name, f"{shortened(day)!r} is not a day.", remedy=f"Give a UTC day, such as {_A_DAY}."
+    )
 
 
 _A_DAY = "2024-05-01"

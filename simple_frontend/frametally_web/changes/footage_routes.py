@@ -12,7 +12,7 @@ from frametally.actions.answers import answer_of
 from frametally.actions.calls import Sent, answer_with, note_target
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, text
-from frametally.actions.problems import Problem, as_sentence
+from frametally.actions.problems import Problem, as_sentence, refusals
 from frametally.books.change_preview import preview_counts
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media import corrections, lookup, mending
@@ -32,7 +32,7 @@ from frametally_web.changes.answers import (
     SourceFootage,
 )
 from frametally_web.changes.desk import ChangeOutcome, ChangeSteps
-from frametally_web.changes.routes import ChangeHandlers, check_changes, plural, refusals
+from frametally_web.changes.routes import WholeChangeHandlers, check_changes, plural
 from frametally_web.requests.query import read_zone
 
 FOOTAGE = Routes("Changes", right="run")
@@ -72,7 +72,7 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 _FOOTAGE = Sent(FootageWanted, "change of footage")
 
 
-class FootageRoutes(ChangeHandlers):
+class FootageRoutes(WholeChangeHandlers):
     """The handlers of one application."""
 
     @property

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -14,9 +12,8 @@ from frametally import keys
 from frametally.actions.calls import Sent, answer_with, note_target
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args
-from frametally.actions.problems import Problem, as_sentence
+from frametally.actions.problems import Problem
 from frametally.books.status import open_dead_letters
-from frametally.errors import Misconfigured
 from frametally.media import mending
 from frametally.ports.object_store import ObjectMissing
 from frametally.process import reports
@@ -24,7 +21,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
 from frametally_web.access.visitors import remedy_for
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import ActionContext, Handlers
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
 
@@ -60,22 +57,27 @@ def check_changes(remedy: str | None) -> None:
         raise Problem(403, "You cannot change footage here.", remedy=needed_remedy)
 
 
-@contextmanager
-def refusals(status: int) -> Iterator[None]:
-    """Answer with the command's message if a change cannot be planned."""
-    try:
-        yield
-    except Misconfigured as error:
-        remedy = as_sentence(error.remedy or "Correct it, then try again")
-        raise Problem(status, as_sentence(error.detail), remedy=remedy) from error
+def footage_desk(context: ActionContext) -> ChangeDesk:
+    """Return the desk of one application for changes of footage."""
+    return ChangeDesk(lambda: context.books.read_again())
 
 
-@dataclass(frozen=True)
 class ChangeHandlers(Handlers):
     """The handlers of changes; `remedy` is None if footage may be changed."""
 
-    desk: ChangeDesk
-    remedy: str | None
+    def __init__(self, context: ActionContext) -> None:
+        """Take the desk that all changes of footage share."""
+        super().__init__(context)
+        self.desk, self.remedy = context.shared(footage_desk), context.remedy
+
+
+class WholeChangeHandlers(ChangeHandlers):
+    """The handlers of changes of a source's footage: never of a part of a source."""
+
+    def __init__(self, context: ActionContext) -> None:
+        """Take the ports of all sources."""
+        super().__init__(context)
+        self.ports = context.whole
 
 
 class StateRoutes(ChangeHandlers):

@@ -9,12 +9,13 @@ import msgspec
 from frametally.actions.calls import Sent, answer_with, note_target
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args
+from frametally.actions.problems import refusals
 from frametally.media.lookup import media_of_source
 from frametally.media.source_timezones import TimezoneChange, plan_timezone, set_timezone
 from frametally_web.changes.answers import ChangePlan, ChangeState
 from frametally_web.changes.desk import ChangeOutcome
 from frametally_web.changes.footage_routes import Source
-from frametally_web.changes.routes import ChangeHandlers, check_changes, refusals
+from frametally_web.changes.routes import WholeChangeHandlers, check_changes
 
 TIMEZONES = Routes("Changes", right="run")
 
@@ -33,7 +34,7 @@ class TimezoneWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 _FORM = Sent(TimezoneWanted, "time zone of a source")
 
 
-class TimezoneRoutes(ChangeHandlers):
+class TimezoneRoutes(WholeChangeHandlers):
     """The handlers of one application."""
 
     @TIMEZONES.route(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from frametally.actions.parameters import MAX_VALUES, Args, read_many, read_one, shown
+from frametally.actions.parameters import MAX_VALUES, Args, read_many, read_one, shortened
 from frametally.actions.problems import Problem, as_sentence, bad_parameter
 from frametally.media.manifests import media_of, sources_timed_by_file
 from frametally.media.overlapping import named_medium
@@ -339,12 +339,12 @@ def _missing(parameter: str, names: Iterable[str], known_names: Sequence[str]) -
 def _refusal(missing: Sequence[NoSuchName]) -> Problem:
     first, first_missing = missing[0], missing[:_MOST_NAMED]
     remedies = [
-        name.remedy if len(missing) == 1 else f"{name.kind} {shown(name.name)!r}: {name.remedy}"
+        name.remedy if len(missing) == 1 else f"{name.kind} {shortened(name.name)!r}: {name.remedy}"
         for name in first_missing
     ]
     return bad_parameter(
         first.kind,
-        " ".join(f"There is no {name.kind} named {shown(name.name)!r}." for name in first_missing),
+        " ".join(f"There is no {name.kind} named {shortened(name.name)!r}." for name in first_missing),
         remedy=" ".join(map(as_sentence, remedies)),
         value=first.name,
         instead=first.near,

@@ -13,11 +13,11 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
-from frametally_web.books.reader import Handlers
+from frametally_web.books.context import Handlers
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.catalogue import check_names
 from frametally_web.history import answers
-from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import BASE, FROM, LABEL, MODEL, SOURCE, TIMEZONE, TO, read_selection
 from frametally_web.translations.texts import problem_text
 

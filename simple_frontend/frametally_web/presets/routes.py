@@ -25,10 +25,8 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import DAY_S, HOUR_S, WEEK_MS, utc
-from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for
-from frametally_web.books.reader import BooksReader, Handlers
+from frametally_web.books.context import ActionContext, Handlers
 from frametally_web.changes.answers import ChangePlan, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
 from frametally_web.presets.answers import ModelCost, Presets
@@ -69,14 +67,11 @@ _CODES = (0, PART_DONE)
 class PresetRoutes(Handlers):
     """The handlers; a measurement or a second count runs in the background, one at a time, at `desk`."""
 
-    def __init__(
-        self, settings: Settings, ports: DashboardPorts, books: BooksReader, remedy: str | None
-    ) -> None:
-        """Make the handlers of one application; `remedy` is as in `remedy_for`. Measure nothing yet."""
-        super().__init__(settings, ports, books)
-        self.desk = ChangeDesk(books.read_again)
+    def __init__(self, context: ActionContext) -> None:
+        """Make the handlers of one application. Measure nothing yet."""
+        super().__init__(context)
+        self.desk = ChangeDesk(lambda: context.books.read_again())
         self._process: subprocess.Popen[bytes] | None = None
-        self._remedy = remedy
         self._models: list[ModelCost] | None = None
 
     def close(self) -> None:
@@ -154,7 +149,7 @@ class PresetRoutes(Handlers):
         return self.desk.start("count", model.name, work)
 
     def _must_be_allowed(self) -> None:
-        remedy = remedy_for("run", self._remedy)
+        remedy = remedy_for("run", self.context.remedy)
         if remedy is not None:
             raise Problem(403, "You cannot run models here.", remedy=remedy)
 
@@ -181,7 +176,7 @@ class PresetRoutes(Handlers):
             (series for series in every if series.model == every[0].model),
             key=lambda series: series.base_interval_s,
         )
-        if not (sources := self.ports.index.sources(series.model)):  # all its footage was deleted
+        if not (sources := self.context.whole.index.sources(series.model)):  # all its footage was deleted
             return 0, 0
         until_ms = max(source.next_interval_ms for source in sources)
         query = CountQuery(
@@ -190,12 +185,12 @@ class PresetRoutes(Handlers):
             from_ms=until_ms - WEEK_MS,
             to_ms=until_ms,
         )
-        return until_ms, sum(day.frames for day in self.ports.index.histogram(query).coverage)
+        return until_ms, sum(day.frames for day in self.context.whole.index.histogram(query).coverage)
 
     def _series(self) -> list[Series]:
         """Return the series of real footage: of the model in use, then the newest published first."""
         used = {model.model_id for model in self._models or () if model.in_use}
-        every = [series for series in self.ports.index.series() if series.model != SIMULATED_MODEL]
+        every = [series for series in self.context.whole.index.series() if series.model != SIMULATED_MODEL]
         return sorted(every, key=lambda series: series.model not in used)
 
     def _measure(self) -> list[ModelCost]:

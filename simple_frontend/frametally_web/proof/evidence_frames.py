@@ -22,7 +22,7 @@ from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.catalogue import box_filters
 from frametally_web.proof import answers
-from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import Selection
 
 MAX_FRAMES = 12

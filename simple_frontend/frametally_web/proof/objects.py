@@ -17,8 +17,8 @@ from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.local_bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
-from frametally_web.proof.picture_links import image_url
 from frametally_web.proof.sums import Bar, NoBar, days_with_boxes, find_bar
+from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import Selection
 
 

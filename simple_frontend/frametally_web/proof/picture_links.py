@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from frametally.actions.parameters import choice
 from frametally.actions.problems import Problem
@@ -21,13 +21,6 @@ from frametally.settings.loading import Settings
 LINK_S = 300
 """Validity of a link; anyone who has it can see the frame."""
 _ANY_KEY = "images/any.jpg"
-_PLAIN = "!$'()*,/:;?@"
-"""Characters that a query may contain as they are."""
-
-
-def image_url(path: str) -> str:
-    """Return the address of a stored frame's picture, on a page and in an answer of the API."""
-    return f"/api/v1/frames/image?{urlencode({'path': path}, safe=_PLAIN)}"
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:

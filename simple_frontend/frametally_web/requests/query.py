@@ -16,7 +16,7 @@ from frametally.actions.parameters import (
     page_limit,
     read_many,
     read_one,
-    shown,
+    shortened,
     text,
     text_schema,
     texts,
@@ -327,7 +327,7 @@ def read_compare(args: Args) -> str | None:
     if text is not None and not re.fullmatch(_COMPARE_PATTERN, text, re.DOTALL):
         raise bad_parameter(
             "compare",
-            f"compare={shown(text)!r} is not a valid comparison.",
+            f"compare={shortened(text)!r} is not a valid comparison.",
             remedy="Use previous, day, week, source:<slug> or model:<id>.",
         )
     return text
@@ -363,7 +363,7 @@ def read_zone(args: Args, settings: Settings) -> Zone:
     except ValueError as error:
         raise bad_parameter(
             "timezone",
-            f"timezone={shown(name)!r} is not an IANA time zone.",
+            f"timezone={shortened(name)!r} is not an IANA time zone.",
             remedy="Use a zone such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
         ) from error
 
@@ -387,12 +387,12 @@ def read_moment(args: Args, moment: Parameter[str | None], zone: datetime.tzinfo
         except ValueError as error:
             raise bad_parameter(
                 name,
-                f"{name}={shown(text)!r} is not a time.",
+                f"{name}={shortened(text)!r} is not a time.",
                 remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
             ) from error
     try:
         return event_bound_ms(moment_ms)
     except ValueError as error:
         raise bad_parameter(
-            name, f"{name}={shown(text)!r} is out of range.", remedy="Use a time in the years 1 to 9999."
+            name, f"{name}={shortened(text)!r} is out of range.", remedy="Use a time in the years 1 to 9999."
         ) from error
