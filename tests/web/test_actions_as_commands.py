@@ -213,15 +213,21 @@ class Absent:
             raise ModuleNotFoundError(name=name)
 sys.meta_path.insert(0, Absent)
 from frametally_cli.main import main
-assert main(["api", *sys.argv[2:], "--data-dir", sys.argv[1]]) == 0
+assert main(["api", "retention", "--data-dir", sys.argv[1]]) == 0
 imported = {"frametally_traffic.line_counts.routes", "frametally_web.app", "numpy"} & sys.modules.keys()
 assert not imported, imported
+absent.add("PIL")
+assert main(["api", "alerts", "--data-dir", sys.argv[1]]) == 2
+assert main(["api", "--help"]) == 0
 """
 
 
 def test_a_command_imports_only_what_its_action_needs_and_no_web_server(run: CommandLine) -> None:
-    command = [sys.executable, "-c", WITHOUT_WEB, str(run.folder / "frametally-data"), "retention"]
-    assert json.loads(run_program(command).stdout)["rules"] == []
+    done = run_program([sys.executable, "-c", WITHOUT_WEB, str(run.folder / "frametally-data")])
+    answer, _, listed = done.stdout.partition("Usage:")
+    assert json.loads(answer)["rules"] == []
+    assert "retention " in listed and "counts " in listed and "post-alert-rule" not in listed
+    assert "PIL is not installed; run pip install 'frametally[web]'" in done.stderr
 
 
 def test_a_folder_without_data_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,16 +27,35 @@ LAST = (
     "frametally_web.api.events",
     "frametally_web.api.export_routes",
 )
+MODULES = (*FIRST, *OF_PLUGINS, *LAST)
+
+
+def offered_actions() -> Iterator[Endpoint]:
+    """Yield the actions without streams and uploads, except those that need packages that are not here."""
+    for module in MODULES:
+        try:
+            yield from _offered_by(module)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("frametally"):
+                raise
 
 
 def find_action(name: str) -> Endpoint | None:
-    """Return the action that a host without streams and uploads offers by a name; None if there is none."""
+    """Return the action of a name among `offered_actions`, or None. Import only modules whose source has it.
+
+    Raises:
+        ModuleNotFoundError: The action needs a package that is not installed.
+    """
     handler = re.compile(rf"\bdef {re.escape(name)}\(")
-    for module in (*FIRST, *OF_PLUGINS, *LAST):
+    for module in MODULES:
         spec = find_spec(module)
         if spec is None or spec.origin is None or not handler.search(Path(spec.origin).read_text("utf-8")):
             continue
-        for endpoint in endpoints_in([module]):
-            if endpoint.name == name and not endpoint.native and not endpoint.hidden:
+        for endpoint in _offered_by(module):
+            if endpoint.name == name:
                 return endpoint
     return None
+
+
+def _offered_by(module: str) -> Iterator[Endpoint]:
+    return (endpoint for endpoint in endpoints_in([module]) if not endpoint.native and not endpoint.hidden)
