@@ -130,7 +130,10 @@ def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
     _agree_on_film(query, counts, summary, bars)
     values = [getattr(truth_of(of_bar, labels), query["metric"]) for of_bar in bars.values()]
     known = sorted((value for value in values if value), reverse=True)[:10]
-    assert [busy["value"] for busy in summary["busiest"]] == pytest.approx(known)
+    whole = [busy["value"] for busy in summary["busiest"] if not busy["is_least"]]
+    assert whole == pytest.approx(known[: len(whole)])
+    # Only intervals that are known in part and have more may come before the other ones.
+    assert len(whole) == len(known) or len(summary["busiest"]) == 10
     _agree_by_source(town, query, labels)
     shares = {bar["start_ms"]: bar["filmed_part"] for bar in counts["coverage"]}
     _agree_with_exports(town, query, bars, shares, with_book=with_book)
