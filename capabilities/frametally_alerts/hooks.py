@@ -8,7 +8,7 @@ from contextlib import closing
 from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.checkup.areas import setting_errors
-from frametally.checkup.findings import Finding
+from frametally.checkup.findings import DeepLook, Finding, Look, Trial
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
@@ -34,10 +34,16 @@ TABLES = (
 )
 
 
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Report invalid channels; `stage` is the command about to run, or empty for all."""
-    if stage in ("", "alerts", "serve"):
-        yield from setting_errors(lambda: channels_of(settings))
+def findings(look: Look) -> Iterator[Finding]:
+    """Report invalid channels, and damaged files of reports."""
+    match look:
+        case Trial(settings, "" | "alerts" | "serve"):
+            yield from setting_errors(lambda: channels_of(settings))
+        case DeepLook(ports, progress):
+            # Imported here, because reports import much of the dashboard.
+            from frametally_alerts.reports.due_reports import check_reports
+
+            yield from check_reports(ports.store, progress)
 
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:

@@ -1,4 +1,4 @@
-"""Hooks of gold for commands and uploaded videos: check, set up, and load a video's rows."""
+"""Hooks of gold for commands and uploaded videos: set up, and load a video's rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from frametally.adapters_by_url import open_ledger, tables_line
-from frametally.checkup.areas import area_rows
-from frametally.checkup.findings import Finding
 from frametally.errors import Retryable
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.opened import StorePorts
-from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_gold.book import Gold, open_gold
 from frametally_gold.commands import must_open_gold, publish_again
@@ -25,18 +22,6 @@ from frametally_videos.jobs.job_steps import PluginJob
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-
-
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Open the tables and count their rows."""
-    yield from area_rows(settings, stage, "gold", settings.part(GoldSettings).gold_url, _check)
-
-
-def _check(settings: Settings, address: str) -> Iterator[Finding]:
-    with closing(open_gold(settings)) as gold:
-        gold.check()
-        days, videos = len(gold.loads()), len(gold.video_marks())
-    yield Finding("gold", address, f"{plural(days, 'day')} loaded, {plural(videos, 'video')}")
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -7,20 +7,15 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from frametally.checkup.areas import setting_errors
-from frametally.checkup.findings import Finding
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import Retryable
 from frametally.naming import NamesPart
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import Ports
-from frametally.process.allowed_addresses import AllowedPlaces
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions, MembersPart, command, counting
-from frametally_live.cameras.camera_access import camera_trust, login_of, logins_by_slug
 from frametally_live.cameras.camera_form import try_feed
 from frametally_live.live_book_by_url import feeds_to_look, open_live_book
-from frametally_live.settings import LiveSettings
 from frametally_videos.settings import VideoSettings
 
 
@@ -48,17 +43,6 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
     if not settings.catalogue_url.startswith("sqlite:"):
         open_live_book(settings).close()
     yield from ()
-
-
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Report wrong settings of cameras; `stage` is the command that continues, or empty for all."""
-    part = settings.part(LiveSettings)
-    if stage in ("", "live", "serve"):
-        yield from setting_errors(
-            lambda: AllowedPlaces(part.live_allow),
-            lambda: [login_of(part.live_logins, source) for source in logins_by_slug(part.live_logins)],
-            lambda: camera_trust(part.live_ca_file),
-        )
 
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:

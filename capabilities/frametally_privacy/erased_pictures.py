@@ -20,7 +20,7 @@ from frametally.media.kept_data import kept_parts
 from frametally.media.manifests import list_manifests, pictures_identity
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.opened import Ports, StorePorts
+from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress, plural
 from frametally.settings.data_folder import store_folder
 from frametally_privacy.erasure import stored_frames
@@ -90,12 +90,12 @@ def _finish_receipts(ports: StorePorts, should_stop: Callable[[], bool]) -> None
         click.echo(console.plain(line), err=True)
 
 
-def _check_receipts(ports: Ports, progress: Progress) -> Iterator[Finding]:
+def check_receipts(store: ObjectStore, progress: Progress) -> Iterator[Finding]:
     """Count the pictures in each erased range that were stored before the erasure began."""
-    receipts = [erasure for erasure in erasures(ports.store) if erasure.ended_at_ms is not None]
+    receipts = [erasure for erasure in erasures(store) if erasure.ended_at_ms is not None]
     for number, erasure in enumerate(receipts, 1):
         progress.update(number, len(receipts), erasure.id)
-        if image_keys := returned_pictures(ports.store, erasure):
+        if image_keys := returned_pictures(store, erasure):
             yield Finding(
                 "erasures",
                 erasure.id,
@@ -106,6 +106,3 @@ def _check_receipts(ports: Ports, progress: Progress) -> Iterator[Finding]:
                 "have produced there since",
             )
     yield Finding("erasures", "all of them", f"{plural(len(receipts), 'receipt')} compared with the store")
-
-
-DEEP_CHECKS = {"erasures": _check_receipts}

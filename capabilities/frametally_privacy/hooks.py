@@ -1,4 +1,4 @@
-"""Implements the hooks of backups, of changes to sources, and of `frametally status`."""
+"""Implements the hooks of backups, of changes to sources, and of findings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from contextlib import closing
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
-from frametally.checkup.findings import RecordFolder, StatusPart
+from frametally.checkup.findings import DeepLook, Finding, Glance, Look, RecordFolder
 from frametally.media.kept_data import KeptKind, KeptPart, in_folders
 from frametally.media.mending import Change, MediumRenamed
-from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
@@ -45,11 +44,16 @@ def changing(ports: StorePorts, change: Change, _: Progress) -> None:
             follow_source(ports.store, manifest.source, source)
 
 
-def status(_: Settings, store: ObjectStore) -> StatusPart:
-    """Name the erasures that were interrupted. Raises the errors of records."""
-    unfinished = unfinished_erasures(store)
-    lines = [
-        f"unfinished erasure of {erasure.in_words}: run `frametally privacy erase` with it again"
-        for erasure in unfinished
-    ]
-    return StatusPart(lines, {"unfinished_erasures": len(unfinished)})
+def findings(look: Look) -> Iterator[Finding]:
+    """Name the erasures that were interrupted, and erased pictures that came back. Raises as records do."""
+    match look:
+        case Glance(_, store):
+            for erasure in unfinished_erasures(store):
+                name = f"unfinished erasure of {erasure.in_words}"
+                remedy = "run `frametally privacy erase` with it again"
+                yield Finding("erasure", name, "", "", remedy, "/data-protection")
+        case DeepLook(ports, progress):
+            # Imported here, so that `frametally status` starts fast.
+            from frametally_privacy.erased_pictures import check_receipts
+
+            yield from check_receipts(ports.store, progress)

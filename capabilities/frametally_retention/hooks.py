@@ -8,12 +8,9 @@ from time import time
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
-from frametally.checkup.areas import not_there_yet
-from frametally.checkup.findings import Finding, RecordFolder, StatusPart
-from frametally.errors import FrametallyError
+from frametally.checkup.findings import Finding, Glance, Look, RecordFolder
 from frametally.media.kept_data import KeptKind, KeptPart, KeptTerm, in_folders
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
-from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
@@ -22,6 +19,7 @@ from frametally_retention.following import follow_medium, follow_source
 from frametally_retention.policy import (
     APPLIES,
     UNAPPLIED,
+    UNAPPLIED_MS,
     Removal,
     RetentionPolicy,
     applied,
@@ -41,27 +39,19 @@ def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     return [MembersPart([command("retention", settings, "--every", _EVERY, *interval, subcommand="apply")])]
 
 
-def status(_: Settings, store: ObjectStore) -> StatusPart:
-    """Say when the rules were applied last, if there are any. Raises the store's errors."""
-    policy = read_policy(store)
-    lines = [f"retention: {applied(policy)}"] if policy.rules else []
-    if is_unapplied(store, policy, round(time() * 1000)):
-        lines = [f"{lines[0]}; {UNAPPLIED}: {APPLIES}"]
-    return StatusPart(lines, {"retention_applied_at_ms": policy.applied_at_ms})
-
-
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Report the last round; rules that nobody applies are a fault."""
-    if stage not in ("", "serve") or not_there_yet(settings.store_url) is not None:
-        return
-    try:
-        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-            policy = read_policy(store)
-            late = is_unapplied(store, policy, round(time() * 1000))
-    except FrametallyError:
-        return  # the rows of the store or `doctor --deep` report it
-    note = UNAPPLIED if late else "" if policy.rules else "there are no rules, so nothing is removed"
-    yield Finding("retention", "the last round", applied(policy), note, APPLIES if late else "")
+def findings(look: Look) -> Iterator[Finding]:
+    """Report the last round; rules that nobody applies need a person. Raises the store's errors."""
+    if isinstance(look, Glance):
+        now_ms = round(time() * 1000)
+        info = look.store.head(keys.RETENTION_POLICY)
+        if info is None or not (look.has_time or now_ms - info.modified_at_ms > UNAPPLIED_MS):
+            return
+        policy = read_policy(look.store)
+        if is_unapplied(look.store, policy, now_ms):
+            value = f"{applied(policy)}; {UNAPPLIED}"
+            yield Finding("retention", "retention", value, "", APPLIES, "/retention")
+        elif look.has_time and policy.rules:
+            yield Finding("retention", "retention", applied(policy), severity="notice")
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

@@ -81,11 +81,8 @@ class Plugin:
         tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
         web: Makes its `WebPart` from the dashboard's `WebContext`.
         channels: The messages of its WebSockets, as `AsyncChannels`, for `/api/asyncapi.json`.
-        checks: Yields rows of `frametally doctor` for `Settings` and a stage; empty means all stages.
-        deep_checks: The checks of `doctor --deep`: a `Check` by the name of its rows.
+        findings: Yields its `Finding`s for a `Look`: things that need people, do not work, or are damaged.
         records: A tuple of `RecordFolder`: the small records that it keeps in the store.
-        status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
-        open_needs: Returns its open tasks for people, as `Need`s, for `Settings` and the store.
         must_open: Opens what `frametally up` starts with, for `Settings`; raises errors that persist.
         members: Returns the `MembersPart`s that `up` runs, and `serve` on demand, for `Settings` and
             `MemberOptions`.
@@ -136,11 +133,8 @@ class Plugin:
     tables: str = ""
     web: str = ""
     channels: str = ""
-    checks: str = ""
-    deep_checks: str = ""
+    findings: str = ""
     records: str = ""
-    status: str = ""
-    open_needs: str = ""
     must_open: str = ""
     members: str = ""
     serving: str = ""

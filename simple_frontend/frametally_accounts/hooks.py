@@ -16,7 +16,7 @@ from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters_by_url import open_object_store, tables_line
 from frametally.backups import tell_store
 from frametally.checkup.areas import is_needed, not_there_yet
-from frametally.checkup.findings import Finding, public_value
+from frametally.checkup.findings import Finding, Look, Trial, public_value
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
@@ -110,10 +110,11 @@ def kept_since(settings: Settings) -> int | None:
         return min((account.created_at_ms for account in book.accounts()), default=None)
 
 
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+def findings(look: Look) -> Iterator[Finding]:
     """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone."""
-    if not is_needed("accounts", stage):
+    if not isinstance(look, Trial) or not is_needed("accounts", look.stage):
         return
+    settings = look.settings
     address = public_value("url", settings.catalogue_url)
     try:
         number = _accounts(settings)

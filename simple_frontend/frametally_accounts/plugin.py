@@ -31,7 +31,7 @@ PLUGIN = Plugin(
     },
     tables="frametally_accounts.hooks:TABLES",
     data_places="frametally_accounts.hooks:data_places",
-    checks="frametally_accounts.hooks:checks",
+    findings="frametally_accounts.hooks:findings",
     must_open="frametally_accounts.hooks:must_open",
     serving="frametally_accounts.hooks:serving",
     setup="frametally_accounts.hooks:setup",

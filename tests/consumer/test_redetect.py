@@ -529,7 +529,7 @@ def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_a
     assert cli.main(["status", *there]) == BROKEN
     said_by_status = capsys.readouterr().out
     assert f"run `{remedy}`" in " ".join(said_by_status.split())
-    assert "lost: 3 messages" in said_by_status
+    assert "needs you: 3 messages" in said_by_status
     assert cli.main([*remedy.split()[1:], *there]) == 0
     [topic] = re.findall(r"--topic (\S+?)`?\s", capsys.readouterr().out)
     assert cli.main(["consume", "--until-caught-up", "--topic", topic, *there]) == 0

@@ -21,13 +21,14 @@ from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 from frametally import backups as contents
 from frametally.adapters_by_url import open_object_store
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
+from frametally.checkup.findings import Glance
+from frametally.checkup.last_backup import find_last_backup
 from frametally.errors import FIRST_LAYOUT
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
 from frametally.work.children import Family
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import UserAccount
-from frametally_cli.checkup.ports import backup_rows
 from frametally_cli.commands import backups as nightly
 from frametally_cli.main import main
 
@@ -332,7 +333,9 @@ def test_doctor_shows_the_age_of_the_last_backup(
     now_ms = round(time.time() * 1000)
 
     def row(after_ms: int) -> tuple[str, str, str]:
-        [found] = backup_rows(settings, now_ms + after_ms)
+        with closing(open_object_store(settings.store_url)) as store:
+            found = find_last_backup(Glance(settings, store, has_time=True), now_ms + after_ms)
+        assert found is not None
         return found.value, found.note, found.remedy
 
     assert row(HOUR_MS)[0] == "none"

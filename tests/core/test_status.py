@@ -30,7 +30,8 @@ from tests.kit.processes import run_program
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.status import Status, read_status
-from frametally.books.verdict import BEHIND, BROKEN, SETTLED, Need
+from frametally.books.verdict import BEHIND, BROKEN, SETTLED
+from frametally.checkup.findings import Finding
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
 from frametally.openers import look_openers, port_openers
@@ -432,20 +433,21 @@ def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
     house.announced(5, 5)
     house.segment(0, 5)
     house.run(5, indexed=True)
-    assert house.status().needs == ()
+    assert house.status().needs == []
 
     house.segment(5, 7, dead=(5, 6))
     frames = house.status().needs[-1]
-    assert (frames.kind, frames.number, frames.page) == ("frames", 2, "/dead-letters")
+    assert (frames.area, frames.number, frames.page) == ("frames", 2, "/dead-letters")
     assert frames.line == "2 frames could not be analysed; run `frametally dead-letters list`"
 
-    def no_answer(*_: object) -> list[Need]:
+    def no_answer(*_: object) -> list[Finding]:
         raise Retryable("the database is not responding")
 
-    camera = Need("camera", 1, "Roof: not responding", "/live", "Roof")
-    monkeypatch.setattr("frametally.books.verdict.hooks", lambda _: (no_answer, lambda *_: [camera]))
+    camera = Finding("camera", "Roof", "not responding", "", "see the page /live", "/live")
+    plugins = (no_answer, no_answer, lambda _: [camera])
+    monkeypatch.setattr("frametally.checkup.findings.hooks", lambda _: plugins)
     house.settings = load_settings(data_dir=house.settings.data_dir, min_free_disk_mb=10**9)
-    pages = [(need.kind, need.page) for need in house.status().needs]
+    pages = [(need.area, need.page) for need in house.status().needs]
     assert pages == [
         ("books", "/books"),
         ("frames", "/dead-letters"),
@@ -462,12 +464,12 @@ def test_status_names_a_full_disk(house: House, capsys: pytest.CaptureFixture[st
             store.put(info.key, house.store.get(info.key))
     arguments = ["status", "--data-dir", str(house.settings.data_dir)]
     cli.main(arguments)
-    assert "disk of" not in capsys.readouterr().err
+    assert "disk of" not in capsys.readouterr().out
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("FRAMETALLY_MIN_FREE_DISK_MB", str(10**9))
         cli.main(arguments)
-    said = capsys.readouterr().err
-    assert f"disk of {house.settings.data_dir}: " in said
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count(f"needs you: the disk of {house.settings.data_dir}: ") == 1
     assert " MB free, 1000000000 MB needed; free some space there, or set FRAMETALLY_DATA_DIR" in said
 
 

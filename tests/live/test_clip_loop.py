@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.fakes.memory import MemoryStore
 from tests.live.test_video_streams import Place, messages_of
 
 # Keeps a clip of three seconds for the fixture.
 from tests.live.test_video_streams import clip as clip
 
+from frametally.checkup.findings import Glance
 from frametally.errors import Poison
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameDetections, decode
@@ -22,8 +24,8 @@ from frametally_live.book import LiveBook
 from frametally_live.feed_records import LOOP, Feed, FeedTold
 from frametally_live.feeds.clip_loop import ClipLoop
 from frametally_live.feeds.feed_messages import FeedRun, Teller, Wishes
+from frametally_live.findings import findings
 from frametally_live.hooks import members
-from frametally_live.live_book_by_url import needs
 
 NOW_S = 1_800_000_000.0
 
@@ -127,6 +129,6 @@ def test_the_loop_starts_no_detector_and_needs_no_attention(tmp_path: Path) -> N
     with closing(LiveBook(settings.catalogue_url, settings.catalogue_access)) as book:
         book.put_camera(feed)
         assert waiting() == ["live"]
-        assert needs(settings, None) == []  # type: ignore[arg-type]
+        assert [*findings(Glance(settings, MemoryStore()))] == []
         book.put_camera(Feed("g", "camera", "gate", "Gate", address="rtsp://10.1.2.3/"))
         assert waiting() == ["live", "consume --live", "aggregate"]

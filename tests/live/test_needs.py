@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from tests.fakes.memory import MemoryStore
 
+from frametally.checkup.findings import Glance
 from frametally.settings.loading import load_settings
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_live.live_book_by_url import needs, open_live_book
+from frametally_live.findings import findings
+from frametally_live.live_book_by_url import open_live_book
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,8 @@ def test_a_camera_needs_attention_once_it_has_failed_or_was_silent_for_a_while(
     tmp_path: Path, state: str, away_s: float | None, needed: int
 ) -> None:
     settings = load_settings(data_dir=tmp_path)
-    assert needs(settings, MemoryStore()) == []
+    glance = Glance(settings, MemoryStore())
+    assert [*findings(glance)] == []
     roof = Feed(str(uuid.uuid4()), "camera", "roof", "Roof", address="rtsp://10.0.0.1/a")
     away_ms = None if away_s is None else int((time.time() - away_s) * 1000)
     with closing(open_live_book(settings)) as book:
@@ -35,7 +38,8 @@ def test_a_camera_needs_attention_once_it_has_failed_or_was_silent_for_a_while(
             book.release_feed(claimed, told)
         else:
             book.renew_feed(claimed, told, lease_s=600)
-        lines = [(need.kind, need.name, need.page, need.line) for need in needs(settings, MemoryStore())]
-        assert lines == [("camera", "Roof", "/live?camera=roof", "Roof: not responding")] * needed
+        lines = [(found.area, found.name, found.page, found.line) for found in findings(glance)]
+        line = "Roof: not responding; see the page /live"
+        assert lines == [("camera", "Roof", "/live?camera=roof", line)] * needed
         book.remove_feed(roof.id)
-        assert needs(settings, MemoryStore()) == []
+        assert [*findings(glance)] == []

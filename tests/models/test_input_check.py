@@ -19,7 +19,8 @@ from tests.kit.processes import run_program
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
-from frametally.books.verdict import find_needs, model_input
+from frametally.books.verdict import find_open, model_input
+from frametally.checkup.findings import Glance
 from frametally.errors import Misconfigured
 from frametally.media.manifests import find_record
 from frametally.model_records import InputCheck
@@ -182,15 +183,17 @@ def test_a_refused_model_with_detections_needs_attention_until_its_file_fits(tmp
         better="yolox",
     )
     store.put(bad.key, encode(bad))
-    assert not find_needs(settings, store, broken=(), dead_letters={})
+    glance = Glance(settings, store)
+    assert not [*find_open(glance)]
     store.put(keys.segment_key("own-1", "log", "frames", 0, 0), b"x")
-    [need] = find_needs(settings, store, broken=(), dead_letters={})
-    assert "own-1 finds 1.0 in 8 frames of gate, but 9.0 with FRAMETALLY_MODEL_CFG=yolox" in need.line
+    [need] = find_open(glance)
+    assert need.line.startswith("own-1: finds 1.0 in 8 frames of gate, but 9.0 with ")
+    assert need.line.endswith("; set FRAMETALLY_MODEL_CFG=yolox")
     good = InputCheck(
         model="own-2", sha256="a", setting="yolox", frames=8, sources=["gate"], sums={"yolox": 9.0}
     )
     store.put(good.key, encode(good))
-    assert not find_needs(settings, store, broken=(), dead_letters={})
+    assert not [*find_open(glance)]
     day = datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
     fits = f"own-2 fits the footage best, in 8 frames of gate; tested {day}"
     assert model_input(settings, store, "own-2").startswith(fits)

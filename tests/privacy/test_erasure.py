@@ -30,6 +30,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.backups import store_backup
 from frametally.books.runs import current_runs, read_run
+from frametally.checkup.findings import Glance
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_accounts.audit.book import AuditBook
@@ -37,7 +38,7 @@ from frametally_cli.main import main
 from frametally_privacy import erasure
 from frametally_privacy.erased_boxes import ErasedFrames, erase_boxes, segments_with_boxes
 from frametally_privacy.erasure_records import Erasure, erasures
-from frametally_privacy.hooks import status
+from frametally_privacy.hooks import findings
 
 Answered = Callable[..., str]
 
@@ -211,15 +212,15 @@ def test_a_clock_that_is_set_back_changes_neither_the_erasure_nor_the_list_of_ba
 def test_status_names_an_interrupted_erasure_until_it_is_finished(
     footage: Footage, answered: Answered
 ) -> None:
-    assert status(footage.settings, footage.store).lines == []
+    assert [*findings(Glance(footage.settings, footage.store))] == []
     noted = Erasure(
         id="0123456789ab", source="gate", from_ms=FROM_MS, to_ms=TO_MS, keeps_counts=True, began_at_ms=1
     )
     footage.store.put(noted.key, encode(noted))
-    (line,) = status(footage.settings, footage.store).lines
-    assert "unfinished erasure of gate, 2024-05-14 12:01:00Z" in line
+    (found,) = findings(Glance(footage.settings, footage.store))
+    assert "unfinished erasure of gate, 2024-05-14 12:01:00Z" in found.line
     answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")
-    assert status(footage.settings, footage.store).lines == []
+    assert [*findings(Glance(footage.settings, footage.store))] == []
     assert footage.holding(f"a picture of a {ERASED}") == []
 
 
@@ -243,7 +244,7 @@ def test_an_interrupted_erasure_neither_stops_nor_replaces_another_one(
     assert len(list(footage.store.list(f"{keys.IMAGES}/dock"))) == 240
     release_hold(footage.store, "case-7")
     assert "no footage from source 'gatr'" in answered("erase", "--source", "gatr", *RANGE, "--yes", code=2)
-    assert status(footage.settings, footage.store).lines == []
+    assert [*findings(Glance(footage.settings, footage.store))] == []
 
 
 @pytest.mark.thorough

@@ -166,7 +166,7 @@ def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
     assert applied_at_ms is not None
     applied = f"applied {utc(applied_at_ms)}"
     assert f"retention: {applied}" in books
-    assert f'"name": "the last round", "value": "{applied}' in checks
+    assert f'"name": "retention", "value": "{applied}' in checks
     answered("set", "frames", "--never")
     assert not [text for text in hours_later(100) if missing in text]
 

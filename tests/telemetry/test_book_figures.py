@@ -55,6 +55,7 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
         damaged=[],
         broken=[],
         away={},
+        quality=[],
     )
 
 

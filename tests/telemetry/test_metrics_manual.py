@@ -9,7 +9,7 @@ import pytest
 from tests.telemetry.test_book_figures import NOW_MS, Shown, books, line
 
 from frametally.books.figures import BooksCollector, LastReading
-from frametally.books.verdict import Need
+from frametally.checkup.findings import Finding
 from frametally.process.meters import FOLDER_VARIABLE, Meters
 from frametally.telemetry.exposition import Scraped
 
@@ -26,7 +26,8 @@ def exposed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     monkeypatch.setattr("frametally.telemetry.family.METERS", meters)
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     status = books(line("gate", 10, footage_until_ms=NOW_MS), dead={"size": 1})
-    status = status._replace(needs=(Need("disk", 1, "the disk is full"),))
+    found = (Finding("disk", "", "full", remedy="free space"), Finding("footage", "", "", severity="notice"))
+    status = status._replace(findings=found)
     shown = Shown(folder)
     collector = BooksCollector(lambda: LastReading(NOW_MS, status), shown.sums)
     return Scraped(folder, [collector]).answer("").body

@@ -602,8 +602,8 @@ def test_status_shows_since_when_jobs_have_failed(house: House, capsys: pytest.C
     said = " ".join(capsys.readouterr().out.split())
     assert f"needs you: 1 job of videos failed, since {utc(job.ended_at_ms)}; see the page /jobs" in said
     cli.main([*arguments, "--json"])
-    failed = json.loads(capsys.readouterr().out)["failed_jobs"]
-    assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}
+    [need] = json.loads(capsys.readouterr().out)["needs"]
+    assert (need["area"], need["number"], need["severity"]) == ("job", 1, "need")
 
 
 def test_status_distinguishes_a_pending_move_from_a_finished_one(

@@ -156,6 +156,12 @@ def test_at_every_width_the_strip_counts_what_needs_attention_with_a_button_for_
     expect(state).to_have_attribute("data-state", "settled")
     expect(needs).to_have_count(0)
     expect(page.locator("#model-input")).to_have_text(books["model_input"])
+    gate = {"kind": "footage", "number": 1, "line": "", "page": "/footage?source=gate", "name": "Gate"}
+    books |= {"notices": [gate]}
+    page.reload()
+    expect(state).to_have_text("Every frame is accounted for; 1 note")
+    expect(state).to_have_attribute("data-state", "behind")  # nor if there is something to know
+    expect(needs).to_contain_text(["Gate has footage that shows nothing"])
 
 
 @pytest.mark.parametrize("width_px", some_quick([1280, 1000], [1000]))
@@ -220,7 +226,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
             "log": {"messages": 0, "committed": 0},
         },
         **{"frames_per_s": None, "eta_s": None, "lost_messages": 0, "dead_letters": []},
-        **{"behind": [], "broken": [], "needs": [], "model_input": ""},
+        **{"behind": [], "broken": [], "needs": [], "notices": [], "model_input": ""},
     }
 
 

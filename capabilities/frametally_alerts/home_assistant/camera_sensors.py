@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from frametally.actions.parameters import Args
 from frametally.actions.problems import Problem
-from frametally.books.verdict import Need
+from frametally.checkup.findings import Glance
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import counted_until, footage_until
 from frametally.plugins import load, plugins
@@ -62,18 +62,17 @@ def read_cameras(ports: RoundPorts) -> list[Camera]:
     }
     if not names:
         return []
-    needs: dict[str, Need] = {
-        need.page: need for plugin in live for need in load(plugin.open_needs)(ports.settings, ports.store)
-    }
+    glance = Glance(ports.settings, ports.store)
+    troubles = {finding.page: finding for plugin in live for finding in load(plugin.findings)(glance)}
     media = read_media(ports.settings, ports.store, ports.index, ports.ledger)
     pictures = dict(_pictures(ports, names))
     timezones = readable_timezones(ports.store)
     cameras = []
     for source, name in sorted(names.items()):
-        need = needs.get(f"/live?camera={source}")
+        trouble = troubles.get(f"/live?camera={source}")
         zone = zoneinfo.ZoneInfo(timezones.get(source) or ports.settings.timezone or "UTC")
         readings = {
-            "picture": pictures[source] if need is None else Reading("problem", {"reason": need.line}),
+            "picture": pictures[source] if trouble is None else Reading("problem", {"reason": trouble.line}),
             "objects_today": _objects_today(ports, media, source, zone),
             "occupancy": _occupancy(ports, media, source),
         }

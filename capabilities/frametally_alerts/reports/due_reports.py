@@ -14,7 +14,6 @@ from frametally import keys
 from frametally.checkup.findings import Finding
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.opened import Ports
 from frametally.process import failpoints
 from frametally.process.reports import Progress, plural
 from frametally.process.retrying import Backoff
@@ -63,9 +62,8 @@ def put_report(store: ObjectStore, report: str, day: str, files: Mapping[str, by
     return report_keys
 
 
-def check_reports(ports: Ports, progress: Progress) -> Iterator[Finding]:
+def check_reports(store: ObjectStore, progress: Progress) -> Iterator[Finding]:
     """Compare the files of all reports with their checksums."""
-    store = ports.store
     records = [info.key for info in store.list(keys.REPORTS) if info.key.endswith(f"/{_NAME}")]
     for done, key in enumerate(records):
         progress.update(done, len(records), key)
@@ -82,9 +80,6 @@ def check_reports(ports: Ports, progress: Progress) -> Iterator[Finding]:
                         yield Finding("reports", file_key, "damaged", remedy=_REMEDY)
     progress.update(len(records), len(records))
     yield Finding("reports", "all", f"{plural(len(records), 'report')} read")
-
-
-DEEP_CHECKS = {"reports": check_reports}
 
 
 MOST_REPORTS = 100

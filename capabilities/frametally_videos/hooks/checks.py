@@ -36,7 +36,7 @@ _OF_A_VIDEO: dict[str, type[SealedRecord]] = {
 """Types of records by the first word of the file's name."""
 
 
-def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+def check_parts(settings: Settings, stage: str) -> Iterator[Finding]:
     """Open the catalogue, and the queue if it is a broker; try what isolates a job."""
     yield from area_rows(settings, stage, "catalogue", settings.catalogue_url, _check_catalogue)
     if queue_url := settings.part(VideoSettings).queue_url:
@@ -110,7 +110,6 @@ def _of_a_video(key: str) -> type[SealedRecord]:
     return _OF_A_VIDEO[name.partition("-")[0]]
 
 
-DEEP_CHECKS = {"originals": check_originals}
 RECORDS = (
     RecordFolder(keys.VIDEOS, "videos", _of_a_video),
     RecordFolder(keys.UPLOADS, "uploads", lambda _: UploadRecord),

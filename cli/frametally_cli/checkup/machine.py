@@ -15,6 +15,7 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
+from frametally.books.verdict import tested_model
 from frametally.checkup.findings import Finding, public_value
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.dotenv_text import read_env_file
@@ -178,7 +179,7 @@ def _network_row(settings: Settings) -> Finding:
         return Finding("model", model_id, "passes its self-test")
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         check = find_record(store, keys.input_check_key(model_id), InputCheck)
-    return Finding("model", model_id, NOT_TESTED if check is None else check.in_words())
+    return Finding("model", model_id, NOT_TESTED) if check is None else tested_model(check)
 
 
 def mail_rows(settings: Settings) -> Iterator[Finding]:

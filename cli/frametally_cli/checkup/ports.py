@@ -14,14 +14,11 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.backups import BackupHeader, last_backup
 from frametally.checkup.areas import STAGE_AREAS, area_rows, is_needed, not_there_yet
-from frametally.checkup.findings import Finding
+from frametally.checkup.findings import Finding, Trial, plugin_findings
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.reports import plural
-from frametally.rules.times import CHECK_CLOCK, DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.machine import clock_row
 
@@ -42,8 +39,7 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
         yield from area_rows(settings, stage, area, url, check)
         if area == "store" and is_needed(area, stage) and not_there_yet(url) is not None:
             yield clock_row(time.time(), None)
-    for check_plugin in hooks("checks"):
-        yield from check_plugin(settings, stage)
+    yield from plugin_findings(Trial(settings, stage))
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
@@ -183,49 +179,6 @@ def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
         yield Finding(
             "ledger", address, f"{len(ledger.manifests())} media, {plural(len(ledger.models()), 'model')}"
         )
-
-
-_MAKES_ONE = (
-    "run `frametally backup`; `frametally up`, the stack, the Helm chart, or `frametally backup --every 1h` "
-    "saves one a day"
-)
-_LATE_MS = 2 * DAY_MS
-
-
-def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Finding]:
-    """Report the last backup; a fault if accounts, rules or reports have lacked one for two days."""
-    now_ms = round(time.time() * 1000) if now_ms is None else now_ms
-    try:
-        since_ms, last = _first_made_ms(settings), _last_backup(settings, now_ms)
-    except FrametallyError:
-        return  # the rows of the store or the accounts report it
-    times_ms = (since_ms, last.made_at_ms if last else None)
-    past_ms = [time_ms for time_ms in times_ms if time_ms is not None and time_ms <= now_ms]
-    is_late = since_ms is not None and bool(past_ms) and now_ms - max(past_ms) > _LATE_MS
-    if last is not None and last.made_at_ms > now_ms:
-        value, note = f"created {utc(last.made_at_ms)}, in the future", CHECK_CLOCK
-    elif last is not None:
-        value = f"created {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
-        note = "encrypted" if last.salt else "not encrypted, because FRAMETALLY_BACKUP_KEY was not set"
-    else:
-        value = "none"
-        note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
-    yield Finding("backup", "the last", value, note, remedy=_MAKES_ONE if is_late else "")
-
-
-def _first_made_ms(settings: Settings) -> int | None:
-    """Return the time of the first account, rule or report; None if there are none."""
-    if not_there_yet(settings.catalogue_url) is not None:
-        return None
-    made = [since_ms for find in hooks("kept_since") if (since_ms := find(settings)) is not None]
-    return min(made, default=None)
-
-
-def _last_backup(settings: Settings, now_ms: int) -> BackupHeader | None:
-    if not_there_yet(settings.store_url) is not None:
-        return None
-    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-        return last_backup(store, now_ms)
 
 
 _WITHIN_S = 300.0

@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from frametally import keys
-from frametally.adapters_by_url import open_ledger
+from frametally.adapters_by_url import open_ledger, open_object_store
 from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import places_counted
@@ -30,8 +30,19 @@ from frametally.books.runs import (
     read_run,
     read_tracks,
 )
-from frametally.checkup.areas import NOTHING_YET, STAGE_AREAS, is_needed, setting_errors
-from frametally.checkup.findings import Finding, RecordFolder, disk_row, public_value
+from frametally.books.verdict import find_open
+from frametally.checkup.areas import NOTHING_YET, STAGE_AREAS, is_needed, not_there_yet, setting_errors
+from frametally.checkup.findings import (
+    SEVERITIES,
+    DeepLook,
+    Finding,
+    Glance,
+    RecordFolder,
+    disk_row,
+    distinct,
+    plugin_findings,
+    public_value,
+)
 from frametally.console import output as console
 from frametally.console.options import data_dir_option, read_settings
 from frametally.console.tables import folded_table
@@ -71,7 +82,7 @@ from frametally_cli.checkup.machine import (
     software_rows,
 )
 from frametally_cli.checkup.pictures import check_pictures
-from frametally_cli.checkup.ports import backup_rows, port_rows, runner_row
+from frametally_cli.checkup.ports import port_rows, runner_row
 from frametally_cli.commands.service import ServicePlace
 
 
@@ -309,9 +320,8 @@ CHECKS: dict[str, Check] = {
     "images": check_images,
     "places": check_places,
     "ledger": check_ledger,
-    **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},
 }
-"""The checks by the name used in their rows and progress bar."""
+"""The checks by the name used in their rows and progress bar; plug-ins add theirs with `findings`."""
 
 
 def deep_rows(settings: Settings) -> Iterator[Finding]:
@@ -328,9 +338,10 @@ def deep_rows(settings: Settings) -> Iterator[Finding]:
                     yield from check(ports, bar)
                 except FrametallyError as error:
                     yield Finding(name, "all of them", "cannot be checked", remedy=str(error))
+        with console.stage_bar("capabilities") as bar:
+            yield from plugin_findings(DeepLook(ports, bar))
 
 
-BROKEN = 2
 _PORTS = ("store", "log", "index", "ledger")
 
 
@@ -357,13 +368,14 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
             (row.good or is_full) and (row.area, row.value) != ("store", NOTHING_YET) for row in ports
         ):
             rows += deep_rows(settings)
+    rows = [*distinct(rows)]
     good = all(row.good for row in rows)
     if as_json:
-        body = [row._asdict() | {"good": row.good} for row in rows]
+        body = [row.as_json() for row in rows]
         click.echo(json.dumps({"good": good, "rows": body}, indent=2))
     else:
         print_rows(rows)
-    return 0 if good else BROKEN
+    return max(SEVERITIES[row.grade].doctor for row in rows)
 
 
 def examine(
@@ -374,8 +386,6 @@ def examine(
     `model_files` returns the files of a known model, or raises `ImportError` if no consumer is installed.
     """
     yield from port_rows(settings, stage)
-    if is_needed("backup", stage):
-        yield from backup_rows(settings)
     if is_needed("mail", stage) or is_needed("queue", stage):
         yield from setting_errors(lambda: trust(settings.ca_file))
     if is_needed("mail", stage):
@@ -386,9 +396,16 @@ def examine(
     yield from software_rows()
     yield disk_row(settings)
     yield from durability_rows(settings)
+    if not stage and not_there_yet(settings.store_url) is None:
+        with suppress(FrametallyError), closing(_open_store(settings)) as store:  # its row reports it
+            yield from find_open(Glance(settings, store, has_time=True))
     if is_needed("runner", stage):
         yield from setting_errors(lambda: _read_counting(settings))
         yield runner_row(settings)
+
+
+def _open_store(settings: Settings) -> ObjectStore:
+    return open_object_store(settings.store_url, settings.store_access)
 
 
 def _read_counting(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.checkup.findings import disk_lines
+from frametally.checkup.findings import disk_row
 from frametally.console import output as console
 from frametally.console import streams
 from frametally.console.options import (
@@ -344,8 +344,8 @@ def serve_dashboard(
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
-    for line in disk_lines(settings):
-        click.echo(console.plain(line), err=True)
+    if not (disk := disk_row(settings)).good:
+        click.echo(console.plain(disk.line), err=True)
     # Its `/metrics` includes the figures of the members it starts, and of those that `frametally up` started.
     with family(), ExitStack() as stack:
         app = stack.enter_context(opened_app(ports, ledger, options))

@@ -6,7 +6,7 @@ import gc
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -19,27 +19,22 @@ from rich.text import Text
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import NothingCounted
-from frametally.books.quality_reports import QualityReport, read_reports
+from frametally.books.quality_reports import NOTHING_DETECTED, QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import WORDS, SourceLine
-from frametally.checkup.findings import StatusPart, disk_lines
 from frametally.console import output as console
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
 from frametally.console.output import out, plain
 from frametally.errors import Misconfigured
 from frametally.openers.look_openers import WhatAnswers
-from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import Ports
 from frametally.process.exit_codes import PART_DONE
-from frametally.process.reports import plural
-from frametally.rules.blank_stretches import BLANK_WORDS
-from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
-from frametally.rules.places import base_model, in_words, is_of_places
-from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
-from frametally_cli.checkup.ports import backup_rows
+from frametally.process.reports import duration_text, plural
+from frametally.rules.places import base_model, in_words
+from frametally.rules.times import CHECK_CLOCK, DAY_S, is_day_in_range, utc
 
 
 @click.command()
@@ -96,10 +91,8 @@ def quality_lines(report: QualityReport) -> list[str]:
         f"{plural(report.detections, 'detection')}, {plural(report.duplicates_dropped, 'duplicate')} "
         f"dropped, {plural(report.lines_dead, 'dead line')}: {'failed' if report.failed else 'passed'}"
     ]
-    if report.frames >= FRAMES_FOR_A_DETECTION and not (report.detections or is_of_places(report.model)):
-        lines.append(
-            "    nothing was detected; if the frames show objects, check the model with `frametally doctor`"
-        )
+    if NOTHING_DETECTED in report.troubles:
+        lines.append(f"    {NOTHING_DETECTED}")
     for check in report.checks:
         if check.passed is not True or check.details:
             verdict = {False: f"failed checks ({check.count})", None: f"unknown ({check.count})"}
@@ -163,16 +156,10 @@ def print_status(status: Status) -> None:
         line = f"{books.source_name}: {plural(books.overlapped, 'frame')} of overlapping footage, not counted"
         out().print(Text(plain(f"{line}; see `frametally quality`")))
     _print_others(len(overlapped))
-    blank = [books for books in status.sources if books.shows_nothing_s]
-    for books in blank[:_MOST_ROWS]:
-        reasons = ", ".join(
-            f"{_duration(seconds)} {BLANK_WORDS[reason]}"
-            for reason, seconds in sorted(books.shows_nothing_s.items())
-        )
-        out().print(
-            Text(plain(f"{books.source_name}: {reasons}; it shows nothing, so no number includes it"))
-        )
-    _print_others(len(blank))
+    notices = [notice for notice in status.notices if notice.area != "quality"]  # its reports are printed
+    for notice in notices[:_MOST_ROWS]:
+        out().print(Text(plain(notice.line)))
+    _print_others(len(notices))
     if "log" not in status.away:
         print_pace(status)
     for cause, letters in status.dead_letters.items():
@@ -182,15 +169,6 @@ def print_status(status: Status) -> None:
     if status.unidentified_dead_letters:
         unread = plural(status.unidentified_dead_letters, "message on the log is", "messages on the log are")
         out().print(f"{unread} unreadable")
-    for lost in status.lost:
-        out().print(
-            Text.assemble(
-                ("lost: ", "bold red"),
-                f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
-                f"{lost.first_offset} to {lost.next_offset - 1}, left the log before a consumer read them; "
-                "raise FRAMETALLY_LOG_RETENTION_H",
-            )
-        )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
         for line in lines[:_MOST_ROWS]:
             out().print(console.marked(f"{word}: ", style, line))
@@ -201,7 +179,8 @@ def print_status(status: Status) -> None:
             "analysed = counted = indexed"
         )
     for need in status.needs:
-        out().print(console.marked("needs you: ", "bold", need.line))
+        if need.grade != "broken":
+            out().print(console.marked("needs you: ", "bold", need.line))
 
 
 def _print_others(lines: int) -> None:
@@ -226,23 +205,22 @@ def print_pace(status: Status) -> None:
     if pace.frames_per_s is not None and status.log_committed < status.log_messages:
         line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
         if pace.eta_s is not None:
-            line += f", about {_duration(pace.eta_s)} left at that pace"
+            line += f", about {duration_text(pace.eta_s)} left at that pace"
     out().print(line)
 
 
-def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterable[StatusPart]) -> str:
-    """Write the books as JSON, with the verdict, the exit code, quality reports and what plug-ins add."""
+def status_json(status: Status) -> str:
+    """Write the books as JSON, with the verdict and the exit code."""
     verdict = "away" if status.away else WORDS[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
-        "needs": [need._asdict() for need in status.needs],
-        "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
+        "needs": [need.as_json() for need in status.needs],
+        "findings": [finding.as_json() for finding in status.findings],
+        "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in status.quality],
     }
-    for part in parts:
-        body |= part.figures
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
 
 
@@ -256,19 +234,10 @@ def _age(at_ms: int) -> str:
     if age_s < -_SKEW_S:
         return f"dated {utc(at_ms)}, in the future: {CHECK_CLOCK}"
     doubt = "; if that is wrong, check this clock with `date`" if age_s > _LONG_S else ""
-    return f"{_duration(max(0.0, age_s))} old{doubt}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / HOUR_S:.0f} h" if seconds < 100 * HOUR_S else f"{seconds / DAY_S:.0f} d"
+    return f"{duration_text(max(0.0, age_s))} old{doubt}"
 
 
 _WATCH_EVERY_S = 2.0
-_REPORTS = 3
 _SKEW_S = 60.0
 _LONG_S = 365.0 * DAY_S
 
@@ -290,34 +259,21 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         while True:
             with _no_collection():
                 ports, ledger, away = answering.look()
-            books = _read(ports, ledger, model, away)
+            books = _read(ports, ledger, model, away, has_time=not watch)
             if not watch:
                 break
             console.out().clear()
             print_status(books)
             _say_away(books)
             time.sleep(_WATCH_EVERY_S)
-        runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
-        newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
-        reports, problems = read_reports(ports.store, newest)
-        books = books._replace(broken=books.broken + problems)
-        parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
-        parts += [
-            StatusPart([] if row.good else [f"backup: {row.value}; {row.remedy}"], {"last_backup": row.value})
-            for row in backup_rows(settings)
-        ]
-        lines = [f"model: {books.model_input}"] if books.model_input else []
-        parts.append(StatusPart(lines, {"model_input": books.model_input}))
     _say_away(books)
-    for line in disk_lines(settings):
-        click.echo(console.plain(line), err=True)
     if as_json:
-        click.echo(status_json(books, reports, parts))
+        click.echo(status_json(books))
     else:
         print_status(books)
-        for line in (line for part in parts for line in part.lines):
-            click.echo(console.plain(line))
-        for line in (line for report in reports for line in quality_lines(report)):
+        if books.model_input:
+            click.echo(console.plain(f"model: {books.model_input}"))
+        for line in (line for report in books.quality for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
 
@@ -338,7 +294,7 @@ def _say_away(books: Status) -> None:
         click.echo(console.plain(f"away: {line}"), err=True)
 
 
-def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str]) -> Status:
+def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str], *, has_time: bool) -> Status:
     with console.stage_bar("ledger") as bar:
         books = read_status(
             settings=ports.settings,
@@ -349,6 +305,7 @@ def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str])
             model=model,
             progress=bar,
             away=away,
+            has_time=has_time,
         )
     models = ledger.models()
     if model is not None and models and model not in models:

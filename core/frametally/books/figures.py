@@ -94,8 +94,10 @@ class BooksCollector(Collector):
             "Announcements on the log that no consumer has committed.",
             max(status.log_messages - status.log_committed, 0),
         )
-        needs = Counter(need.kind for need in status.needs)
+        needs = Counter(need.area for need in status.needs)
         yield gauge("frametally_needs", "Things that wait for a person, by kind.", "kind", needs.items())
+        notices = Counter(notice.area for notice in status.notices)
+        yield gauge("frametally_notices", "Things to know, by kind.", "kind", notices.items())
         dead_letters = sum(status.dead_letters.values())
         yield GaugeMetricFamily("frametally_dead_letters_open", "Open dead letters.", dead_letters)
         yield from _times(status, sums, now_ms)

@@ -7,7 +7,8 @@ may change while the counts do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -17,7 +18,12 @@ from frametally.errors import Poison
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, SealedRecord
+from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 from frametally.rules.places import is_of_places
+
+NOTHING_DETECTED = (
+    "nothing was detected; if the frames show objects, check the model with `frametally doctor`"
+)
 
 
 class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +88,18 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         """The checks that failed, without unknown results."""
         return [check for check in self.checks if check.passed is False]
 
+    @property
+    def troubles(self) -> list[str]:
+        """What you should look at: the failed checks, and that nothing was detected in many frames."""
+        troubles = [f"failed checks: {', '.join(check.name for check in self.failed)}"] if self.failed else []
+        if self.frames >= FRAMES_FOR_A_DETECTION and not (self.detections or is_of_places(self.model)):
+            troubles.append(NOTHING_DETECTED)
+        return troubles
 
-def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
+
+def read_quality(
+    store: ObjectStore, run: Run, read: Callable[..., QualityReport | None] = find_record
+) -> QualityReport | None:
     """Return the quality report of a run, or None if it has none.
 
     A day's report is stored with the run of whole pictures and covers the day's zones as well.
@@ -93,16 +109,22 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     """
     if run.zone_parts is not None and is_of_places(run.model):
         return None
-    return find_record(store, keys.quality_key(run.prefix), QualityReport)
+    return read(store, keys.quality_key(run.prefix), QualityReport)
+
+
+_read_once = lru_cache(maxsize=64)(find_record)
 
 
 def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:
-    """Return the existing reports of runs, in their order, and why others cannot be read."""
+    """Return the existing reports of runs, in their order, and why others cannot be read.
+
+    Each report is read once, because it never changes.
+    """
     reports: list[QualityReport] = []
     problems: list[str] = []
     for run in runs:
         try:
-            report = read_quality(store, run)
+            report = read_quality(store, run, _read_once)
         except Poison as error:
             problems.append(str(error))
             continue

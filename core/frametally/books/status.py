@@ -10,7 +10,7 @@ revision. Frames in a forgotten range are `forgotten`; other frames that an over
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,16 +34,19 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
+from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.verdict import (
-    Need,
+    BEHIND,
+    BROKEN,
+    SETTLED,
     SourceLine,
     StageLine,
-    exit_code,
-    find_needs,
+    find_open,
     judge,
     model_input,
     stages_behind,
 )
+from frametally.checkup.findings import Finding, Glance, disk_row
 from frametally.history_records import with_zones
 from frametally.media.manifests import (
     by_source,
@@ -61,12 +64,16 @@ from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally
 from frametally.ports.object_store import ObjectStore
 from frametally.process.collection import no_collection
 from frametally.process.exit_codes import NOTHING_DONE
-from frametally.process.reports import NoProgress, Progress, plural
+from frametally.process.reports import NoProgress, Progress, duration_text, plural
 from frametally.records import MediaManifest, Run
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 from frametally.undo_records import Tombstone
+
+_REPORTS = 3
+"""Quality reports of so many runs are read."""
 
 
 class Status(NamedTuple):
@@ -87,7 +94,8 @@ class Status(NamedTuple):
         broken: Problems that need a person, one line each; `damaged` comes first.
         away: Unavailable parts (`log`, `index`) with their errors. Figures that need them are 0, `behind` is
             empty, and `broken` equals `damaged`.
-        needs: Everything that needs a person.
+        quality: The quality reports of the newest runs, oldest day first.
+        findings: What else there is to know or to do, by everything that looks.
         model_input: How the input of a user's own network fits the footage; see `model_input`.
     """
 
@@ -106,13 +114,26 @@ class Status(NamedTuple):
     damaged: list[str]
     broken: list[str]
     away: dict[str, str]
-    needs: tuple[Need, ...] = ()
+    quality: list[QualityReport]
+    findings: tuple[Finding, ...] = ()
     model_input: str = ""
+
+    @property
+    def needs(self) -> list[Finding]:
+        """Everything that needs a person, the books first."""
+        return [finding for finding in self.findings if not finding.good]
+
+    @property
+    def notices(self) -> list[Finding]:
+        """Everything that you should know and that needs nobody."""
+        return [finding for finding in self.findings if finding.grade == "notice"]
 
     @property
     def exit_code(self) -> int:
         """0 if settled, 4 if behind, 3 if broken, 2 if unknown because a part is unavailable."""
-        return NOTHING_DONE if self.away else exit_code(behind=self.behind, broken=self.broken)
+        if self.away:
+            return NOTHING_DONE
+        return BROKEN if self.broken else BEHIND if self.behind else SETTLED
 
 
 def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[DeadFrame]:
@@ -154,11 +175,12 @@ def read_status(
     model: str | None = None,
     progress: Progress | None = None,
     away: Mapping[str, str] | None = None,
+    has_time: bool = False,
 ) -> Status:
     """Read the books of `model`, by default the one published last or else with the newest segment.
 
     The stages may be working meanwhile, so books that look broken are read again. Pass an empty log or index
-    for a part that is `away` (see `Status.away`).
+    for a part that is `away` (see `Status.away`). `has_time`: see `Glance`.
 
     Raises:
         Retryable: The store, the log, the index or the ledger is unavailable.
@@ -169,15 +191,46 @@ def read_status(
         if status.broken:
             status = books.read(model, NoProgress())
         status = _without(status, dict(away)) if away else status
-        needs = find_needs(settings, store, broken=status.broken, dead_letters=status.dead_letters)
-        return status._replace(needs=needs, model_input=model_input(settings, store, status.model))
+        disk = disk_row(settings)
+        findings = (
+            *_of_books(status),
+            *(() if disk.good else (disk,)),
+            *find_open(Glance(settings, store, has_time)),
+        )
+        return status._replace(findings=findings, model_input=model_input(settings, store, status.model))
+
+
+def _of_books(status: Status) -> Iterator[Finding]:
+    """Yield the troubles of the books: frames that are missing, unread, or show nothing."""
+    if status.broken:
+        yield Finding("books", "", status.broken[0], "", "", "/books", len(status.broken), "broken")
+    if unread := sum(status.dead_letters.values()):
+        value = f"{plural(unread, 'frame')} could not be analysed"
+        remedy = "run `frametally dead-letters list`"
+        yield Finding("frames", "", value, "", remedy, "/dead-letters", unread)
+    for lost in status.lost:
+        value = (
+            f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
+            f"{lost.first_offset} to {lost.next_offset - 1}, left the log before a consumer read them"
+        )
+        yield Finding("log", "", value, "", "raise FRAMETALLY_LOG_RETENTION_H", "/books", lost.messages)
+    for report in status.quality:
+        for value in report.troubles:
+            yield Finding("quality", report.day, value, "", "see `frametally quality`", "/books", 1, "notice")
+    for books in status.sources:
+        if books.shows_nothing_s:
+            reasons = (
+                f"{duration_text(s)} {BLANK_WORDS[why]}" for why, s in sorted(books.shows_nothing_s.items())
+            )
+            note, page = "it shows nothing, so no number includes it", f"/footage?source={books.source}"
+            yield Finding("footage", books.source_name, ", ".join(reasons), note, "", page, 1, "notice")
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
     """Remove the figures of an empty log or index that replaces an unavailable one."""
-    needs = {"consume": "log", "index": "index"}
+    needed = {"consume": "log", "index": "index"}
     return status._replace(
-        stages=[line for line in status.stages if needs.get(line.stage) not in away],
+        stages=[line for line in status.stages if needed.get(line.stage) not in away],
         lost=[] if "log" in away else status.lost,
         behind=[],
         broken=status.damaged,
@@ -239,6 +292,10 @@ class _Books:
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         damaged = self.ledger.problems(model) + chain_breaks(chain)
         dead = _open_of(self.ledger.dead_frames(model), uncounted) if model else []
+        own_runs = [run for run in stored_runs if run.model == model]
+        newest = sorted(own_runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
+        quality, unreadable = read_reports(self.store, newest)
+        damaged += unreadable
         return Status(
             model=model,
             sources=sources,
@@ -251,7 +308,7 @@ class _Books:
             ),
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
-            counted_at_ms=self._counted_at(run for run in stored_runs if run.model == model),
+            counted_at_ms=self._counted_at(own_runs),
             pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
             lost=[] if sources and all(map(_is_handled, sources)) else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
@@ -261,6 +318,7 @@ class _Books:
             damaged=damaged,
             broken=damaged + broken + beyond_lines(indexed, stored_runs),
             away={},
+            quality=quality,
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:

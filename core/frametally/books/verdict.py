@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from frametally import keys
-from frametally.errors import FrametallyError, Poison
+from frametally.checkup.findings import SEVERITIES, Finding, Glance, distinct, plugin_findings
+from frametally.checkup.last_backup import find_last_backup
+from frametally.errors import Poison
 from frametally.media.manifests import find_record, read_records
-from frametally.model_records import NOT_TESTED, InputCheck
-from frametally.plugins import hooks
+from frametally.model_records import NOT_TESTED, InputCheck, assignment
 from frametally.ports.object_store import ObjectStore
-from frametally.process.limits import disk_bytes
 from frametally.process.reports import plural
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 
 CATCH_UP = "frametally consume --until-caught-up"
-SETTLED, BEHIND, BROKEN = 0, 4, 3  # the exit codes of `frametally status`
+SETTLED, BEHIND, BROKEN = (SEVERITIES[grade].status for grade in ("good", "behind", "broken"))
 WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
     SETTLED: "settled",
     BEHIND: "behind",
@@ -26,63 +25,42 @@ WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
 }
 
 
-def exit_code(*, behind: Sequence[str], broken: Sequence[str]) -> int:
-    """Return the exit code: broken if anything needs a person, else behind, else settled."""
-    if broken:
-        return BROKEN
-    return BEHIND if behind else SETTLED
-
-
-class Need(NamedTuple):
-    """Something that needs a person; `/api/v1/status` describes its fields."""
-
-    kind: str
-    number: int
-    line: str
-    page: str = ""
-    name: str = ""
-
-
 REFUSALS: list[str] = []
 """Why this process does not start the commands that its pages need, one line each; only a restart helps."""
 
 
-def find_needs(
-    settings: Settings, store: ObjectStore, *, broken: Sequence[str], dead_letters: Mapping[str, int]
-) -> tuple[Need, ...]:
-    """Return everything that needs a person, the books first; plug-ins add their needs with `open_needs`."""
-    needs: list[Need] = []
-    if broken:
-        needs.append(Need("books", len(broken), broken[0], "/books"))
-    if unread := sum(dead_letters.values()):
-        line = f"{plural(unread, 'frame')} could not be analysed; run `frametally dead-letters list`"
-        needs.append(Need("frames", unread, line, "/dead-letters"))
-    with suppress(OSError):
-        if disk_bytes(settings.data_dir)[0] < settings.min_free_disk_mb * 1_000_000:
-            line = f"the disk of {settings.data_dir} is full; free some space there"
-            needs.append(Need("disk", 1, line, "/footage"))
-    needs += [Need("part", 1, line) for line in REFUSALS]
-    needs += _refused_models(store)
-    for find in hooks("open_needs"):
-        try:
-            needs += find(settings, store)
-        except FrametallyError as error:
-            needs.append(Need("part", 1, str(error)))
-    return tuple(needs)
+def find_open(look: Glance) -> Iterator[Finding]:
+    """Yield everything that waits for a person, apart from the books and the disk.
+
+    Raises:
+        Retryable: The store is unavailable.
+    """
+    yield from (Finding("part", "", "", remedy=line) for line in REFUSALS)
+    yield from _refused_models(look.store)
+    backup = find_last_backup(look)
+    if backup is not None and (look.has_time or not backup.good):
+        yield backup
+    yield from distinct(plugin_findings(look))
 
 
-def _refused_models(store: ObjectStore) -> Iterator[Need]:
+def _refused_models(store: ObjectStore) -> Iterator[Finding]:
     """Yield each model with detections whose input does not fit, until its file fits with another setting."""
     try:
         checks = list(read_records(store, keys.INPUT_CHECKS, InputCheck))
     except Poison as error:
-        yield Need("part", 1, str(error))
+        yield Finding("part", "", "", remedy=str(error))
         return
     fitting = {check.sha256 for check in checks if check.is_passed}
     for check in checks:
         folder = f"{keys.METADATA}/model={check.model}"
         if check.better and check.sha256 not in fitting and next(store.list(folder), None) is not None:
-            yield Need("part", 1, f"the model {check.model} {check.in_words()}")
+            yield tested_model(check)
+
+
+def tested_model(check: InputCheck) -> Finding:
+    """Return how the input of a user's own network fits the footage, by its last test."""
+    remedy = f"set {assignment(check.better)}" if check.better else ""
+    return Finding("model", check.model, check.in_words(), "", remedy, "/models")
 
 
 def model_input(settings: Settings, store: ObjectStore, model: str | None) -> str:

@@ -19,7 +19,7 @@ STAGE_AREAS = {
     "consume": {"store", "log", "model"},
     "aggregate": {"store", "log", "index", "ledger", "runner"},
     "index": {"store", "log", "index", "ledger", "catalogue", "gold"},
-    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts", "backup"},
+    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts"},
     **{stage: set(areas) for plugin in plugins() for stage, areas in plugin.stages.items()},
 }
 """The areas that each long-running command needs, by its name."""

@@ -1,15 +1,18 @@
-"""The findings of a check-up, from frametally and from plug-ins.
+"""The findings of frametally and of its plug-ins: whatever is not right, with its remedy.
 
-A check raises nothing: each problem that it finds comes with its remedy.
+Every view filters the same findings: `status`, `doctor`, the page Health, the strip of a page, and metrics.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple
 
-from frametally.ports.object_store import ObjectInfo
+from frametally.errors import FrametallyError
+from frametally.plugins import hooks
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.limits import disk_bytes
 from frametally.process.reports import Progress
 from frametally.records import SealedRecord
@@ -19,14 +22,39 @@ from frametally.settings.loading import Settings
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
 
 
+Severity = Literal["good", "notice", "need", "behind", "broken"]
+
+
+class ExitCodes(NamedTuple):
+    """The exit codes of `frametally status` and of `frametally doctor`."""
+
+    status: int
+    doctor: int
+
+
+SEVERITIES: dict[Severity, ExitCodes] = {
+    "good": ExitCodes(0, 0),
+    "notice": ExitCodes(0, 0),
+    "need": ExitCodes(0, 2),
+    "behind": ExitCodes(4, 2),
+    "broken": ExitCodes(3, 2),
+}
+"""From good to bad. `notice`: you should know it, and nobody has to act; `need`: a person has to act;
+`behind`: work is left; `broken`: frames are not accounted for."""
+
+
 class Finding(NamedTuple):
     """One thing that was checked.
 
     Attributes:
-        area: What it belongs to: `settings`, `store`, `log`, `index`, `ledger`, `model`, `software`, ...
-        value: The observed value; never a secret.
+        area: What it belongs to: `settings`, `store`, `log`, `index`, `ledger`, `model`, `camera`, `job`, ...
+        name: The thing in this area, such as a camera's name; may be empty.
+        value: What was found; never a secret.
         note: Where the value comes from, or what it is needed for.
         remedy: What to do about it; empty if all is well.
+        page: The page of the dashboard that helps; empty if none does.
+        number: How many such things there are.
+        severity: How bad it is; `None` means `need` with a remedy, and `good` without one.
     """
 
     area: str
@@ -34,11 +62,83 @@ class Finding(NamedTuple):
     value: str
     note: str = ""
     remedy: str = ""
+    page: str = ""
+    number: int = 1
+    severity: Severity | None = None
+
+    @property
+    def grade(self) -> Severity:
+        """How bad it is."""
+        return self.severity or ("need" if self.remedy else "good")
 
     @property
     def good(self) -> bool:
         """Whether no action is needed."""
-        return not self.remedy
+        return not SEVERITIES[self.grade].doctor
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its fields by name, with its severity, and whether no action is needed."""
+        return self._asdict() | {"severity": self.grade, "good": self.good}
+
+    @property
+    def line(self) -> str:
+        """The finding, and what to do about it or its note, as one line."""
+        return "; ".join(
+            filter(None, (": ".join(filter(None, (self.name, self.value))), self.remedy or self.note))
+        )
+
+
+class Glance(NamedTuple):
+    """Looks for things that wait for people; each reading of the books does, so read little.
+
+    Attributes:
+        store: The open store.
+        has_time: Whether a person waits for the answer, so that you may also yield findings that are good.
+    """
+
+    settings: Settings
+    store: ObjectStore
+    has_time: bool = False
+
+
+class Trial(NamedTuple):
+    """Tries the settings, parts and rights that a command needs, as `frametally doctor` does.
+
+    Attributes:
+        stage: The command; empty means all.
+    """
+
+    settings: Settings
+    stage: str = ""
+
+
+class DeepLook(NamedTuple):
+    """Reads everything that is stored, and compares checksums, as `frametally doctor --deep` does."""
+
+    ports: Ports
+    progress: Progress
+
+
+Look = Glance | Trial | DeepLook
+
+
+def plugin_findings(look: Look) -> Iterator[Finding]:
+    """Yield the findings of all plug-ins; a plug-in that cannot look is a finding itself."""
+    for find in hooks("findings"):
+        try:
+            yield from find(look)
+        except FrametallyError as error:
+            plugin = find.__module__.partition(".")[0].removeprefix("frametally_")
+            yield Finding("part", plugin, "cannot be checked", remedy=str(error))
+
+
+def distinct(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out a part that is unavailable for the same reason as an earlier one."""
+    remedies = set()
+    for finding in findings:
+        if finding.area != "part" or finding.remedy not in remedies:
+            yield finding
+        remedies.add(finding.remedy)
 
 
 def public_value(name: str, value: object) -> str:
@@ -77,27 +177,14 @@ class RecordFolder(NamedTuple):
     type_of: Callable[[str], type[SealedRecord]]
 
 
-class StatusPart(NamedTuple):
-    """The result of the hook `status`."""
-
-    lines: Sequence[str]
-    figures: Mapping[str, Any]
-
-
 def disk_row(settings: Settings) -> Finding:
     """Compare the free space of the data folder's disk with `min_free_disk_mb`."""
-    folder = str(settings.data_dir)
+    name, page = f"the disk of {settings.data_dir}", "/footage"
     try:
         free_mb = disk_bytes(settings.data_dir)[0] // 1_000_000
     except OSError as error:
-        return Finding("disk", folder, error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
+        return Finding("disk", name, error.strerror or str(error), "", "set FRAMETALLY_DATA_DIR", page)
     full = "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
     least_mb = settings.min_free_disk_mb
-    remedy = "" if free_mb >= least_mb else full
-    return Finding("disk", folder, f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
-
-
-def disk_lines(settings: Settings) -> list[str]:
-    """Return a line if the data folder's disk is full, for commands that only read and so continue."""
-    disk = disk_row(settings)
-    return [] if disk.good else [f"disk of {disk.name}: {disk.value}, {disk.note}; {disk.remedy}"]
+    value = f"{free_mb} MB free, {least_mb} MB needed"
+    return Finding("disk", name, value, "", "" if free_mb >= least_mb else full, page)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Literal, NamedTuple, Protocol
 
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
+from frametally.rules.times import DAY_S, HOUR_S
 
 
 def plural(number: int, noun: str, nouns: str = "", *, form: str = "") -> str:
@@ -25,6 +26,15 @@ def size_text(byte_count: float) -> str:
             return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
         byte_count /= 1000
     return f"{byte_count:.1f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for people, such as "6 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / HOUR_S:.0f} h" if seconds < 100 * HOUR_S else f"{seconds / DAY_S:.0f} d"
 
 
 class Skipped(NamedTuple):

@@ -158,15 +158,15 @@ class DeadLetterFrames(Answer, frozen=True, kw_only=True):
 
 
 class OpenNeed(Answer, frozen=True, kw_only=True):
-    """Something that a person must do.
+    """Something that a person must do or should know.
 
     Attributes:
-        kind: `books`, `frames`, `disk`, `part` (a part that does not respond or cannot start), `camera` or
-            `job`.
+        kind: What it belongs to, such as `books`, `frames`, `disk`, `camera`, `job`, `backup`, `model`, or
+            `part` (a part that does not respond or cannot start).
         number: Number of such things.
         line: The problem, and what to do about it.
         page: The page for it; empty if no page can help.
-        name: Name of the camera, otherwise empty.
+        name: The thing, such as the name of a camera; may be empty.
     """
 
     kind: str
@@ -197,6 +197,7 @@ class Books(Answer, frozen=True, kw_only=True):
         behind: The remaining work, one line each.
         broken: Problems that need a person, one line each.
         needs: Everything that waits for a person, the books first.
+        notices: What you should know: footage that shows nothing, and doubtful runs.
         model_input: Whether the input of a user's own network fits the footage, on which footage and when it
             was tested, or that it was not; empty for other models.
     """
@@ -218,4 +219,5 @@ class Books(Answer, frozen=True, kw_only=True):
     behind: list[str]
     broken: list[str]
     needs: list[OpenNeed]
+    notices: list[OpenNeed]
     model_input: str

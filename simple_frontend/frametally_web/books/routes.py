@@ -19,6 +19,7 @@ from frametally.books.figures import LastReading
 from frametally.books.quality_reports import read_quality
 from frametally.books.status import open_dead_letters
 from frametally.books.verdict import WORDS
+from frametally.checkup.findings import Finding
 from frametally.errors import Poison, Retryable
 from frametally.ports.ledger import DeadFrame
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -135,7 +136,6 @@ def answer_books(reading: LastReading) -> answers.Books:
     status = reading.status
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
-    needs = [answer_of(answers.OpenNeed, (need,), line=without_folders(need.line)) for need in status.needs]
     return answer_of(
         answers.Books,
         (reading, status, status.pace),
@@ -148,7 +148,8 @@ def answer_books(reading: LastReading) -> answers.Books:
         ],
         stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
-        needs=needs,
+        needs=[_open(need) for need in status.needs],
+        notices=[_open(notice) for notice in status.notices],
         model_input=without_folders(status.model_input),
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
@@ -162,6 +163,10 @@ def answer_books(reading: LastReading) -> answers.Books:
             for cause, frames in status.dead_letters.items()
         ],
     )
+
+
+def _open(finding: Finding) -> answers.OpenNeed:
+    return answer_of(answers.OpenNeed, (finding,), kind=finding.area, line=without_folders(finding.line))
 
 
 def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:

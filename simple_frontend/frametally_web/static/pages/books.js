@@ -43,11 +43,11 @@ function show(books) {
   showStrip(books);
   if (byId("verdict").textContent !== verdict(books)) byId("verdict").textContent = verdict(books);
   byId("verdict").dataset.state = standing(books);
-  put("needs", books.needs, needsList);
+  put("needs", [...books.needs, ...books.notices], needsList);
   byId("equation").textContent = equation(books);
   byId("progress").textContent = joined([footage(books), pace(books)]);
   byId("model-input").textContent = books.model_input;
-  put("todo", [books.behind, books.broken, books.lost_messages], () =>
+  put("todo", [books.behind, books.broken], () =>
     todo(books, byId("todo").querySelector("details")?.open ?? false),
   );
   put("stages", [books.stages, books.log], () => stagesTable(books));

@@ -96,12 +96,8 @@ export function pace({ frames_per_s: speed, eta_s: eta }) {
  * @param {Api.Books} books
  * @param {boolean} isOpen  whether to show the lines after the first
  */
-export function todo({ behind, broken, lost_messages: lost }, isOpen) {
-  const lines = [
-    ...broken,
-    ...behind,
-    ...(lost ? [t("web.of_the_log_were_lost", { lost: t("web.count_messages", { count: lost }) })] : []),
-  ];
+export function todo({ behind, broken }, isOpen) {
+  const lines = [...broken, ...behind];
   if (!lines.length) return "";
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
@@ -114,7 +110,7 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   );
 }
 
-/** Everything that waits for a person, each with a button to its page. @param {Api.OpenNeed[]} needs */
+/** Things that wait for a person, or that you should know, each with a button to its page. @param {Api.OpenNeed[]} needs */
 export const needsList = (needs) =>
   el(
     "ul.needs",

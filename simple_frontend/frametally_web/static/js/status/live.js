@@ -42,16 +42,18 @@ function write() {
   );
 }
 
-/** The strip's colour: green only if nothing needs a person. @param {Api.Books} books */
-export const standing = ({ state, needs }) => (state === "settled" && needs.length ? "behind" : state);
+/** The strip's colour: green only if there is nothing to do and nothing to know. @param {Api.Books} books */
+export const standing = ({ state, needs, notices }) =>
+  state === "settled" && needs.length + notices.length ? "behind" : state;
 
 /** @param {Api.Books} books */
-export function verdict({ state, sources, needs }) {
+export function verdict({ state, sources, needs, notices }) {
   if (needs.length)
     return has("run")
       ? t("web.needs_you", { count: needs.length })
       : t("web.needs_others", { count: needs.length });
   if (state === "behind") return t("web.work_is_left");
+  if (notices.length) return t("web.every_frame_with_notes", { count: notices.length });
   return sources.some((one) => one.expected)
     ? t("web.every_frame_is_accounted_for")
     : t("web.there_are_no_frames_yet");
@@ -64,6 +66,15 @@ const NEEDS = {
   disk: { act: t("web.act_disk"), words: (of) => t("web.need_disk", of) },
   camera: { act: t("web.act_camera"), words: (of) => t("web.need_camera", of) },
   job: { act: t("web.act_job"), words: (of) => t("web.need_job", of) },
+  backup: { act: t("web.see_to_it"), words: () => t("web.need_backup") },
+  erasure: { act: t("web.see_to_it"), words: () => t("web.need_erasure") },
+  footage: { act: t("web.see_to_it"), words: (of) => t("web.need_footage", of) },
+  model: { act: t("web.see_to_it"), words: (of) => t("web.need_model", of) },
+  log: {
+    act: t("web.see_to_it"),
+    words: (of) => t("web.of_the_log_were_lost", { lost: t("web.count_messages", of) }),
+  },
+  retention: { act: t("web.see_to_it"), words: () => t("web.need_retention") },
 };
 
 /** @param {Api.OpenNeed} need */
@@ -74,7 +85,7 @@ export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.w
 
 /** The verdict, with the first open need. @param {Api.Books} books */
 function headline(books) {
-  const [first, ...others] = [...books.needs.map(needWords), ...books.behind];
+  const [first, ...others] = [...[...books.needs, ...books.notices].map(needWords), ...books.behind];
   const more = others.length ? t("web.and_length_more", { length: number(others.length) }) : "";
   return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }

@@ -1,4 +1,4 @@
-"""Checks the files of the Iceberg tables for `frametally doctor --deep`, even without pyiceberg."""
+"""Finds what is wrong with the gold tables, and with files of the Iceberg tables, even without pyiceberg."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
-from frametally.checkup.findings import Finding
+from frametally.checkup.areas import area_rows
+from frametally.checkup.findings import DeepLook, Finding, Look, Trial
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectMissing
 from frametally.ports.opened import Ports
 from frametally.process.reports import Progress, plural
+from frametally.settings.loading import Settings
 from frametally_gold.iceberg_checksums import (
     CHECKSUMS,
     HINT,
@@ -21,6 +23,24 @@ from frametally_gold.iceberg_checksums import (
     read_checksums,
 )
 from frametally_gold.settings import GoldSettings, is_wanted
+
+
+def findings(look: Look) -> Iterator[Finding]:
+    """Open the tables and count their rows; read every file of the Iceberg tables."""
+    match look:
+        case Trial(settings, stage):
+            yield from area_rows(settings, stage, "gold", settings.part(GoldSettings).gold_url, _count_rows)
+        case DeepLook(ports, progress):
+            yield from check_iceberg(ports, progress)
+
+
+def _count_rows(settings: Settings, address: str) -> Iterator[Finding]:
+    from frametally_gold.book import open_gold
+
+    with closing(open_gold(settings)) as gold:
+        gold.check()
+        days, videos = len(gold.loads()), len(gold.video_marks())
+    yield Finding("gold", address, f"{plural(days, 'day')} loaded, {plural(videos, 'video')}")
 
 
 def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
@@ -85,6 +105,3 @@ def _missing(ports: Ports, keys: set[str]) -> Iterator[Finding]:
                 return
         for key in sorted(needed_keys - keys - {*keys_of_files(ports.store)}):
             yield Finding("iceberg", key, "missing", remedy=REMEDY)
-
-
-DEEP_CHECKS = {"iceberg": check_iceberg}
