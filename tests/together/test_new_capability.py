@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,19 @@ def test_a_new_capability_has_an_action_of_the_api_and_the_command_line_and_can_
     (tmp_path / "data/store").mkdir(parents=True)
     answer = python("-m", "frametally", "api", "weather", "--data-dir", tmp_path / "data")
     assert json.loads(answer) == {"words": "the weather beside counts"}
+    [recipe] = re.findall(
+        r"```python\n(.*?)```", (clone.root / "docs/architecture.md").read_text(), re.DOTALL
+    )
+    weather = clone.root / "capabilities/frametally_weather"
+    (weather / "hooks.py").write_text(textwrap.dedent(recipe).rstrip() + "\n", encoding="utf-8")
+    plugin = (weather / "plugin.py").read_text(encoding="utf-8")
+    hook = '    findings="frametally_weather.hooks:findings",\n)'
+    (weather / "plugin.py").write_text(plugin.removesuffix(")\n") + f"{hook}\n", encoding="utf-8")
+    for view in (("status",), ("doctor",), ("api", "status")):
+        shown = clone.python("-m", "frametally", *view, "--data-dir", tmp_path / "data").stdout
+        assert " ".join(shown.split()).count("check its network") >= 1, view
+    python("docs/code_map.py")
+    git("add", "--all")
     pytest_run = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     described = "tests/web/test_description_api.py"
     python(*pytest_run, "-m", "not thorough", *CHECKS, "tests/weather", described)
