@@ -13,7 +13,7 @@ from sqlalchemy import Table
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount
-from frametally.rules.known import Basis, Missing, Number, basis_of, objects_of, why_unknown
+from frametally.rules.known import LATER_OF_TRACKS, Basis, Missing, Number, basis_of, objects_of, why_unknown
 from frametally.rules.places import FLOWS, ZONES, Place, base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
@@ -81,7 +81,7 @@ def _counts(day: PublishedDay) -> Rows:
             "objects_missing": objects.missing,
             "objects_at_least": objects.at_least,
             "followed_objects": count.objects,
-            **_fields(count, "objects_from_start", "fast_objects"),
+            **_fields(count, *(number.name for number in LATER_OF_TRACKS)),
         }
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from frametally.adapters.sql.migration import about_table
+from frametally.rules.known import LATER_OF_TRACKS
 from frametally.rules.places import FLOWS, ZONES
 
 SCHEMA_VERSION = 10
@@ -101,8 +102,7 @@ counts = _of_times(
     _value("tracked_detections", BigInteger, nullable=True),
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
-    _value("objects_from_start", BigInteger, nullable=True),
-    _value("fast_objects", BigInteger, nullable=True),
+    *(_value(number.name, BigInteger, nullable=True) for number in LATER_OF_TRACKS),
     *_if_unknown("objects_"),
 )
 

@@ -8,7 +8,8 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from frametally import keys
 from frametally.errors import Poison, TooOld
 from frametally.live_records import LiveMinute
 from frametally.rules.blank_stretches import Blank, BlankPart
-from frametally.rules.known import Missing
+from frametally.rules.known import OF_TRACKS, CountNumber, Missing
 from frametally.rules.places import ZoneParts, Zones, base_model
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -217,6 +218,42 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+_T = TypeVar("_T")
+
+
+def with_numbers(
+    numbers: Iterable[CountNumber], kind: Any = int | None, default: Any = None
+) -> Callable[[type[_T]], type[_T]]:
+    """Return a decorator that gives a structure or named tuple the numbers that it lacks, as last fields."""
+
+    def extended(cls: Any) -> Any:
+        is_tuple = issubclass(cls, tuple)
+        fields: tuple[str, ...] = cls._fields if is_tuple else cls.__struct_fields__
+        new = [number for number in numbers if number.name not in fields]
+        if not new:
+            return cls
+        names = [number.name for number in new]
+        if is_tuple:
+            defaults = [*cls._field_defaults.values(), *[default] * len(new)]
+            return namedtuple(cls.__name__, [*fields, *names], defaults=defaults, module=cls.__module__)
+        text = cls.__doc__
+        if "Attributes:" in text:
+            text = "\n".join(
+                [text.rstrip(), *(f"        {number.name}: {number.meaning}." for number in new), ""]
+            )
+        return msgspec.defstruct(
+            cls.__name__,
+            [(name, kind, default) for name in names],
+            bases=(cls,),
+            module=cls.__module__,
+            namespace={"__doc__": text},
+            kw_only=not cls.__match_args__,
+        )
+
+    return extended
+
+
+@with_numbers(OF_TRACKS)
 class IntervalCount(Record, frozen=True, kw_only=True):
     """Objects of one label in one interval of event time, for one model and source.
 

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from frametally.rules.known import Missing
+from frametally.rules.known import NAMES_OF_TRACKS, OF_TRACKS, Missing
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/guarantees.md").read_text(encoding="utf-8")
 PROMISES = re.findall(r"^- Null, never 0: (.+)$", PAGE, re.MULTILINE)
-PROMISED = {name for promise in PROMISES for name in re.findall(r"`(\w+)`", promise)}
+PROMISED = {name for promise in PROMISES for name in re.findall(r"`(\w+)`", promise)} | {*NAMES_OF_TRACKS}
 
 MEASURED = {
     *re.findall(
@@ -231,6 +231,12 @@ ANSWERS = [endpoint.answer for endpoint in ALL_ENDPOINTS if endpoint.answer is n
 
 def test_each_number_in_an_answer_has_a_promise() -> None:
     assert without_a_promise(ANSWERS) == set()
+
+
+def test_the_manual_has_each_declared_number_with_its_unit_and_meaning() -> None:
+    manual = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \| (boxes|objects) \| (.+) \|$", manual, re.MULTILINE)
+    assert sorted(table) == sorted((number.name, number.unit, number.meaning) for number in OF_TRACKS)
 
 
 def test_a_number_in_a_new_answer_needs_a_promise() -> None:

@@ -48,6 +48,7 @@ COLUMNS = [
     "objects_at_least",
     "objects_from_start",
     "filmed_part",
+    "fast_objects",
 ]
 
 

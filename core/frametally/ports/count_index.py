@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.rules.known import Missing
+from frametally.records import Coverage, Evidence, IntervalCount, Run, with_numbers
+from frametally.rules.known import OF_TRACKS, Missing
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -66,6 +66,7 @@ def part_at(source: str, start_ms: int) -> DayPart:
     return DayPart(source, start_ms // HOUR_MS)
 
 
+@with_numbers(OF_TRACKS)
 class Bucket(NamedTuple):
     """One bar: a label's counts in `[start_ms, start_ms + interval)`, over the requested sources.
 

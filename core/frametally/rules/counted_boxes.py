@@ -8,9 +8,11 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 from frametally.errors import Misconfigured
+from frametally.rules.known import LATER_OF_TRACKS
 
-COUNTING_VERSION = 14
-"""Raised whenever the same segments and settings would give different part files; all days are then stale."""
+COUNTING_VERSION = 12 + len(LATER_OF_TRACKS)
+"""Raised whenever the same segments and settings would give different part files; all days are then stale.
+A number that is declared raises it."""
 
 MIN_CONFIDENCE = 0.25
 MIN_TRACKING_FPS = 5.0

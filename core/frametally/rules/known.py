@@ -1,7 +1,8 @@
 """Decides whether a number is known, and if not, why: one rule for every number of a bar or a range.
 
 The job, charts, totals, lines and zones, reports, exports, alerts and gold use it. An unknown number is null,
-never 0: objects that could not be followed are not absent. Standard library only.
+never 0: objects that could not be followed are not absent. `OF_TRACKS` declares the numbers that the job
+takes from tracks: their fields and columns come from it. Standard library only.
 """
 
 from __future__ import annotations
@@ -200,3 +201,52 @@ def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
 def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
     """Return the slower rate, or None if either is unknown."""
     return None if first is None or second is None else min(first, second)
+
+
+class CountNumber(NamedTuple):
+    """A whole number that adds up over intervals, sources and labels.
+
+    It is null, never 0, where footage was not tracked.
+
+    Attributes:
+        name: Its name everywhere.
+        unit: What it counts.
+        meaning: Its description in exports, in the API's description and in the docs.
+        needs_objects: Whether it is null also where no part of `objects` is known; over several labels, it is
+            then the sum of those with such a part.
+        is_left_out_at_0: Whether answers and files have null instead of 0, and sums take null for 0.
+    """
+
+    name: str
+    unit: Literal["boxes", "objects"]
+    meaning: str
+    needs_objects: bool = False
+    is_left_out_at_0: bool = False
+
+    def add_up(self, parts: Iterable[int | None]) -> int | None:
+        """Return the sum of some parts."""
+        if self.is_left_out_at_0:
+            return sum([part or 0 for part in parts]) or None
+        return sum_all_or_unknown(parts)
+
+
+OF_TRACKS = (
+    CountNumber("objects", "objects", "unique objects, each counted when it was first seen"),
+    CountNumber("tracked_detections", "boxes", "detections that are in tracks"),
+    CountNumber(
+        "objects_from_start",
+        "objects",
+        "those of the objects that were there when the footage began",
+        needs_objects=True,
+    ),
+    CountNumber(
+        "fast_objects",
+        "objects",
+        "objects that were seen but too fast to follow, which objects lacks; null without any",
+        is_left_out_at_0=True,
+    ),
+)
+"""In the order of stored cells: a new number is the last one."""
+NAMES_OF_TRACKS = tuple(number.name for number in OF_TRACKS)
+LATER_OF_TRACKS = OF_TRACKS[2:]
+"""Those of which nothing but the declaration knows the name, except where a rule takes it."""

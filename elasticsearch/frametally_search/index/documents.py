@@ -31,12 +31,12 @@ from frametally.errors import Poison
 from frametally.ports.count_index import IndexDamaged, NameOf
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode, encode
 from frametally.rules.evidence import busiest
+from frametally.rules.known import NAMES_OF_TRACKS
 from frametally.rules.times import HOUR_MS
 from frametally_search.index.queries import Moment
 
 _FASTEST = 1
-_OF_TRACKS = ("objects", "tracked_detections", "objects_from_start", "fast_objects")
-_MEASURES = ("label", "detections", "peak", *_OF_TRACKS)
+_MEASURES = ("label", "detections", "peak", *NAMES_OF_TRACKS)
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
 CURRENT_RUNS = {"term": {"kind": "run"}}

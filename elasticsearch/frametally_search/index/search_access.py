@@ -29,6 +29,7 @@ from elasticsearch.exceptions import BadRequestError, NotFoundError
 from elasticsearch import ApiError, Elasticsearch
 from frametally.errors import FrametallyError, Misconfigured, Retryable, TooOld, unknown_host
 from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.known import NAMES_OF_TRACKS
 from frametally.rules.places import series_model
 from frametally.settings.access import ServerAccess
 
@@ -246,10 +247,7 @@ _PROPERTIES: dict[str, Any] = {
     "label": _KEYWORD,
     "detections": _MEASURE,
     "peak": _MEASURE,
-    "objects": _MEASURE,
-    "tracked_detections": _MEASURE,
-    "objects_from_start": _MEASURE,
-    "fast_objects": _MEASURE,
+    **dict.fromkeys(NAMES_OF_TRACKS, _MEASURE),
     "evidence": {"type": "object", "enabled": False},
     # Coverage.
     "analysed_fps": {"type": "double", "index": False},
@@ -325,6 +323,8 @@ def set_up(cluster: ElasticsearchCluster) -> None:
             except BadRequestError as error:
                 if error.error != "resource_already_exists_exception":
                     raise
+        else:
+            client.indices.put_mapping(index=cluster.index, properties=_PROPERTIES)  # with new numbers
         aliases = body["template"]["aliases"].items()
         moves = [{"add": {"index": cluster.index, "alias": name, **how}} for name, how in aliases]
         client.indices.update_aliases(actions=moves)

@@ -47,6 +47,7 @@ from frametally.rules.blank_stretches import (
     stretches_within,
 )
 from frametally.rules.evidence import Hit, best_hits, hits_by_label
+from frametally.rules.known import NAMES_OF_TRACKS
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.following import sizes_by_minute
@@ -61,7 +62,6 @@ from frametally_hadoop.job.lines import (
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.job.reading import CellRun, Fetch, SegmentEntry, fetch, parse_line, read_blocks
 from frametally_hadoop.job.visits import (
-    TRACK_NUMBERS,
     TrackedHour,
     are_followed,
     covered_time,
@@ -279,7 +279,7 @@ class _Unit:
             of_label = -sum(hit[0] for hit in hits)
             self.boxes[label] += of_label
             of_tracks = zip(*(hour.numbers_of(label, start_ms) for _, hour in bar), strict=True)
-            numbers = dict(zip(TRACK_NUMBERS, map(total, of_tracks), strict=True))
+            numbers = dict(zip(NAMES_OF_TRACKS, map(total, of_tracks), strict=True))
             objects.append(numbers["objects"])
             counted = {"detections": of_label, "peak": best[0]["count"], **numbers, "evidence": best}
             key = to_json(["count", self.place, label, start_ms])

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import blank_ms, filmed_time
-from frametally.rules.known import is_fast_enough, is_too_weak
+from frametally.rules.known import NAMES_OF_TRACKS, is_fast_enough, is_too_weak
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
@@ -123,16 +123,14 @@ class TrackedHour(NamedTuple):
     pairs: Sequence[tuple[bytes, bytes]] = ()
 
     def numbers_of(self, label: str, interval_start_ms: int) -> Sequence[int | None]:
-        """Return the `TRACK_NUMBERS` of a count; they are None if it could not be followed."""
+        """Return the `known.OF_TRACKS` of a count; they are None if it could not be followed."""
         if self.objects is None:
-            return (None,) * len(TRACK_NUMBERS)
+            return (None,) * len(NAMES_OF_TRACKS)
         every = self.objects, self.tracked_boxes, self.from_start, self.fast
         return [numbers.get((label, interval_start_ms), 0) for numbers in every]
 
 
 NOT_TRACKED = TrackedHour()
-TRACK_NUMBERS = ("objects", "tracked_detections", "objects_from_start", "fast_objects")
-"""The fields of a count that are made of tracks."""
 
 
 def slowest_fps(hours: Iterable[TrackedHour]) -> float | None:

@@ -7,12 +7,14 @@ from typing import Any, Literal
 import msgspec
 
 from frametally.actions.answers import Answer
+from frametally.records import with_numbers
 from frametally.rules.blank_stretches import BlankReason
-from frametally.rules.known import Missing
+from frametally.rules.known import OF_TRACKS, Missing
 from frametally_web.requests.answers import CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
 
+@with_numbers(OF_TRACKS)
 class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=True):
     """One label in one interval.
 
@@ -162,6 +164,7 @@ class NotAnalysed(Answer, frozen=True, kw_only=True):
     source: str | None
 
 
+@with_numbers(OF_TRACKS)
 class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One label over the whole answer; the fields are those of `CountBucket`.
 

@@ -23,7 +23,6 @@ from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
     FAST,
-    FROM_START,
     LABEL,
     OBJECTS,
     SLOT,
@@ -49,6 +48,7 @@ from frametally.ports.count_index import (
     IndexedEvidence,
 )
 from frametally.rules.known import (
+    LATER_OF_TRACKS,
     NOT_MEASURED,
     Basis,
     Missing,
@@ -56,7 +56,6 @@ from frametally.rules.known import (
     are_too_fast,
     is_too_weak,
     objects_of,
-    sum_all_or_unknown,
     sum_or_unknown,
     why_not_counted,
     why_unknown,
@@ -159,7 +158,7 @@ class Reader:
         part = self.bars(interval_s, **changes, measured_only=True)
         measured_bars = {(bar.start_ms, bar.source) for bar in part.coverage}
         parts = {(bar.start_ms, bar.source, bar.label): measured_part(bar) for bar in part.buckets}
-        nothing = {"measured_objects": 0, "objects_from_start": 0}
+        nothing = dict.fromkeys(measured_part(empty_bar(chart.coverage[0], None)), 0)
         buckets = [
             msgspec.structs.replace(bar, **parts.get((bar.start_ms, bar.source, bar.label), nothing))
             if bar.objects_missing in NOT_MEASURED and (bar.start_ms, bar.source) in measured_bars
@@ -315,9 +314,14 @@ def _chart(
     missing: list[Missing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
     is_fast = are_too_fast(counts[FAST], counts[OBJECTS])
-    from_start = none_where(is_unknown | is_weak | (counts[FROM_START] < 0), counts[FROM_START])
     least: list[int | None] = [None] * counted.cells.shape[1]
-    fast = none_where(counts[FAST] <= 0, counts[FAST])
+    later: dict[str, list[int | None]] = {}
+    for row, number in enumerate(LATER_OF_TRACKS, TRACKED + 1):
+        is_absent = counts[row] < number.is_left_out_at_0
+        later[number.name] = none_where(
+            is_absent | is_unknown | is_weak if number.needs_objects else is_absent, counts[row]
+        )
+    fast = later["fast_objects"]
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
@@ -333,12 +337,25 @@ def _chart(
     means = none_where(frames_there == 0, counts[DETECTIONS] / np.maximum(frames_there, 1))
     names = [name or None for name in counted.labels]
     of_label, of_source = map(names.__getitem__, label), map(counted.sources.__getitem__, source)
+    columns = {
+        "start_ms": starts_ms,
+        "label": of_label,
+        "source": of_source,
+        "detections": detections,
+        "peak": peaks,
+        "mean_per_frame": means,
+        "objects": objects,
+        "objects_missing": missing,
+        "tracked_detections": tracked,
+        "followed_objects": followed,
+        "measured_objects": least,
+        **later,
+    }
+    names_in_order = answers.CountBucket.__struct_fields__
+    last = max(map(names_in_order.index, columns))
+    nothing: Any = repeat(None)
     buckets = [
-        *map(
-            answers.CountBucket,
-            *(starts_ms, of_label, of_source, detections, peaks, means),
-            *(objects, missing, tracked, followed, from_start, least, fast),
-        )
+        *map(answers.CountBucket, *(columns.get(name, nothing) for name in names_in_order[: last + 1]))
     ]
     if not PARTIAL_LABELS.keys().isdisjoint(names):
         # Of the labels that the query groups, the objects of these are known in part.
@@ -368,7 +385,6 @@ def add_labels(
 def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.CountBucket:
     objects = add_numbers(map(number_of, (first, other)))
     followed = sum_or_unknown(followed_of(first), followed_of(other))
-    known = [bar for bar in (first, other) if bar.objects is not None or bar.measured_objects is not None]
     return answers.CountBucket(
         start_ms=first.start_ms,
         label=first.label,
@@ -380,10 +396,20 @@ def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.Coun
         objects_missing=objects.missing,
         tracked_detections=sum_or_unknown(first.tracked_detections, other.tracked_detections),
         followed_objects=followed if objects.missing else None,
-        objects_from_start=sum_all_or_unknown(bar.objects_from_start for bar in known) if known else None,
         measured_objects=objects.at_least,
-        fast_objects=(first.fast_objects or 0) + (other.fast_objects or 0) or None,
+        **sums_of_later((first, other)),
     )
+
+
+def sums_of_later(labels: Iterable[answers.CountBucket | answers.Total]) -> dict[str, Any]:
+    """Return the `LATER_OF_TRACKS` numbers of several labels together."""
+    every = [*labels]
+    known = [part for part in every if (part.objects, part.measured_objects) != (None, None)]
+    sums: dict[str, Any] = {}
+    for number in LATER_OF_TRACKS:
+        parts = known if number.needs_objects else every
+        sums[number.name] = number.add_up([getattr(part, number.name) for part in parts]) if parts else None
+    return sums
 
 
 def all_labels_in(
@@ -431,7 +457,8 @@ def followed_of(part: answers.CountBucket | answers.Total) -> int | None:
 def measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int | None]:
     """Return the fields of the measured objects, fully or partly known."""
     objects = part.measured_objects if part.objects is None else part.objects
-    return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
+    of_known = {number.name: getattr(part, number.name) for number in LATER_OF_TRACKS if number.needs_objects}
+    return {"measured_objects": objects, **of_known}
 
 
 def _with_means(chart: Chart, counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> Chart:

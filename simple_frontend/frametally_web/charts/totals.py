@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,10 @@ from frametally.adapters.day_cells.sums import (
 from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import PARTIAL_LABELS
 from frametally.rules.known import (
+    LATER_OF_TRACKS,
+    NAMES_OF_TRACKS,
     NOT_MEASURED,
+    OF_TRACKS,
     Basis,
     Missing,
     add_up,
@@ -36,6 +40,7 @@ from frametally_web.charts.measures import (
     mean_of_sources,
     means_by_label,
     number_of,
+    sums_of_later,
 )
 from frametally_web.requests.query import AskedMetric, Metric
 
@@ -72,10 +77,12 @@ def sum_up(chart: Chart, labels: Iterable[str | None], by_source: Iterable[str] 
             parts = []
             for name in (label,) if label is not None else (None, *PARTIAL_LABELS):
                 if name not in PARTIAL_LABELS or (name, source) in sums:
-                    detections, peak, *numbers = sums.get((name, source), (0,) * 6)
-                    objects, tracked, from_start, fast = [None if n < 0 else n for n in numbers]
-                    of_tracks = objects if is_measured else None, tracked, from_start, fast
-                    parts.append(_total(label, source, detections, peak, *of_tracks, None, rate, frames))
+                    detections, peak, *numbers = sums.get((name, source), (0,) * (2 + len(NAMES_OF_TRACKS)))
+                    objects, *of_tracks = [None if n < 0 else n for n in numbers]
+                    followed = objects if is_measured else None
+                    parts.append(
+                        _total(label, source, detections, peak, followed, of_tracks, None, rate, frames)
+                    )
             per_frame = None
             if frames:
                 detections = _boxes_of(parts)
@@ -212,13 +219,13 @@ def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answ
     objects = add_up(map(number_of, of_labels))
     if objects.value is not None or (len(of_labels) < 2 and objects.at_least is None):
         return pooled
-    known_labels = [total for total in of_labels if (total.objects, total.measured_objects) != (None, None)]
+    later = sums_of_later(of_labels)
     return msgspec.structs.replace(
         pooled,
         objects=None,
         objects_missing=pooled.objects_missing or objects.missing,
         followed_objects=followed_of(pooled),
-        objects_from_start=sum_all_or_unknown(total.objects_from_start for total in known_labels),
+        **{number.name: later[number.name] for number in LATER_OF_TRACKS if number.needs_objects},
         measured_objects=objects.at_least,
     )
 
@@ -241,9 +248,7 @@ def _pooled(
         _boxes_of(parts),
         max([part.peak for part in parts if part.peak is not None], default=0),
         sum_all_or_unknown(followed),
-        sum_all_or_unknown([part.tracked_detections for part in parts]),
-        sum_all_or_unknown([part.objects_from_start for part in parts]),
-        sum([part.fast_objects or 0 for part in parts]),
+        [number.add_up([getattr(part, number.name) for part in parts]) for number in OF_TRACKS[1:]],
         mean_per_frame,
         slowest_fps,
         frames,
@@ -260,17 +265,27 @@ def _total(
     detections: int,
     peak: int,
     followed: int | None,
-    tracked: int | None,
-    from_start: int | None,
-    fast: int | None,
+    of_tracks: Sequence[int | None],
     mean_per_frame: float | None,
     slowest_fps: float | None,
     frames: int,
 ) -> answers.Total:
-    """Return a total; `followed` objects are those in tracks. Without `frames`, no number is known."""
+    """Return a total; `followed` objects are those in tracks. Without `frames`, no number is known.
+
+    `of_tracks` has the other numbers of `OF_TRACKS`.
+    """
+    numbers = dict(zip(NAMES_OF_TRACKS[1:], of_tracks, strict=True))
+    tracked, fast = numbers.pop("tracked_detections"), numbers["fast_objects"]
     basis = Basis(followed, detections, tracked, slowest_fps, frames, fast_objects=fast)
     objects, missing, least = objects_of(basis)
     is_counted = why_unknown("boxes", basis) is None
+    is_part_known = (objects, least) != (None, None)
+    later: dict[str, Any] = {
+        number.name: number.add_up([numbers[number.name]])
+        if is_part_known or (is_counted and not number.needs_objects)
+        else None
+        for number in LATER_OF_TRACKS
+    }
     return answers.Total(
         label=label,
         source=source,
@@ -281,9 +296,8 @@ def _total(
         objects_missing=missing,
         tracked_detections=tracked if is_counted else None,
         followed_objects=followed if missing and is_counted else None,
-        objects_from_start=None if objects is None and least is None else from_start,
         measured_objects=least,
-        fast_objects=fast or None,
+        **later,
     )
 
 

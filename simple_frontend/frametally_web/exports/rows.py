@@ -11,7 +11,7 @@ import msgspec
 
 from frametally.books.unanalysed import NO_MODEL
 from frametally.process.reports import plural
-from frametally.rules.known import Missing, why_not_counted
+from frametally.rules.known import OF_TRACKS, Missing, why_not_counted
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.answers import ShowsNothing
@@ -54,9 +54,7 @@ _MEASURED = (
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
-_FROM_START = Column(
-    "objects_from_start", "whole", "those of the objects that were there when the footage began"
-)
+_TRACKED, *_LATER = (Column(number.name, "whole", number.meaning) for number in OF_TRACKS[1:])
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 _FILMED_PART = Column(
     "filmed_part", "real", "covered_s / seconds asked for, of all sources with film in the range"
@@ -69,7 +67,7 @@ COLUMNS = (
     Column("label", "text", "class name"),
     *_MEASURED,
     Column("time_source", "text", "file_time: the time is only a file's date"),
-    Column("tracked_detections", "whole", "detections that are in tracks"),
+    _TRACKED,
     _FILMED_S,
     Column("start_local", "local", "start of the interval in local time of the time zone"),
     Column("end_local", "local", "end of the interval, not included"),
@@ -77,8 +75,9 @@ COLUMNS = (
     Column("source_name", "text", "name of the source"),
     Column("shows_nothing", "text", "why footage is left out: black, one_colour or frozen, with its seconds"),
     _AT_LEAST,
-    _FROM_START,
+    _LATER[0],
     _FILMED_PART,
+    *_LATER[1:],
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
@@ -170,26 +169,19 @@ class Measures:
             return "footage", coverage.frames, 0, 0.0, 0, None if missing else 0, missing
         return _not_counted(self._absent.get((start_ms, source), ()))
 
-    def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
-        """Return the boxes that are in tracks."""
+    def of_tracks(self, start_ms: int, source: str | None, label: str | None) -> list[int | None]:
+        """Return the `OF_TRACKS` numbers except the objects."""
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
-            return bucket.tracked_detections
+            return [getattr(bucket, number.name) for number in OF_TRACKS[1:]]
         coverage = self._covered.get((start_ms, source))
-        return None if coverage is None or coverage.objects_missing else 0
+        nothing = None if coverage is None or coverage.objects_missing else 0
+        return [number.add_up([nothing]) for number in OF_TRACKS[1:]]
 
     def at_least(self, start_ms: int, source: str | None, label: str | None) -> int | None:
         """Return the known objects, if they are known in part."""
         bucket = self._buckets.get((start_ms, source, label or ""))
         return None if bucket is None else bucket.measured_objects
-
-    def from_start(self, start_ms: int, source: str | None, label: str | None) -> int | None:
-        """Return the objects that were there when the footage began."""
-        bucket = self._buckets.get((start_ms, source, label or ""))
-        if bucket is not None:
-            return bucket.objects_from_start
-        coverage = self._covered.get((start_ms, source))
-        return None if coverage is None or coverage.objects_missing else 0
 
     def shows_nothing(self, start_ms: int, source: str | None) -> str | None:
         """Return why footage is left out, with its seconds; None without such footage."""
@@ -227,18 +219,20 @@ def make_places(
             filmed_s, filmed_part = measures.filmed(start_ms, source)
             # A row even if nothing was found: it shows what was filmed.
             for label in labels or [None]:
+                tracked, from_start, *later = measures.of_tracks(start_ms, source, label)
                 row = (
                     *(start, end, slugs[source], label),
                     *measures.measured(start_ms, source, label),
                     timed_by,
-                    measures.tracked_detections(start_ms, source, label),
+                    tracked,
                     filmed_s,
                     *local,
                     names[source],
                     measures.shows_nothing(start_ms, source),
                     measures.at_least(start_ms, source, label),
-                    measures.from_start(start_ms, source, label),
+                    from_start,
                     filmed_part,
+                    *later,
                 )
                 yield row, (start_ms, source, label)
 

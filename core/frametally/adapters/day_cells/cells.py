@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +21,12 @@ from frametally.adapters.day_cells.storage import (
     Packed,
     RunCells,
     encoded,
+    later_rows,
     rolled_steps,
 )
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
-    FAST,
-    FROM_START,
     LABEL,
     OBJECTS,
     PEAK,
@@ -41,10 +41,15 @@ from frametally.adapters.day_cells.sums import (
 )
 from frametally.ports.count_index import NOT_LOOKED_AT, DayPart, PartsReplaced
 from frametally.records import Coverage, IntervalCount
+from frametally.rules.known import NAMES_OF_TRACKS
 from frametally.rules.times import HOUR_MS
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.storage import Cells
+
+
+_OF_TRACKS = attrgetter(*NAMES_OF_TRACKS)
+_REST = (0,) * (ROWS - COVERED_MS - 1)
 
 
 class CountedTwice(Exception):
@@ -66,27 +71,23 @@ class CellPacker:
         """Add some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
-            of_tracks = (
-                count.objects,
-                count.tracked_detections,
-                count.objects_from_start,
-                count.fast_objects,
-            )
             boxes = count.detections, count.peak
-            self._counts.extend((*self._place(count, label), *boxes, *map(_or_unknown, of_tracks)))
+            self._counts.extend((*self._place(count, label), *boxes, *map(_or_unknown, _OF_TRACKS(count))))
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Add some coverage."""
         for record in coverage:
             objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
-            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms), 0, 0))
+            self._coverage.extend(
+                (*self._place(record, 0), *measures, _or_unknown(record.covered_ms), *_REST)
+            )
             blank: Sequence[tuple[str, int, int]] = [(NOT_LOOKED_AT, record.frames, record.covered_ms or 0)]
             if record.blank is not UNSET:
                 blank, self._is_looked_at = record.blank, True
             for reason, frames, covered_ms in blank:
                 place = self._place(record, BLANK_REASONS.index(reason))
-                self._blank.extend((*place, frames, 0, 0, covered_ms, 0, 0))
+                self._blank.extend((*place, frames, 0, 0, covered_ms, *_REST))
 
     def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
         """Add the cells that the run keeps from the previous one; the run has `frames` in all.
@@ -142,7 +143,7 @@ class CellPacker:
                 counts.shape[1] + coverage.shape[1]
             ):
                 raise CountedTwice
-            later_rows = of_step[0][[FROM_START, FAST]]
+            later = of_step[0][TRACKED + 1 :]
             kind = "<i4" if of_step[0].max(initial=0) < 2**31 else "<i8"
             packed = Packed(
                 labels,
@@ -154,7 +155,7 @@ class CellPacker:
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
                 *(([*writers], of_parts) if step_s == self._base_s else ([], [])),
                 of_step[2][:BLANK_ROWS].astype("<i8").tobytes() if self._is_looked_at else None,
-                *(row.astype(kind).tobytes() if (row >= 0).any() else b"" for row in later_rows),
+                *(row.astype(kind).tobytes() if (row >= 0).any() else b"" for row in later),
             )
             yield step_s, encoded(packed)
 
@@ -182,7 +183,7 @@ def cells_of_parts(
 def _unpacked(packed: Packed) -> Iterator[Cells]:
     """Yield the cells of counts and of coverage; a row of which no value is known is -1."""
     for body, rows, kind in (
-        (packed.counts, (packed.tracked, packed.from_start, packed.fast), packed.counts_dtype),
+        (packed.counts, (packed.tracked, *later_rows(packed)), packed.counts_dtype),
         (packed.coverage, (packed.covered,), "<i8"),
     ):
         columns = np.frombuffer(body, kind).reshape(STORED_ROWS, -1)

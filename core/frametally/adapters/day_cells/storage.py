@@ -22,6 +22,8 @@ import msgspec
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import NOT_LOOKED_AT, CountQuery, DayPart
 from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.records import with_numbers
+from frametally.rules.known import LATER_OF_TRACKS
 from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 from frametally.rules.week_parts import WeekParts
 
@@ -30,10 +32,9 @@ if TYPE_CHECKING:  # numpy is slow to import, and reading the books does not nee
     from numpy.typing import NDArray
 
     Cells = NDArray[np.integer[Any]]
-    """Shape (9, n): slot (start over step), label, source, detections, peak, objects, tracked detections,
-    objects from the start of footage, objects too fast to follow.
+    """Shape (rows, n): slot (start over step), label, source, detections, peak, then `OF_TRACKS`.
 
-    Label and source are numbers of names; the last four are -1 if unknown. Coverage has the same shape, so
+    Label and source are numbers of names; those of tracks are -1 if unknown. Coverage has the same shape, so
     the same sums work for it: label 0, frames for detections, covered milliseconds for tracked detections,
     and for the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one
     hides others.
@@ -133,6 +134,7 @@ BLANK_REASONS = ("black", "one_colour", "frozen", NOT_LOOKED_AT)
 """By number; blank cells have these numbers for labels."""
 
 
+@with_numbers(LATER_OF_TRACKS[2:], bytes, b"")
 class Packed(msgspec.Struct, frozen=True, array_like=True):
     """Counts and coverage as they are stored: machine integers, little-endian; slots count from the day on.
 
@@ -148,7 +150,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         parts: For each part, its number in `sources`, its hour, its number in `writers`, and its name.
         blank: Cells by `BLANK_REASONS`, of 8 bytes; None if the pictures were not measured.
         from_start: A later row of `counts`, like `tracked`.
-        fast: The last row of `counts`, like `from_start`.
+        fast: A later row of `counts`, like `from_start`; the rows of further numbers follow by their names.
     """
 
     labels: list[str]
@@ -163,6 +165,11 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     blank: bytes | None = None
     from_start: bytes = b""
     fast: bytes = b""
+
+
+def later_rows(packed: Packed) -> tuple[bytes, ...]:
+    """Return the rows of the `LATER_OF_TRACKS` numbers of counts."""
+    return msgspec.structs.astuple(packed)[-len(LATER_OF_TRACKS) :]
 
 
 def encoded(packed: Packed) -> bytes:

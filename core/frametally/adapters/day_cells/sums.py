@@ -24,7 +24,7 @@ from frametally.ports.count_index import (
     CountQuery,
     CoverageBucket,
 )
-from frametally.rules.known import are_too_fast, is_too_weak
+from frametally.rules.known import NAMES_OF_TRACKS, are_too_fast, is_too_weak
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
 
-SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START, FAST = range(9)
-ROWS = 9
+SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED = range(7)
+FAST = OBJECTS + NAMES_OF_TRACKS.index("fast_objects")
+ROWS = OBJECTS + len(NAMES_OF_TRACKS)
 """The rows of `Cells`."""
 COVERED_MS = TRACKED
 BlankRows = list[BlankBucket]
@@ -69,7 +70,7 @@ class CountColumns(Sequence[RowT]):
         objects, tracked = (none_where(cells[row] < 0, cells[row]) for row in (OBJECTS, TRACKED))
         names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
         if self.kind is Bucket:
-            rest = (none_where(cells[row] < 0, cells[row]) for row in (FROM_START, FAST))
+            rest = (none_where(cells[row] < 0, cells[row]) for row in range(TRACKED + 1, ROWS))
             label_names = [self.labels[n] for n in label]
             return start_ms, label_names, detections, peak, objects, names, tracked, *rest
         return start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked
