@@ -339,12 +339,13 @@ def _finish(desk: Any) -> int:
 def _show(answer: msgspec.Struct | Reply, output: Path | None) -> None:
     if isinstance(answer, Reply):
         kind = answer.media_type
-        if kind == "application/json" and output is None:
-            click.echo(_pretty(msgspec.Raw(b"".join(answer.chunks()))))
-        elif output is None and kind.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
-            raise Misconfigured(f"the answer is a file of type {kind}: give --output FILE")
-        else:
-            console.write_out(output, answer.chunks())
+        with closing(answer):
+            if kind == "application/json" and output is None:
+                click.echo(_pretty(msgspec.Raw(b"".join(answer.chunks()))))
+            elif output is None and kind.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
+                raise Misconfigured(f"the answer is a file of type {kind}: give --output FILE")
+            else:
+                console.write_out(output, answer.chunks())
     elif output is None:
         click.echo(_pretty(answer))
     else:

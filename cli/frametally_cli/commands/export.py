@@ -108,7 +108,8 @@ def export(
                 )
         except Problem as problem:
             raise Misconfigured(_of_options(f"{problem.detail} {problem.remedy}")) from problem
-    console.write_out(output, Reply(file).chunks())
+    with file:  # also if its first piece cannot be written
+        console.write_out(output, Reply(file).chunks())
     return 0
 
 

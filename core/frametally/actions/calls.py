@@ -51,6 +51,12 @@ class Reply(NamedTuple):
                 yield chunk
 
 
+    def close(self) -> None:
+        """Close the file, also if nothing of it was read."""
+        if not isinstance(self.body, bytes):
+            self.body.close()
+
+
 NOTHING = Reply(status=204)
 
 
