@@ -78,16 +78,21 @@ def test_a_command_ends_quietly_when_nobody_reads_its_pipe(tmp_path: Path) -> No
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", [("export",), ("api", "export")])
 @pytest.mark.parametrize("output", ["missing/x.csv", "a-file/x.csv"])
 def test_an_export_to_an_impossible_path_is_one_line(
-    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    output: str,
+    command: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "a-file").touch()
     with closing(open_object_store((tmp_path / "data" / "store").as_uri())):
         pass
-    assert main(["export", "--data-dir", "data", "--output", output]) == 2
+    assert main([*command, "--data-dir", "data", "--output", output]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: ")
     assert output.split("/")[0] in line
