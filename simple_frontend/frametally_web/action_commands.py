@@ -271,18 +271,18 @@ def _recorded(context: ActionContext, endpoint: Endpoint, call: Call) -> Iterato
     if not endpoint.changes:
         yield
         return
-    audit = context.shared(load(_AUDIT))
-    audit.begin(call)
-    status = 500
-    try:
-        with reserve_released(context.settings.data_dir) if endpoint.frees else nullcontext():
+    with reserve_released(context.settings.data_dir) if endpoint.frees else nullcontext():
+        audit = context.shared(load(_AUDIT))
+        audit.begin(call)
+        status = 500
+        try:
             yield
-        status = call.status
-    except (Problem, FrametallyError) as error:
-        status = problem_of(error).status
-        raise
-    finally:
-        audit.end(call, status)
+            status = call.status
+        except (Problem, FrametallyError) as error:
+            status = problem_of(error).status
+            raise
+        finally:
+            audit.end(call, status)
 
 
 def _parts_of_call(
