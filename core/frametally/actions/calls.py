@@ -50,7 +50,6 @@ class Reply(NamedTuple):
             while chunk := self.body.read(_CHUNK_BYTES):
                 yield chunk
 
-
     def close(self) -> None:
         """Close the file, also if nothing of it was read."""
         if not isinstance(self.body, bytes):
