@@ -8,7 +8,7 @@ from contextlib import closing
 from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.checkup.areas import setting_errors
-from frametally.checkup.findings import DeepLook, Finding, Look, Trial
+from frametally.checkup.findings import DeepLook, Finding, Look, TrialLook
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
 from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
@@ -37,7 +37,7 @@ TABLES = (
 def findings(look: Look) -> Iterator[Finding]:
     """Report invalid channels, and damaged files of reports."""
     match look:
-        case Trial(settings, "" | "alerts" | "serve"):
+        case TrialLook(settings, "" | "alerts" | "serve"):
             yield from setting_errors(lambda: channels_of(settings))
         case DeepLook(ports, progress):
             # Imported here, because reports import much of the dashboard.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 from frametally.checkup.areas import area_rows
-from frametally.checkup.findings import DeepLook, Finding, Look, Trial
+from frametally.checkup.findings import DeepLook, Finding, Look, TrialLook
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectMissing
 from frametally.ports.opened import Ports
@@ -28,7 +28,7 @@ from frametally_gold.settings import GoldSettings, is_wanted
 def findings(look: Look) -> Iterator[Finding]:
     """Open the tables and count their rows; read every file of the Iceberg tables."""
     match look:
-        case Trial(settings, stage):
+        case TrialLook(settings, stage):
             yield from area_rows(settings, stage, "gold", settings.part(GoldSettings).gold_url, _count_rows)
         case DeepLook(ports, progress):
             yield from check_iceberg(ports, progress)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from frametally.checkup.areas import setting_errors
-from frametally.checkup.findings import Finding, Glance, Look, Trial
+from frametally.checkup.findings import Finding, Glance, Look, TrialLook
 from frametally.settings.loading import Settings
 from frametally_live.live_book_by_url import feeds_to_look
 from frametally_live.settings import LiveSettings
@@ -19,7 +19,7 @@ def findings(look: Look) -> Iterator[Finding]:
     match look:
         case Glance(settings):
             yield from _silent_cameras(settings)
-        case Trial(settings, "" | "live" | "serve"):
+        case TrialLook(settings, "" | "live" | "serve"):
             yield from _wrong_settings(settings.part(LiveSettings))
 
 

@@ -16,7 +16,7 @@ from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters_by_url import open_object_store, tables_line
 from frametally.backups import tell_store
 from frametally.checkup.areas import is_needed, not_there_yet
-from frametally.checkup.findings import Finding, Look, Trial, public_value
+from frametally.checkup.findings import Finding, Look, TrialLook, public_value
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
@@ -112,7 +112,7 @@ def kept_since(settings: Settings) -> int | None:
 
 def findings(look: Look) -> Iterator[Finding]:
     """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone."""
-    if not isinstance(look, Trial) or not is_needed("accounts", look.stage):
+    if not isinstance(look, TrialLook) or not is_needed("accounts", look.stage):
         return
     settings = look.settings
     address = public_value("url", settings.catalogue_url)

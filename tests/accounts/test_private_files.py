@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally.checkup.findings import Trial
+from frametally.checkup.findings import TrialLook
 from frametally.settings.loading import load_settings
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.book import AccessBook
@@ -53,7 +53,7 @@ def test_a_data_folder_made_by_footage_is_accessible_only_to_its_owner(tmp_path:
 def test_doctor_names_a_data_folder_that_others_can_read(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     tmp_path.chmod(0o755)
-    [bad] = [row for row in findings(Trial(settings)) if not row.good]
+    [bad] = [row for row in findings(TrialLook(settings)) if not row.good]
     assert (bad.name, bad.value) == (str(tmp_path), "other users can open it")
     assert f"chmod 700 {tmp_path}" in bad.remedy
 
@@ -82,9 +82,9 @@ def test_doctor_names_a_catalogue_that_others_can_read(
     path = tmp_path / "catalogue.sqlite"
     with closing(AccessBook(settings.catalogue_url)) as book:
         book.signing_key()
-    assert all(row.good for row in findings(Trial(settings)))
+    assert all(row.good for row in findings(TrialLook(settings)))
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)  # somebody else's file
     path.chmod(0o644)
-    bad = [row for row in findings(Trial(settings)) if not row.good]
+    bad = [row for row in findings(TrialLook(settings)) if not row.good]
     assert [(row.name, row.value) for row in bad] == [(str(path), "other users can read it")]
     assert "chmod 600" in bad[0].remedy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
-from frametally.checkup.findings import DeepLook, Finding, Glance, Look, Trial
+from frametally.checkup.findings import DeepLook, Finding, Glance, Look, TrialLook
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -33,7 +33,7 @@ def findings(look: Look) -> Iterator[Finding]:
                 if look.has_time:
                     with suppress(FrametallyError):  # the index or the ledger is away, which others report
                         yield from _news(settings, store, catalogue)
-        case Trial(settings, stage):
+        case TrialLook(settings, stage):
             from frametally_videos.hooks.checks import check_parts
 
             yield from check_parts(settings, stage)

@@ -15,7 +15,7 @@ from pathlib import Path
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.checkup.areas import STAGE_AREAS, area_rows, is_needed, not_there_yet
-from frametally.checkup.findings import Finding, Trial, plugin_findings
+from frametally.checkup.findings import Finding, TrialLook, plugin_findings
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.reports import plural
@@ -39,7 +39,7 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
         yield from area_rows(settings, stage, area, url, check)
         if area == "store" and is_needed(area, stage) and not_there_yet(url) is not None:
             yield clock_row(time.time(), None)
-    yield from plugin_findings(Trial(settings, stage))
+    yield from plugin_findings(TrialLook(settings, stage))
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:

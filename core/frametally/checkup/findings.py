@@ -101,7 +101,7 @@ class Glance(NamedTuple):
     has_time: bool = False
 
 
-class Trial(NamedTuple):
+class TrialLook(NamedTuple):
     """Tries the settings, parts and rights that a command needs, as `frametally doctor` does.
 
     Attributes:
@@ -119,7 +119,7 @@ class DeepLook(NamedTuple):
     progress: Progress
 
 
-Look = Glance | Trial | DeepLook
+Look = Glance | TrialLook | DeepLook
 
 
 def plugin_findings(look: Look) -> Iterator[Finding]:
