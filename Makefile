@@ -61,6 +61,9 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 EVERYWHERE := not demo and not services and not images and not stack and not compose and not cluster
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15
 
+# Costly tests take turns day by day; FRAMETALLY_TESTS_DAY=all runs all.
+test-all test-services: export FRAMETALLY_TESTS_DAY ?= $(shell date -u +%F)
+
 .PHONY: test
 test: .venv/dev setup $(if $(TESTS),,test-page) ## Run the quick tests, in minutes (TESTS=<paths>: these only; WORKERS=0: one at a time)
 	@$(PYTEST) -m "$(EVERYWHERE) and not thorough" $(TESTS)

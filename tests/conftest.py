@@ -53,6 +53,7 @@ pytest_plugins = ["tests.web.fixtures"]
 _LEFT_OUT = pytest.StashKey[int]()
 _RUNNING: set[str] = set()
 _DEAREST_FILES = 30
+_SERVER_TURNS = 2
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -64,23 +65,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str | None:
     """Name the day whose tests run, and how to run them again."""
-    if not THOROUGH:
+    if DAY == EVERY_TURN:
         return None
     again = f"FRAMETALLY_TESTS_DAY={DAY} runs them again, ={EVERY_TURN} runs all"
-    return f"thorough tests and their cases: those whose turn is {DAY} ({again})"
+    return f"costly tests and their cases: those whose turn is {DAY} ({again})"
 
 
+@pytest.hookimpl(trylast=True)  # after `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the thorough tests of each file that have their turn on another day, if all tests are asked
-    for."""
-    if not THOROUGH or {config.rootpath / argument for argument in config.args} != {REPOSITORY / "tests"}:
+    """Leave out the costly tests that have their turn on another day, if all tests are asked for."""
+    if DAY == EVERY_TURN or {config.rootpath / argument for argument in config.args} != {
+        REPOSITORY / "tests"
+    }:
         return
-    groups: dict[str, list[pytest.Item]] = {}
+    thorough: dict[Path, list[pytest.Item]] = {}
+    on_servers: dict[Path, list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("thorough")
-        if mark is not None and mark.kwargs.get("turns", True):
-            groups.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    others = {*itertools.chain(*groups.values())} - {*itertools.chain(*map(in_turn, groups.values()))}
+        if item.path.parent.name == "services":
+            on_servers.setdefault(item.path, []).append(item)
+        elif mark is not None and mark.kwargs.get("turns", True):
+            thorough.setdefault(item.path, []).append(item)
+    # Each file of servers starts its own ones, so it has all of its tests on one day.
+    kept = itertools.chain(*map(in_turn, thorough.values()), *in_turn(on_servers.values(), _SERVER_TURNS))
+    others = {*itertools.chain(*thorough.values(), *on_servers.values())} - {*kept}
     items[:] = [item for item in items if item not in others]
     config.stash[_LEFT_OUT] = len(others)
     config.hook.pytest_deselected(items=[*others])
@@ -123,7 +131,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the tests that are left to `make test-all`."""
-    if items and not THOROUGH:
+    if items and DAY == EVERY_TURN and not THOROUGH:
         config = items[0].config
         config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + sum(
             item.get_closest_marker("thorough") is not None for item in items
@@ -159,7 +167,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if packages := sorted(set(re.findall(r"\(Debian: apt install ([\w-]+)", " ".join(reasons)))):
         terminalreporter.write_line(f"On Debian: apt install {' '.join(packages)}")
     count = config.stash.get(_LEFT_OUT, 0)
-    if count and THOROUGH:
+    if count and DAY != EVERY_TURN:
         terminalreporter.write_line(
             f"{count:,} more have their turn on other days than {DAY}: "
             f"FRAMETALLY_TESTS_DAY={EVERY_TURN} runs all."

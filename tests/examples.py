@@ -1,10 +1,10 @@
-"""How much of a test runs: little in `make test`; in `make test-all`, thorough tests take turns."""
+"""How much of a test runs: little in `make test`; in CI, costly tests take turns day by day."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, TypeVar
 
 import pytest
@@ -12,10 +12,9 @@ import pytest
 THOROUGH = os.environ.get("FRAMETALLY_TESTS") == "thorough"
 _QUICK_SHARE = 5
 EVERY_TURN = "all"
-# In the environment, so that all processes of a run agree on it, also at midnight.
-DAY = os.environ.setdefault("FRAMETALLY_TESTS_DAY", datetime.now(UTC).date().isoformat())
+DAY = os.environ.get("FRAMETALLY_TESTS_DAY", EVERY_TURN)
 """The day whose turn it is, such as `2026-05-01`; `all`: every value has its turn."""
-_TURNS = 3
+_TURNS = 6
 
 ValueT = TypeVar("ValueT")
 
@@ -25,15 +24,12 @@ def examples(count: int) -> int:
     return count if THOROUGH else max(2, count // _QUICK_SHARE)
 
 
-def in_turn(values: Iterable[ValueT], day: str = DAY) -> list[ValueT]:
-    """Return about a third of the values of a costly test, at least one: three days have them all.
-
-    Without FRAMETALLY_TESTS=thorough, return all.
-    """
+def in_turn(values: Iterable[ValueT], turns: int = _TURNS, day: str = DAY) -> list[ValueT]:
+    """Return about a `turns`-th of the values of a costly test, at least one: so many days have them all."""
     every = [*values]
-    if day == EVERY_TURN or not THOROUGH or not every:
+    if day == EVERY_TURN or not every:
         return every
-    turns = min(_TURNS, len(every))
+    turns = min(turns, len(every))
     return every[date.fromisoformat(day).toordinal() % turns :: turns]
 
 
