@@ -84,8 +84,10 @@ class PresetRoutes(Handlers):
         "GET presets", "Show the models and presets, with the CPU time of a picture on this machine."
     )
     def presets(self, _: Args) -> Presets:
-        with_counts = dict.fromkeys(series.model for series in self._series())
-        return Presets(models=self._models, last=self.desk.last, with_counts=[*with_counts])
+        # A measurement that ends now must not appear in one part of the answer only.
+        last, models = self.desk.last, self._models
+        with_counts = dict.fromkeys(series.model for series in self._series(models))
+        return Presets(models=models, last=last, with_counts=[*with_counts])
 
     @PRESETS.route(
         "POST presets/measure",
@@ -170,7 +172,7 @@ class PresetRoutes(Handlers):
 
     def _last_week(self) -> tuple[int, int]:
         """Return until when (ms) the model in use has counts, and the number of frames in the last 7 days."""
-        if not (every := self._series()):
+        if not (every := self._series(self._models)):
             return 0, 0
         series = min(
             (series for series in every if series.model == every[0].model),
@@ -187,9 +189,9 @@ class PresetRoutes(Handlers):
         )
         return until_ms, sum(day.frames for day in self.context.whole.index.histogram(query).coverage)
 
-    def _series(self) -> list[Series]:
+    def _series(self, models: list[ModelCost] | None) -> list[Series]:
         """Return the series of real footage: of the model in use, then the newest published first."""
-        used = {model.model_id for model in self._models or () if model.in_use}
+        used = {model.model_id for model in models or () if model.in_use}
         every = [series for series in self.context.whole.index.series() if series.model != SIMULATED_MODEL]
         return sorted(every, key=lambda series: series.model not in used)
 
