@@ -14,6 +14,7 @@ import msgspec
 
 from frametally import keys
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
@@ -25,6 +26,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 
 if TYPE_CHECKING:
+    from frametally_accuracy.answers import Checks
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
     from frametally_accuracy.records import AccuracyCheck, OtherChecks
@@ -144,23 +146,18 @@ def start(
 
 
 @accuracy_group.command("list")
-@_json_option
+@json_option
 @data_dir_option
 def list_checks(as_json: bool, **overrides: Any) -> int:
     """List the checks, newest first."""
-    from frametally_accuracy.results import result_of
-
-    with _book(overrides) as (_, book):
-        results = [
-            (check, result_of(check, book.units(check.id), book.answers(check.id))) for check in book.checks()
-        ]
+    answer: Checks = ask_action(read_settings("web", overrides), "accuracy")
     if as_json:
-        print_json([{"check": check, "result": result} for check, result in results])
+        print_json(answer)
         return 0
-    for check, result in results:
-        state = "target precision reached" if result.is_reached else f"{result.answered} answered"
+    for check in answer.checks:
+        state = "target precision reached" if check.is_reached else f"{check.answered} answered"
         click.echo(console.plain(f"{check.name}  {utc(check.started_at_ms)}  {state}"))
-    if not results:
+    if not answer.checks:
         click.echo("no accuracy checks; start one with `frametally accuracy start`")
     return 0
 
@@ -414,8 +411,3 @@ def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: 
     if other_checks is not None:
         number = plural(other_checks.checks, "other check")
         click.echo(f"{number} of the same footage, {other_checks.answered} of them with answers")
-
-
-def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))

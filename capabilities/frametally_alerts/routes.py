@@ -13,13 +13,13 @@ import msgspec
 
 from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import BEFORE, Args, choice, in_path
+from frametally.actions.parameters import BEFORE, Args, choice, in_path, page_limit
 from frametally.actions.problems import Problem, ended
 from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.book import BookEntry
-from frametally_alerts.opened_book import OpenedAlerts
+from frametally_alerts.opened_book import PAGE, OpenedAlerts
 from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
 from frametally_alerts.rule_form import (
     MOST_RULES,
@@ -49,6 +49,7 @@ _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "t
 """The fields of a report by the names of its chart's parameters."""
 
 
+LIMIT = page_limit(PAGE, 10_000, "Maximum number of messages")
 STATE = choice("state", "Only messages in this state.", ("", "queued", "sent", "failed"), "failed")
 
 
@@ -63,9 +64,9 @@ class AlertRoutes:
         """The alert book."""
         return self.context.shared(OpenedAlerts)
 
-    @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE)
+    @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE, LIMIT)
     def alerts(self, args: Args) -> answers.Alerts:
-        return self.opened.answer(state=STATE.read(args), before=BEFORE.read(args))
+        return self.opened.answer(state=STATE.read(args), before=BEFORE.read(args), limit=LIMIT.read(args))
 
     @ALERTS.route(
         "POST alerts/rules",

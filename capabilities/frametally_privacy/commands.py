@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
 from frametally import keys
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.name_check import check_names
 from frametally.console.option_values import parse_size_px
 from frametally.console.options import data_dir_option, read_settings
@@ -59,7 +58,7 @@ def show(as_json: bool, **overrides: Any) -> int:
     with open_store_port(read_settings(None, overrides)) as ports:
         policy = read_policy(ports.store)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(policy), indent=2))
+        print_json(policy)
         return 0
     for line in _lines(policy):
         click.echo(console.plain(line))

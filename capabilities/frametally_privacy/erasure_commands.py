@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing
 from typing import Any
 
 import click
-import msgspec
 
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
 from frametally.console.tables import folded_table
@@ -99,7 +98,7 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
             if receipt is None:
                 raise
             if as_json:
-                click.echo(json.dumps({"source": receipt.source, "kinds": []}, indent=2))
+                print_json({"source": receipt.source, "kinds": []})
             elif not is_finished:
                 click.echo(
                     console.plain(
@@ -112,7 +111,7 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
 
 def _tell(plan: ErasurePlan, kinds: tuple[ErasedKind, ...], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"source": plan.source, "kinds": msgspec.to_builtins(kinds)}, indent=2))
+        print_json({"source": plan.source, "kinds": kinds})
         return
     table = folded_table("kind", "number", "bytes")
     for kind in kinds:
@@ -179,7 +178,7 @@ def report(as_json: bool, language: str, **overrides: Any) -> int:
     ):
         facts = data_protection(ports, access)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(facts), indent=2))
+        print_json(facts)
         return 0
 
     def say(key: str, **values: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -10,11 +9,11 @@ from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 import click
-import msgspec
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger, open_object_store
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.name_check import check_names
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
@@ -68,16 +67,17 @@ def retention_group() -> None:
 
 
 @retention_group.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def show(as_json: bool, **overrides: Any) -> int:
     """Show the rules, the holds, and what the last round removed."""
-    with open_store_port(read_settings(None, overrides)) as ports:
+    settings = read_settings(None, overrides)
+    if as_json:
+        print_json(ask_action(settings, "retention"))
+        return 0
+    with open_store_port(settings) as ports:
         policy = read_policy(ports.store)
         is_late = is_unapplied(ports.store, policy, round(time.time() * 1000))
-    if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(policy), indent=2))
-        return 0
     for line in _lines(policy):
         click.echo(console.plain(line))
     if is_late:
@@ -229,7 +229,7 @@ def apply(dry_run: bool, as_json: bool, every: str | None, **overrides: Any) -> 
     with open_it() as opened, console.stage_bar("dry run" if dry_run else "remove") as bar:
         report = _round(opened, bar, dry=dry_run)
     if as_json:
-        click.echo(json.dumps(_body(report), indent=2))
+        print_json(_body(report))
     else:
         _print(report, dry=dry_run)
     return PART_DONE if report.spared["unreadable"] else 0

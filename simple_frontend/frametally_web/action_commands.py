@@ -22,6 +22,7 @@ from frametally.actions.endpoints import Endpoint, route_of
 from frametally.actions.parameters import Args, Parameter, check_known
 from frametally.actions.problems import Problem, problem_of
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.options import data_dir_option, output_option, read_settings
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.reserve import keep_reserve, reserve_released
@@ -34,6 +35,7 @@ from frametally.settings.loading import Settings
 from frametally_accounts.audit.command_log import command_user
 from frametally_accounts.password_links import local_address_of
 from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.api.declared import find_action
 from frametally_web.api.field_words import field_words
 from frametally_web.books.context import ActionContext
 
@@ -234,6 +236,18 @@ def _context(settings: Settings, endpoint: Endpoint) -> Iterator[ActionContext]:
                 reader.close()
 
 
+def ask_action(settings: Settings, name: str, values: Mapping[str, object]) -> Any:
+    """Return the answer of an action; see `frametally.console.action_answers.ask_action`."""
+    endpoint = find_action(name)
+    if endpoint is None:
+        raise AssertionError(f"there is no action {name}")
+    places = {part.name: _destination(part) for part in endpoint.parameters}
+    places |= {field.encode_name: f"body_{field.encode_name}" for field in _fields(endpoint)}
+    by_place = {places[key]: str(value) if isinstance(value, int) else value for key, value in values.items()}
+    with _context(settings, endpoint) as context:
+        return _ask(context, endpoint, by_place, None)[0]
+
+
 def _ask(
     context: ActionContext, endpoint: Endpoint, values: Mapping[str, Any], body: Path | None
 ) -> tuple[msgspec.Struct | Reply, object]:
@@ -296,7 +310,7 @@ def _parts_of_call(
             parts["body"] = msgspec.json.decode(data, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeError) as error:
             raise Misconfigured(f"{body} is not a JSON object ({error}): correct it") from error
-    values = {name: value for name, value in values.items() if value not in (None, ())}
+    values = {name: value for name, value in values.items() if value not in (None, (), [])}
     for parameter in endpoint.parameters:
         if (name := _destination(parameter)) in values:
             value = values[name]
@@ -330,7 +344,7 @@ def _finish(desk: Any) -> int:
         while (state := desk.last).state == "running":
             bar.update(state.done, state.total)
             time.sleep(_PAUSE_S)
-    click.echo(_pretty(state))
+    print_json(state)
     if state.state == "failed":
         return NOTHING_DONE
     return PART_DONE if state.left_alone else 0
@@ -341,16 +355,12 @@ def _show(answer: msgspec.Struct | Reply, output: Path | None) -> None:
         kind = answer.media_type
         with closing(answer):
             if kind == "application/json" and output is None:
-                click.echo(_pretty(msgspec.Raw(b"".join(answer.chunks()))))
+                print_json(msgspec.Raw(b"".join(answer.chunks())))
             elif output is None and kind.partition("/")[0] not in ("", "text") and sys.stdout.isatty():
                 raise Misconfigured(f"the answer is a file of type {kind}: give --output FILE")
             else:
                 console.write_out(output, answer.chunks())
     elif output is None:
-        click.echo(_pretty(answer))
+        print_json(answer)
     else:
         console.write_out(output, [msgspec.json.encode(answer)])
-
-
-def _pretty(document: object) -> str:
-    return json.dumps(json.loads(msgspec.json.encode(document)), indent=2)

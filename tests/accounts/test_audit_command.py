@@ -140,7 +140,7 @@ def test_records_are_listed_by_person_action_and_time(said: Said, book: AuditBoo
     assert said("audit", "list", "--what", "USERS").count("\n") == 1
     assert "no changes" in said("audit", "list", "--to", "2020-01-01")
     assert said("audit", "list", "--from", "2020-01-01", "--limit", "1").count("\n") == 1
-    assert json.loads(said("audit", "list", "--json"))[0]["who"] == "ben"
+    assert json.loads(said("audit", "list", "--json"))["changes"][0]["who"] == "ben"
 
 
 def test_exported_records_can_be_verified_elsewhere_and_contain_no_formula(

@@ -53,7 +53,7 @@ def test_a_rule_is_added_fires_and_is_shown_and_removed(
         assert "busy  count  at least 3 in 60 s" in shown
         assert f"channel ops: http://127.0.0.1:{port}, 0 waiting" in shown
         assert "hunter2" not in shown
-        assert json.loads(said("list", "--json"))[0]["name"] == "busy"
+        assert json.loads(said("list", "--json"))["rules"][0]["name"] == "busy"
         assert "deleted" in said("remove", "busy")
         assert "no rule" in said("remove", "busy", code=2)
         hook.answers = [b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"]
@@ -141,7 +141,7 @@ def test_names_are_accepted_before_there_is_data_and_one_line_says_so(tmp_path: 
         place.count({0: 3})
     silent = "its interval of 15s is not a multiple of a counted interval (1m), so it stays silent: use 1m"
     assert f"  may stay silent: {silent}" in said("alerts", "list")
-    [listed] = json.loads(said("alerts", "list", "--json"))
+    [listed] = json.loads(said("alerts", "list", "--json"))["rules"]
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
 
 
@@ -164,7 +164,7 @@ def test_a_rule_says_that_gaps_before_its_look_back_are_not_reported(tmp_path: P
     line = "gaps that are more than 62 days old are not reported"
     assert line in said(*rule, "--since", "2020-01-01")
     assert f"may stay silent: {line}" in said("alerts", "list")
-    assert line in json.loads(said("alerts", "list", "--json"))[0]["silent"][0]
+    assert line in json.loads(said("alerts", "list", "--json"))["rules"][0]["silent"][0]
     said("alerts", "remove", "dark")
     assert line not in said(*rule)
 
@@ -208,7 +208,11 @@ def test_people_see_a_sources_name_and_programs_also_its_slug(
     payload = json.loads(payload_of(AlertMessage("1", "ops", alerts["gate-1"])))
     assert (payload["alert"]["source"], payload["alert"]["source_name"]) == ("gate-1", "Gate 1")
     assert "  of Gate 1, North Quay, old  " in said("alerts", "list")
-    assert json.loads(said("alerts", "list", "--json"))[0]["sources"] == ["gate-1", "north-quay", "old"]
+    assert json.loads(said("alerts", "list", "--json"))["rules"][0]["sources"] == [
+        "gate-1",
+        "north-quay",
+        "old",
+    ]
     daily = ("report", "add", "daily", "--every", "day", "--at", "07:00", "--source", "Gate 1")
     assert "daily: added" in said(*daily)
     assert "  of Gate 1  " in said("report", "list")
@@ -231,10 +235,10 @@ def test_charts_and_accounts_check_names_against_the_existing_ones(tmp_path: Pat
     assert said(*day, "--source", "Gate", "--label", "car").startswith("<iframe")
     history = ("history", "--from", "2026-05-01")
     assert said(*history, "--source", "nope", code=2) == (
-        "error: there is no source named 'nope'; choose from: gate\n"
+        "error: There is no source named 'nope'. Choose from: gate.\n"
     )
     assert said(*history, "--source", "Gate", "--label", "cab", code=2) == (
-        "error: there is no label named 'cab'; did you mean car?\n"
+        "error: There is no label named 'cab'. Did you mean car?\n"
     )
     told = said("users", "add", "ben", "--source", "gaet", "--source", "gate")
     assert told.count("note: there is no source named 'gaet'; did you mean gate?\n") == 1

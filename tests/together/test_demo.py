@@ -89,12 +89,12 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_noth
     assert [source for source, _ in there["simulated"]] == ["simulated-old-bridge", "simulated-station-road"]
     assert [
         rule["name"]
-        for rule in json.loads(run_frametally("alerts", "list", "--json", *where, cwd=tmp_path).out)
+        for rule in json.loads(run_frametally("alerts", "list", "--json", *where, cwd=tmp_path).out)["rules"]
     ] == ["Rush hour at the simulated Station Road"]
     with closing(AlertBook(f"sqlite:///{folder}/catalogue.sqlite")) as book:
         assert len(book.newest_alerts(["Rush hour at the simulated Station Road"], 9)) == 9
-    [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)
-    assert (check["result"]["answered"], check["result"]["used"]) == (60, 60)
+    [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)["checks"]
+    assert (check["answered"], check["drawn"]) == (60, 60)
     assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("Simulated camera  loop:")
     exported = run_frametally(
         "export", "--model", SIMULATED_MODEL, "--format", "csv", *where, cwd=tmp_path

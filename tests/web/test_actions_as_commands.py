@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from frametally.actions.endpoints import Endpoint
 from frametally.openers.port_openers import open_books
 from frametally.settings.loading import load_settings
 from frametally.work.family_members import MemberOptions
+from frametally_cli.main import cli
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.app import close_app, opened_app
 
@@ -203,6 +205,65 @@ def test_a_body_that_is_not_an_object_is_refused_by_its_files_name(run: CommandL
     )
 
 
+JSON_OF = {
+    "accuracy list": ("", "accuracy"),
+    "alerts list": ("", "alerts"),
+    "alerts log": ("--failed --limit 9", "alerts?state=failed&limit=9"),
+    "audit list": ("--what api --limit 2", "audit?what=api&limit=2"),
+    "history": (
+        "--from 2026-03-01 --source pics --interval 60",
+        "history?from=2026-03-01&to=2026-03-02&source=pics&base=60",
+    ),
+    "retention show": ("", "retention"),
+}
+"""Options of commands, and the path of the action whose answer they print with `--json`."""
+OWN_JSON = {
+    "accuracy next": "it reserves nothing",
+    "accuracy result": "it compares any two checks",
+    "accuracy start": "it prints the check as it is stored",
+    "aggregate": "a plan of the job",
+    "compare": "no action lists the bars that differ",
+    "dead-letters list": "it has the IDs that `replay` and `drop` take, and those of all models",
+    "doctor": "it also asks servers, which the dashboard may not",
+    "explain": "every frame of the bar, not a page, and whether they add up to it",
+    "live discover": "it has the addresses, which the dashboard must not show",
+    "media arrivals": "no action lists the videos that wait for a layer",
+    "models count": "progress, a line each",
+    "models list": "it measures each model now",
+    "privacy erase": "no action erases",
+    "privacy report": "no action makes it",
+    "privacy show": "no action shows it",
+    "lines list": "drawings of all sources",
+    "quality": "every day's report, not the latest ones",
+    "retention apply": "its plan of all rules",
+    "status": "it has the exit code, and does without the dashboard's other numbers",
+}
+"""Commands whose `--json` is no action's answer, with the reason."""
+
+
+def with_json(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[str]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group) and name != "api":
+            yield from with_json(command, (*path, name))
+        elif command is not None and any("--json" in parameter.opts for parameter in command.params):
+            yield " ".join((*path, name))
+
+
+def test_each_command_prints_the_answer_of_an_action_as_json_or_has_a_reason_not_to() -> None:
+    assert sorted(with_json()) == sorted([*JSON_OF, *OWN_JSON])
+
+
+@pytest.mark.parametrize("command", JSON_OF)
+def test_json_of_a_command_is_the_answer_of_the_api(
+    run: CommandLine, client: FlaskClient, command: str
+) -> None:
+    options, path = JSON_OF[command]
+    printed = json.loads(run(*command.split(), *options.split(), "--json").out)
+    assert without_clocks(printed) == without_clocks(client.get(f"/api/v1/{path}").json)
+
+
 WITHOUT_WEB = """
 import sys
 absent = {"a2wsgi", "argon2", "brotli", "flask", "jinja2", "markupsafe", "starlette", "uvicorn", "werkzeug"}
@@ -216,8 +277,9 @@ from frametally_cli.main import main
 assert main(["api", "retention", "--data-dir", sys.argv[1]]) == 0
 imported = {"frametally_traffic.line_counts.routes", "frametally_web.app", "numpy"} & sys.modules.keys()
 assert not imported, imported
-absent.add("PIL")
-assert main(["api", "alerts", "--data-dir", sys.argv[1]]) == 2
+absent |= {"PIL", "cv2"}
+assert main(["alerts", "list", "--data-dir", sys.argv[1]]) == 0
+assert main(["api", "gap", "--data-dir", sys.argv[1]]) == 2
 assert main(["api", "--help"]) == 0
 """
 
@@ -225,9 +287,10 @@ assert main(["api", "--help"]) == 0
 def test_a_command_imports_only_what_its_action_needs_and_no_web_server(run: CommandLine) -> None:
     done = run_program([sys.executable, "-c", WITHOUT_WEB, str(run.folder / "frametally-data")])
     answer, _, listed = done.stdout.partition("Usage:")
-    assert json.loads(answer)["rules"] == []
-    assert "retention " in listed and "counts " in listed and "post-alert-rule" not in listed
-    assert "PIL is not installed; run pip install 'frametally[web]'" in done.stderr
+    document, _, without = answer.rpartition("there are no rules; ")
+    assert json.loads(document)["rules"] == [] and "frametally alerts add" in without
+    assert "retention " in listed and "counts " in listed and "frames-boxes" not in listed
+    assert "cv2 is not installed; run pip install 'frametally[web]'" in done.stderr
 
 
 def test_a_folder_without_data_is_named(tmp_path: Path) -> None:

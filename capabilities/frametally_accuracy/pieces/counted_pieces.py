@@ -11,7 +11,6 @@ import numpy as np
 from frametally.books.evidence import frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.files.opencv import decode_pixels
 from frametally.keys import day_start_ms
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountQuery
@@ -170,6 +169,8 @@ def has_pictures(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -
         keys = [frame.image_path for frame in frames]
     if any(footage.store.head(key) is None for key in keys):  # before slow decoding
         return False
+    from frametally.files.opencv import decode_pixels  # a list of checks needs no pictures
+
     try:
         for key in keys:
             decode_pixels(footage.store.get(key), 8)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import json
 import time
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-import msgspec
 
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.name_check import open_names
 from frametally.console.option_values import parse_time_ms
-from frametally.console.options import data_dir_option
+from frametally.console.options import data_dir_option, read_settings
 from frametally.console.output import note
-from frametally.errors import FrametallyError, Misconfigured
+from frametally.errors import Misconfigured
 from frametally.rules.times import utc
-from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.channels.delivery import send_now
-from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options, open_book
 from frametally_alerts.commands.run_rounds import run
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule, mute_end
 from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule, Measure
 from frametally_alerts.why_never_fires import why_silent
+
+if TYPE_CHECKING:
+    from frametally_alerts.answers import Alerts, ToldRule
 
 
 @click.group("alerts")
@@ -104,49 +104,31 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
 
 
 @alerts_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def list_rules(as_json: bool, **overrides: Any) -> int:
     """List the rules, why they may stay silent, and how many messages are waiting for each channel."""
-    with open_book(overrides) as (settings, book):
-        rules, waiting_counts, channels = book.rules(), book.waiting(), all_channels(settings, book)
-    silent, source_names = _silent(settings, rules)
+    answer = _ask(overrides)
     if as_json:
-        rule_rows = [{**msgspec.to_builtins(rule), "silent": silent[rule.name]} for rule in rules]
-        click.echo(json.dumps(rule_rows, indent=2))
+        print_json(answer)
         return 0
-    if not rules:
+    if not answer.rules:
         click.echo("there are no rules; add one with `frametally alerts add`")
-    for rule in rules:
-        click.echo(console.plain(_line(rule, source_names)))
-        for line in silent[rule.name]:
+    for rule in answer.rules:
+        click.echo(console.plain(_line(rule, answer.source_names)))
+        for line in rule.silent:
             click.echo(console.plain(f"  may stay silent: {line}"))
-    for name, channel in channels.usable.items():
-        click.echo(console.plain(f"channel {name}: {channel.place}, {waiting_counts.get(name, 0)} waiting"))
-    for name in channels.unreadable:
-        click.echo(console.plain(f"channel {name}: encrypted with another FRAMETALLY_ALERT_KEY"))
+    for channel in answer.channels:
+        click.echo(console.plain(f"channel {channel.name}: {channel.place}, {channel.waiting} waiting"))
     return 0
 
 
-def _silent(settings: Settings, rules: list[AlertRule]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return why each rule may stay silent, by rule, and the names of sources by slug.
-
-    If these cannot be read, one line reports it for all rules.
-    """
-    source_names: dict[str, str] = {}
-    silent: dict[str, list[str]] = {rule.name: [] for rule in rules}
-    try:
-        with open_names(settings) as lookup:
-            source_names = lookup.names.sources
-            for rule in rules:
-                silences = why_silent(rule, lookup.names, lookup.index, settings.interval_s)
-                silent[rule.name] = [silence.why for silence in silences]
-    except FrametallyError as error:
-        note(f"frametally cannot check whether the rules may stay silent: {error}")
-    return silent, source_names
+def _ask(overrides: dict[str, Any], **values: object) -> Alerts:
+    answer: Alerts = ask_action(read_settings("web", overrides), "alerts", **values)
+    return answer
 
 
-def _line(rule: AlertRule, source_names: dict[str, str]) -> str:
+def _line(rule: ToldRule, source_names: dict[str, str]) -> str:
     parts = [rule.name, rule.what]
     if rule.threshold is not None:
         parts.append(f"{'below' if rule.below else 'at least'} {rule.threshold:g} in {rule.interval_s} s")
@@ -236,21 +218,19 @@ def try_channel(channel: str, **overrides: Any) -> int:
     show_default=True,
     help="Show at most this many messages.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
     """Show sent, waiting and failed messages with the reasons, newest first."""
-    with open_book(overrides) as (_, book):
-        messages, _ = book.messages(limit, states=() if state is None else (state,))
+    answer = _ask(overrides, state=state, limit=limit)
     if as_json:
-        rows = [{**message._asdict(), "alert": msgspec.to_builtins(message.alert)} for message in messages]
-        click.echo(json.dumps(rows, indent=2))
+        print_json(answer)
         return 0
-    for message in messages:
+    for message in answer.messages:
         reason = f" ({message.reason})" if message.reason else ""
         head = f"{utc(message.created_at_ms)}  {message.state}{reason}  {message.channel}"
-        click.echo(console.plain(f"{head}: {subject_of(message.alert)}"))
-    if not messages:
+        click.echo(console.plain(f"{head}: {message.text}"))
+    if not answer.messages:
         click.echo("there are no messages")
     return 0
 

@@ -6,9 +6,7 @@ import datetime
 import io
 import zoneinfo
 from collections import defaultdict
-from typing import cast
-
-from PIL import Image, ImageDraw, ImageFont
+from typing import TYPE_CHECKING, cast
 
 from frametally.actions.parameters import Args
 from frametally.actions.problems import Problem
@@ -32,6 +30,10 @@ from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
 from frametally_web.requests.query import read_chart
 
+if TYPE_CHECKING:
+    from PIL import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
+
 _WIDTH, _HEIGHT = 1200, 560
 _LEFT, _TOP, _RIGHT, _BOTTOM = 80, 90, 1180, 480
 _COLOURS = ("#1f5fa8", "#d9822b", "#3a8f5c", "#a13d63", "#6b5b95", "#8c6d31", "#2a9da5", "#777777")
@@ -43,14 +45,15 @@ _MEASURES = {
     "mean_per_frame": "boxes per frame",
 }
 _TICKS = 7
-_Font = ImageFont.FreeTypeFont
 
 
 def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> bytes:
     """Return a PNG; intervals that were not filmed or not measured are grey, not bars of 0."""
+    from PIL import Image, ImageDraw, ImageFont  # a list of rules and reports needs no pictures
+
     picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
-    large, small = cast(_Font, ImageFont.load_default(22)), cast(_Font, ImageFont.load_default(15))
+    large, small = (cast("FreeTypeFont", ImageFont.load_default(size)) for size in (22, 15))
     pen.text((_LEFT, 20), one_line(f"{report.name}: {span_of(report, turn)}"), _INK, large)
     bar_labels = chart.labels[: len(_COLOURS) - 1 if len(chart.labels) > len(_COLOURS) else None]
     colours = dict(zip(bar_labels, _COLOURS, strict=False))
@@ -114,7 +117,9 @@ def _bars(chart: answers.Counts, bar_labels: list[str]) -> tuple[dict[int, dict[
     return bars, unmeasured
 
 
-def _legend(pen: ImageDraw.ImageDraw, font: _Font, colours: dict[str, str], chart: answers.Counts) -> None:
+def _legend(
+    pen: ImageDraw.ImageDraw, font: FreeTypeFont, colours: dict[str, str], chart: answers.Counts
+) -> None:
     entries = [(one_line(label, 24), colour) for label, colour in colours.items()]
     if len(chart.labels) > len(colours):
         entries.append(("others", _COLOURS[-1]))

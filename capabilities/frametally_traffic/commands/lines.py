@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import wraps
@@ -19,6 +18,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.checkup.findings import RecordFolder
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.option_values import parse_bounds_ms, parse_size_px
 from frametally.console.options import data_dir_option, option, output_option, read_settings
 from frametally.console.tables import folded_table
@@ -187,7 +187,7 @@ def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
             else [read_drawing(desk.store, desk.source_of(source))]
         )
     if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(drawing) for drawing in drawings], indent=2))
+        print_json(drawings)
         return 0
     rows = [(drawing, shape) for drawing in drawings for shape in drawing.shapes]
     if rows:
@@ -230,7 +230,7 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
 @lines.command("schema")
 def schema_command() -> int:
     """Print the JSON schema of the files that `import` reads and `export` writes."""
-    click.echo(json.dumps(file_schema(), indent=2))
+    print_json(file_schema())
     return 0
 
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from frametally import keys
 from frametally.books.bars import NothingCounted
-from frametally.books.history import HistoryChange, HistoryQuery, RunChanges, find_history
-from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.option_values import parse_bounds_ms, parse_time_ms
 from frametally.console.options import data_dir_option, option, read_settings
-from frametally.errors import Misconfigured
-from frametally.media.sources import source_names
-from frametally.naming import KnownNames
-from frametally.openers.port_openers import open_books
-from frametally.ports.opened import Ports
 from frametally.process.reports import plural
-from frametally.records import FrameDetections
-from frametally.rules.places import is_of_places
-from frametally.rules.times import DAY_MS, DAY_S, utc
+from frametally.rules.times import DAY_MS, DAY_S, utc, utc_range
+
+if TYPE_CHECKING:
+    from frametally_web.history.answers import NumberChange, NumberHistory
 
 
 @click.command()
@@ -35,7 +27,7 @@ from frametally.rules.times import DAY_MS, DAY_S, utc
 @option("--interval", "Stored interval in seconds; default: the longest.", type=click.IntRange(1, DAY_S))
 @option("--model", "Model ID; default: the newest published model.")
 @option("--timezone", "IANA time zone of times without an offset.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def history(
     sources: tuple[str, ...],
@@ -47,125 +39,65 @@ def history(
 ) -> int:
     """Show why a number changed: each run, the total before and after, and the reason."""
     start, end = overrides.pop("from"), overrides.pop("to")
-    with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
-        zone = ports.settings.tzinfo()
-        from_ms = parse_time_ms("--from", start, zone)
-        _, to_ms = parse_bounds_ms(start, end, zone)
-        with console.stage_bar("ledger") as progress:
-            ledger.refresh(ports.store, progress)
-        manifests = ledger.manifests()
-        chosen, base_s = _series(ports, model, interval)
-        names = source_names(manifests)
-        slugs = [keys.slug(source) for source in sources]
-        known_names = KnownNames(names, settings=ports.settings, store=ports.store, index=ports.index)
-        for unknown_name in known_names.unknown(sources=slugs, labels=labels):
-            raise Misconfigured(str(unknown_name))
-        query = HistoryQuery(
-            chosen,
-            base_s,
-            from_ms,
-            from_ms + DAY_MS if to_ms is None else to_ms,
-            slugs,
-            labels,
-        )
-        found = find_history(ports.store, ports.index, ledger, query)
-        if not (found.frames or found.changes or found.unknown_days or found.other_models):
-            raise NothingCounted(_nothing_there(ports, query))
-
-    def words(change: HistoryChange) -> list[str]:
-        return reason_words(change, lambda source: names.get(source, source), zone)
-
+    settings = read_settings(None, overrides)
+    zone = settings.tzinfo()
+    from_ms = parse_time_ms("--from", start, zone)
+    _, to_ms = parse_bounds_ms(start, end, zone)
+    to_ms = from_ms + DAY_MS if to_ms is None else to_ms
+    values = {"label": labels, "source": sources, "from": from_ms, "to": to_ms}
+    values |= {"model": model, "base": interval, "timezone": overrides["timezone"]}
+    answer: NumberHistory = ask_action(settings, "history", **values)
+    if not (answer.frames or answer.changes or answer.unknown_days or answer.other_models):
+        if answer.model is None:
+            raise NothingCounted(
+                "nothing has been counted and indexed yet: run `frametally aggregate` and `frametally index`"
+            )
+        remedy = "produce footage of it"
+        if counted := ask_action(settings, "sources", model=model).sources:
+            first_ms = min(source.first_interval_ms for source in counted)
+            next_ms = max(source.next_interval_ms for source in counted)
+            remedy = f"choose a range between {utc(first_ms)} and {utc(next_ms)}"
+        raise NothingCounted(f"no footage is counted from {utc(from_ms)} to {utc(to_ms)}; {remedy}")
     if as_json:
-        click.echo(json.dumps(_as_json(query, found, words), indent=2))
+        print_json(answer)
         return 0
-    for change in found.changes:
-        _print_change(change, words(change))
-    for day in found.unknown_days:
-        click.echo(f"{day}: there is no history, because it is missing or damaged")
-    for other, detections in found.other_models.items():
-        click.echo(f"another model, {other}, counted {plural(detections, 'detection')}")
-    if found.other_runs:
-        click.echo(f"{plural(found.other_runs, 'other run')} did not change this number")
-    blank = f"without {plural(found.blank_frames, 'frame')} of footage that shows nothing, "
-    click.echo(
-        f"now: {plural(found.detections, 'detection')} in "
-        f"{plural(found.frames - found.blank_frames, 'frame')} analysed, {blank * bool(found.blank_frames)}"
-        f"{utc(found.from_ms)} to {utc(found.to_ms)}, model {chosen}"
-    )
+    for line in _lines(answer):
+        click.echo(console.plain(line))
     return 0
 
 
-def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str, int]:
-    series = [one for one in ports.index.series() if not is_of_places(one.model)]
-    if not series:
-        raise NothingCounted(
-            "nothing has been counted and indexed yet: run `frametally aggregate` and `frametally index`"
-        )
-    chosen = model or series[0].model
-    stored = sorted(one.base_interval_s for one in series if one.model == chosen)
-    if not stored:
-        known = ", ".join(dict.fromkeys(one.model for one in series))
-        raise Misconfigured(f"no model {chosen!r} is indexed; choose from: {known}")
-    if interval is not None and interval not in stored:
-        raise Misconfigured(
-            f"--interval {interval} is not stored: {chosen} is stored in intervals of "
-            f"{', '.join(map(str, stored))} s"
-        )
-    return chosen, interval or stored[-1]
+def _lines(answer: NumberHistory) -> Iterator[str]:
+    for change in answer.changes:
+        yield from _lines_of_change(change)
+    for day in answer.unknown_days:
+        yield f"{day}: there is no history, because it is missing or damaged"
+    for other in answer.other_models:
+        yield f"another model, {other.model}, counted {plural(other.detections, 'detection')}"
+    if answer.other_runs:
+        yield f"{plural(answer.other_runs, 'other run')} did not change this number"
+    blank = f"without {plural(answer.blank_frames, 'frame')} of footage that shows nothing, "
+    if answer.from_ms is None or answer.to_ms is None:
+        return
+    yield (
+        f"now: {plural(answer.detections, 'detection')} in "
+        f"{plural(answer.frames - answer.blank_frames, 'frame')} analysed, "
+        f"{blank * bool(answer.blank_frames)}"
+        f"{utc_range(answer.from_ms, answer.to_ms)}, model {answer.model}"
+    )
 
 
-def _nothing_there(ports: Ports, query: HistoryQuery) -> str:
-    remedy = "produce footage of it"
-    if extents := ports.index.sources(query.model, query.base_interval_s):
-        first_ms = min(source.first_interval_ms for source in extents)
-        next_ms = max(source.next_interval_ms for source in extents)
-        remedy = f"choose a range between {utc(first_ms)} and {utc(next_ms)}"
-    return f"no footage is counted from {utc(query.from_ms)} to {utc(query.to_ms)}; {remedy}"
-
-
-def _print_change(change: HistoryChange, reasons: list[str]) -> None:
-    entry = change.entry
+def _lines_of_change(change: NumberChange) -> Iterator[str]:
     at = utc(change.counted_at_ms) if change.counted_at_ms else "time unknown"
-    what = f"run {entry.run_id[:6]}" if entry.runs == 1 else f"{entry.runs} runs up to {entry.run_id[:6]}"
-    version = f", frametally {entry.version}" if entry.version else ""
-    click.echo(
-        f"{at}  {change.day}, {what}{version}, settings {entry.params}: "
-        f"{change.before} -> {plural(change.after, 'detection')}, "
+    what = f"run {change.run_id[:6]}" if change.runs == 1 else f"{change.runs} runs up to {change.run_id[:6]}"
+    version = f", frametally {change.version}" if change.version else ""
+    yield (
+        f"{at}  {change.day}, {what}{version}, settings {change.params}: "
+        f"{change.detections_before} -> {plural(change.detections_after, 'detection')}, "
         f"{change.frames_before} -> {plural(change.frames_after, 'frame')}"
     )
-    for line in [*reasons, *([] if change.has_parts else [NO_PARTS])]:
-        click.echo(console.plain(f"    {line}"))
-    for sign, frames in (("+", change.added), ("-", change.removed)):
+    for text in (*(reason.text for reason in change.reasons), change.note):
+        if text:
+            yield f"    {text}"
+    for sign, frames in (("+", change.came), ("-", change.gone)):
         for frame in frames:
-            click.echo(f"    {sign} {frame.image_path}")
-
-
-def _as_json(
-    query: HistoryQuery, found: RunChanges, words: Callable[[HistoryChange], list[str]]
-) -> dict[str, Any]:
-    def paths(frames: Sequence[FrameDetections]) -> list[dict[str, Any]]:
-        return [_frame(frame) for frame in frames]
-
-    return {
-        "model": query.model,
-        "base_interval_s": query.base_interval_s,
-        **found._asdict(),
-        "changes": [
-            {
-                **change._asdict(),
-                "entry": msgspec.to_builtins(change.entry, str_keys=True),
-                "reasons": [
-                    {**msgspec.to_builtins(reason), "text": text}
-                    for reason, text in zip(change.reasons, words(change), strict=True)
-                ],
-                "frames_after": change.frames_after,
-                "came": paths(change.added),
-                "gone": paths(change.removed),
-            }
-            for change in found.changes
-        ],
-    }
-
-
-def _frame(frame: FrameDetections) -> dict[str, Any]:
-    return {"image_path": frame.image_path, "captured_at_ms": frame.captured_at_ms, "source": frame.source}
+            yield f"    {sign} {frame.image_path}"

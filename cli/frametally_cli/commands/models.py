@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, nullcontext, redirect_stdout
@@ -13,6 +12,7 @@ import click
 
 from frametally.adapters_by_url import open_object_store
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
 from frametally.console.tables import folded_table
@@ -51,7 +51,7 @@ def list_models(as_json: bool, **overrides: Any) -> int:
     settings = _able(read_settings("consumer", overrides))
     rows = list(_rows(settings))
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return 0
     table = folded_table("model", "input", "licence", "COCO AP", "MB", "CPU ms", "ratio")
     table.columns[0].no_wrap = True

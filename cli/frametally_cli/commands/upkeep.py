@@ -15,6 +15,7 @@ from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_ledger, open_object_store
 from frametally.books.offsets import consume_command
 from frametally.console import output as console
+from frametally.console.action_answers import print_json
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
 from frametally.console.tables import folded_table
@@ -179,7 +180,7 @@ def list_command(
     if not everything:
         entries = [entry for entry in entries if entry.state == "waiting"]
     if as_json:
-        click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
+        print_json([_as_dict(entry) for entry in entries])
         return 0
     if entries:
         table = folded_table("id", "state", "cause", "stage", "source", "message", "reason")
@@ -211,7 +212,7 @@ def show(id: str, **overrides: Any) -> int:
         shown: object = json.loads(message)
     except (ValueError, RecursionError):
         shown = message.decode(errors="backslashreplace")
-    click.echo(json.dumps({**_as_dict(entry), "message": shown}, indent=2))
+    print_json({**_as_dict(entry), "message": shown})
     return 0
 
 

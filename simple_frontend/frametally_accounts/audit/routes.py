@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import BEFORE, Args, Parameter, shortened, text
+from frametally.actions.parameters import BEFORE, Args, Parameter, page_limit, shortened, text
 from frametally.actions.problems import bad_parameter
 from frametally.rules.times import iso_moment_ms
 from frametally_accounts.audit import answers
@@ -16,12 +16,12 @@ from frametally_web.books.context import ActionContext
 
 AUDIT = Routes("Audit log", right="run")
 
-_PAGE = 50
 _MOMENT = {"type": "string", "maxLength": 40}
 _WHO = text("who", "Only changes by this account.", "anna")
 _WHAT = text("what", "Only changes whose route, command or target contains this text.", "videos")
 _FROM = text("from", "Earliest time, ISO 8601; UTC if it has no offset.", "2024-05-01T00:00Z", _MOMENT)
 _TO = text("to", "End, not included, ISO 8601; UTC if it has no offset.", "2024-06-01T00:00Z", _MOMENT)
+_LIMIT = page_limit(50, 10_000, "Maximum number of changes")
 QUESTION = (_WHO, _WHAT, _FROM, _TO)
 
 
@@ -31,7 +31,9 @@ class AuditRoutes:
 
     context: ActionContext
 
-    @AUDIT.route("GET audit", "List who changed what, when and from where, newest first.", *QUESTION, BEFORE)
+    @AUDIT.route(
+        "GET audit", "List who changed what, when and from where, newest first.", *QUESTION, BEFORE, _LIMIT
+    )
     def audit(self, args: Args) -> answers.AuditLog:
         question = AuditQuestion(
             _WHO.read(args) or "",
@@ -40,7 +42,7 @@ class AuditRoutes:
             _moment(args, _TO),
         )
         changes, following = self.context.shared(OpenedAudit).book.changes(
-            _PAGE, question, before=BEFORE.read(args)
+            _LIMIT.read(args), question, before=BEFORE.read(args)
         )
         return answers.AuditLog(changes=[answers.change_of(change) for change in changes], next=following)
 

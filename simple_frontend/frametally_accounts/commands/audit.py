@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, read_settings
 from frametally.errors import Misconfigured
@@ -21,9 +22,10 @@ from frametally.files.csv_table import write_csv
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.times import utc
-from frametally_accounts.audit_records import AuditQuestion, AuditRecord, Held, first_break
+from frametally_accounts.audit_records import AuditRecord, Held, first_break
 
 if TYPE_CHECKING:
+    from frametally_accounts.audit.answers import AuditLog
     from frametally_accounts.audit.book import AuditBook
 
 _FIELDS = ("number", "at_ms", "who", "what", "target", "origin", "ends", "status", "digest")
@@ -45,7 +47,7 @@ def audit_group() -> None:
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most changes to show."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @data_dir_option
 def audit_list(
     who: str,
@@ -57,19 +59,19 @@ def audit_list(
     **overrides: Any,
 ) -> int:
     """Show changes and refused changes, newest first."""
-    from_ms, to_ms = parse_bounds_ms(from_time, to_time, datetime.UTC)
-    with _book(overrides) as book:
-        changes, _ = book.changes(limit, AuditQuestion(who, what, from_ms or 0, to_ms or 0))
+    parse_bounds_ms(from_time, to_time, datetime.UTC)
+    settings = read_settings("web", overrides, must_be_there=False)
+    question = {"who": who, "what": what, "from": from_time, "to": to_time}
+    answer: AuditLog = ask_action(settings, "audit", **question, limit=limit)
     if as_json:
-        click.echo(json.dumps([_fields_of(change) for change in changes], indent=2))
+        print_json(answer)
         return 0
-    for change in changes:
-        entry = change.entry
-        outcome = "no end recorded" if entry.status is None else str(entry.status)
-        target = f"  {entry.target}" if entry.target else ""
-        line = f"{utc(change.at_ms)}  {entry.who}  {entry.what}{target}  {outcome}  from {entry.origin}"
+    for change in answer.changes:
+        outcome = "no end recorded" if change.status is None else str(change.status)
+        target = f"  {change.target}" if change.target else ""
+        line = f"{utc(change.at_ms)}  {change.who}  {change.what}{target}  {outcome}  from {change.origin}"
         click.echo(console.plain(line))
-    if not changes:
+    if not answer.changes:
         click.echo("no changes")
     return 0
 
@@ -143,11 +145,6 @@ def _book(overrides: dict[str, Any]) -> Iterator[AuditBook]:
     settings = read_settings("web", overrides, must_be_there=False)
     with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield book
-
-
-def _fields_of(change: AuditRecord) -> dict[str, object]:
-    fields = {"number": change.number, "at_ms": change.at_ms, **change.entry._asdict()}
-    return {name: value for name, value in fields.items() if name != "ends"}
 
 
 def _row(record: AuditRecord) -> dict[str, object]:
