@@ -240,6 +240,12 @@ def test_todays_objects_match_the_chart_and_a_filmed_picture_without_any_is_0(tm
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
         assert gate["objects_today"].value == 5
         assert gate["objects_today"].attributes["by_label"] == {"car": 5}
+        assert "unknown_by_label" not in gate["objects_today"].attributes
+        place.objects({0: (3, 9, 9)}, fast=2)
+        gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
+        unknown = {"reason": "too_fast", "at_least": 3}
+        assert gate["objects_today"].attributes["unknown_by_label"] == {"car": unknown}
+        assert gate["objects_today"].attributes.items() >= unknown.items()
         place.objects({1: (0, 0, 0)})
         gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
         assert (gate["objects_today"].value, gate["occupancy"].value) == (0, 0)

@@ -111,12 +111,17 @@ def _objects_today(ports: RoundPorts, media: MediaTimes, source: str, zone: zone
     if isinstance(chart, Reading):
         return chart
     total = chart.together[0]
-    attributes: dict[str, object] = {
-        "by_label": {label.label: label.objects for label in chart.rest_totals or chart.totals if label.label}
-    }
+    labels = {label.label: label for label in chart.rest_totals or chart.totals if label.label}
+    attributes: dict[str, object] = {"by_label": {name: label.objects for name, label in labels.items()}}
+    if unknown := {name: _why_unknown(label) for name, label in labels.items() if label.objects is None}:
+        attributes["unknown_by_label"] = unknown
     if total.objects_missing is not None:
-        attributes |= {"reason": total.objects_missing, "at_least": total.measured_objects}
+        attributes |= _why_unknown(total)
     return Reading(total.objects, {**attributes, **_extent(chart, media, source)})
+
+
+def _why_unknown(total: answers.Total) -> dict[str, object]:
+    return {"reason": total.objects_missing, "at_least": total.measured_objects}
 
 
 def _occupancy(ports: RoundPorts, media: MediaTimes, source: str) -> Reading:
