@@ -1,7 +1,7 @@
 """Each number of random footage is the same everywhere: a value, or null with its reason and known part.
 
-The API is compared with exports (CSV, Excel, Parquet), the gold tables by SQL, and the values of alerts.
-`tests/gold/test_iceberg.py` compares the Iceberg tables with the gold tables.
+The API is compared with exports (CSV, Excel, Parquet), the gold tables by SQL and as Iceberg tables, the
+values of alerts, the states in Home Assistant and the tools of assistants.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
@@ -21,28 +21,42 @@ import pyarrow.parquet as parquet
 import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from tests.assistants.test_mcp import ask, by_client
+from tests.fakes.records import make_manifest
 from tests.traffic import junction
 from tests.traffic.scenes import SECONDS, Scene, fast, random_scene
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.process.reports import NoProgress
-from frametally.records import Detection, FrameDetections
+from frametally.records import Detection, FrameDetections, encode
 from frametally.rules.known import NOT_MEASURED
-from frametally.rules.times import HOUR_MS
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_alerts.conditions.interval_values import read_values
-from frametally_alerts.conditions.round_input import CountPorts, counted_for
+from frametally_alerts.conditions.round_input import CountPorts, RoundPorts, counted_for
+from frametally_alerts.home_assistant.camera_sensors import OCCUPANCY_S, read_cameras
 from frametally_alerts.rules import AlertRule, Measure
+from frametally_assistants.server import make_server
+from frametally_gold import tables
 from frametally_gold.book import Gold
+from frametally_gold.iceberg_tables import IcebergTables
 from frametally_gold.loading import load_gold
+from frametally_hadoop.planning.plan import DaySelection
+from frametally_live.feed_records import Feed
 from frametally_traffic.geometry.zones import ZoneCounts
+from frametally_traffic.records import DrawnZone
 
 SCENES = 150 if os.environ.get("FRAMETALLY_TESTS") == "thorough" else 24
 BASE_MS = 60_000
 WHOLE_S = 7200
 """The length of a bar that holds all footage of a scene."""
 _ODD_SIZE_FROM_MS = junction.START_MS + 240_000
+_WAITING_MS = junction.START_MS + 600_000
+OF_COUNTS = (
+    *("not_analysed", "shows_nothing", "not_tracked", "too_slow", "too_weak"),
+    *("too_fast", "other_size", "not_drawn"),
+)
 _SHOWN = ("frames_analysed", "detections", "peak", "objects", "objects_missing", "objects_at_least")
 
 Cells = dict[tuple[Any, ...], tuple[Any, ...]]
@@ -54,22 +68,50 @@ def dark(scene: Scene) -> Scene:
     return scene._replace(name="dark", gaps_ms=(), dark_ms=(whole,))
 
 
-def half_slow(scene: Scene, known: int) -> list[FrameDetections]:
-    """A scene twice, an hour apart: in the hour `known` it can be tracked, in the other one it cannot."""
-    random = Random(0)  # noqa: S311
-    first = scene.frames(random, junction.MODEL)
-    later = [
+def later(frames: list[FrameDetections], by_ms: int) -> list[FrameDetections]:
+    """The continuation of a medium with the same pictures."""
+    times = [(frame, frame.captured_at_ms + by_ms, frame.frame_index + len(frames)) for frame in frames]
+    return [
         msgspec.structs.replace(
             frame,
-            captured_at_ms=frame.captured_at_ms + HOUR_MS,
-            image_path=keys.image_key(
-                frame.source, frame.captured_at_ms + HOUR_MS, frame.media, frame.frame_index + len(first)
-            ),
-            frame_index=frame.frame_index + len(first),
+            captured_at_ms=time_ms,
+            image_path=keys.image_key(frame.source, time_ms, frame.media, number),
+            frame_index=number,
         )
-        for frame in first
+        for frame, time_ms, number in times
     ]
-    return [*first[:: 10 if known else 1], *later[:: 1 if known else 10]]
+
+
+def half_slow(scene: Scene, known: int) -> list[FrameDetections]:
+    """A scene twice, an hour apart: in the hour `known` it can be tracked, in the other one it cannot."""
+    first = scene.frames(Random(0), junction.MODEL)  # noqa: S311
+    return [*first[:: 10 if known else 1], *later(first, HOUR_MS)[:: 1 if known else 10]]
+
+
+def untracked(scene: Scene) -> list[FrameDetections]:
+    """A scene of the next day, which is counted without tracking."""
+    return later(scene.frames(Random(0), junction.MODEL), DAY_MS)  # noqa: S311
+
+
+def announce(place: Place, frames: list[FrameDetections]) -> None:
+    """Put the manifest of each medium, and of one that waits to be analysed."""
+    times_ms: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for frame in frames:
+        times_ms[frame.media, frame.source].append(frame.captured_at_ms)
+    times_ms["9" * 64, junction.SOURCE] = [_WAITING_MS, _WAITING_MS + 1000]
+    for (media, source), of_media in times_ms.items():
+        starts = [now for before, now in zip([0, *of_media], of_media, strict=False) if now - before > 1000]
+        ends = [
+            now for now, after in zip(of_media, [*of_media[1:], 1 << 60], strict=True) if after - now > 1000
+        ]
+        manifest = make_manifest(
+            len(of_media),
+            media=media,
+            source=source,
+            span_ms=(of_media[0], of_media[-1]),
+            runs=[*zip(starts, ends, strict=True)],
+        )
+        place.store.put(manifest.key, encode(manifest))
 
 
 def with_stray(random: Random, frame: FrameDetections) -> FrameDetections:
@@ -78,6 +120,13 @@ def with_stray(random: Random, frame: FrameDetections) -> FrameDetections:
         return frame
     truck = Detection(label="truck", confidence=0.9, box=(random.randrange(100), 200.0, 60.0, 40.0))
     return msgspec.structs.replace(frame, detections=[*frame.detections, truck])
+
+
+UNTRACKED = random_scene(4)._replace(name="untracked")
+LATE = DrawnZone(
+    name="zone", points=junction.BOX.points, width_px=640, height_px=480, from_ms=junction.START_MS + 60_000
+)
+UNTRACKED_MS = junction.START_MS + DAY_MS
 
 
 def footage() -> tuple[list[Scene], list[FrameDetections]]:
@@ -105,10 +154,13 @@ def footage() -> tuple[list[Scene], list[FrameDetections]]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = Place(tmp_path_factory.mktemp("mouths"))
     scenes, frames = footage()
-    for scene in scenes:
+    for scene in (*scenes, UNTRACKED):
         scene.draw(place)
-    junction.draw(place)
+    junction.draw(place, *junction.LEGS, junction.BOX, junction.GROUND, LATE)
     junction.count(place, frames)
+    tomorrow = DaySelection(from_ms=UNTRACKED_MS)
+    junction.count(place, untracked(UNTRACKED), len(frames), tomorrow, count_objects=False)
+    announce(place, frames + untracked(UNTRACKED))
     yield place
     place.close()
 
@@ -126,8 +178,22 @@ def gold(place: Place) -> Iterator[Gold]:
 
 
 @pytest.fixture(scope="module")
+def golds(place: Place, gold: Gold) -> Iterator[tuple[Gold, Gold]]:
+    """The gold tables, and the rows of the Iceberg tables in others like them."""
+    with closing(Gold(f"sqlite:///{place.settings.data_dir}/lake.sqlite")) as lake:
+        with closing(IcebergTables(gold.url, None, place.store)) as iceberg:
+            assert iceberg.publish()
+            with iceberg._reading() as catalogue, lake._database.writing() as connection:
+                for table in tables.MOMENTS:
+                    rows = catalogue.table(table).scan().to_arrow().select(table.c.keys())
+                    for batch in rows.to_batches():
+                        connection.execute(insert(table), batch.to_pylist())
+        yield gold, lake
+
+
+@pytest.fixture(scope="module")
 def sources() -> list[str]:
-    return [*(scene.name for scene in footage()[0]), junction.SOURCE]
+    return [*(scene.name for scene in footage()[0]), UNTRACKED.name, junction.SOURCE]
 
 
 def get(client: FlaskClient, route: str, source: str, interval_s: int = 60, **query: Any) -> Any:
@@ -140,18 +206,21 @@ def get(client: FlaskClient, route: str, source: str, interval_s: int = 60, **qu
             return found
 
 
-def counts_of(client: FlaskClient, source: str, interval_s: int = 60) -> Cells:
+def counts_of(client: FlaskClient, source: str, interval_s: int = 60, **asked: str) -> Cells:
     """The counts of the API, of each label of the source in each interval with footage."""
-    answer = get(client, "counts", source, interval_s, by="source")
+    answer = get(client, "counts", source, interval_s, by="source", **asked)
     filmed = {bar["start_ms"]: bar for bar in answer["coverage"]}
     buckets = {(bar["start_ms"], bar["label"]): bar for bar in answer["buckets"]}
+    reasons = {bar["start_ms"]: "not_analysed" for bar in answer["not_analysed"]}
+    reasons |= {bar["start_ms"]: bar["missing"] for bar in answer["not_within"]}
+    reasons |= {bar["start_ms"]: "shows_nothing" for bar in answer["shows_nothing"]}
     cells: Cells = {}
-    for start_ms in filmed.keys() | {bar["start_ms"] for bar in answer["shows_nothing"]}:
+    for start_ms in filmed.keys() | reasons.keys():
         for label in answer["labels"] or [None]:
             bar = filmed.get(start_ms)
             bucket = buckets.get((start_ms, label))
             if bar is None:
-                shown: tuple[Any, ...] = (0, None, None, None, "shows_nothing", None)
+                shown: tuple[Any, ...] = (0, None, None, None, reasons[start_ms], None)
             elif bucket is None:
                 missing = bar["objects_missing"]
                 shown = (bar["frames"], 0, 0, None if missing else 0, missing, None)
@@ -188,16 +257,24 @@ READERS = {"csv": rows_of_csv, "xlsx": rows_of_workbook, "parquet": rows_of_parq
 def test_an_export_has_the_number_or_reason_of_the_api_in_each_cell(
     client: FlaskClient, sources: list[str], form: str
 ) -> None:
-    for source, interval_s in product(sources, (60, WHOLE_S)):
-        shown = counts_of(client, source, interval_s)
-        rows = READERS[form](get(client, "export", source, interval_s, by="source", format=form))
+    reasons = set()
+    for source, (interval_s, zone) in product(sources, ((60, {}), (WHOLE_S, {}), (60, {"zone": "zone"}))):
+        shown = counts_of(client, source, interval_s, **zone)
+        rows = READERS[form](get(client, "export", source, interval_s, by="source", format=form, **zone))
         cells = [tuple(row[name] for name in _SHOWN) for row in rows if row["coverage"] != "no footage"]
         assert Counter(cells) == Counter(shown.values()), source
+        reasons |= {cell[4] for cell in cells}
+    assert reasons == {None, *OF_COUNTS}
 
 
-def query(gold: Gold, statement: str) -> list[Any]:
-    with gold._database.reading() as connection:
-        return [*connection.execute(text(statement))]
+def query(golds: tuple[Gold, ...], statement: str) -> list[Any]:
+    """The rows of a statement, the same in all databases."""
+    answers = []
+    for gold in golds:
+        with gold._database.reading() as connection:
+            answers.append([*connection.execute(text(statement))])
+    assert all(sorted(rows, key=repr) == sorted(answers[0], key=repr) for rows in answers)
+    return answers[0]
 
 
 _SQL_COUNTS = """
@@ -222,9 +299,40 @@ def test_sql_has_the_number_or_reason_of_the_api_in_each_cell(
     shown: Cells = {}
     for source in sources:
         shown |= counts_of(client, source)
-    assert {tuple(row[:3]): tuple(row[3:]) for row in query(gold, _SQL_COUNTS)} == shown
-    reasons = {cell[4] for cell in shown.values()}
-    assert reasons >= {None, "too_slow", "too_weak", "too_fast"}
+    counted = {key: cell for key, cell in shown.items() if cell[4] != "not_analysed"}
+    assert {tuple(row[:3]): tuple(row[3:]) for row in query((gold,), _SQL_COUNTS)} == counted
+    assert {cell[4] for cell in counted.values()} >= {None, "not_tracked", "too_slow", "too_weak", "too_fast"}
+
+
+_SQL_WITHIN = """
+SELECT filmed.source, CAST(strftime('%s', filmed.interval_start) AS INTEGER) * 1000 AS start_ms, labels.label,
+       filmed.frames,
+       CASE WHEN filmed.frames > 0 THEN COALESCE(seen.value, 0) END,
+       CASE WHEN filmed.frames > 0 THEN COALESCE(seen.peak, 0) END,
+       CASE WHEN filmed.missing IS NULL AND seen.label IS NULL THEN 0 ELSE seen.objects END,
+       COALESCE(filmed.missing, seen.missing), seen.at_least
+FROM gold_place_coverage AS filmed
+LEFT JOIN (SELECT DISTINCT series, source, name, label FROM gold_place_counts) AS labels
+  ON labels.series = filmed.series AND labels.source = filmed.source AND labels.name = filmed.name
+LEFT JOIN gold_place_counts AS seen
+  ON seen.model = filmed.model AND seen.series = filmed.series AND seen.name = filmed.name
+ AND seen.interval_start = filmed.interval_start AND seen.source = filmed.source AND seen.label = labels.label
+WHERE filmed.series = 'zones' AND filmed.name = 'zone'
+"""
+
+
+@pytest.mark.thorough
+def test_sql_has_the_number_or_reason_of_the_api_in_each_cell_of_a_zone(
+    client: FlaskClient, golds: tuple[Gold, Gold], sources: list[str]
+) -> None:
+    shown: Cells = {}
+    for source in sources:
+        shown |= counts_of(client, source, zone="zone")
+    absent = ("not_analysed", "not_drawn", "other_size")
+    within = {key: cell for key, cell in shown.items() if cell[4] not in absent}
+    assert {tuple(row[:3]): tuple(row[3:]) for row in query(golds, _SQL_WITHIN)} == within
+    assert query(golds, _SQL_COUNTS)
+    assert {cell[4] for cell in shown.values()} == {None, *OF_COUNTS}
 
 
 _SQL_PLACES = """
@@ -245,15 +353,15 @@ FROM gold_place_counts WHERE series = 'flows'
 """
 
 
-def places_of_gold(gold: Gold) -> Cells:
+def places_of_gold(golds: tuple[Gold, ...]) -> Cells:
     """Each number of each place in gold: 0 without a row, unless the footage or the label has a reason."""
-    rows = {tuple(row[:6]): tuple(row[6:]) for row in query(gold, _SQL_VALUES)}
+    rows = {tuple(row[:6]): tuple(row[6:]) for row in query(golds, _SQL_VALUES)}
     whats = {
         "line": ("to_right", "to_left"),
         "zone": tuple(name for name in ZoneCounts._fields if name != "occupied_ms"),
     }
     cells: Cells = {}
-    for kind, name, what, *where, missing in query(gold, _SQL_PLACES):
+    for kind, name, what, *where, missing in query(golds, _SQL_PLACES):
         for each in whats.get(kind, (what,)) if kind != "visits" else ():
             key = (kind, name, each, *where)
             cells[key] = rows.get(key, (None if missing else 0, missing, None))
@@ -273,12 +381,16 @@ def places_of_api(client: FlaskClient, source: str, interval_s: int = 60) -> Cel
     unknown |= {(one["start_ms"], one["label"]): one["missing"] for one in crossings["unknown"]}
 
     def add(kind: str, name: str, what: str, answer: list[Any], key: dict[str, str], field: str) -> None:
+        shapes = [shape for shape in crossings["lines"] + zones["zones"] if shape["name"] in key.values()]
+        from_ms = max(shape["from_ms"] or 0 for shape in shapes)
         of_bars = {
             (one["start_ms"], one["label"]): one
             for one in answer
             if all(one[name] == value for name, value in key.items())
         }
         for start_ms, label in every:
+            if start_ms + interval_s * 1000 <= from_ms:
+                continue  # it was not drawn
             missing = unknown.get((start_ms, label))
             bar = of_bars.get((start_ms, label), {field: None if missing else 0, "missing": missing})
             least = None if kind == "line" else bar.get("at_least")
@@ -300,12 +412,12 @@ def places_of_api(client: FlaskClient, source: str, interval_s: int = 60) -> Cel
 
 @pytest.mark.thorough
 def test_sql_has_the_crossings_stays_and_movements_of_the_api_or_their_reason(
-    client: FlaskClient, gold: Gold, sources: list[str]
+    client: FlaskClient, golds: tuple[Gold, Gold], sources: list[str]
 ) -> None:
     shown: Cells = {}
     for source in sources:
         shown |= places_of_api(client, source)
-    of_gold = places_of_gold(gold)
+    of_gold = places_of_gold(golds)
     assert {key: cell if key[0] != "line" else (*cell[:2], None) for key, cell in of_gold.items()} == shown
     reasons = {(key[0], cell[1]) for key, cell in shown.items()}
     for kind in ("line", "zone"):
@@ -332,7 +444,8 @@ def values_of_alerts(
     counted = counted_for(asked, place.index)
     assert counted is not None
     length_ms = interval_s * 1000
-    starts_ms = [junction.START_MS + length_ms * number for number in range(-1, 62)]
+    first_ms = UNTRACKED_MS if source == UNTRACKED.name else junction.START_MS
+    starts_ms = [first_ms + length_ms * number for number in range(-1, 62)]
     bars = [(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     return {**read_values(asked, ports, counted, [source], bars).get(source, {})}
 
@@ -390,3 +503,60 @@ def test_a_summary_and_a_comparison_have_the_value_or_known_part_of_the_objects_
         summary = get(client, "summary", source, WHOLE_S, metric="objects")
         [busiest] = summary["busiest"] or [{"value": 0, "is_least": number[0] is None}]
         assert busiest["value"] == (number[1] or 0 if busiest["is_least"] else number[0]), source
+
+
+def _range(from_ms: int, to_ms: int) -> dict[str, Any]:
+    return {"from": utc(from_ms), "to": utc(to_ms)}
+
+
+@pytest.mark.thorough
+def test_home_assistant_has_the_objects_and_the_peak_of_the_api_or_their_reason(
+    place: Place, client: FlaskClient, sources: list[str]
+) -> None:
+    for number, source in enumerate(sources):
+        assert place.feeds.put_camera(Feed(f"c{number}", "camera", source, source, address="rtsp://10.0.0.1"))
+    shown = set()
+    for now_ms in (junction.START_MS + 120_000, _WAITING_MS + 330_000, UNTRACKED_MS + WHOLE_S * 1000):
+        ports = RoundPorts(
+            *(place.settings, place.store, place.real_index, place.ledger), place.catalogue, now_ms=now_ms
+        )
+        for camera in read_cameras(ports):
+            day, last = (
+                get(client, "counts", camera.source, **_range(since_ms, now_ms), top=0)
+                for since_ms in (now_ms // DAY_MS * DAY_MS, now_ms - OCCUPANCY_S * 1000)
+            )
+            objects, most = camera.readings["objects_today"], camera.readings["occupancy"]
+            [total], [peak] = day["together"], last["together"]
+            objects_now = (total["objects"], total["objects_missing"], total.get("measured_objects"))
+            read = objects.attributes.get
+            assert (objects.value, read("reason"), read("at_least")) == objects_now, (camera.source, now_ms)
+            labels = {} if total["detections"] is None else {one["label"]: one for one in day["rest_totals"]}
+            known = {label: one["objects"] for label, one in labels.items()}
+            unknown = {
+                label: {"reason": one["objects_missing"], "at_least": one.get("measured_objects")}
+                for label, one in labels.items()
+                if one["objects"] is None
+            }
+            assert (read("by_label", {}), read("unknown_by_label", {})) == (known, unknown), camera.source
+            reason = None if peak["peak"] is not None else peak["objects_missing"]
+            assert (most.value, most.attributes.get("reason")) == (peak["peak"], reason), camera.source
+            shown |= {objects_now[1], reason}
+    assert shown >= {None, "no_footage", *OF_COUNTS} - {"other_size", "not_drawn"}
+
+
+@pytest.mark.thorough
+def test_an_assistant_gets_each_answer_of_the_api(
+    place: Place, client: FlaskClient, serving: Serving, sources: list[str]
+) -> None:
+    server = make_server(serving(place.app()), is_shared=False)
+
+    async def work(assistant: Any) -> None:
+        for source in sources[::6]:
+            of_source = {"source": source, "interval": 60}
+            for route in ("counts", "crossings", "zones", "movements", "summary"):
+                answer = await ask(assistant, "read", action=route, parameters=of_source)
+                assert answer["answer"] == get(client, route, source), (route, source)
+            answer = await ask(assistant, "counts", source=source, interval_s=60)
+            assert answer["answer"] == get(client, "counts", source, metric="auto"), source
+
+    by_client(server, work)

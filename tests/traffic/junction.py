@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from frametally.books.runs import current_runs, read_run
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.plan import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side
@@ -102,15 +102,20 @@ def film(place: Place) -> None:
     count(place, made)
 
 
-def count(place: Place, made: list[FrameDetections], first_offset: int = 0) -> None:
+def count(
+    place: Place,
+    made: list[FrameDetections],
+    first_offset: int = 0,
+    selection: DaySelection = ALL_DAYS,
+    **settings: Any,
+) -> None:
     """Put frames into a segment; count and index them."""
     place.store.put(
         keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
         make_segment(made, [], first_offset, model=made[0].model, log_id="log"),
     )
-    aggregate(
-        settings=place.settings.resolved(), store=place.store, progress=NoProgress(), selection=ALL_DAYS
-    )
+    chosen = place.settings.model_copy(update=settings).resolved()
+    aggregate(settings=chosen, store=place.store, progress=NoProgress(), selection=selection)
     known = place.real_index.current_runs()
     for run in current_runs(place.store):
         assert run in known or place.real_index.publish(run, *read_run(place.store, run))

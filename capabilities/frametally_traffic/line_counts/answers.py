@@ -205,8 +205,9 @@ class LineCrossings(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         lines: Lines valid in some of the range, by name.
-        crossings: By start, line, label. A bar without an entry has zero, unless it is `unknown` or shows
-            nothing; a line that does not fit the pictures has an entry for each label.
+        crossings: By start, line, label. A bar without an entry has zero, unless it is `unknown`, shows
+            nothing or the line is not valid in it; a line that does not fit the pictures has an entry for
+            each label.
         totals: By line, then label.
         intervals: Of bars, and of the range by label, where an accuracy check covers them; absent: nowhere.
         checks: The accuracy checks of these lines and this footage; absent if there are none.
