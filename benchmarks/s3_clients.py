@@ -128,8 +128,8 @@ def main() -> None:
     save(
         name="s3_clients",
         title="Clients of S3",
-        about="Both clients that frametally has: obstore for the bytes of objects, boto3 for buckets, parts and "
-        "the removal of one version.",
+        about="Both clients that frametally has: obstore for the bytes of objects, boto3 for buckets, parts "
+        "and the removal of one version.",
         packages=["boto3", "botocore", "obstore"],
         tables=[
             Table(
