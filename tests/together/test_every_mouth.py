@@ -6,8 +6,6 @@ values of alerts, the states in Home Assistant and the tools of assistants.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -17,16 +15,15 @@ from random import Random
 from typing import Any
 
 import msgspec
-import pyarrow.parquet as parquet
 import pytest
 from flask.testing import FlaskClient
-from openpyxl import load_workbook
 from sqlalchemy import insert, text
 from tests.assistants.test_mcp import ask, by_client
 from tests.fakes.records import make_manifest
 from tests.traffic import junction
 from tests.traffic.scenes import SECONDS, Scene, fast, random_scene
 from tests.web.conftest import Place, Serving
+from tests.web.exported_rows import READERS, time_ms
 
 from frametally import keys
 from frametally.process.reports import NoProgress
@@ -58,6 +55,13 @@ OF_COUNTS = (
     *("too_fast", "other_size", "not_drawn"),
 )
 _SHOWN = ("frames_analysed", "detections", "peak", "objects", "objects_missing", "objects_at_least")
+FIELDS = {
+    "crossings": ("to_right", "to_left"),
+    "zones": tuple(name for name in ZoneCounts._fields if name != "occupied_ms"),
+    "movements": ("visits",),
+}
+KINDS = {"crossings": "line", "zones": "zone", "movements": "movement"}
+"""The numbers of each answer about places, and what gold calls these places."""
 
 Cells = dict[tuple[Any, ...], tuple[Any, ...]]
 
@@ -231,27 +235,6 @@ def counts_of(client: FlaskClient, source: str, interval_s: int = 60, **asked: s
     return cells
 
 
-def rows_of_csv(data: bytes) -> list[dict[str, Any]]:
-    def read(name: str, value: str) -> Any:
-        is_text = name not in _SHOWN or name == "objects_missing"
-        return None if value == "" else value if is_text else int(value)
-
-    rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
-    return [{name: read(name, value) for name, value in row.items()} for row in rows]
-
-
-def rows_of_workbook(data: bytes) -> list[dict[str, Any]]:
-    [names, *rows] = load_workbook(io.BytesIO(data)).worksheets[0].values
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def rows_of_parquet(data: bytes) -> list[dict[str, Any]]:
-    return [*parquet.read_table(io.BytesIO(data)).to_pylist()]
-
-
-READERS = {"csv": rows_of_csv, "xlsx": rows_of_workbook, "parquet": rows_of_parquet}
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize("form", READERS)
 def test_an_export_has_the_number_or_reason_of_the_api_in_each_cell(
@@ -265,6 +248,28 @@ def test_an_export_has_the_number_or_reason_of_the_api_in_each_cell(
         assert Counter(cells) == Counter(shown.values()), source
         reasons |= {cell[4] for cell in cells}
     assert reasons == {None, *OF_COUNTS}
+
+
+@pytest.mark.thorough
+def test_an_export_of_places_has_the_number_or_reason_of_the_api_in_each_cell(
+    client: FlaskClient, sources: list[str]
+) -> None:
+    reasons = set()
+    for source in sources:
+        cells: Cells = {}
+        for of, kind in KINDS.items():
+            for row in READERS["parquet"](get(client, "places/export", source, of=of, format="parquet")):
+                reasons.add(row["missing"])
+                if row["label"] is None or row["missing"] in ("not_analysed", "not_drawn", "shows_nothing"):
+                    continue
+                for field in FIELDS[of]:
+                    name, what = (row[kind], field) if of != "movements" else (row["from_leg"], row["to_leg"])
+                    least = row.get(f"at_least_{field}" if of == "zones" else "at_least")
+                    key = (kind, name, what, time_ms(row["interval_start"]), row["label"], row["source"])
+                    cells[key] = row[field], row["missing"], (least or None) if of != "crossings" else None
+        assert cells == places_of_api(client, source), source
+    assert reasons >= {None, "not_tracked", "too_slow", "too_weak", "other_size", "cut_path"}
+    assert reasons >= {"not_analysed", "not_drawn", "shows_nothing"}
 
 
 def query(golds: tuple[Gold, ...], statement: str) -> list[Any]:
@@ -356,10 +361,7 @@ FROM gold_place_counts WHERE series = 'flows'
 def places_of_gold(golds: tuple[Gold, ...]) -> Cells:
     """Each number of each place in gold: 0 without a row, unless the footage or the label has a reason."""
     rows = {tuple(row[:6]): tuple(row[6:]) for row in query(golds, _SQL_VALUES)}
-    whats = {
-        "line": ("to_right", "to_left"),
-        "zone": tuple(name for name in ZoneCounts._fields if name != "occupied_ms"),
-    }
+    whats = {"line": FIELDS["crossings"], "zone": FIELDS["zones"]}
     cells: Cells = {}
     for kind, name, what, *where, missing in query(golds, _SQL_PLACES):
         for each in whats.get(kind, (what,)) if kind != "visits" else ():
@@ -398,10 +400,10 @@ def places_of_api(client: FlaskClient, source: str, interval_s: int = 60) -> Cel
             cells[kind, name, what, start_ms, label, source] = bar[field], bar["missing"], least
 
     for line in crossings["lines"]:
-        for way in ("to_right", "to_left"):
+        for way in FIELDS["crossings"]:
             add("line", line["name"], way, crossings["crossings"], {"line": line["name"]}, way)
     for zone in zones["zones"]:
-        for field in (name for name in ZoneCounts._fields if name != "occupied_ms"):
+        for field in FIELDS["zones"]:
             add("zone", zone["name"], field, zones["stays"], {"zone": zone["name"]}, field)
     for leg in movements["legs"]:
         for other in movements["legs"]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frametally.actions.problems import Problem
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.keys import day_start_ms
 from frametally.process.time_limit import seconds_left
@@ -27,6 +28,8 @@ _MOST_KEPT_BYTES = 256_000_000
 """Flows kept for the next request: a page asks several routes about the same days. A year of a busy camera is
 about this large. The days of the last request are kept whatever their size."""
 _MOST_WAIT_S = 1.0
+LEAST_LEFT_S = 3.0
+"""Time reserved for the rest of an answer."""
 
 Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
 """Given model, base interval, source and days, yields the flows of each."""
@@ -141,6 +144,15 @@ class _Task(threading.Thread):
             days = days[1:]
         self._days_done = len(question.days) - len(days)
         return days
+
+
+def not_counted_yet(days_counted: int, days: int) -> Problem:
+    """Return the problem of an answer that needs all days, when its time is nearly up."""
+    return Problem(
+        503,
+        f"Only {days_counted} of {days} days are counted for these lines so far.",
+        remedy="Try again in a few seconds. Counting continues.",
+    )
 
 
 def flow_days(context: ActionContext) -> FlowDays:

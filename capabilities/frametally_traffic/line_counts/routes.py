@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from frametally.actions.calls import Reply
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice, page_cursor, page_limit, text, texts
 from frametally.actions.problems import bad_parameter
+from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
-from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts, speed_counts
-from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, TakenDays, flow_days
+from frametally_traffic.line_counts import (
+    answers,
+    crossing_proof,
+    flow_question,
+    place_counts,
+    place_rows,
+    speed_counts,
+)
+from frametally_traffic.line_counts.background_days import (
+    LEAST_LEFT_S,
+    DaysAsked,
+    FlowDays,
+    TakenDays,
+    flow_days,
+    not_counted_yet,
+)
 from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
 from frametally_traffic.line_counts.single_answers import CrossingObjects, ShownVisits
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
+from frametally_web.api.export_routes import FORMAT, MEDIA_TYPES, file_reply
 from frametally_web.books.context import ActionContext
 from frametally_web.charts.scope import index_by_second
+from frametally_web.exports.table_file import export_records
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import (
     BASE,
@@ -50,6 +68,12 @@ _DIRECTION = choice(
 _ZONES = texts("zone", "Names of zones; default: all.", "yard")
 _OUTCOME = choice(
     "outcome", "Outcome of a visit; default: any.", ("", *crossing_proof.OUTCOMES), "unassigned"
+)
+_ROWS = choice(
+    "of",
+    "`crossings`, `zones` or `movements`, by interval and label, or `dwell` for the stays in each zone.",
+    place_rows.KINDS,
+    "zones",
 )
 _FROM_LEG = texts("from_leg", "Legs on which it entered; default: any.", "north")
 _TO_LEG = texts("to_leg", "Legs on which it left; default: any.", "south")
@@ -146,6 +170,29 @@ class LineRoutes:
     @LINES.route("GET speeds", "Show the speeds of visits, by label.", *_OF_SOURCE)
     def speeds(self, args: Args) -> answers.VisitSpeeds:
         return speed_counts.count_speeds(*self._read(args))
+
+    @LINES.route(
+        "GET places/export",
+        "Download crossings, zones or movements as a file.",
+        *_OF_SOURCE,
+        _ROWS,
+        FORMAT,
+        media_types=MEDIA_TYPES,
+    )
+    def places_export(self, args: Args) -> Reply:
+        rows, file_format = _ROWS.read(args), FORMAT.read(args)
+        head, answerable = self._read(args)
+        while answerable and answerable.taken.days_counted < len(answerable.asked.days):
+            left_s = seconds_left()
+            if left_s is not None and left_s < LEAST_LEFT_S:
+                raise not_counted_yet(answerable.taken.days_counted, len(answerable.asked.days))
+            head, answerable = self._read(args)
+        name = self.context.books.media().name(str(head["source"]))
+        return file_reply(
+            export_records(place_rows.exported(rows, head, answerable, name, file_format), file_format),
+            rows,
+            file_format,
+        )
 
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
         chart = read_chart(args, self.context.settings)

@@ -12,7 +12,13 @@ from frametally.actions.problems import Problem, bad_parameter
 from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
-from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, flow_days
+from frametally_traffic.line_counts.background_days import (
+    LEAST_LEFT_S,
+    DaysAsked,
+    FlowDays,
+    flow_days,
+    not_counted_yet,
+)
 from frametally_traffic.report.junction_report import ReportQuery, ReportRefused, TrafficReport, read_report
 from frametally_traffic.report.schemes import SCHEME_NAMES
 from frametally_traffic.report_files import answers
@@ -47,9 +53,6 @@ _HOUR = choice(
     HOURS,
     "am",
 )
-
-_LEAST_LEFT_S = 3.0
-"""Time reserved for the rest of an answer."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,8 @@ class TrafficRoutes:
             if day_flows.days_counted >= len(days):
                 return day_flows.flows
             left_s = seconds_left()
-            if left_s is not None and left_s < _LEAST_LEFT_S:
-                raise Problem(
-                    503,
-                    f"Only {day_flows.days_counted} of {len(days)} days are counted for these lines so far.",
-                    remedy="Try again in a few seconds. Counting continues.",
-                )
+            if left_s is not None and left_s < LEAST_LEFT_S:
+                raise not_counted_yet(day_flows.days_counted, len(days))
 
 
 def _problem(error: ReportRefused) -> Problem:

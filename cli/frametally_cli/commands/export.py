@@ -1,8 +1,9 @@
-"""`frametally export`: writes the dashboard's chart to a file, with the same bytes as `/api/export`."""
+"""`frametally export`: writes the dashboard's numbers to a file, with the same bytes as the API."""
 
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,20 @@ import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.console import output as console
+from frametally.console.action_answers import ask_action
 from frametally.console.options import data_dir_option, option, output_option, read_settings
 from frametally.errors import Misconfigured
 from frametally.files.export_formats import FORMATS
 from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
 from frametally.openers.port_openers import open_books
+from frametally.ports.picture_places import picture_places
 
 _PARAMETER = re.compile(
     r"\b(?<!-)(from|to|hours|weekdays|interval|model|timezone|metric|compare|source|label|by)(=|`)"
 )
+_OF_COUNTS = ("hours", "weekdays", "metric", "compare")
+"""Options that only counts have."""
 
 
 @click.command()
@@ -37,6 +42,11 @@ _PARAMETER = re.compile(
     "--compare",
     "Compare with previous, day, week, source:SLUG or model:ID; adds the other values and the differences.",
 )
+@option(
+    "--of",
+    "Instead of counts: crossings, zones, movements, or dwell (the stays in each zone), of one source.",
+    metavar="WHAT",
+)
 @click.option("--by-source", is_flag=True, help="Separate rows for each source.")
 @click.option(
     "--format",
@@ -51,10 +61,24 @@ def export(
     labels: tuple[str, ...],
     by_source: bool,
     file_format: str | None,
+    of: str | None,
     output: Path | None,
     **options: Any,
 ) -> int:
     """Write counts per interval and label as CSV, a workbook (xlsx), JSON or Parquet."""
+    names = ("from", "to", "hours", "weekdays", "interval", "model", "timezone", "metric", "compare")
+    parameters = {name: value for name in names if (value := options.pop(name)) is not None}
+    chosen = console.format_of(output, file_format, FORMATS, "csv")
+    settings = read_settings(None, options)
+    if of is not None:
+        if picture_places() is None or len(sources) != 1:
+            raise Misconfigured("--of needs lines or zones, and the one source that has them: add --source")
+        if by_source or parameters.keys() & _OF_COUNTS:
+            raise Misconfigured(f"use --of without --by-source, --{', --'.join(_OF_COUNTS)}")
+        places: dict[str, Any] = {**parameters, "source": sources[0], "label": labels, "format": chosen}
+        with closing(ask_action(settings, "places_export", of=of, **places)) as reply:
+            console.write_out(output, reply.chunks())
+        return 0
     from frametally.actions.calls import Reply
     from frametally.actions.parameters import Args
     from frametally.actions.problems import Problem
@@ -62,15 +86,11 @@ def export(
     from frametally_web.exports.table_file import export as make_export
     from frametally_web.requests.query import read_chart, read_compare
 
-    names = ("from", "to", "hours", "weekdays", "interval", "model", "timezone", "metric", "compare")
-    parameters = {name: value for name in names if (value := options.pop(name)) is not None}
     args = Args(
         [*parameters.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
     )
     if by_source:
         args.add("by", "source")
-    chosen = console.format_of(output, file_format, FORMATS, "csv")
-    settings = read_settings(None, options)
 
     def warn(line: str) -> None:
         console.err().print(console.plain(line), markup=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from frametally.actions.calls import Reply
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice
@@ -12,7 +14,19 @@ from frametally_web.exports.table_file import export
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare
 
 EXPORT = Routes("Export", by_source=True)
-_FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tuple(sorted(FORMATS)), "csv")
+FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tuple(sorted(FORMATS)), "csv")
+MEDIA_TYPES = tuple(media_type for _, media_type in sorted(FORMATS.values()))  # CSV first
+
+
+def file_reply(file: BinaryIO, of: str, file_format: str) -> Reply:
+    """Return the reply with an exported file; `of` is a part of its name."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="frametally-{of}.{file_format}"',
+        "Cache-Control": "no-store",
+    }
+    if file_format == "csv":
+        headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
+    return Reply(file, FORMATS[file_format][1], headers=headers)
 
 
 class ExportRoutes(Handlers):
@@ -25,19 +39,13 @@ class ExportRoutes(Handlers):
         COMPARE.but(
             description=f"{COMPARE.description} Rows then also have the other value, and the differences."
         ),
-        _FORMAT,
-        media_types=tuple(media_type for _, media_type in sorted(FORMATS.values())),  # CSV first
+        FORMAT,
+        media_types=MEDIA_TYPES,
     )
     def export(self, args: Args) -> Reply:
-        chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
+        chosen, query, compare = FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
         media = self.books.media_to_keep()
         with self.ports.index.one_moment():
             index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
             file = export(index, self.settings, media, query, chosen, compare)
-        headers = {
-            "Content-Disposition": f'attachment; filename="frametally-counts.{chosen}"',
-            "Cache-Control": "no-store",
-        }
-        if chosen == "csv":
-            headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
-        return Reply(file, FORMATS[chosen][1], headers=headers)
+        return file_reply(file, "counts", chosen)

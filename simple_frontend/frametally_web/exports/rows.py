@@ -213,7 +213,7 @@ def make_places(
     labels: list[str | None] = [*counts.labels]
     for start_ms, end_ms in bars_of(counts, query):
         start, end = local_time(start_ms, zone), local_time(end_ms, zone)
-        local = (start.replace(tzinfo=None), end.replace(tzinfo=None), _utc_offset(start))
+        local = (start.replace(tzinfo=None), end.replace(tzinfo=None), utc_offset(start))
         for source in sources:
             timed_by = _time_source(counts, start_ms, end_ms, source)
             filmed_s, filmed_part = measures.filmed(start_ms, source)
@@ -309,7 +309,7 @@ def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
     return lines
 
 
-def _utc_offset(moment: datetime.datetime) -> str:
+def utc_offset(moment: datetime.datetime) -> str:
     """Return `UTC+01:00`: a spreadsheet would take `+01:00` for a time, or for a formula."""
     offset = moment.strftime("%z")
     return f"UTC{offset[:3]}:{offset[3:5]}"

@@ -17,6 +17,7 @@ from frametally_web.charts import counts
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checked_counts import applied_checks, check_words
 from frametally_web.compare.differences import other_side
+from frametally_web.exports.record_rows import Exported, columns_of, rows_of
 from frametally_web.exports.rows import (
     CHECK_COLUMNS,
     COLUMNS,
@@ -137,6 +138,18 @@ def export(
     if own_counts.zone is not None:
         columns.append(ZONE_COLUMN)
         rows = ((*row, own_counts.zone) for row in rows)
+    return write_file(file_format, columns, rows, about)
+
+
+def export_records(exported: Exported, file_format: str) -> BinaryIO:
+    """Return a file of records, at its beginning, for the caller to close."""
+    return write_file(file_format, columns_of(exported), rows_of(exported), exported.about)
+
+
+def write_file(
+    file_format: str, columns: Sequence[Column], rows: Iterable[Row], about: dict[str, Any]
+) -> BinaryIO:
+    """Return a file of rows, at its beginning, for the caller to close."""
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
         if file_format == "json":
