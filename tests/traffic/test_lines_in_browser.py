@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from tests.traffic import junction
 from tests.traffic.zoned_footage import LEFT, RIGHT, count, draw, drive, put
 from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import REST
+from tests.web.exported_rows import READERS
 
 from frametally_traffic.counting.published_days import flows_for
 
@@ -62,6 +64,19 @@ def test_a_bar_opens_its_crossings_with_both_frames_and_the_list_ends_at_the_bar
     expect(page.locator("#lightbox")).to_contain_text("After")
     page.keyboard.press("Escape")
     picture(page, "lines-proof-wide")
+
+
+def test_each_card_exports_its_numbers(drawn: Place, visit: Visits, tmp_path: Path) -> None:
+    page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
+    for of, field in (("crossings", "to_right"), ("movements", "visits"), ("zones", "entered")):
+        page.locator(f"[data-of={of}] summary").click()
+        with page.expect_download() as coming:
+            page.locator(f"[data-of={of}] a", has_text="Excel").click()
+        coming.value.save_as(tmp_path / of)
+        rows = READERS["xlsx"]((tmp_path / of).read_bytes())
+        assert coming.value.suggested_filename == f"frametally-{of}.xlsx"
+        assert sum(row[field] for row in rows) > 0
+        page.keyboard.press("Escape")
 
 
 def test_the_time_before_a_line_was_drawn_is_not_shown_as_zero_crossings(place: Place, visit: Visits) -> None:

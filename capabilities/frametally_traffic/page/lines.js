@@ -11,8 +11,8 @@ import { shapeColor, shapesOver } from "frametally/js/frames/shapes_over.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
 import { withValues } from "frametally/js/shared/address.js";
-import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";
-import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
+import { ApiError, BASE, CountsVersion, get } from "frametally/js/shared/api.js";
+import { byId, closeFromOutside, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { carrySelection, has } from "frametally/js/shell/navigation.js";
@@ -50,6 +50,8 @@ const form = new AskedForm((part) => change(part));
 const crossings = new CrossingsCard(on);
 const movements = new MovementsCard(on);
 const zones = new ZonesCard(on);
+const exports = [...document.querySelectorAll("details")].filter((menu) => menu.dataset.of);
+exports.forEach(closeFromOutside);
 
 /** @param {Partial<Page.State>} part */
 function change(part) {
@@ -127,11 +129,22 @@ async function show(signal) {
   showCounting(crossed);
   showNotes(crossed);
   showDrawn(crossed, stays, frame, signal);
+  linkExports(crossed);
   crossings.show(state, crossed);
   movements.show(state, turns);
   zones.show(stays);
   showSpeeds(speeds);
   byId("lines-page").dataset.state = crossed.days_counted < crossed.days ? "counting" : "ready";
+}
+
+/** Links files of the numbers that are shown. @param {Api.LineCrossings} crossed */
+function linkExports({ from_ms: from, to_ms: to, interval_s: interval, model }) {
+  for (const menu of exports)
+    for (const link of menu.querySelectorAll("a")) {
+      const { format } = link.dataset;
+      const query = queryOf(state, { from, to, interval, model, of: menu.dataset.of ?? null, format: format ?? null });
+      link.href = `${BASE}/places/export?${query}`;
+    }
 }
 
 /** @param {Api.SourceDrawing} drawing */
