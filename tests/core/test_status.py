@@ -85,9 +85,11 @@ class House:
         data = make_segment(frames, letters, first, log_id=self.log.log_id(TOPIC))
         self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
 
-    def run(self, frames: int, *, indexed: bool, version: int = COUNTING_VERSION) -> None:
-        coverage = make_coverage(0, frames, model=MODEL, source="cam")
-        run = make_run(model=MODEL, day="1970-01-01", frames=frames)
+    def run(
+        self, frames: int, *, indexed: bool, version: int = COUNTING_VERSION, day: str = "1970-01-01"
+    ) -> None:
+        coverage = make_coverage(keys.day_start_ms(day), frames, model=MODEL, source="cam")
+        run = make_run(model=MODEL, day=day, frames=frames)
         run = msgspec.structs.replace(run, settings={"counting_version": version})
         run = put_run(self.store, run, [], [coverage])
         if indexed:
@@ -221,17 +223,23 @@ def test_a_source_timed_by_file_dates_is_marked(house: House) -> None:
     assert house.status().sources[0].file_time
 
 
-def test_the_second_look_rereads_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_look_rereads_only_the_quality_reports_of_the_three_newest_days(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"1970-01-0{number}" for number in range(1, 6)]
     house.manifest(5, 5)
     house.announced(5, 5)
     house.segment(0, 5)
-    house.run(5, indexed=True)
+    for day in days:
+        house.run(1, indexed=True, day=day)
     first = house.status()
+    assert first.exit_code == SETTLED
     read: list[str] = []
     get = house.store.get
     monkeypatch.setattr(house.store, "get", lambda key: read.append(key) or get(key))
     assert house.status() == first
-    assert read == []
+    runs = (make_run(model=MODEL, day=day) for day in days[-3:])
+    assert read == [keys.quality_key(run.prefix) for run in runs]
 
 
 def test_a_rebuilt_ledger_gives_the_same_books(house: House, tmp_path: Path) -> None:

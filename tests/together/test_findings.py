@@ -185,13 +185,17 @@ def test_each_trouble_is_named_once_in_each_view_in_the_same_words(
     assert {need.area: need.remedy for need in status.needs}.items() <= bad.items()
 
 
-def test_a_damaged_quality_report_is_broken_on_the_page_as_on_the_command_line(
+def test_a_quality_report_is_broken_on_the_page_and_the_command_line_from_its_damage_to_its_repair(
     troubled: Troubled, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert troubled.status().broken == []
     [path] = (troubled.folder / "store").rglob("_quality.json")
-    path.write_bytes(path.read_bytes()[:-10])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
     assert main(["status", "--data-dir", str(troubled.folder)]) == SEVERITIES["broken"].status
     assert capsys.readouterr().out.count("_quality.json") == 1
     status = troubled.status()
     assert [line for line in status.broken if "_quality.json" in line] == status.damaged
     assert status.needs[0].area == "books"
+    path.write_bytes(whole)
+    assert troubled.status().broken == []

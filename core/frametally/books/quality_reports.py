@@ -7,8 +7,7 @@ may change while the counts do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -97,9 +96,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         return troubles
 
 
-def read_quality(
-    store: ObjectStore, run: Run, read: Callable[..., QualityReport | None] = find_record
-) -> QualityReport | None:
+def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     """Return the quality report of a run, or None if it has none.
 
     A day's report is stored with the run of whole pictures and covers the day's zones as well.
@@ -109,22 +106,16 @@ def read_quality(
     """
     if run.zone_parts is not None and is_of_places(run.model):
         return None
-    return read(store, keys.quality_key(run.prefix), QualityReport)
-
-
-_read_once = lru_cache(maxsize=64)(find_record)
+    return find_record(store, keys.quality_key(run.prefix), QualityReport)
 
 
 def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:
-    """Return the existing reports of runs, in their order, and why others cannot be read.
-
-    Each report is read once, because it never changes.
-    """
+    """Return the existing reports of runs, in their order, and why others cannot be read."""
     reports: list[QualityReport] = []
     problems: list[str] = []
     for run in runs:
         try:
-            report = read_quality(store, run, _read_once)
+            report = read_quality(store, run)
         except Poison as error:
             problems.append(str(error))
             continue

@@ -73,7 +73,7 @@ from frametally.settings.loading import Settings
 from frametally.undo_records import Tombstone
 
 _REPORTS = 3
-"""Quality reports of so many runs are read."""
+"""Each look reads the quality reports of so many runs, since one may be damaged or restored meanwhile."""
 
 
 class Status(NamedTuple):
