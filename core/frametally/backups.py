@@ -294,13 +294,14 @@ def note_elsewhere(store: ObjectStore, data: bytes) -> None:
     store.put(ELSEWHERE, data.partition(b"\n")[0])
 
 
-def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
+def last_backup(store: ObjectStore, stored: list[StoredBackup], now_ms: int) -> BackupHeader | None:
     """Return the header of the last backup that was made, wherever it is, or None if there is none.
 
-    A backup dated after `now_ms` is returned only if there is no other.
+    `stored` are those in the store, as `stored_backups` returns them. A backup dated after `now_ms` is
+    returned only if there is no other.
     """
     headers = []
-    for key in (*(backup.key for backup in stored_backups(store)[-1:]), ELSEWHERE):
+    for key in (*(backup.key for backup in stored[-1:]), ELSEWHERE):
         with suppress(ObjectMissing):
             headers.append(header_of(store.get_range(key, 0, _MOST_HEADER_BYTES)))
     return max(

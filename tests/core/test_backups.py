@@ -19,6 +19,7 @@ import pytest
 from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 
 from frametally import backups as contents
+from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
 from frametally.checkup.findings import Glance
@@ -333,9 +334,14 @@ def test_doctor_shows_the_age_of_the_last_backup(
     now_ms = round(time.time() * 1000)
 
     def row(after_ms: int) -> tuple[str, str, str]:
-        with closing(open_object_store(settings.store_url)) as store:
-            found = find_last_backup(Glance(settings, store, has_time=True), now_ms + after_ms)
+        with closing(open_object_store(settings.store_url)) as store, pytest.MonkeyPatch.context() as patched:
+            listed, list_objects = [], store.list
+            patched.setattr(store, "list", lambda folder: listed.append(folder) or list_objects(folder))
+            glances = (Glance(settings, store, has_time) for has_time in (True, False))
+            found, hurried = (find_last_backup(glance, now_ms + after_ms) for glance in glances)
         assert found is not None
+        assert hurried in (None, found)
+        assert listed == [keys.BACKUPS, keys.BACKUPS], "each look lists them once"
         return found.value, found.note, found.remedy
 
     assert row(HOUR_MS)[0] == "none"
@@ -347,10 +353,10 @@ def test_doctor_shows_the_age_of_the_last_backup(
     assert row(3 * HOUR_MS)[1:] == ("not encrypted, because FRAMETALLY_BACKUP_KEY was not set", "")
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     with closing(open_object_store(settings.store_url)) as store:
-        before = last_backup(store, now_ms + DAY_MS)
+        before = last_backup(store, stored_backups(store), now_ms + DAY_MS)
         monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
         said("backup", "--to", "nas")
-        after = last_backup(store, now_ms + DAY_MS)
+        after = last_backup(store, stored_backups(store), now_ms + DAY_MS)
     assert after.made_at_ms > before.made_at_ms
     assert row(HOUR_MS)[1] == "encrypted"
     assert row(-DAY_MS)[0].endswith(", in the future")

@@ -9,7 +9,6 @@ from frametally.checkup.areas import not_there_yet
 from frametally.checkup.findings import Finding, Glance
 from frametally.errors import FrametallyError
 from frametally.plugins import hooks
-from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import CHECK_CLOCK, DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 
@@ -28,12 +27,13 @@ def find_last_backup(look: Glance, now_ms: int | None = None) -> Finding | None:
     """
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     try:
-        if not look.has_time and _is_recent(look.store, now_ms):
+        stored = stored_backups(look.store)
+        if not look.has_time and any(0 <= now_ms - backup.made_at_ms <= _LATE_MS for backup in stored[-1:]):
             return None
         since_ms = _first_made_ms(look.settings)
         if not look.has_time and since_ms is None:
             return None
-        last = last_backup(look.store, now_ms)
+        last = last_backup(look.store, stored, now_ms)
     except FrametallyError:
         return None
     times_ms = (since_ms, last.made_at_ms if last else None)
@@ -48,10 +48,6 @@ def find_last_backup(look: Glance, now_ms: int | None = None) -> Finding | None:
         value = "none"
         note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
     return Finding("backup", "backup", value, note, _MAKES_ONE if is_late else "")
-
-
-def _is_recent(store: ObjectStore, now_ms: int) -> bool:
-    return any(0 <= now_ms - backup.made_at_ms <= _LATE_MS for backup in stored_backups(store)[-1:])
 
 
 def _first_made_ms(settings: Settings) -> int | None:
