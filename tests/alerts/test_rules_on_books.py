@@ -122,6 +122,41 @@ def test_a_failed_check_is_reported_and_withdrawn_when_its_day_passes(place: Ale
     assert place.alerts()[1].state == "withdrawn"
 
 
+@pytest.mark.parametrize("labels", [(), ("chain unbroken",)])
+def test_a_damaged_report_is_reported_whatever_its_checks_are_until_it_is_restored(
+    place: AlertPlace, labels: tuple[str, ...]
+) -> None:
+    place.rule("checks", what="quality", labels=labels)
+    place.count({0: 1})
+    run = place.ports.index.current_runs()[0]
+    report(place, run, passed=True)
+    key = keys.quality_key(run.prefix)
+    whole = place.ports.store.get(key)
+    place.ports.store.put(key, whole[:-10])
+    assert place.look().alert_count == 1
+    assert place.look().alert_count == 0
+    [alert] = place.alerts()
+    assert (alert.label, alert.value, alert.start_ms) == ("report", 1, DAY_MS)
+    assert key in alert.detail
+    assert "run `frametally aggregate --all`" in alert.detail
+    place.ports.store.put(key, whole)
+    assert place.look().alert_count == 1
+    assert place.alerts()[1].state == "withdrawn"
+    assert place.look().alert_count == 0
+
+
+def test_a_failed_check_is_withdrawn_when_its_report_is_renewed(place: AlertPlace) -> None:
+    place.rule("checks", what="quality")
+    place.count({0: 1})
+    run = place.ports.index.current_runs()[0]
+    report(place, run, passed=False)
+    assert place.look().alert_count == 1
+    report(place, run, passed=True)
+    assert place.look().alert_count == 1
+    assert place.alerts()[1].state == "withdrawn"
+    assert place.look().alert_count == 0
+
+
 def test_speed_alerts_use_the_speed_that_85_percent_do_not_exceed(
     place: AlertPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

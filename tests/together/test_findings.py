@@ -46,7 +46,7 @@ OF_PARTS = {
 """The troubles of an installation by their area, in the words of every view; the disk's has its folder."""
 NOTICES = {
     "footage": "Park: 60 s black; it shows nothing, so no number includes it",
-    "quality": "failed checks: lines readable; see `frametally quality`",
+    "quality": "lines readable: failed for 2024-05-01 (2); see `frametally quality`",
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from frametally import keys
-from frametally.books.quality_reports import read_quality
-from frametally.errors import Poison
+from frametally.books.quality_reports import read_reports
 from frametally.files.names import one_line
 from frametally.rules.places import base_model, in_words
 from frametally.rules.times import DAY_MS
@@ -15,10 +14,15 @@ from frametally_alerts.rules import AlertFinding, AlertRule, Scope
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, JobState
 
 _PAGE, _MOST_JOBS = 200, 2000
+_AGAIN = "again"
+"""The mark of a day with findings; no run has this id."""
 
 
 def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str]) -> Iterator[Looked]:
-    """Yield the failed checks of each day that was recounted since the last round."""
+    """Yield the failed checks and damaged reports of days that were recounted, or had some in the last round.
+
+    A damaged report is reported whichever checks the rule is about: each of them may have failed.
+    """
     by_day: dict[int, list[AlertFinding]] = {}
     now: dict[int, str] = {}
     runs = [
@@ -36,26 +40,26 @@ def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str])
         day_ms = keys.day_start_ms(run.day)
         if day_ms not in changed_days:
             continue
-        try:
-            report = read_quality(ports.store, run)
-        except Poison:  # reported by `frametally quality` and `doctor --deep`
-            continue
-        for check in report.failed if report else ():
-            if not rule.labels or check.name in rule.labels:
-                more = f": {one_line(check.details[0], None)}" if check.details else ""
-                by_day.setdefault(day_ms, []).append(
-                    AlertFinding(
-                        "",
-                        check.name,
-                        day_ms,
-                        day_ms + DAY_MS,
-                        check.count,
-                        f"{in_words(run.model)}, {run.interval_s} s{more}",
-                        f"{run.model} {run.interval_s}",
-                    )
+        reports, findings = read_reports(ports.store, [run])
+        for report in reports:
+            names = rule.labels or [check.name for check in report.failed]
+            findings += [finding for finding in report.findings if finding.name in names]
+        for finding in findings:
+            more = one_line(finding.note or finding.line, None)
+            by_day.setdefault(day_ms, []).append(
+                AlertFinding(
+                    "",
+                    finding.name or "report",
+                    day_ms,
+                    day_ms + DAY_MS,
+                    finding.number,
+                    f"{in_words(run.model)}, {run.interval_s} s: {more}",
+                    f"{run.model} {run.interval_s}",
                 )
+            )
     for day_ms in sorted(changed_days):
-        mark = {str(day_ms): now.get(day_ms)}
+        # A report may be restored or renewed without another run, so its findings are looked for again.
+        mark = {str(day_ms): _AGAIN if day_ms in by_day else now.get(day_ms)}
         yield Looked(by_day.get(day_ms, []), Scope(day_ms, day_ms + 1), mark)
 
 

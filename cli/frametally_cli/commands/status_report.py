@@ -19,7 +19,7 @@ from rich.text import Text
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import NothingCounted
-from frametally.books.quality_reports import NOTHING_DETECTED, QualityReport, read_reports
+from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import WORDS, SourceLine
@@ -69,7 +69,8 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         if not days:
             extent = f"{min(day.day for day in of_model)} and {max(day.day for day in of_model)}"
             raise Misconfigured(f"no counted day lies in this range; choose a range between {extent}")
-        reports, problems = read_reports(store, [counted.run for counted in days if counted.run])
+        reports, damaged = read_reports(store, [counted.run for counted in days if counted.run])
+    problems = [finding.line for finding in damaged]
     problems += [counted.problem for counted in days if counted.problem]
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(report) for report in reports], indent=2))
@@ -91,8 +92,7 @@ def quality_lines(report: QualityReport) -> list[str]:
         f"{plural(report.detections, 'detection')}, {plural(report.duplicates_dropped, 'duplicate')} "
         f"dropped, {plural(report.lines_dead, 'dead line')}: {'failed' if report.failed else 'passed'}"
     ]
-    if NOTHING_DETECTED in report.troubles:
-        lines.append(f"    {NOTHING_DETECTED}")
+    lines += [f"    {finding.value}" for finding in report.findings if finding.name == report.day]
     for check in report.checks:
         if check.passed is not True or check.details:
             verdict = {False: f"failed checks ({check.count})", None: f"unknown ({check.count})"}

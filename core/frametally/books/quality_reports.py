@@ -7,12 +7,13 @@ may change while the counts do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from frametally import keys
+from frametally.checkup.findings import Finding
 from frametally.errors import Poison
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectStore
@@ -88,12 +89,20 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         return [check for check in self.checks if check.passed is False]
 
     @property
-    def troubles(self) -> list[str]:
-        """What you should look at: the failed checks, and that nothing was detected in many frames."""
-        troubles = [f"failed checks: {', '.join(check.name for check in self.failed)}"] if self.failed else []
+    def findings(self) -> list[Finding]:
+        """What you should know: each failed check, by its name, and that many frames have no detection."""
+        findings = [
+            _notice(check.name, f"failed for {self.day} ({check.count})", check.details, check.count)
+            for check in self.failed
+        ]
         if self.frames >= FRAMES_FOR_A_DETECTION and not (self.detections or is_of_places(self.model)):
-            troubles.append(NOTHING_DETECTED)
-        return troubles
+            findings.append(_notice(self.day, NOTHING_DETECTED))
+        return findings
+
+
+def _notice(name: str, value: str, details: Sequence[str] = (), number: int = 1) -> Finding:
+    note, remedy = next(iter(details), ""), "see `frametally quality`"
+    return Finding("quality", name, value, note, remedy, "/books", number, "notice")
 
 
 def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
@@ -109,16 +118,16 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     return find_record(store, keys.quality_key(run.prefix), QualityReport)
 
 
-def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:
-    """Return the existing reports of runs, in their order, and why others cannot be read."""
+def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[Finding]]:
+    """Return the existing reports of runs, in their order, and those that cannot be read."""
     reports: list[QualityReport] = []
-    problems: list[str] = []
+    damaged: list[Finding] = []
     for run in runs:
         try:
             report = read_quality(store, run)
         except Poison as error:
-            problems.append(str(error))
+            damaged.append(Finding("quality", "", error.detail, "", error.remedy, severity="broken"))
             continue
         if report is not None:
             reports.append(report)
-    return reports, problems
+    return reports, damaged

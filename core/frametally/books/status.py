@@ -215,8 +215,7 @@ def _of_books(status: Status) -> Iterator[Finding]:
         )
         yield Finding("log", "", value, "", "raise FRAMETALLY_LOG_RETENTION_H", "/books", lost.messages)
     for report in status.quality:
-        for value in report.troubles:
-            yield Finding("quality", report.day, value, "", "see `frametally quality`", "/books", 1, "notice")
+        yield from report.findings
     for books in status.sources:
         if books.shows_nothing_s:
             reasons = (
@@ -295,7 +294,7 @@ class _Books:
         own_runs = [run for run in stored_runs if run.model == model]
         newest = sorted(own_runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
         quality, unreadable = read_reports(self.store, newest)
-        damaged += unreadable
+        damaged += [finding.line for finding in unreadable]
         return Status(
             model=model,
             sources=sources,
