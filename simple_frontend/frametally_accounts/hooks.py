@@ -16,7 +16,7 @@ from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters_by_url import open_object_store, tables_line
 from frametally.backups import tell_store
 from frametally.checkup.areas import is_needed, not_there_yet
-from frametally.checkup.findings import Finding, Look, TrialLook, public_value
+from frametally.checkup.findings import Finding, Look, ServingLook, TrialLook, ask, public_value
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.sqlite import sqlite_path
@@ -111,7 +111,12 @@ def kept_since(settings: Settings) -> int | None:
 
 
 def findings(look: Look) -> Iterator[Finding]:
-    """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone."""
+    """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone.
+
+    While it serves, report only whether the accounts can be read.
+    """
+    if isinstance(look, ServingLook) and (accounts := look.parts.get("access")) is not None:
+        yield from ask("accounts", accounts.is_empty)
     if not isinstance(look, TrialLook) or not is_needed("accounts", look.stage):
         return
     settings = look.settings

@@ -159,7 +159,7 @@ def create_app(
             context.shared(HistoryRoutes),
             books.add_timezone,
             first,
-            gate.has_accounts,
+            parts,
         )
     )
     app.register_blueprint(audit_page.create_blueprint(settings, context.shared(AuditRoutes)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +12,12 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from frametally.actions.parameters import Args, Parameter
 from frametally.actions.problems import Problem
+from frametally.books.verdict import find_away
+from frametally.checkup.findings import SEVERITIES, ServingLook
 from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
 from frametally.plugins import PageEntry, plugins
 from frametally.ports.count_index import CountIndex
-from frametally.process.retrying import record_outages
 from frametally.process.time_limit import time_limit
 from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import local_time, utc
@@ -88,14 +89,15 @@ def create_blueprint(
     histories: HistoryRoutes,
     add_timezone: Callable[[Args], None],
     first: FirstAnswersReader,
-    has_accounts: Callable[[], bool],
+    parts: Mapping[str, Any],
 ) -> Blueprint:
     """Return the routes of the pages, and `/healthz`.
 
     `chart` returns a chart's counts, `add_timezone` sets a query's missing time zone, and `first` reads what
-    the dashboard shows first; `has_accounts` raises `FrametallyError` while nobody can be admitted.
+    the dashboard shows first; `parts` is what plug-ins have opened for the dashboard.
     """
     settings, books = histories.settings, histories.books
+    look = ServingLook(index, parts)
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc)
     pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
@@ -186,8 +188,9 @@ def create_blueprint(
     @pages.get(HEALTH_PATH)
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
-            record_outages("index", index.check)  # also 503 if it is damaged
-            record_outages("accounts", has_accounts)
+            for finding in find_away(look):
+                if (status := SEVERITIES[finding.grade].health) != 200:
+                    raise Problem(status, finding.value, remedy=finding.remedy)
         response = Response(b'{"status":"ok"}', mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -21,6 +21,7 @@ from frametally.errors import Damaged, FrametallyError, Misconfigured, Poison, R
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_accounts.book import AccessBook
+from frametally_accounts.rights import UserAccount
 from frametally_web.assets import load_assets
 
 API_ROUTES = [
@@ -255,8 +256,11 @@ class AwayBook(AccessBook):
         return super().is_empty()
 
 
-def test_health_fails_while_nobody_can_be_admitted(place: Place) -> None:
+@pytest.mark.parametrize("accounts", [(), ("ann",)])
+def test_health_fails_while_nobody_can_be_admitted(place: Place, accounts: tuple[str, ...]) -> None:
     with closing(AwayBook(place.settings.catalogue_url)) as book:
+        for name in accounts:
+            book.add_account(UserAccount(name, "run", ()))
         place.access = book
         client = place.app().test_client()
         assert client.get("/healthz").status_code == 200

@@ -12,6 +12,7 @@ from starlette.types import Message
 from tests.web.conftest import Place
 
 from frametally.actions.problems import problem_of
+from frametally.checkup.findings import SEVERITIES, Finding, Severity
 from frametally.errors import Retryable
 from frametally.process import meters
 from frametally_web import asgi
@@ -38,6 +39,21 @@ def test_health_shows_since_when_the_index_has_been_down(
     german = client.get("/healthz", headers={"Accept-Language": "de"}).json["detail"]
     assert problem_of(Retryable("asked by another route", part="count index")).detail == detail
     assert german == f"Der Zählindex antwortet zurzeit nicht. So ist es seit {since}"
+
+
+def test_health_fails_with_the_words_of_each_finding_of_a_server_that_is_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = place.app().test_client()
+
+    def answer(severity: Severity) -> tuple[int, str]:
+        finding = Finding("part", "queue", "The task queue is away.", "", "Start it.", severity=severity)
+        monkeypatch.setattr("frametally.checkup.findings.hooks", lambda _: [lambda _: [finding]])
+        said = client.get("/healthz")
+        return said.status_code, said.json.get("detail", "")
+
+    answers = {severity: answer(severity) for severity in SEVERITIES}
+    assert answers == dict.fromkeys(SEVERITIES, (200, "")) | {"away": (503, "The task queue is away.")}
 
 
 async def get(application: asgi.Application, path: str) -> tuple[int, bytes]:

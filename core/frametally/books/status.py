@@ -46,7 +46,7 @@ from frametally.books.verdict import (
     model_input,
     stages_behind,
 )
-from frametally.checkup.findings import Finding, Glance, disk_row
+from frametally.checkup.findings import SEVERITIES, Finding, Glance, disk_row
 from frametally.history_records import with_zones
 from frametally.media.manifests import (
     by_source,
@@ -63,7 +63,6 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.collection import no_collection
-from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.reports import NoProgress, Progress, duration_text, plural
 from frametally.records import MediaManifest, Run
 from frametally.rules.blank_stretches import BLANK_WORDS
@@ -132,7 +131,7 @@ class Status(NamedTuple):
     def exit_code(self) -> int:
         """0 if settled, 4 if behind, 3 if broken, 2 if unknown because a part is unavailable."""
         if self.away:
-            return NOTHING_DONE
+            return SEVERITIES["away"].status
         return BROKEN if self.broken else BEHIND if self.behind else SETTLED
 
 

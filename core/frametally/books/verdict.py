@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from frametally import keys
-from frametally.checkup.findings import SEVERITIES, Finding, Glance, distinct, plugin_findings
+from frametally.checkup.findings import (
+    SEVERITIES,
+    Finding,
+    Glance,
+    ServingLook,
+    ask,
+    distinct,
+    plugin_findings,
+)
 from frametally.checkup.last_backup import find_last_backup
 from frametally.errors import Poison
 from frametally.media.manifests import find_record, read_records
@@ -41,6 +49,12 @@ def find_open(look: Glance) -> Iterator[Finding]:
     if backup is not None and (look.has_time or not backup.good):
         yield backup
     yield from distinct(plugin_findings(look))
+
+
+def find_away(look: ServingLook) -> Iterator[Finding]:
+    """Yield each server that all answers of the dashboard need, and that is not usable."""
+    yield from ask("index", look.count_index.check)  # also if it is damaged
+    yield from plugin_findings(look)
 
 
 def _refused_models(store: ObjectStore) -> Iterator[Finding]:

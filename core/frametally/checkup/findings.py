@@ -1,20 +1,24 @@
 """The findings of frametally and of its plug-ins: whatever is not right, with its remedy.
 
-Every view filters the same findings: `status`, `doctor`, the page Health, the strip of a page, and metrics.
+Every view filters the same findings: `status`, `doctor`, the page Health, the strip of a page, `/healthz`,
+metrics, and alerts on failed checks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.plugins import hooks
+from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.ports.opened import Ports
 from frametally.process.limits import disk_bytes
 from frametally.process.reports import Progress
+from frametally.process.retrying import record_outages
 from frametally.records import SealedRecord
 from frametally.settings.fields import SecretStr, without_passwords
 from frametally.settings.loading import Settings
@@ -22,14 +26,15 @@ from frametally.settings.loading import Settings
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
 
 
-Severity = Literal["good", "notice", "need", "behind", "broken"]
+Severity = Literal["good", "notice", "need", "behind", "broken", "away"]
 
 
 class ExitCodes(NamedTuple):
-    """The exit codes of `frametally status` and of `frametally doctor`."""
+    """The exit codes of `frametally status` and of `frametally doctor`, and the HTTP status of `/healthz`."""
 
     status: int
     doctor: int
+    health: int = 200
 
 
 SEVERITIES: dict[Severity, ExitCodes] = {
@@ -38,9 +43,10 @@ SEVERITIES: dict[Severity, ExitCodes] = {
     "need": ExitCodes(0, 2),
     "behind": ExitCodes(4, 2),
     "broken": ExitCodes(3, 2),
+    "away": ExitCodes(2, 2, 503),
 }
 """From good to bad. `notice`: you should know it, and nobody has to act; `need`: a person has to act;
-`behind`: work is left; `broken`: frames are not accounted for."""
+`behind`: work is left; `broken`: frames are not accounted for; `away`: a server is needed, and not usable."""
 
 
 class Finding(NamedTuple):
@@ -119,7 +125,28 @@ class DeepLook(NamedTuple):
     progress: Progress
 
 
-Look = Glance | TrialLook | DeepLook
+class ServingLook(NamedTuple):
+    """Asks the servers that all answers of the dashboard need; `/healthz` does so each second, so ask little.
+
+    Attributes:
+        count_index: The count index.
+        parts: What plug-ins have opened for the dashboard, by name.
+    """
+
+    count_index: CountIndex
+    parts: Mapping[str, Any]
+
+
+Look = Glance | TrialLook | DeepLook | ServingLook
+
+
+def ask(part: str, question: Callable[[], object]) -> Iterator[Finding]:
+    """Yield why a part is not usable, in the words of every answer that needs it, if `question` fails."""
+    try:
+        record_outages(part, question)
+    except FrametallyError as error:
+        problem = problem_of(error)
+        yield Finding("part", part, problem.detail, "", problem.remedy, severity="away")
 
 
 def plugin_findings(look: Look) -> Iterator[Finding]:
