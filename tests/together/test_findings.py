@@ -181,8 +181,9 @@ def test_each_trouble_is_named_once_in_each_view_in_the_same_words(
 
     rows = json.loads(said("doctor", "--json"))["rows"]
     assert dict.fromkeys(words, 1).items() <= Counter(row["area"] for row in rows if not row["good"]).items()
-    bad = {row["area"]: row["remedy"] for row in rows if not row["good"]}
-    assert {need.area: need.remedy for need in status.needs}.items() <= bad.items()
+    assert Counter(row["area"] for row in rows if row["area"] in NOTICES) == Counter(NOTICES.keys())
+    shown = {(row["area"], row["name"], row["remedy"]) for row in rows}
+    assert {(one.area, one.name, one.remedy) for one in status.findings} <= shown
 
 
 def test_a_quality_report_is_broken_on_the_page_and_the_command_line_from_its_damage_to_its_repair(
@@ -194,6 +195,10 @@ def test_a_quality_report_is_broken_on_the_page_and_the_command_line_from_its_da
     path.write_bytes(whole[:-10])
     assert main(["status", "--data-dir", str(troubled.folder)]) == SEVERITIES["broken"].status
     assert capsys.readouterr().out.count("_quality.json") == 1
+    for arguments in ((), ("--deep",)):
+        assert main(["doctor", "--json", *arguments, "--data-dir", str(troubled.folder)]) == 2
+        bad = [row for row in json.loads(capsys.readouterr().out)["rows"] if not row["good"]]
+        assert sum("_quality.json" in f"{row['value']} {row['remedy']}" for row in bad) == 1
     status = troubled.status()
     assert [line for line in status.broken if "_quality.json" in line] == status.damaged
     assert status.needs[0].area == "books"

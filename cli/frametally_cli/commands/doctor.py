@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from frametally import keys
-from frametally.adapters_by_url import open_ledger, open_object_store
+from frametally.adapters_by_url import open_ledger
 from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import places_counted
@@ -30,6 +30,7 @@ from frametally.books.runs import (
     read_run,
     read_tracks,
 )
+from frametally.books.status import read_status
 from frametally.books.verdict import find_open
 from frametally.checkup.areas import NOTHING_YET, STAGE_AREAS, is_needed, not_there_yet, setting_errors
 from frametally.checkup.findings import (
@@ -54,7 +55,8 @@ from frametally.media.kept_data import undeclared
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
 from frametally.model_records import InputCheck
-from frametally.openers.port_openers import open_ports
+from frametally.openers.look_openers import open_to_look
+from frametally.openers.port_openers import open_ports, open_store_port
 from frametally.packs.pack_format import PackDamaged, decode_part
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
@@ -367,7 +369,8 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
         if deep and all(
             (row.good or is_full) and (row.area, row.value) != ("store", NOTHING_YET) for row in ports
         ):
-            rows += deep_rows(settings)
+            found = [*deep_rows(settings)]
+            rows = [*_without_damaged(rows, found), *found]
     rows = [*distinct(rows)]
     good = all(row.good for row in rows)
     if as_json:
@@ -394,18 +397,43 @@ def examine(
         yield from model_rows(settings, model_files)
         yield from provider_rows(settings)
     yield from software_rows()
-    yield disk_row(settings)
     yield from durability_rows(settings)
-    if not stage and not_there_yet(settings.store_url) is None:
-        with suppress(FrametallyError), closing(_open_store(settings)) as store:  # its row reports it
-            yield from find_open(Glance(settings, store, has_time=True))
+    yield from _open_findings(settings, stage)
     if is_needed("runner", stage):
         yield from setting_errors(lambda: _read_counting(settings))
         yield runner_row(settings)
 
 
-def _open_store(settings: Settings) -> ObjectStore:
-    return open_object_store(settings.store_url, settings.store_access)
+def _open_findings(settings: Settings, stage: str) -> list[Finding]:
+    """Return what `frametally status` finds: without the log, the index or the ledger, what it finds without.
+
+    Without the store, or for one stage, only the disk matters.
+    """
+    if not stage and not_there_yet(settings.store_url) is None:
+        with (
+            suppress(FrametallyError),
+            open_to_look(settings) as (ports, ledger),
+            console.stage_bar("books") as bar,
+        ):
+            status = read_status(
+                settings=ports.settings,
+                store=ports.store,
+                log=ports.log,
+                index=ports.index,
+                ledger=ledger,
+                progress=bar,
+                has_time=True,
+            )
+            return [*status.findings]
+        with suppress(FrametallyError), open_store_port(settings) as port:  # its row reports it
+            return [*find_open(Glance(settings, port.store, has_time=True))]
+    return [disk_row(settings)]
+
+
+def _without_damaged(rows: Sequence[Finding], found: Sequence[Finding]) -> Iterator[Finding]:
+    """Leave out lines of the books about objects that the deep check names, too."""
+    damaged = [row.name for row in found if row.name and not row.good]
+    return (row for row in rows if row.area != "books" or not any(name in row.value for name in damaged))
 
 
 def _read_counting(settings: Settings) -> None:
@@ -424,12 +452,15 @@ def _known_model_files(settings: Settings) -> Sequence[KnownFile]:
     return CATALOGUE.get(str(settings.model_weights), CATALOGUE[DEFAULT]).files
 
 
+_MARKS = {"good": Text("good", style="green"), "notice": Text("note", style="yellow")}
+
+
 def print_rows(rows: Sequence[Finding]) -> None:
     """Print the checks, the settings that differ from their defaults, and the verdict."""
     table = folded_table("", "area", "what", "found", "from, for, or what to do")
     usual = [row for row in rows if (row.area, row.note, row.good) == ("settings", "default", True)]
     for row in sorted((row for row in rows if row not in usual), key=lambda row: row.area == "settings"):
-        mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
+        mark = _MARKS.get(row.grade, Text("bad", style="bold red"))
         table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
     console.out().print(table)
     if usual:

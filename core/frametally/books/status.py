@@ -46,7 +46,7 @@ from frametally.books.verdict import (
     model_input,
     stages_behind,
 )
-from frametally.checkup.findings import SEVERITIES, Finding, Glance, disk_row
+from frametally.checkup.findings import SEVERITIES, Finding, Glance
 from frametally.history_records import with_zones
 from frametally.media.manifests import (
     by_source,
@@ -119,8 +119,11 @@ class Status(NamedTuple):
 
     @property
     def needs(self) -> list[Finding]:
-        """Everything that needs a person, the books first."""
-        return [finding for finding in self.findings if not finding.good]
+        """Everything that needs a person, the books first: as one, because their lines have one page."""
+        needs = [finding for finding in self.findings if not finding.good]
+        lines = [finding for finding in needs if finding.area == "books"]
+        books = [finding._replace(number=len(lines)) for finding in lines[:1]]
+        return books + [finding for finding in needs if finding not in lines]
 
     @property
     def notices(self) -> list[Finding]:
@@ -190,19 +193,14 @@ def read_status(
         if status.broken:
             status = books.read(model, NoProgress())
         status = _without(status, dict(away)) if away else status
-        disk = disk_row(settings)
-        findings = (
-            *_of_books(status),
-            *(() if disk.good else (disk,)),
-            *find_open(Glance(settings, store, has_time)),
-        )
+        findings = (*_of_books(status), *find_open(Glance(settings, store, has_time)))
         return status._replace(findings=findings, model_input=model_input(settings, store, status.model))
 
 
 def _of_books(status: Status) -> Iterator[Finding]:
     """Yield the troubles of the books: frames that are missing, unread, or show nothing."""
-    if status.broken:
-        yield Finding("books", "", status.broken[0], "", "", "/books", len(status.broken), "broken")
+    for line in status.broken:
+        yield Finding("books", "", line, "", "", "/books", 1, "broken")
     if unread := sum(status.dead_letters.values()):
         value = f"{plural(unread, 'frame')} could not be analysed"
         remedy = "run `frametally dead-letters list`"

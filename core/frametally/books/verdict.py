@@ -12,6 +12,7 @@ from frametally.checkup.findings import (
     Glance,
     ServingLook,
     ask,
+    disk_row,
     distinct,
     plugin_findings,
 )
@@ -38,11 +39,14 @@ REFUSALS: list[str] = []
 
 
 def find_open(look: Glance) -> Iterator[Finding]:
-    """Yield everything that waits for a person, apart from the books and the disk.
+    """Yield everything that waits for a person, apart from the books.
 
     Raises:
         Retryable: The store is unavailable.
     """
+    disk = disk_row(look.settings)
+    if look.has_time or not disk.good:
+        yield disk
     yield from (Finding("part", "", "", remedy=line) for line in REFUSALS)
     yield from _refused_models(look.store)
     backup = find_last_backup(look)
