@@ -86,9 +86,17 @@ class House:
         self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
 
     def run(
-        self, frames: int, *, indexed: bool, version: int = COUNTING_VERSION, day: str = "1970-01-01"
+        self,
+        frames: int,
+        *,
+        indexed: bool,
+        version: int = COUNTING_VERSION,
+        day: str = "1970-01-01",
+        black: int = 0,
     ) -> None:
-        coverage = make_coverage(keys.day_start_ms(day), frames, model=MODEL, source="cam")
+        coverage = make_coverage(keys.day_start_ms(day), frames - black, model=MODEL, source="cam")
+        if black:
+            coverage = msgspec.structs.replace(coverage, blank=[("black", black, 1000 * black)])
         run = make_run(model=MODEL, day=day, frames=frames)
         run = msgspec.structs.replace(run, settings={"counting_version": version})
         run = put_run(self.store, run, [], [coverage])
@@ -463,6 +471,26 @@ def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
         ("part", ""),
         ("camera", "/live"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("black_frames", "values"),
+    [
+        (1, []),
+        (2, ["3 s black, up to 0.2% of a day's footage"]),
+        (1000, ["17 min black, up to 100.0% of a day's footage"]),
+    ],
+)
+def test_black_footage_is_worth_a_note_from_a_500th_of_a_day(
+    house: House, black_frames: int, values: list[str]
+) -> None:
+    house.manifest(5, 5)
+    house.segment(0, 5)
+    house.run(1000, indexed=True, day="1970-01-01", black=1)
+    house.run(1000, indexed=True, day="1970-01-02", black=black_frames)
+    status = house.status()
+    assert [notice.value for notice in status.notices] == values
+    assert status.sources[0].shows_nothing_s == {"black": black_frames + 1}
 
 
 def test_status_names_a_full_disk(house: House, capsys: pytest.CaptureFixture[str]) -> None:

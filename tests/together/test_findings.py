@@ -45,7 +45,7 @@ OF_PARTS = {
 }
 """The troubles of an installation by their area, in the words of every view; the disk's has its folder."""
 NOTICES = {
-    "footage": "Park: 60 s black; it shows nothing, so no number includes it",
+    "footage": "Park: 60 s black, up to 50.0% of a day's footage; it shows nothing, so no number includes it",
     "quality": "lines readable: failed for 2024-05-01 (2); see `frametally quality`",
 }
 

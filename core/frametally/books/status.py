@@ -58,7 +58,7 @@ from frametally.media.manifests import (
 )
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, SourceSummary
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
@@ -214,12 +214,18 @@ def _of_books(status: Status) -> Iterator[Finding]:
     for report in status.quality:
         yield from report.findings
     for books in status.sources:
-        if books.shows_nothing_s:
+        if books.shows_nothing_share >= _LEAST_BLANK_SHARE:
             reasons = (
                 f"{duration_text(s)} {BLANK_WORDS[why]}" for why, s in sorted(books.shows_nothing_s.items())
             )
+            value = f"{', '.join(reasons)}, up to {books.shows_nothing_share:.1%} of a day's footage"
             note, page = "it shows nothing, so no number includes it", f"/footage?source={books.source}"
-            yield Finding("footage", books.source_name, ", ".join(reasons), note, "", page, 1, "notice")
+            yield Finding("footage", books.source_name, value, note, "", page, 1, "notice")
+
+
+_LEAST_BLANK_SHARE = 1 / 500
+"""Footage that shows nothing is a finding from this share of a day's frames: three minutes of 24 hours. The
+API and `/metrics` also have the few black seconds of a long recording."""
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
@@ -232,6 +238,9 @@ def _without(status: Status, away: dict[str, str]) -> Status:
         broken=status.damaged,
         away=away,
     )
+
+
+_NOT_INDEXED = SourceSummary("", 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -343,8 +352,7 @@ class _Books:
         media = by_source(manifests)
         names = source_names(manifests)
         of_interval = self.index.sources(model, interval_s) if model and interval_s else []
-        indexed = Counter({summary.source: summary.frames for summary in of_interval})
-        blank_ms = {summary.source: summary.blank_ms for summary in of_interval}
+        indexed = {summary.source: summary for summary in of_interval}
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
         until = footage_until(manifests)
@@ -353,6 +361,7 @@ class _Books:
         sources = []
         for source in sorted({*names, *detected.handled, *counted_frames}):
             of_source = media.get(source, [])
+            of_index = indexed.get(source, _NOT_INDEXED)
             sources.append(
                 SourceLine(
                     source=source,
@@ -362,7 +371,7 @@ class _Books:
                     detected=detected.detected[source],
                     dead_lettered=detected.dead_lettered[source],
                     counted=counted_frames[source],
-                    indexed=indexed[source],
+                    indexed=of_index.frames,
                     producing=any(manifest.state == "producing" for manifest in of_source),
                     capturing=any(
                         manifest.state == "producing" and manifest.live is not None for manifest in of_source
@@ -373,7 +382,8 @@ class _Books:
                     newest_captured_at_ms=newest.get(source),
                     footage_until_ms=until.get(source),
                     counted_until_ms=counted_until(next_ms.get(source), until.get(source)),
-                    shows_nothing_s={reason: ms / 1000 for reason, ms in blank_ms.get(source, {}).items()},
+                    shows_nothing_s={reason: ms / 1000 for reason, ms in of_index.blank_ms.items()},
+                    shows_nothing_share=of_index.blank_share,
                 )
             )
         return sources

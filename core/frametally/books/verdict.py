@@ -117,6 +117,7 @@ class SourceLine(NamedTuple):
         footage_until_ms: Event time of the newest announced frame, or None.
         counted_until_ms: Event time up to which the count index has the source, or None.
         shows_nothing_s: Seconds of its indexed footage that show nothing, by reason.
+        shows_nothing_share: The largest share of a day's indexed frames that show nothing.
     """
 
     source: str
@@ -136,6 +137,7 @@ class SourceLine(NamedTuple):
     footage_until_ms: int | None
     counted_until_ms: int | None
     shows_nothing_s: Mapping[str, float] = {}
+    shows_nothing_share: float = 0.0
 
 
 class StageLine(NamedTuple):

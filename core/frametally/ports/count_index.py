@@ -251,7 +251,8 @@ class CountQuery(NamedTuple):
 class SourceSummary(NamedTuple):
     """The indexed extent of one source: distinct frames, and event times of its first and last intervals.
 
-    `blank_ms` is how much of its footage shows nothing, by reason.
+    `blank_ms` is how much of its footage shows nothing, by reason, and `blank_share` the largest share of a
+    UTC day's frames that does.
     """
 
     source: str
@@ -259,6 +260,7 @@ class SourceSummary(NamedTuple):
     first_interval_ms: int
     next_interval_ms: int
     blank_ms: Mapping[str, int] = {}
+    blank_share: float = 0.0
 
 
 class IndexedEvidence(NamedTuple):

@@ -298,20 +298,26 @@ class DayIndex(ABC, Generic[MomentT]):
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
         frames: Counter[str] = Counter()
         blank_ms: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        blank_share: defaultdict[str, float] = defaultdict(float)
         first_run: dict[str, CurrentRun] = {}
         last_run: dict[str, CurrentRun] = {}
         for first in range(0, len(runs), RUNS_AT_ONCE):
             for run, packed in self._read_packed(now, runs[first : first + RUNS_AT_ONCE], longest_s):
+                blank_frames: Counter[str] = Counter()
                 for source, reason, frames_there, covered_ms in blank_in(packed):
-                    frames[packed.sources[source]] += frames_there
+                    blank_frames[packed.sources[source]] += frames_there
                     blank_ms[packed.sources[source]][reason] += covered_ms
+                day_frames = blank_frames.copy()
                 for source, frames_there in zip(
                     coverage_row(packed, SOURCE), coverage_row(packed, DETECTIONS), strict=True
                 ):
                     name = packed.sources[source]
-                    frames[name] += frames_there
+                    day_frames[name] += frames_there
                     first_run.setdefault(name, run)
                     last_run[name] = run
+                frames.update(day_frames)
+                for name, number in blank_frames.items():
+                    blank_share[name] = max(blank_share[name], number / day_frames[name])
         # The first and the last day have the exact times.
         end_runs = sorted({*first_run.values(), *last_run.values()})
         borders_ms: dict[tuple[CurrentRun, str], tuple[int, int]] = {}
@@ -328,7 +334,7 @@ class DayIndex(ABC, Generic[MomentT]):
         for name, number in frames.items():
             from_ms, _ = borders_ms[first_run[name], name]
             _, next_ms = borders_ms[last_run[name], name]
-            yield SourceSummary(name, number, from_ms, next_ms, blank_ms[name])
+            yield SourceSummary(name, number, from_ms, next_ms, blank_ms[name], blank_share[name])
 
     def _current_reading(self) -> _Reading | None:
         reading = _READING.get()
