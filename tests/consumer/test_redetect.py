@@ -27,6 +27,7 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.ports.frame_log import NoSuchTopic, consumer_group
+from frametally.ports.opened import Ports
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
@@ -353,14 +354,8 @@ class Archive:
         index_runs(store=self.store, index=self.index, progress=NoProgress())
 
     def status(self) -> Status:
-        return read_status(
-            settings=self.settings,
-            store=self.store,
-            log=self.log,
-            index=self.index,
-            ledger=self.ledger,
-            model=self.model,
-        )
+        ports = Ports(settings=self.settings, store=self.store, log=self.log, index=self.index)
+        return read_status(ports, self.ledger, model=self.model)
 
 
 @pytest.fixture

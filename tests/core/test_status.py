@@ -36,6 +36,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
 from frametally.openers import look_openers, port_openers
 from frametally.ports.frame_log import consumer_group
+from frametally.ports.opened import Ports
 from frametally.process.reports import Progress
 from frametally.records import Coverage, encode
 from frametally.rules.counted_boxes import COUNTING_VERSION
@@ -104,9 +105,8 @@ class House:
             assert self.index.publish(run, [], [coverage])
 
     def status(self) -> Status:
-        return read_status(
-            settings=self.settings, store=self.store, log=self.log, index=self.index, ledger=self.ledger
-        )
+        ports = Ports(settings=self.settings, store=self.store, log=self.log, index=self.index)
+        return read_status(ports, self.ledger)
 
 
 @pytest.fixture
@@ -454,13 +454,15 @@ def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
     house.segment(5, 7, dead=(5, 6))
     frames = house.status().needs[-1]
     assert (frames.area, frames.number, frames.page) == ("frames", 2, "/dead-letters")
-    assert frames.line == "2 frames could not be analysed; run `frametally dead-letters list`"
+    [since_ms] = house.status().dead_letters_since_ms.values()
+    causes = f"(missing: 2, since {utc(since_ms)})"
+    assert frames.line == f"2 frames could not be analysed {causes}; run `frametally dead-letters list`"
 
     def no_answer(*_: object) -> list[Finding]:
         raise Retryable("the database is not responding")
 
     camera = Finding("camera", "Roof", "not responding", "", "see the page /live", "/live")
-    plugins = (no_answer, no_answer, lambda _: [camera])
+    plugins = (no_answer, no_answer, lambda _: [camera, camera])
     monkeypatch.setattr("frametally.checkup.findings.hooks", lambda _: plugins)
     house.settings = load_settings(data_dir=house.settings.data_dir, min_free_disk_mb=10**9)
     pages = [(need.area, need.page) for need in house.status().needs]
@@ -547,7 +549,8 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert said["stages"][2] == {"stage": "aggregate", "frames_behind": 4, "command": "frametally aggregate"}
     assert cli.main(arguments) == BEHIND
     [since_ms] = said["dead_letters_since_ms"].values()
-    assert f"dead letters, missing: 1, since {utc(since_ms)}; see" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count(f"1 frame could not be analysed (missing: 1, since {utc(since_ms)}); run") == 1
     assert cli.main([*arguments, "--json", "--watch"]) == 2
     assert cli.main([*arguments, "--model", "nobody"]) == 2
     assert (

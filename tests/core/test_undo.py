@@ -42,6 +42,7 @@ from frametally.media.sources import joined
 from frametally.media.stored_images import announced_images, bitmap_of
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
+from frametally.ports.opened import Ports
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.rules.once import one_line_per_frame
@@ -241,9 +242,8 @@ class World:
             closing(open_ledger(settings.ledger_url)) as ledger,
             closing(open_count_index(settings.index_url)) as index,
         ):
-            return read_status(
-                settings=settings, store=self.store, log=self.log, index=index, ledger=ledger, model=MODEL
-            )
+            ports = Ports(settings=settings, store=self.store, log=self.log, index=index)
+            return read_status(ports, ledger, model=MODEL)
 
     def forget(
         self,

@@ -27,6 +27,7 @@ from frametally.books.runs import current_runs
 from frametally.books.status import Status, read_status
 from frametally.checkup.findings import SEVERITIES
 from frametally.model_records import InputCheck
+from frametally.ports.opened import Ports
 from frametally.records import encode
 from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.loading import Settings, load_settings
@@ -135,9 +136,8 @@ class Troubled:
 
     def status(self) -> Status:
         with closing(open_ledger(self.settings.ledger_url)) as ledger:
-            return read_status(
-                settings=self.settings, store=self.store, log=MemoryLog(), index=self.index, ledger=ledger
-            )
+            ports = Ports(settings=self.settings, store=self.store, log=MemoryLog(), index=self.index)
+            return read_status(ports, ledger)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_each_trouble_is_named_once_in_each_view_in_the_same_words(
 
     words = OF_PARTS | {"disk": OF_PARTS["disk"].format(troubled.folder)}
     printed = said("status")
-    lines = words | {"footage": NOTICES["footage"], "quality": "lines readable: failed checks (2)"}
+    lines = words | NOTICES
     assert {area: printed.count(line) for area, line in lines.items()} == dict.fromkeys(lines, 1)
 
     books: dict[str, Any] = json.loads(said("status", "--json"))

@@ -29,12 +29,12 @@ class Reading:
         self.free.set()
         self.times = 0
 
-    def __call__(self, **ports: Any) -> Any:
+    def __call__(self, *ports: Any) -> Any:
         self.times += 1
         self.free.wait(60)
         if self.fault is not None:
             raise self.fault
-        return self.read(**ports)
+        return self.read(*ports)
 
 
 @pytest.fixture

@@ -415,16 +415,7 @@ def _open_findings(settings: Settings, stage: str) -> list[Finding]:
             open_to_look(settings) as (ports, ledger),
             console.stage_bar("books") as bar,
         ):
-            status = read_status(
-                settings=ports.settings,
-                store=ports.store,
-                log=ports.log,
-                index=ports.index,
-                ledger=ledger,
-                progress=bar,
-                has_time=True,
-            )
-            return [*status.findings]
+            return [*read_status(ports, ledger, progress=bar, has_time=True).findings]
         with suppress(FrametallyError), open_store_port(settings) as port:  # its row reports it
             return [*find_open(Glance(settings, port.store, has_time=True))]
     return [disk_row(settings)]

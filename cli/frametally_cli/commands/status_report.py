@@ -152,40 +152,31 @@ def print_status(status: Status) -> None:
     if any(books.file_time for books in status.sources):
         out().print("* time estimated from the files' modification date or upload time")
     overlapped = [books for books in status.sources if books.overlapped]
-    for books in overlapped[:_MOST_ROWS]:
-        line = f"{books.source_name}: {plural(books.overlapped, 'frame')} of overlapping footage, not counted"
-        out().print(Text(plain(f"{line}; see `frametally quality`")))
-    _print_others(len(overlapped))
-    notices = [notice for notice in status.notices if notice.area != "quality"]  # its reports are printed
-    for notice in notices[:_MOST_ROWS]:
-        out().print(Text(plain(notice.line)))
-    _print_others(len(notices))
+    more = "of overlapping footage, not counted; see `frametally quality`"
+    lines = [f"{books.source_name}: {plural(books.overlapped, 'frame')} {more}" for books in overlapped]
+    _print_lines("", "", lines)
+    _print_lines("", "", [notice.line for notice in status.notices])
     if "log" not in status.away:
         print_pace(status)
-    for cause, letters in status.dead_letters.items():
-        at_ms = status.dead_letters_since_ms.get(cause)
-        since = "" if at_ms is None else f", since {utc(at_ms)}"
-        out().print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
     if status.unidentified_dead_letters:
         unread = plural(status.unidentified_dead_letters, "message on the log is", "messages on the log are")
         out().print(f"{unread} unreadable")
-    for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
-        for line in lines[:_MOST_ROWS]:
-            out().print(console.marked(f"{word}: ", style, line))
-        _print_others(len(lines))
+    _print_lines("behind: ", "yellow", status.behind)
+    _print_lines("broken: ", "bold red", status.broken)
     if not status.behind and not status.broken and not status.away:
         out().print(
             "settled: expected = announced = analysed + dead letters + forgotten + overlapped, "
             "analysed = counted = indexed"
         )
-    for need in status.needs:
-        if need.grade != "broken":
-            out().print(console.marked("needs you: ", "bold", need.line))
+    needs = [need.line for need in status.needs if need.grade != "broken"]
+    _print_lines("needs you: ", "bold", needs)
 
 
-def _print_others(lines: int) -> None:
-    if lines > _MOST_ROWS:
-        out().print(f"… and {lines - _MOST_ROWS} more such lines; use `--json` to see them all")
+def _print_lines(word: str, style: str, lines: list[str]) -> None:
+    for line in lines[:_MOST_ROWS]:
+        out().print(console.marked(word, style, line))
+    if len(lines) > _MOST_ROWS:
+        out().print(f"… and {len(lines) - _MOST_ROWS} more such lines; use `--json` to see them all")
 
 
 def _is_even(books: SourceLine) -> bool:
@@ -273,8 +264,6 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         print_status(books)
         if books.model_input:
             click.echo(console.plain(f"model: {books.model_input}"))
-        for line in (line for report in books.quality for line in quality_lines(report)):
-            click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
 
 
@@ -296,17 +285,7 @@ def _say_away(books: Status) -> None:
 
 def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str], *, has_time: bool) -> Status:
     with console.stage_bar("ledger") as bar:
-        books = read_status(
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            index=ports.index,
-            ledger=ledger,
-            model=model,
-            progress=bar,
-            away=away,
-            has_time=has_time,
-        )
+        books = read_status(ports, ledger, model=model, progress=bar, away=away, has_time=has_time)
     models = ledger.models()
     if model is not None and models and model not in models:
         raise Misconfigured(f"--model {model}: no segment has this model; choose from {', '.join(models)}")

@@ -58,15 +58,15 @@ from frametally.media.manifests import (
 )
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
-from frametally.ports.count_index import CountIndex, SourceSummary
-from frametally.ports.frame_log import FrameLog
+from frametally.ports.count_index import SourceSummary
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import Ports
 from frametally.process.collection import no_collection
 from frametally.process.reports import NoProgress, Progress, duration_text, plural
 from frametally.records import MediaManifest, Run
 from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.places import base_model
+from frametally.rules.times import utc
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 from frametally.undo_records import Tombstone
@@ -168,12 +168,9 @@ class _Detected(NamedTuple):
 
 
 def read_status(
-    *,
-    settings: Settings,
-    store: ObjectStore,
-    log: FrameLog,
-    index: CountIndex,
+    ports: Ports,
     ledger: Ledger,
+    *,
     model: str | None = None,
     progress: Progress | None = None,
     away: Mapping[str, str] | None = None,
@@ -187,14 +184,15 @@ def read_status(
     Raises:
         Retryable: The store, the log, the index or the ledger is unavailable.
     """
-    books = _Books(settings, store, log, index, ledger)
+    books = _Books(**vars(ports), ledger=ledger)
     with no_collection():
         status = books.read(model, progress or NoProgress())
         if status.broken:
             status = books.read(model, NoProgress())
         status = _without(status, dict(away)) if away else status
-        findings = (*_of_books(status), *find_open(Glance(settings, store, has_time)))
-        return status._replace(findings=findings, model_input=model_input(settings, store, status.model))
+        findings = (*_of_books(status), *find_open(Glance(ports.settings, ports.store, has_time)))
+        tested = model_input(ports.settings, ports.store, status.model)
+        return status._replace(findings=findings, model_input=tested)
 
 
 def _of_books(status: Status) -> Iterator[Finding]:
@@ -202,7 +200,9 @@ def _of_books(status: Status) -> Iterator[Finding]:
     for line in status.broken:
         yield Finding("books", "", line, "", "", "/books", 1, "broken")
     if unread := sum(status.dead_letters.values()):
-        value = f"{plural(unread, 'frame')} could not be analysed"
+        since = {cause: f", since {utc(at_ms)}" for cause, at_ms in status.dead_letters_since_ms.items()}
+        causes = (f"{cause}: {frames}{since.get(cause, '')}" for cause, frames in status.dead_letters.items())
+        value = f"{plural(unread, 'frame')} could not be analysed ({'; '.join(causes)})"
         remedy = "run `frametally dead-letters list`"
         yield Finding("frames", "", value, "", remedy, "/dead-letters", unread)
     for lost in status.lost:
@@ -244,11 +244,7 @@ _NOT_INDEXED = SourceSummary("", 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class _Books:
-    settings: Settings
-    store: ObjectStore
-    log: FrameLog
-    index: CountIndex
+class _Books(Ports):
     ledger: Ledger
 
     def read(self, model: str | None, progress: Progress) -> Status:
@@ -315,7 +311,10 @@ class _Books:
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(own_runs),
             pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
-            lost=[] if sources and all(map(_is_handled, sources)) else lost_messages(chain, logs),
+            # While every announced frame is in a segment, lost messages do not matter.
+            lost=[]
+            if sources and all(books.announced <= books.handled for books in sources)
+            else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
             dead_letters_since_ms=_since_ms(dead),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
@@ -434,11 +433,6 @@ def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
         if letter.put_at_ms:
             since[letter.cause] = min(letter.put_at_ms, since.get(letter.cause, letter.put_at_ms))
     return since
-
-
-def _is_handled(books: SourceLine) -> bool:
-    """Return whether every announced frame of a source is in a segment, so lost messages do not matter."""
-    return books.announced <= books.detected + books.dead_lettered + books.forgotten + books.overlapped
 
 
 def _to_detect(log: LogPosition, settings: Settings) -> str:

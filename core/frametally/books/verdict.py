@@ -139,6 +139,11 @@ class SourceLine(NamedTuple):
     shows_nothing_s: Mapping[str, float] = {}
     shows_nothing_share: float = 0.0
 
+    @property
+    def handled(self) -> int:
+        """Frames in segments."""
+        return self.detected + self.dead_lettered + self.forgotten + self.overlapped
+
 
 class StageLine(NamedTuple):
     """How far one stage is behind the one before it, and the command that catches up."""
@@ -190,7 +195,7 @@ def judge(
     behind: list[str] = []
     broken: list[str] = []
     for books in sources:
-        handled = books.detected + books.dead_lettered + books.forgotten + books.overlapped
+        handled = books.handled
         if books.producing or books.announced < books.expected:
             behind.append(f"{books.source_name}: {_unread(books)}")
         elif correcting:

@@ -160,12 +160,12 @@ def plugin_findings(look: Look) -> Iterator[Finding]:
 
 
 def distinct(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Leave out a part that is unavailable for the same reason as an earlier one."""
-    remedies = set()
+    """Leave out what is the same as an earlier finding, and parts that are unavailable for its reason."""
+    earlier: set[object] = set()
     for finding in findings:
-        if finding.area != "part" or finding.remedy not in remedies:
+        if (finding.remedy if finding.area == "part" else finding) not in earlier:
             yield finding
-        remedies.add(finding.remedy)
+        earlier |= {finding, finding.remedy}
 
 
 def public_value(name: str, value: object) -> str:

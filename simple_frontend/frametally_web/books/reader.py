@@ -22,6 +22,7 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import overlaps_of, overlaps_to_mend
 from frametally.media.source_timezones import readable_timezones
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.opened import Ports
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import OnceAMinute, record_outages
 from frametally.process.time_limit import seconds_left, time_limit
@@ -367,16 +368,8 @@ class BooksReader:
         """Read the books, which also updates the ledger from the store."""
         ports = self._ports
         as_of_ms = int(time.time() * 1000)
-        return LastReading(
-            as_of_ms,
-            read_status(
-                settings=self._settings,
-                store=ports.store,
-                log=ports.log,
-                index=ports.index,
-                ledger=ports.ledger,
-            ),
-        )
+        seen = Ports(settings=self._settings, store=ports.store, log=ports.log, index=ports.index)
+        return LastReading(as_of_ms, read_status(seen, ports.ledger))
 
     def _read_media(self, *, is_refreshed: bool) -> tuple[Any, ...]:
         """Read the arguments of `MediaTimes`."""
