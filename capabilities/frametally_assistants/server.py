@@ -265,7 +265,13 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
             if not query.get(part):
                 raise ToolError(f"{part} is missing: give it in parameters")
             path = path.replace(f"{{{part}}}", quote(str(query.pop(part)), safe=""))
-        return {"answer": questions.get(context, path, query).document}
+        answer = questions.get(context, path, query)
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            raise ToolError(
+                f"this answer of {action} is a file: give people its address, "
+                f"{questions.url}/api/v1/{path}?{_encoded(query)}"
+            )
+        return {"answer": answer.document}
 
     functions = (sources, counts, compare, crossings, report, status, actions, read)
     return _Server(

@@ -154,6 +154,11 @@ def test_an_assistant_reads_each_action_that_the_dashboard_declares(place: Place
         refusals: list[tuple[str, dict[str, Any], str]] = [
             ("summery", {}, "there is no action named 'summery'; did you mean summary?"),
             ("post_account", {"name": "eve"}, "there is no action named 'post_account'"),
+            (
+                "export",
+                {"label": "car"},
+                f"is a file: give people its address, {url}/api/v1/export?label=car",
+            ),
             ("video", {}, "video_id is missing: give it in parameters"),
             ("video", {"video_id": "../counts"}, "Nothing exists at this address"),
             ("counts", {"intervall": 60}, api("GET", "/api/v1/counts?intervall=60").json["detail"]),
@@ -228,6 +233,8 @@ def test_over_http_each_token_sees_only_its_sources(place: Place, serving: Servi
         arguments: dict[str, Any] = {"source": ["gate"] if tool == "counts" else "gate"}
         if tool in ("report", "frames"):
             arguments |= MINUTE
+        elif tool == "read":
+            arguments = {"action": "audit"}
         async with (
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
@@ -248,6 +255,12 @@ def test_over_http_each_token_sees_only_its_sources(place: Place, serving: Servi
             assert "There is no source named 'gate'" in others, tool
             # The gate does not have a drawn junction.
             assert ("Gate has no legs" if tool == "report" else "'answer': {") in own, tool
+        api = Api(serving(place.app()))
+        refusal = api("GET", "/api/v1/audit", Authorization=f"Bearer {tokens['gate']}")
+        api.close()
+        audit = partial(answer_to, "read", address, Authorization=f"Bearer {tokens['gate']}")
+        assert refusal.status == 403
+        assert in_a_thread(audit).endswith(f": {refusal.json['detail']} {refusal.json['remedy']}")
         assert "needs a token" in in_a_thread(partial(slugs, address))
         port = address.removesuffix("/mcp").rpartition(":")[2]
         for host in ("evil.example", f"127.0.0.1:{port}.evil.example", f"localhost:{port}x"):
