@@ -12,6 +12,7 @@ import click
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger, open_object_store
+from frametally.checkup.findings import Glance
 from frametally.console import output as console
 from frametally.console.action_answers import ask_action, json_option, print_json
 from frametally.console.name_check import check_names
@@ -29,16 +30,14 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
 from frametally.process.reports import Progress, plural
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc, utc_range
+from frametally_retention.hooks import findings
 from frametally_retention.policy import (
-    APPLIES,
     THINNING,
-    UNAPPLIED,
     LegalHold,
     RetentionPolicy,
     RetentionRule,
     drop_rule,
     in_words,
-    is_unapplied,
     put_hold,
     read_policy,
     release_hold,
@@ -77,11 +76,9 @@ def show(as_json: bool, **overrides: Any) -> int:
         return 0
     with open_store_port(settings) as ports:
         policy = read_policy(ports.store)
-        is_late = is_unapplied(ports.store, policy, round(time.time() * 1000))
-    for line in _lines(policy):
+        late = [finding.line for finding in findings(Glance(settings, ports.store))]
+    for line in (*_lines(policy), *late):
         click.echo(console.plain(line))
-    if is_late:
-        click.echo(f"{UNAPPLIED}: {APPLIES}")
     return 0
 
 

@@ -13,24 +13,28 @@ from frametally.media.kept_data import KeptKind, KeptPart, KeptTerm, in_folders
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
+from frametally.rules.times import HOUR_MS
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions, MembersPart, command
 from frametally_retention.following import follow_medium, follow_source
 from frametally_retention.policy import (
-    APPLIES,
-    UNAPPLIED,
-    UNAPPLIED_MS,
     Removal,
     RetentionPolicy,
     applied,
     begin_removal,
     in_words,
-    is_unapplied,
     read_policy,
 )
 
 RECORDS = (RecordFolder(keys.RETENTION, "retention policies", lambda _: RetentionPolicy),)
 _EVERY = "1h"
+_UNAPPLIED_MS = 2 * HOUR_MS
+"""Rounds are an hour apart, so two are missing."""
+_UNAPPLIED = "nobody has applied the rules for two hours"
+_APPLIES = (
+    "run `frametally retention apply --every 1h`, or read its log; `frametally up`, the stack and the Helm "
+    "chart run it"
+)
 
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
@@ -44,12 +48,13 @@ def findings(look: Look) -> Iterator[Finding]:
     if isinstance(look, Glance):
         now_ms = round(time() * 1000)
         info = look.store.head(keys.RETENTION_POLICY)
-        if info is None or not (look.has_time or now_ms - info.modified_at_ms > UNAPPLIED_MS):
+        if info is None or not (look.has_time or now_ms - info.modified_at_ms > _UNAPPLIED_MS):
             return
         policy = read_policy(look.store)
-        if is_unapplied(look.store, policy, now_ms):
-            value = f"{applied(policy)}; {UNAPPLIED}"
-            yield Finding("retention", "retention", value, "", APPLIES, "/retention")
+        # Each step of a round writes the policy, and so does a change, which a round then has to follow.
+        if policy.rules and now_ms - max(policy.applied_at_ms or 0, info.modified_at_ms) > _UNAPPLIED_MS:
+            value = f"{applied(policy)}; {_UNAPPLIED}"
+            yield Finding("retention", "retention", value, "", _APPLIES, "/retention")
         elif look.has_time and policy.rules:
             yield Finding("retention", "retention", applied(policy), severity="notice")
 

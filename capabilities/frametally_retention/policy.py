@@ -19,13 +19,6 @@ FRAMES, THINNING = "frames", "thinning"
 LEAST_MS = HOUR_MS
 """The shortest age: before that, consumers and counting may still need a frame."""
 _STALE_MS = HOUR_MS
-UNAPPLIED_MS = 2 * HOUR_MS
-"""Rounds are an hour apart, so two are missing."""
-UNAPPLIED = "nobody has applied the rules for two hours"
-APPLIES = (
-    "run `frametally retention apply --every 1h`, or read its log; `frametally up`, the stack and the Helm "
-    "chart run it"
-)
 MOST_NAME_CHARACTERS, MOST_NOTE_CHARACTERS = 100, 200
 ONE_LINE = r"^[^\u0000-\u001f]*$"
 """Pattern of names and notes of holds: a page and a message show each in one line."""
@@ -130,18 +123,6 @@ class RetentionPolicy(SealedRecord, frozen=True, kw_only=True):
 def read_policy(store: ObjectStore) -> RetentionPolicy:
     """Return the policy; an empty policy if none was set. Raises `Poison` if it is damaged."""
     return find_record(store, keys.RETENTION_POLICY, RetentionPolicy) or RetentionPolicy()
-
-
-def is_unapplied(store: ObjectStore, policy: RetentionPolicy, now_ms: int) -> bool:
-    """Return whether there are rules that nobody has applied for two hours, by the store's clock.
-
-    Each round and each step of one writes the policy, and so does a change of it, which a round then has two
-    hours to follow. Raises the store's errors.
-    """
-    if not policy.rules:
-        return False
-    info = store.head(keys.RETENTION_POLICY)
-    return now_ms - max(policy.applied_at_ms or 0, info.modified_at_ms if info else 0) > UNAPPLIED_MS
 
 
 def change_policy(

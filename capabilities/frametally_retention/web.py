@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from time import time
-
 from flask import Blueprint, Response, current_app, request
 
 from frametally.actions.problems import problem_of
+from frametally.checkup.findings import Glance
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
-from frametally_retention.policy import is_unapplied, read_policy
+from frametally_retention.hooks import findings
 from frametally_retention.rounds import known_kinds
 from frametally_retention.routes import RetentionRoutes, retention_answer
 from frametally_web.pages import page
@@ -27,7 +26,7 @@ def web_part(context: WebContext) -> WebPart:
             with time_limit(context.settings.web_query_timeout_s):
                 store = routes.ports.store
                 policy, kinds = retention_answer(store), known_kinds(routes.ports)
-                is_late = is_unapplied(store, read_policy(store), round(time() * 1000))
+                is_late = bool([*findings(Glance(context.settings, store))])
         except FrametallyError as error:
             current_app.logger.error("%s: %s", request.path, error)
             response = page("retention.html", policy=None, problem=problem_of(error))
