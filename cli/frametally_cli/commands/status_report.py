@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import click
@@ -31,6 +29,7 @@ from frametally.errors import Misconfigured
 from frametally.openers.look_openers import WhatAnswers
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import Ports
+from frametally.process.collection import no_collection
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import duration_text, plural
 from frametally.rules.places import base_model, in_words
@@ -248,7 +247,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
     settings = read_settings(None, overrides)
     with closing(WhatAnswers(settings)) as answering:
         while True:
-            with _no_collection():
+            with no_collection():  # half of a status check goes into imports, which leave no garbage
                 ports, ledger, away = answering.look()
             books = _read(ports, ledger, model, away, has_time=not watch)
             if not watch:
@@ -265,17 +264,6 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         if books.model_input:
             click.echo(console.plain(f"model: {books.model_input}"))
     return books.exit_code
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    # Half of a status check goes into imports, which leave no garbage: this saves a tenth of the time.
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _say_away(books: Status) -> None:
