@@ -12,8 +12,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from frametally.actions.parameters import Args, Parameter
 from frametally.actions.problems import Problem
-from frametally.books.verdict import find_away
-from frametally.checkup.findings import SEVERITIES, ServingLook
+from frametally.checkup.findings import SEVERITIES, ServingLook, ask, plugin_findings
 from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
 from frametally.plugins import PageEntry, plugins
@@ -97,7 +96,6 @@ def create_blueprint(
     the dashboard shows first; `parts` is what plug-ins have opened for the dashboard.
     """
     settings, books = histories.settings, histories.books
-    look = ServingLook(index, parts)
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc)
     pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
@@ -188,7 +186,7 @@ def create_blueprint(
     @pages.get(HEALTH_PATH)
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
-            for finding in find_away(look):
+            for finding in (*ask("index", index.check), *plugin_findings(ServingLook(parts))):
                 if (status := SEVERITIES[finding.grade].health) != 200:
                     raise Problem(status, finding.value, remedy=finding.remedy)
         response = Response(b'{"status":"ok"}', mimetype="application/json")

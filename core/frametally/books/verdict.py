@@ -10,8 +10,6 @@ from frametally.checkup.findings import (
     SEVERITIES,
     Finding,
     Glance,
-    ServingLook,
-    ask,
     disk_row,
     distinct,
     plugin_findings,
@@ -49,16 +47,8 @@ def find_open(look: Glance) -> Iterator[Finding]:
         yield disk
     yield from (Finding("part", "", "", remedy=line) for line in REFUSALS)
     yield from _refused_models(look.store)
-    backup = find_last_backup(look)
-    if backup is not None and (look.has_time or not backup.good):
-        yield backup
+    yield from find_last_backup(look)
     yield from distinct(plugin_findings(look))
-
-
-def find_away(look: ServingLook) -> Iterator[Finding]:
-    """Yield each server that all answers of the dashboard need, and that is not usable."""
-    yield from ask("index", look.count_index.check)  # also if it is damaged
-    yield from plugin_findings(look)
 
 
 def _refused_models(store: ObjectStore) -> Iterator[Finding]:

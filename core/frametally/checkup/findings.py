@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.plugins import hooks
-from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.ports.opened import Ports
 from frametally.process.limits import disk_bytes
@@ -129,11 +128,9 @@ class ServingLook(NamedTuple):
     """Asks the servers that all answers of the dashboard need; `/healthz` does so each second, so ask little.
 
     Attributes:
-        count_index: The count index.
         parts: What plug-ins have opened for the dashboard, by name.
     """
 
-    count_index: CountIndex
     parts: Mapping[str, Any]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from frametally.backups import last_backup, stored_backups
 from frametally.checkup.areas import not_there_yet
@@ -19,23 +20,23 @@ _MAKES_ONE = (
 _LATE_MS = 2 * DAY_MS
 
 
-def find_last_backup(look: Glance, now_ms: int | None = None) -> Finding | None:
-    """Return the last backup; its severity is `need` if accounts, rules or reports lack one for two days.
+def find_last_backup(look: Glance, now_ms: int | None = None) -> Iterator[Finding]:
+    """Yield the last backup; its severity is `need` if accounts, rules or reports lack one for two days.
 
-    `None` if it cannot be found: another finding names the reason. A glance without time also leaves out
-    backups that are good.
+    Yield nothing if it cannot be found, as another finding names the reason, or if it is good and the glance
+    has no time.
     """
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     try:
         stored = stored_backups(look.store)
         if not look.has_time and any(0 <= now_ms - backup.made_at_ms <= _LATE_MS for backup in stored[-1:]):
-            return None
+            return
         since_ms = _first_made_ms(look.settings)
         if not look.has_time and since_ms is None:
-            return None
+            return
         last = last_backup(look.store, stored, now_ms)
     except FrametallyError:
-        return None
+        return
     times_ms = (since_ms, last.made_at_ms if last else None)
     past_ms = [time_ms for time_ms in times_ms if time_ms is not None and time_ms <= now_ms]
     is_late = since_ms is not None and bool(past_ms) and now_ms - max(past_ms) > _LATE_MS
@@ -47,7 +48,8 @@ def find_last_backup(look: Glance, now_ms: int | None = None) -> Finding | None:
     else:
         value = "none"
         note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
-    return Finding("backup", "backup", value, note, _MAKES_ONE if is_late else "")
+    if look.has_time or is_late:
+        yield Finding("backup", "backup", value, note, _MAKES_ONE if is_late else "")
 
 
 def _first_made_ms(settings: Settings) -> int | None:
