@@ -142,7 +142,14 @@ function linkExports({ from_ms: from, to_ms: to, interval_s: interval, model }) 
   for (const menu of exports)
     for (const link of menu.querySelectorAll("a")) {
       const { format } = link.dataset;
-      const query = queryOf(state, { from, to, interval, model, of: menu.dataset.of ?? null, format: format ?? null });
+      const query = queryOf(state, {
+        from,
+        to,
+        interval,
+        model,
+        of: menu.dataset.of ?? null,
+        format: format ?? null,
+      });
       link.href = `${BASE}/places/export?${query}`;
     }
 }

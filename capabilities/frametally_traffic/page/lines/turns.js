@@ -35,6 +35,22 @@ const ENDED = {
  */
 const whyNot = (missing) => (missing && missing !== "no_legs" ? WHY_NOT[missing] : "");
 
+/**
+ * The visits of some movements; of what is not known, its known part.
+ * @param {Api.JunctionMovements} answer @param {(one: Api.MovementBucket) => boolean} wanted
+ */
+export const knownVisits = (answer, wanted) =>
+  answer.movements.filter(wanted).reduce((all, { visits, at_least: part }) => all + (visits ?? part ?? 0), 0);
+
+/**
+ * That number in words: where a label is not measured, each number is a minimum, and none is 0.
+ * @param {Api.JunctionMovements} answer @param {number} value
+ */
+export function visitWords({ books, unknown }, value) {
+  if (!books.missing && !unknown.length) return number(value);
+  return value ? t("web.at_least", { part: number(value) }) : "–";
+}
+
 export class MovementsCard {
   /** @param {import("./views.js").On} on */
   constructor(on) {
@@ -58,11 +74,11 @@ export class MovementsCard {
       byId("movements-books"),
       missing ? t("traffic.movements_of_some_labels_are_missing", { why: whyNot(missing) }) + " " : "",
       t("traffic.visits_are", { count: visits }),
-      this.#button(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
+      this.#counted(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
       " + ",
-      this.#button(unassigned, t("traffic.at_a_leg_without_a_movement"), { outcome: "unassigned" }),
+      this.#counted(unassigned, t("traffic.at_a_leg_without_a_movement"), { outcome: "unassigned" }),
       " + ",
-      this.#button(never, t("traffic.never_at_a_leg"), { outcome: "never_at_a_leg" }),
+      this.#counted(never, t("traffic.never_at_a_leg"), { outcome: "never_at_a_leg" }),
     );
     refill(byId("movements-table"), this.#table(answer));
   }
@@ -71,8 +87,9 @@ export class MovementsCard {
   #table(answer) {
     const legs = [...new Set(answer.legs.map(({ name }) => name))];
     /** @param {(one: Api.MovementBucket) => boolean} wanted */
-    const sum = (wanted) =>
-      answer.movements.filter(wanted).reduce((all, { visits }) => all + (visits ?? 0), 0);
+    const sum = (wanted) => knownVisits(answer, wanted);
+    /** @param {number} value */
+    const words = (value) => visitWords(answer, value);
     const rows = legs.map((from) =>
       rowOf(
         from,
@@ -80,24 +97,28 @@ export class MovementsCard {
           const visits = sum((one) => one.from_leg === from && one.to_leg === to);
           return el(
             "td.number",
-            this.#button(visits, "", { outcome: "assigned", from_leg: from, to_leg: to }),
+            this.#button(visits, words(visits), { outcome: "assigned", from_leg: from, to_leg: to }),
           );
         }),
-        numberCell(number(sum((one) => one.from_leg === from))),
+        numberCell(words(sum((one) => one.from_leg === from))),
       ),
     );
     const total = rowOf(
       t("traffic.together"),
-      ...legs.map((to) => numberCell(number(sum((one) => one.to_leg === to)))),
-      numberCell(number(answer.books.assigned ?? 0)),
+      ...legs.map((to) => numberCell(words(sum((one) => one.to_leg === to)))),
+      numberCell(words(answer.books.assigned ?? 0)),
     );
     const columns = [t("traffic.from_to"), ...legs, t("traffic.together")];
     return scrolledTable(t("traffic.visits_by_the_leg_that_they"), columns, 1, rows, { total });
   }
 
   /** @param {number} value @param {string} words @param {Wanted} wanted */
-  #button(value, words, wanted) {
-    const text = joined([number(value), words], " ");
+  #counted(value, words, wanted) {
+    return this.#button(value, joined([number(value), words], " "), wanted, words);
+  }
+
+  /** @param {number} value @param {string} text @param {Wanted} wanted @param {string} words */
+  #button(value, text, wanted, words = "") {
     if (!value) return el("span.zero", text);
     const { from_leg: from, to_leg: to } = wanted;
     const title = from ? t("traffic.turn_from_to", { from, to }) : t("traffic.visits", { words });
