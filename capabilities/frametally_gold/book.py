@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Table,
@@ -31,16 +30,13 @@ from sqlalchemy import (
     inspect,
     literal,
     select,
-    text,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import CreateColumn
 
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Misconfigured, Poison
 from frametally.rules.places import Place, base_model, is_of_places, series_of
-from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 from frametally_gold import tables
 from frametally_gold.gold_records import (
@@ -70,14 +66,9 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=Path(__file__).with_name("migrations") / "gold",
+    growing=(tables.counts,),
 )
 _ROWS_PER_INSERT = 2_000
-
-
-def _new_columns(connection: Connection) -> list[Column[Any]]:
-    """Return the columns that the table of counts lacks."""
-    present = {column["name"] for column in inspect(connection).get_columns(tables.counts.name)}
-    return [column for column in tables.counts.c if column.name not in present]
 
 
 _loads = tables.loads.c
@@ -93,17 +84,6 @@ class Gold(SqlBook):
     """Gold tables in the database that a URL names."""
 
     layout = _LAYOUT
-
-    def __init__(self, url: str, access: ServerAccess | None = None, **options: Any) -> None:
-        """Open the database; add the columns of numbers that were declared after it was created."""
-        super().__init__(url, access, **options)
-        with self._database.reading() as connection:
-            is_old = bool(_new_columns(connection))
-        if is_old:
-            with self._database.writing() as connection:
-                for column in _new_columns(connection):
-                    definition = CreateColumn(column).compile(dialect=connection.dialect)
-                    connection.execute(text(f"ALTER TABLE {tables.counts.name} ADD COLUMN {definition}"))
 
     def loads(self) -> dict[GoldDay, GoldLoad]:
         """Return the load of each day in the tables."""

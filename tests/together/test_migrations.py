@@ -207,3 +207,15 @@ def test_an_older_process_that_still_runs_can_no_longer_write(
         with pytest.raises(Misconfigured, match="restart this one"), at_work.writing() as connection:
             connection.execute(text("DELETE FROM things"))
     assert len(names_and_letters(opened(old, history))) == 2
+
+
+def test_an_opening_adds_the_columns_that_a_growing_table_lacks_once(
+    old: Place, history: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    grown = Table("things", MetaData(), Column("name", Text), Column("colour", Text, nullable=True))
+    for _ in range(2):
+        database = opened(old, history._replace(growing=(grown,)))
+        assert names_and_letters(database) == [("car", 3), ("lorry", 5)]
+    with connected(old) as connection:
+        columns = [column["name"] for column in inspect(connection).get_columns("things")]
+        assert columns == ["name", "letters", "colour"]

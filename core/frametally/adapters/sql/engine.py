@@ -378,9 +378,10 @@ class SqlDatabase:
                     self._file.switch_to_wal(raw)
             with self._engine.connect() as plain:
                 # Most openings find everything in order, and so need not wait for a writer.
-                present = sql_migration.layout_of(plain, layout.about)
+                is_current = sql_migration.layout_of(plain, layout.about) == layout.schema_version
+                is_current = is_current and not sql_migration.missing_columns(plain, layout)
                 plain.rollback()
-                if present == layout.schema_version:
+                if is_current:
                     return
                 connection = plain.execution_options(frametally_writes=True)
                 try:

@@ -13,6 +13,9 @@ To change the tables of a book:
 3. never import the tables in a revision: they will change again, and a released revision never does;
 4. a row of the index has a `crc32` over its other columns (`tables.checksum`): compute it again.
 
+Columns that a declaration adds to a table of `Layout.growing` need no revision: each opening adds those that
+are missing.
+
 There are no downgrades: an older frametally refuses a newer database.
 """
 
@@ -32,8 +35,10 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from frametally.errors import FIRST_LAYOUT, FrametallyError
 
@@ -62,6 +67,7 @@ class Layout(NamedTuple):
         beside: Names of other layouts' `about` tables that may be in the same SQLite file.
         has_secrets: Whether it, or a book in the same file, has data that only the file's owner may read.
         is_kept: Whether nothing can fill it again: SQLite then writes each commit to the disk at once.
+        growing: Tables whose columns are declared elsewhere: a new one can be null.
     """
 
     part: str
@@ -73,6 +79,7 @@ class Layout(NamedTuple):
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
     is_kept: bool = False
+    growing: tuple[Table, ...] = ()
 
     @property
     def tables(self) -> MetaData:
@@ -113,6 +120,17 @@ def layout_of(connection: Connection, about: Table) -> int | None:
     return version
 
 
+def missing_columns(connection: Connection, layout: Layout) -> list[Column[Any]]:
+    """Return the columns that the growing tables of the database lack."""
+    return [
+        column
+        for table in layout.growing
+        for present in [{column["name"] for column in inspect(connection).get_columns(table.name)}]
+        for column in table.c
+        if column.name not in present
+    ]
+
+
 def bring_up(connection: Connection, layout: Layout) -> None:
     """Create the tables, or upgrade them in place, in a transaction that excludes all others.
 
@@ -132,6 +150,9 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     if present < head:
         _upgrade(connection, layout, since=present)
         connection.execute(update(about).values(schema_version=head))
+    for column in missing_columns(connection, layout):
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {definition}"))
 
 
 def _share_conditions(metadata: MetaData) -> None:
