@@ -156,19 +156,18 @@ class VideoCounter:
                     boxes = Counter(box.label for box in bar_frame.boxes)
                     detections += boxes
                     peaks |= boxes
-            of_day = self._first_seen(manifest, part)
-            if isinstance(of_day, str):
-                missing = of_day
-            else:
-                objects += of_day
-                sums += self._boxes(manifest.source, part)
+            of_day, why_not = self._first_seen(manifest, part)
+            missing = why_not or missing
+            objects += of_day
+            sums += self._boxes(manifest.source, part)
         video_counts = []
         for label in sorted(detections):
-            followed = None if missing else objects[label]
             basis = Basis(
-                followed, sums[label, "boxes"], sums[label, "tracked"], fast_objects=sums[label, "fast"]
+                objects[label], sums[label, "boxes"], sums[label, "tracked"], fast_objects=sums[label, "fast"]
             )
-            number = Number(None, missing) if missing else objects_of(basis)
+            number = objects_of(basis)
+            if missing:
+                number = Number(None, missing, number.value or number.at_least)
             video_counts.append(
                 VideoCount(
                     model=model,
@@ -177,7 +176,7 @@ class VideoCounter:
                     detections=detections[label],
                     peak=peaks[label],
                     objects=number.value,
-                    followed_objects=followed,
+                    followed_objects=None if missing else objects[label],
                     objects_missing=number.missing,
                     objects_at_least=number.at_least,
                 )
@@ -185,35 +184,35 @@ class VideoCounter:
         return video_counts
 
     def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, str]]:
-        """Add up the intervals that a part touches, by label: boxes, those in tracks, and fast objects."""
+        """Add up the measured intervals that a part touches: boxes, those in tracks, and fast objects."""
         sums: Counter[tuple[str, str]] = Counter()
         if part.run is not None:
             interval_ms = part.run.interval_s * 1000
-            for (of_source, label), of_label in self._objects_of(part.run.key).boxes.items():
+            of_run = self._objects_of(part.run.key)
+            missing = of_run.missing.get(source, {})
+            for (of_source, label), of_label in of_run.boxes.items():
                 for start_ms, (boxes, tracked, fast) in of_label.items() if of_source == source else ():
-                    if part.from_ms - interval_ms < start_ms < part.to_ms:
+                    is_measured = missing.get(start_ms) is None
+                    if is_measured and part.from_ms - interval_ms < start_ms < part.to_ms:
                         sums[label, "boxes"] += boxes
                         sums[label, "tracked"] += boxes if tracked is None else tracked
                         sums[label, "fast"] += fast
         return sums
 
-    def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | Missing:
-        """Return the objects first seen in a frame of the medium, by label, or why they are not measured."""
+    def _first_seen(self, manifest: MediaManifest, part: _Part) -> tuple[Counter[str], Missing | None]:
+        """Return the objects first seen in a frame of the medium, by label, and why others are not known."""
+        objects_by_label: Counter[str] = Counter()
         if part.run is None:
-            return "not_analysed"
+            return objects_by_label, "not_analysed"
         of_run = self._objects_of(part.run.key)
         interval_ms = part.run.interval_s * 1000
         of_source = of_run.missing.get(manifest.source, {})
         touched = range(part.from_ms // interval_ms * interval_ms, part.to_ms, interval_ms)
-        for start_ms in touched:
-            if missing := of_source.get(start_ms):
-                return missing
-        objects_by_label: Counter[str] = Counter()
         for label, image_path in of_run.objects.get(manifest.source, ()):
             name = keys.parse_image_name(image_path.rpartition("/")[2])
             if name is not None and manifest.sha256.startswith(name.medium_hex):
                 objects_by_label[label] += 1
-        return objects_by_label
+        return objects_by_label, next(filter(None, map(of_source.get, touched)), None)
 
     def _read_objects(self, run_key: str) -> _DayObjects:
         run = next(run for run in self._runs.values() if run.key == run_key)
@@ -237,7 +236,7 @@ class VideoCounter:
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs whose results are in a video's rows, even if they end after the video is final."""
-_ROWS_VERSION = 4
+_ROWS_VERSION = 5
 """Increase this version if the same sources give different rows, to reload all videos."""
 _DERIVATIVES = ("playable-", "enhanced-")
 

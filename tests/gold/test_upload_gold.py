@@ -101,6 +101,26 @@ def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.thorough
+def test_a_video_of_which_a_day_was_not_tracked_has_the_objects_of_the_other_day(
+    house: House, videos: list[VideoRecord]
+) -> None:
+    (house.folder / ".env").write_text("FRAMETALLY_COUNT_OBJECTS=false\n")
+    house("aggregate", "--from", "2026-03-02")
+    house("index")
+    house("gold")
+    c = tables.counts.c
+    [first] = rows(house, func.sum(c.objects), func.sum(c.followed_objects))
+    assert first[0] == first[1] > 0
+    c = tables.video_counts.c
+    numbers = rows(house, c.video_id, c.objects, c.objects_missing, c.objects_at_least)
+    of_each = {video_id: number for video_id, *number in numbers}
+    [whole, why, none], [objects, missing, at_least] = (of_each[video.id] for video in videos)
+    assert (why, none, objects, missing) == (None, None, None, "not_tracked")
+    assert at_least > 0
+    assert whole + at_least == first[0]
+
+
+@pytest.mark.thorough
 def test_counts_of_videos_add_up_to_those_of_their_sources(house: House, videos: list[VideoRecord]) -> None:
     c = tables.videos.c
     loaded = {row[0]: row[1:] for row in rows(house, c.video_id, c.source, c.frames_announced)}
