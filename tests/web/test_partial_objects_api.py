@@ -71,6 +71,17 @@ def test_measured_objects_are_shown_with_any_bars(mixed: Place, interval_s: int)
     assert answer["objects_measured_in"] == {"sources": 2, "of_sources": 3}
 
 
+def test_an_hour_of_the_week_has_the_measured_part_of_the_bars_in_it(mixed: Place) -> None:
+    for labels, together in (("label=person&", ""), ("", "top=0&")):
+        bars = get(mixed, f"counts?{labels}{together}interval=3600&timezone=UTC")["buckets"]
+        cells = get(mixed, f"heatmap?{labels}timezone=UTC")["cells"]
+        assert [
+            (cell["objects"], cell["objects_missing"], cell.get("measured_objects")) for cell in cells
+        ] == [(bar["objects"], bar["objects_missing"], bar.get("measured_objects")) for bar in bars]
+        assert {cell["objects_missing"] for cell in cells} == {"too_slow"}
+        assert sum(cell["measured_objects"] for cell in cells) == 15
+
+
 def test_a_fully_known_number_shows_no_measured_part(mixed: Place) -> None:
     answer = get(mixed, "counts?label=person&by=source&interval=3600")
     assert [(one["source"], one["objects"], one.get("measured_objects")) for one in answer["totals"]] == [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from frametally.media.sources import counted_until
 from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery, WeekHour
 from frametally.ports.picture_places import PartIndex
 from frametally.process.reports import log_step
-from frametally.rules.known import Basis, why_unknown
+from frametally.rules.known import NOT_MEASURED, Basis, why_unknown
 from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.context import Handlers
@@ -204,17 +204,22 @@ def _count_week(
     if choice is None or resolved is None:
         return answer
     base_s = resolved.base_of(selection, HOUR_S)
-    hours: dict[int, WeekHour] = {}
+    of_all = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
+    queries = [
+        of_span(of_all, span, selection.times)._replace(offset_ms=span.offset_ms) for span in resolved.spans
+    ]
+    hours = _week_hours(index, queries)
+    measured: dict[int, WeekHour] = {}
+    if any(cell.objects is None for cell in hours.values()):
+        measured = _week_hours(index, [query._replace(measured_only=True) for query in queries])
     of_sources: dict[int, list[WeekHour]] = defaultdict(list)
-    for span in resolved.spans:
-        query = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
-        query = of_span(query, span, selection.times)._replace(offset_ms=span.offset_ms)
-        for cell in index.week_hours(query):
-            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
-        if len(resolved.sources) > 1:
-            for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
-                of_sources[cell.hour].append(cell)
-    cells = [_week_cell(cell, of_sources.get(hour, [cell])) for hour, cell in sorted(hours.items())]
+    for query in queries if len(resolved.sources) > 1 else ():
+        for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
+            of_sources[cell.hour].append(cell)
+    cells = [
+        _week_cell(cell, of_sources.get(hour, [cell]), measured.get(hour))
+        for hour, cell in sorted(hours.items())
+    ]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
@@ -238,10 +243,24 @@ def _count_week(
     )
 
 
-def _week_cell(cell: WeekHour, of_sources: Sequence[WeekHour]) -> chart_answers.WeekCell:
+def _week_hours(index: CountIndex, queries: Iterable[CountQuery]) -> dict[int, WeekHour]:
+    """Return the hours of the week, each with the sums of all queries."""
+    hours: dict[int, WeekHour] = {}
+    for query in queries:
+        for cell in index.week_hours(query):
+            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
+    return hours
+
+
+def _week_cell(
+    cell: WeekHour, of_sources: Sequence[WeekHour], measured: WeekHour | None
+) -> chart_answers.WeekCell:
+    """Return the cell of an hour; `measured` is that of the footage in which objects were followed."""
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
-    is_partial = missing in (None, "too_weak", "too_fast") and cell.least_objects is not None
+    at_least = cell.least_objects if missing not in NOT_MEASURED else None
+    if missing in NOT_MEASURED and measured is not None:
+        at_least = measured.objects if measured.least_objects is None else measured.least_objects
     if missing is None:
         missing = cell.objects_missing
     return chart_answers.WeekCell(
@@ -255,6 +274,6 @@ def _week_cell(cell: WeekHour, of_sources: Sequence[WeekHour]) -> chart_answers.
         objects_missing=missing,
         tracked_detections=cell.tracked_detections,
         followed_objects=cell.objects if missing else None,
-        measured_objects=cell.least_objects if is_partial else None,
+        measured_objects=at_least,
         covered_s=seconds(cell.covered_ms),
     )
