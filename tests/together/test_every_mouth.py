@@ -562,3 +562,25 @@ def test_an_assistant_gets_each_answer_of_the_api(
             assert answer["answer"] == get(client, "counts", source, metric="auto"), source
 
     by_client(server, work)
+
+
+@pytest.mark.thorough
+def test_bars_of_a_second_add_up_to_the_number_or_known_part_of_their_minute(
+    client: FlaskClient, sources: list[str]
+) -> None:
+    reasons = set()
+    for source in sources:
+        cells = counts_of(client, source)
+        first_ms = min(start_ms for _, start_ms, _ in cells)
+        minute = _range(first_ms, first_ms + 60_000)
+        asked = {"source": source, "interval": 1, **minute}
+        if client.get("/api/v1/counts", query_string=asked).status_code == 400:
+            continue  # some of its footage is left out
+        known: Counter[str] = Counter()
+        for (_, _, label), cell in counts_of(client, source, 1, **minute).items():
+            known[label] += cell[3] or cell[5] or 0
+        for (_, start_ms, label), cell in cells.items():
+            if start_ms == first_ms:
+                reasons.add(cell[4])
+                assert known[label] == (cell[3] or cell[5] or 0), (source, label, cell)
+    assert reasons >= {None, "too_fast", "too_weak"}
