@@ -18,13 +18,14 @@ from frametally.files.export_formats import FORMATS
 from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
 from frametally.openers.port_openers import open_books
-from frametally.ports.picture_places import picture_places
+from frametally.plugins import plugins
 
 _PARAMETER = re.compile(
     r"\b(?<!-)(from|to|hours|weekdays|interval|model|timezone|metric|compare|source|label|by)(=|`)"
 )
 _OF_COUNTS = ("hours", "weekdays", "metric", "compare")
 """Options that only counts have."""
+_HAS_PLACES = any(plugin.places for plugin in plugins())
 
 
 @click.command()
@@ -46,6 +47,7 @@ _OF_COUNTS = ("hours", "weekdays", "metric", "compare")
     "--of",
     "Instead of counts: crossings, zones, movements, or dwell (the stays in each zone), of one source.",
     metavar="WHAT",
+    hidden=not _HAS_PLACES,
 )
 @click.option("--by-source", is_flag=True, help="Separate rows for each source.")
 @click.option(
@@ -71,7 +73,7 @@ def export(
     chosen = console.format_of(output, file_format, FORMATS, "csv")
     settings = read_settings(None, options)
     if of is not None:
-        if picture_places() is None or len(sources) != 1:
+        if not _HAS_PLACES or len(sources) != 1:
             raise Misconfigured("--of needs lines or zones, and the one source that has them: add --source")
         if by_source or parameters.keys() & _OF_COUNTS:
             raise Misconfigured(f"use --of without --by-source, --{', --'.join(_OF_COUNTS)}")
