@@ -447,18 +447,20 @@ _MARKS = {"good": Text("good", style="green"), "notice": Text("note", style="yel
 
 
 def print_rows(rows: Sequence[Finding]) -> None:
-    """Print the checks, the settings that differ from their defaults, and the verdict."""
+    """Print what is good, the settings that differ from their defaults, and a line for each bad finding."""
     table = folded_table("", "area", "what", "found", "from, for, or what to do")
     usual = [row for row in rows if (row.area, row.note, row.good) == ("settings", "default", True)]
-    for row in sorted((row for row in rows if row not in usual), key=lambda row: row.area == "settings"):
-        mark = _MARKS.get(row.grade, Text("bad", style="bold red"))
-        table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
+    shown = [row for row in rows if row.good and row not in usual]
+    for row in sorted(shown, key=lambda row: row.area == "settings"):
+        table.add_row(
+            _MARKS[row.grade], row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note)
+        )
     console.out().print(table)
     if usual:
         left_out = plural(len(usual), "setting has its default", "settings have their defaults")
         console.out().print(f"{left_out}; `frametally doctor --json` lists all")
     bad = [row for row in rows if not row.good]
     for row in bad:
-        console.out().print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))
+        console.out().print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.line}"))
     if not bad:
         console.out().print("all good")
