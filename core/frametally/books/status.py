@@ -316,7 +316,11 @@ class _Books(Ports):
             if sources and all(books.announced <= books.handled for books in sources)
             else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
-            dead_letters_since_ms=_since_ms(dead),
+            dead_letters_since_ms={
+                letter.cause: letter.put_at_ms
+                for letter in sorted(dead, key=lambda letter: -letter.put_at_ms)  # the oldest stays
+                if letter.put_at_ms
+            },
             unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
             damaged=damaged,
@@ -425,14 +429,6 @@ class _Books(Ports):
             )
             detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
         return detected, dead_lettered
-
-
-def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
-    since: dict[str, int] = {}
-    for letter in dead:
-        if letter.put_at_ms:
-            since[letter.cause] = min(letter.put_at_ms, since.get(letter.cause, letter.put_at_ms))
-    return since
 
 
 def _to_detect(log: LogPosition, settings: Settings) -> str:

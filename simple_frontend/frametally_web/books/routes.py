@@ -16,7 +16,7 @@ from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, Parameter, choice, page_limit, read_one, shortened
 from frametally.actions.problems import bad_parameter, without_folders
 from frametally.books.figures import LastReading
-from frametally.books.quality_reports import read_quality
+from frametally.books.quality_reports import read_reports
 from frametally.books.status import open_dead_letters
 from frametally.books.verdict import WORDS
 from frametally.checkup.findings import Finding
@@ -170,19 +170,13 @@ def _open(finding: Finding) -> answers.OpenNeed:
 
 
 def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:
-    try:
-        report = read_quality(store, run)
-    except Poison as error:
-        _log.warning("%s", error)
+    reports, damaged = read_reports(store, [run])
+    for finding in damaged:
+        _log.warning("%s", finding.line)
+    if not reports:
         return None
-    if report is None:
-        return None
-    return answer_of(
-        answers.Quality,
-        (report,),
-        passed=not report.failed,
-        checks=[answer_of(answers.Check, (check,)) for check in report.checks],
-    )
+    checks = [answer_of(answers.Check, (check,)) for check in reports[0].checks]
+    return answer_of(answers.Quality, (reports[0],), passed=not reports[0].failed, checks=checks)
 
 
 # The meaning of a reason, for those who run the consumers.
