@@ -59,9 +59,9 @@ def audit_list(
     **overrides: Any,
 ) -> int:
     """Show changes and refused changes, newest first."""
-    parse_bounds_ms(from_time, to_time, datetime.UTC)
+    from_ms, to_ms = parse_bounds_ms(from_time, to_time, datetime.UTC)
     settings = read_settings("web", overrides, must_be_there=False)
-    question = {"who": who, "what": what, "from": from_time, "to": to_time}
+    question = {"who": who, "what": what, "from": from_ms, "to": to_ms}
     answer: AuditLog = ask_action(settings, "audit", **question, limit=limit)
     if as_json:
         print_json(answer)
