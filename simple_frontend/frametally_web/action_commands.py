@@ -30,7 +30,6 @@ from frametally.openers.port_openers import port_openers, readable
 from frametally.plugins import load, plugins
 from frametally.ports.opened import Ports
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
-from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.settings.loading import Settings
 from frametally_accounts.audit.command_log import command_user
 from frametally_accounts.password_links import local_address_of
@@ -263,14 +262,12 @@ def _ask(
     set_call(call)
     try:
         handler = context.route(endpoint).handler
-        with _recorded(context, endpoint, call), time_limit(context.settings.web_query_timeout_s):
+        with _recorded(context, endpoint, call):
             if "timezone" in endpoint.in_query:
                 context.books.add_timezone(args)
             one_state = endpoint.is_kept or endpoint.tells_version
             with context.whole.index.one_moment() if one_state else nullcontext():
                 return handler(args), handler.__self__  # type: ignore[attr-defined]
-    except TookTooLong as error:
-        raise Retryable("the query took longer than a dashboard waits; choose a shorter range") from error
     except (Problem, FrametallyError) as error:
         problem = problem_of(error)
         kind = Retryable if problem.status in _TO_TRY_LATER else Misconfigured
