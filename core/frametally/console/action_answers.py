@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -30,5 +31,5 @@ def ask_action(settings: Settings, name: str, **values: object) -> Any:
 
 
 def print_json(value: object) -> None:
-    """Print a record, or a list or dict of records, as JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+    """Print a record, or a list or dict of records, as JSON that each terminal can print."""
+    click.echo(json.dumps(json.loads(msgspec.json.encode(value)), indent=2))
