@@ -64,11 +64,11 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_noth
     folder.mkdir()
     where = ("--data-dir", folder)
 
-    def listed(group: str) -> list[dict[str, Any]]:
-        listing: list[dict[str, Any]] = json.loads(
+    def listed(group: str, name: str) -> list[dict[str, Any]]:
+        listing: dict[str, list[dict[str, Any]]] = json.loads(
             run_frametally(group, "list", "--json", *where, cwd=tmp_path).out
         )
-        return listing
+        return listing[name]
 
     shutil.copy(traffic_clip, folder)
     first = run_frametally("demo", "--no-serve", "--data-dir", folder, cwd=tmp_path)
@@ -87,13 +87,10 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_noth
         assert list(undeclared(ports)) == [str(folder / "traffic.mp4")]
     assert there["sources"] == ["traffic"]
     assert [source for source, _ in there["simulated"]] == ["simulated-old-bridge", "simulated-station-road"]
-    assert [
-        rule["name"]
-        for rule in json.loads(run_frametally("alerts", "list", "--json", *where, cwd=tmp_path).out)["rules"]
-    ] == ["Rush hour at the simulated Station Road"]
+    assert [rule["name"] for rule in listed("alerts", "rules")] == ["Rush hour at the simulated Station Road"]
     with closing(AlertBook(f"sqlite:///{folder}/catalogue.sqlite")) as book:
         assert len(book.newest_alerts(["Rush hour at the simulated Station Road"], 9)) == 9
-    [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)["checks"]
+    [check] = listed("accuracy", "checks")
     assert (check["answered"], check["drawn"]) == (60, 60)
     assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("Simulated camera  loop:")
     exported = run_frametally(
@@ -110,7 +107,7 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_run_changes_noth
     assert removed.code == 0, removed.err
     with closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index:
         assert [one.model == SIMULATED_MODEL for one in index.series()] == [False]
-    assert (listed("accuracy"), listed("alerts")) == ([], [])
+    assert (listed("accuracy", "checks"), listed("alerts", "rules")) == ([], [])
     assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("no cameras yet")
     assert not [path for path in folder.rglob("*imulated*") if path.is_file()]
     status = run_frametally("status", *where, cwd=tmp_path)
