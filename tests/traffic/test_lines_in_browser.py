@@ -169,7 +169,7 @@ def test_the_page_shows_the_progress_of_counting_and_finishes_by_itself(
         assert let.wait(60)
         yield from flows_for(*asked, **more)
 
-    monkeypatch.setattr("frametally_traffic.web.flows_for", slowly)
+    monkeypatch.setattr("frametally_traffic.line_counts.background_days.flows_for", slowly)
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=counting]")
     expect(page.locator("#counting")).to_have_text("Counting: 0 of 1 day is done.")
     let.set()
