@@ -28,7 +28,7 @@ _MOST_KEPT_BYTES = 256_000_000
 """Flows kept for the next request: a page asks several routes about the same days. A year of a busy camera is
 about this large. The days of the last request are kept whatever their size."""
 _MOST_WAIT_S = 1.0
-LEAST_LEFT_S = 3.0
+_LEAST_LEFT_S = 3.0
 """Time reserved for the rest of an answer."""
 
 Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
@@ -146,13 +146,19 @@ class _Task(threading.Thread):
         return days
 
 
-def not_counted_yet(days_counted: int, days: int) -> Problem:
-    """Return the problem of an answer that needs all days, when its time is nearly up."""
-    return Problem(
-        503,
-        f"Only {days_counted} of {days} days are counted for these lines so far.",
-        remedy="Try again in a few seconds. Counting continues.",
-    )
+def check_time_left(days_counted: int, days: int) -> None:
+    """Check that an answer that needs all days has time to wait for more.
+
+    Raises:
+        Problem: 503 if its time is nearly up.
+    """
+    left_s = seconds_left()
+    if left_s is not None and left_s < _LEAST_LEFT_S:
+        raise Problem(
+            503,
+            f"Only {days_counted} of {days} days are counted for these lines so far.",
+            remedy="Try again in a few seconds. Counting continues.",
+        )
 
 
 def flow_days(context: ActionContext) -> FlowDays:

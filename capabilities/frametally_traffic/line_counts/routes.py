@@ -8,7 +8,6 @@ from frametally.actions.calls import Reply
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice, page_cursor, page_limit, text, texts
 from frametally.actions.problems import bad_parameter
-from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
@@ -21,12 +20,11 @@ from frametally_traffic.line_counts import (
     speed_counts,
 )
 from frametally_traffic.line_counts.background_days import (
-    LEAST_LEFT_S,
     DaysAsked,
     FlowDays,
     TakenDays,
+    check_time_left,
     flow_days,
-    not_counted_yet,
 )
 from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
@@ -183,9 +181,7 @@ class LineRoutes:
         rows, file_format = _ROWS.read(args), FORMAT.read(args)
         head, answerable = self._read(args)
         while answerable and answerable.taken.days_counted < len(answerable.asked.days):
-            left_s = seconds_left()
-            if left_s is not None and left_s < LEAST_LEFT_S:
-                raise not_counted_yet(answerable.taken.days_counted, len(answerable.asked.days))
+            check_time_left(answerable.taken.days_counted, len(answerable.asked.days))
             head, answerable = self._read(args)
         name = self.context.books.media().name(str(head["source"]))
         return file_reply(

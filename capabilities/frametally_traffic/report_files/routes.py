@@ -9,15 +9,13 @@ from frametally.actions.calls import Reply
 from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice, text
 from frametally.actions.problems import Problem, bad_parameter
-from frametally.process.time_limit import seconds_left
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts.background_days import (
-    LEAST_LEFT_S,
     DaysAsked,
     FlowDays,
+    check_time_left,
     flow_days,
-    not_counted_yet,
 )
 from frametally_traffic.report.junction_report import ReportQuery, ReportRefused, TrafficReport, read_report
 from frametally_traffic.report.schemes import SCHEME_NAMES
@@ -139,9 +137,7 @@ class TrafficRoutes:
                 raise Problem(503, day_flows.note, remedy="Apply the remedy, then reload the page.")
             if day_flows.days_counted >= len(days):
                 return day_flows.flows
-            left_s = seconds_left()
-            if left_s is not None and left_s < LEAST_LEFT_S:
-                raise not_counted_yet(day_flows.days_counted, len(days))
+            check_time_left(day_flows.days_counted, len(days))
 
 
 def _problem(error: ReportRefused) -> Problem:
