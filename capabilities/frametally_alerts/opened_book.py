@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from frametally.actions.answers import answer_of
-from frametally.actions.problems import Problem
+from frametally.actions.problems import Problem, problem_of
 from frametally.books.counted_days import present_end_ms
 from frametally.errors import FrametallyError
 from frametally.naming import KnownNames
@@ -240,14 +240,11 @@ class OpenedAlerts:
         source_names: dict[str, str] = {}
         try:
             all_silences, source_names = self.look(rules)
-        except (FrametallyError, Problem):
-            # If counts or names cannot be read, rules are shown without them.
-            all_silences = [[] for _ in rules]
-        rule_answers = [
-            answers.rule_of(rule, [silence.why for silence in silences])
-            for rule, silences in zip(rules, all_silences, strict=True)
-        ]
-        return rule_answers, source_names
+            whys = [[silence.why for silence in silences] for silences in all_silences]
+        except (FrametallyError, Problem) as error:
+            why = f"frametally cannot check this now: {problem_of(error).detail}"
+            whys = [[why] for _ in rules]
+        return [*map(answers.rule_of, rules, whys)], source_names
 
     def look(self, rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
         """Return why each rule may stay silent, and the names of sources by slug."""

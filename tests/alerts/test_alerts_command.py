@@ -145,7 +145,9 @@ def test_names_are_accepted_before_there_is_data_and_one_line_says_so(tmp_path: 
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
 
 
-def test_a_rule_says_that_gaps_before_its_look_back_are_not_reported(tmp_path: Path, said: Said) -> None:
+def test_a_rule_says_that_gaps_before_its_look_back_are_not_reported(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with alert_place(tmp_path) as place:
         place.count({0: 3})
     rule = (
@@ -165,6 +167,9 @@ def test_a_rule_says_that_gaps_before_its_look_back_are_not_reported(tmp_path: P
     assert line in said(*rule, "--since", "2020-01-01")
     assert f"may stay silent: {line}" in said("alerts", "list")
     assert line in json.loads(said("alerts", "list", "--json"))["rules"][0]["silent"][0]
+    with monkeypatch.context() as away:
+        away.setenv("FRAMETALLY_INDEX_URL", "http://127.0.0.1:9")
+        assert "may stay silent: frametally cannot check this now: " in said("alerts", "list")
     said("alerts", "remove", "dark")
     assert line not in said(*rule)
 
