@@ -69,7 +69,8 @@ def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_triggers
     assert whole["shows_nothing"] == "black 300 s"
 
     status = run("status").out
-    assert "Gate: 5 min black; it shows nothing, so no number includes it" in status
+    line = "Gate: 5 min black, up to 20.0% of a day's footage; it shows nothing, so no number includes it"
+    assert line in status
     assert "settled" in status
     history = run("history", "--from", START_TIME).out
     assert "in 600 frames analysed, without 150 frames of footage that shows nothing" in history
