@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from tests.capabilities import is_left_out
-from tests.examples import DAY, EVERY_TURN, THOROUGH, examples, in_turn
+from tests.examples import DAY, EVERY_TURN, THOROUGH, TURNS_OF_TESTS, examples, in_turn
 from tests.fakes.databases import DATABASES, Place
 from tests.fakes.memory import MemoryStore
 
@@ -78,17 +78,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         REPOSITORY / "tests"
     }:
         return
-    thorough: dict[Path, list[pytest.Item]] = {}
+    thorough: list[pytest.Item] = []
     on_servers: dict[Path, list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("thorough")
         if item.path.parent.name == "services":
             on_servers.setdefault(item.path, []).append(item)
         elif mark is not None and mark.kwargs.get("turns", True):
-            thorough.setdefault(item.path, []).append(item)
+            thorough.append(item)
     # Each file of servers starts its own ones, so it has all of its tests on one day.
-    kept = itertools.chain(*map(in_turn, thorough.values()), *in_turn(on_servers.values(), _SERVER_TURNS))
-    others = {*itertools.chain(*thorough.values(), *on_servers.values())} - {*kept}
+    served = itertools.chain(*in_turn(on_servers.values(), _SERVER_TURNS))
+    kept = {*in_turn(thorough, TURNS_OF_TESTS), *served}
+    others = {*thorough, *itertools.chain(*on_servers.values())} - kept
     items[:] = [item for item in items if item not in others]
     config.stash[_LEFT_OUT] = len(others)
     config.hook.pytest_deselected(items=[*others])

@@ -14,7 +14,9 @@ _QUICK_SHARE = 5
 EVERY_TURN = "all"
 DAY = os.environ.get("FRAMETALLY_TESTS_DAY", EVERY_TURN)
 """The day whose turn it is, such as `2026-05-01`; `all`: every value has its turn."""
-_TURNS = 6
+_TURNS_OF_CASES, TURNS_OF_TESTS = 6, 7
+"""In how many days all cases, and all costly tests, have their turn. They have no common factor: otherwise a
+test would have the same cases each time that it runs."""
 
 ValueT = TypeVar("ValueT")
 
@@ -24,7 +26,7 @@ def examples(count: int) -> int:
     return count if THOROUGH else max(2, count // _QUICK_SHARE)
 
 
-def in_turn(values: Iterable[ValueT], turns: int = _TURNS, day: str = DAY) -> list[ValueT]:
+def in_turn(values: Iterable[ValueT], turns: int = _TURNS_OF_CASES, day: str = DAY) -> list[ValueT]:
     """Return about a `turns`-th of the values of a costly test, at least one: so many days have them all."""
     every = [*values]
     if day == EVERY_TURN or not every:
