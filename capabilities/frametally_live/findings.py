@@ -30,7 +30,8 @@ def _silent_cameras(settings: Settings) -> Iterator[Finding]:
             is_silent = feed.wanted == "run" and (feed.told.away_since_ms or silent_ms) < silent_ms
             if is_silent or feed.told.state == "failed":
                 page = f"/live?camera={feed.source}"
-                yield Finding("camera", feed.name, feed.reason, "", "see the page /live", page)
+                action = "Open the camera"
+                yield Finding("camera", feed.name, feed.reason, "", "", page, 1, "need", action)
 
 
 def _wrong_settings(part: LiveSettings) -> Iterator[Finding]:

@@ -49,9 +49,9 @@ def findings(look: Look) -> Iterator[Finding]:
     match look:
         case Glance(_, store):
             for erasure in unfinished_erasures(store):
-                name = f"unfinished erasure of {erasure.in_words}"
+                value = f"unfinished erasure of {erasure.in_words}"
                 remedy = "run `frametally privacy erase` with it again"
-                yield Finding("erasure", name, "", "", remedy, "/data-protection")
+                yield Finding("erasure", "", value, "", remedy, "/data-protection")
         case DeepLook(ports, progress):
             # Imported here, so that `frametally status` starts fast.
             from frametally_privacy.erased_pictures import check_receipts

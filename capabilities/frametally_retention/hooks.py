@@ -53,10 +53,10 @@ def findings(look: Look) -> Iterator[Finding]:
         policy = read_policy(look.store)
         # Each step of a round writes the policy, and so does a change, which a round then has to follow.
         if policy.rules and now_ms - max(policy.applied_at_ms or 0, info.modified_at_ms) > _UNAPPLIED_MS:
-            value = f"{applied(policy)}; {_UNAPPLIED}"
-            yield Finding("retention", "retention", value, "", _APPLIES, "/retention")
+            value = f"retention: {applied(policy)}; {_UNAPPLIED}"
+            yield Finding("retention", "", value, "", _APPLIES, "/retention")
         elif look.has_time and policy.rules:
-            yield Finding("retention", "retention", applied(policy), severity="notice")
+            yield Finding("retention", "", f"retention: {applied(policy)}", severity="notice")
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

@@ -62,7 +62,7 @@ class InputCheck(SealedRecord, frozen=True, kw_only=True):
     def in_words(self) -> str:
         """Return the result as one clause, for people."""
         first, more = ", ".join(self.sources[:_NAMED_SOURCES]), len(self.sources) - _NAMED_SOURCES
-        where = f"in {plural(self.frames, 'frame')} of {first}{f' and {more} more' if more > 0 else ''}"
+        where = f"in {plural(self.frames, 'frame')} of {first}{f' (+{more})' if more > 0 else ''}"
         if self.better:
             return (
                 f"finds {self.sums[self.setting]:.1f} {where}, but {self.sums[self.better]:.1f} with "

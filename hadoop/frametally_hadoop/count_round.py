@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from frametally.books.index_lag import earlier_version_lines, of_earlier_version, places_counted
+from frametally.books.index_lag import of_earlier_rules, of_earlier_version, places_counted
 from frametally.books.runs import current_days, read_run
 from frametally.console import output as console
 from frametally.errors import Poison
@@ -38,8 +38,8 @@ def count_once(
     ):
         remove_abandoned(ports.settings.data_dir)
         before = _to_count_again(ports, selection) if upgraded else []
-        for line in earlier_version_lines(before):
-            bar.say(line)
+        for finding in of_earlier_rules(before):
+            bar.say(finding.line)
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     for line in changed_totals(ports.store, before, report.runs):
         click.echo(console.plain(line))

@@ -389,7 +389,9 @@ def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_ar
     assert half.exit_code == BEHIND
     other = "the log" if order[1] == "frames" else f"the log, topic {LIVE_LOG}"
     command = "frametally consume " + ("--live" if order[1] == LIVE_LOG else "--until-caught-up")
-    assert half.behind == [f"{other}: {IN_BOOKS} messages to detect; run `{command}`"]
+    assert [finding.line for finding in half.behind] == [
+        f"{other}: {IN_BOOKS} messages to detect; run `{command}`"
+    ]
     assert [line.command for line in half.stages if line.stage == "consume"] == [command]
     archive.drain(order[1])
     archive.count()
@@ -413,7 +415,7 @@ def test_frames_announced_only_live_are_behind_until_they_are_detected(tmp_path:
     with closing(archive.log), closing(archive.store), closing(archive.index), closing(archive.ledger):
         status = archive.status()
         assert (status.exit_code, status.broken) == (BEHIND, [])
-        assert status.behind[0] == (
+        assert status.behind[0].line == (
             f"the log, topic {LIVE_LOG}: {IN_BOOKS} messages to detect; run `frametally consume --live`"
         )
         archive.drain(LIVE_LOG)
@@ -425,7 +427,7 @@ def test_frames_pending_for_a_batch_are_behind_even_if_the_model_was_only_used_l
     archive.publish(LIVE_LOG)
     archive.drain(LIVE_LOG)
     archive.count()
-    assert archive.status().behind == [
+    assert [finding.line for finding in archive.status().behind] == [
         f"the log: {IN_BOOKS} messages to detect; run `frametally consume --until-caught-up`"
     ]
 

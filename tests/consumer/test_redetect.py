@@ -392,7 +392,7 @@ def test_frames_pending_on_the_models_own_topic_are_behind_with_the_command_that
     status = archive.status()
     assert status.exit_code == BEHIND
     assert (status.log_messages, status.log_committed) == (IN_BOOKS, 0)
-    assert status.behind[0] == (
+    assert status.behind[0].line == (
         f"the log, topic {topic}: {IN_BOOKS} messages to detect; run `frametally consume --until-caught-up "
         f"--topic {topic}`"
     )
@@ -420,7 +420,9 @@ def test_frames_that_such_a_model_has_not_seen_are_behind_but_not_broken(archive
     archive.count()
     status = archive.status()
     assert status.broken == []
-    assert status.behind == [f"cam: 4 frames to detect; run `frametally redetect --model {archive.model}`"]
+    assert [finding.line for finding in status.behind] == [
+        f"cam: 4 frames to detect; run `frametally redetect --model {archive.model}`"
+    ]
 
 
 def test_a_model_that_reads_both_topics_has_both_in_its_books(archive: Archive) -> None:
@@ -431,7 +433,7 @@ def test_a_model_that_reads_both_topics_has_both_in_its_books(archive: Archive) 
     archive.publish("frames")
     status = archive.status()
     assert (status.log_messages, status.log_committed) == (3 * IN_BOOKS, 2 * IN_BOOKS)
-    assert status.behind[0] == (
+    assert status.behind[0].line == (
         f"the log: {IN_BOOKS} messages to detect; run `frametally consume --until-caught-up`"
     )
 

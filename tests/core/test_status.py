@@ -30,7 +30,7 @@ from tests.kit.processes import run_program
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.books.status import Status, read_status
-from frametally.books.verdict import BEHIND, BROKEN, SETTLED
+from frametally.books.verdict import BEHIND, BROKEN, SETTLED, work_left
 from frametally.checkup.findings import Finding
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
@@ -155,7 +155,7 @@ def test_unfinished_work_is_behind_with_its_number(house: House, fill: Callable[
     fill(house)
     status = house.status()
     assert status.exit_code == BEHIND
-    assert any(says in line for line in status.behind)
+    assert any(says in finding.line for finding in status.behind)
 
 
 def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(house: House) -> None:
@@ -165,7 +165,7 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(hous
     house.run(3, indexed=True, version=COUNTING_VERSION - 1)
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
-    assert status.behind == [
+    assert [finding.line for finding in status.behind] == [
         "1 day was counted with an earlier version's rules; `frametally aggregate "
         "--interval 60` counts them again, and their numbers may change: 1970-01-01"
     ]
@@ -178,8 +178,8 @@ def test_a_missing_frame_with_a_drained_log_is_broken(house: House) -> None:
     house.run(4, indexed=True)
     status = house.status()
     assert status.exit_code == BROKEN
-    assert "1 announced frame is in no segment" in status.broken[0]
-    assert "run `frametally redetect --model " in status.broken[0]
+    assert "1 announced frame is in no segment" in status.broken[0].line
+    assert "run `frametally redetect --model " in status.broken[0].line
 
 
 def test_more_detected_than_announced_is_broken(house: House) -> None:
@@ -202,7 +202,7 @@ def test_a_chain_with_a_defect_is_broken(house: House, first: int, what: str) ->
     house.manifest(6, 6)
     house.segment(0, 3)
     house.segment(first, 6)
-    assert any(line.startswith(what) for line in house.status().broken)
+    assert any(finding.line.startswith(what) for finding in house.status().broken)
 
 
 def test_a_frame_announced_twice_counts_once(house: House) -> None:
@@ -223,7 +223,7 @@ def test_an_unreadable_segment_is_broken_and_named(house: House) -> None:
     house.segment(0, 3)
     key = next(info.key for info in house.store.list(keys.METADATA))
     house.store.put(key, house.store.get(key)[:-5])
-    assert any(key in line for line in house.status().broken)
+    assert any(key in finding.line for finding in house.status().broken)
 
 
 def test_a_source_timed_by_file_dates_is_marked(house: House) -> None:
@@ -297,7 +297,7 @@ def test_a_run_that_only_the_index_has_is_reported_with_its_remedy(house: House)
     assert house.index.publish(later, [], [covered])  # by the store before its restoration
     status = house.status()
     assert status.exit_code == BROKEN
-    assert status.broken == [
+    assert [finding.line for finding in status.broken] == [
         "the index has 1 run that the store does not have, such as the run of 1970-01-01 (pixels-1, 60 s); "
         "run `frametally index --repair`"
     ]
@@ -352,7 +352,7 @@ def test_a_log_that_grows_during_the_check_is_not_called_drained(
     monkeypatch.setattr(house.ledger, "refresh", refresh_while_it_grows)
     status = house.status()
     assert (status.exit_code, status.broken) == (BEHIND, [])
-    assert "1 frame to detect" in status.behind[0]
+    assert "1 frame to detect" in status.behind[0].line
 
 
 def test_each_stage_shows_how_far_it_is_behind(house: House) -> None:
@@ -374,7 +374,7 @@ def test_the_command_that_status_suggests_for_a_backlog_ends_when_it_has_caught_
     house.segment(0, 3)
     status = house.status()
     assert status.stages[1].command == "frametally consume --until-caught-up"
-    assert f"run `{status.stages[1].command}`" in status.behind[0]
+    assert f"run `{status.stages[1].command}`" in status.behind[0].line
 
 
 def test_dead_letters_are_reported_by_cause_until_they_are_mended(house: House) -> None:
@@ -455,7 +455,7 @@ def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
     frames = house.status().needs[-1]
     assert (frames.area, frames.number, frames.page) == ("frames", 2, "/dead-letters")
     [since_ms] = house.status().dead_letters_since_ms.values()
-    causes = f"(missing: 2, since {utc(since_ms)})"
+    causes = f"since {utc(since_ms)} (missing 2)"
     assert frames.line == f"2 frames could not be analysed {causes}; run `frametally dead-letters list`"
 
     def no_answer(*_: object) -> list[Finding]:
@@ -550,7 +550,7 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert cli.main(arguments) == BEHIND
     [since_ms] = said["dead_letters_since_ms"].values()
     printed = " ".join(capsys.readouterr().out.split())
-    assert printed.count(f"1 frame could not be analysed (missing: 1, since {utc(since_ms)}); run") == 1
+    assert printed.count(f"1 frame could not be analysed since {utc(since_ms)} (missing 1); run") == 1
     assert cli.main([*arguments, "--json", "--watch"]) == 2
     assert cli.main([*arguments, "--model", "nobody"]) == 2
     assert (
@@ -571,8 +571,8 @@ def test_of_400_sources_status_lists_first_those_that_need_attention(
         line._replace(source_name=f"Gate {n}", counted=6 if n < 398 else 0, indexed=6 if n < 398 else 0)
         for n in range(400)
     ]
-    behind = [f"Gate {n}: 6 frames to count" for n in range(398, 400)] * 11
-    print_status(books._replace(sources=sources, behind=behind))
+    behind = [work_left(f"Gate {n}", "6 frames to count", "") for n in range(398, 400)] * 11
+    print_status(books._replace(sources=sources, findings=(*behind,)))
     said = capsys.readouterr().out
     rows = [row for row in said.splitlines() if row.startswith(" Gate")]
     assert (len(rows), rows[0].split()[:2], rows[1].split()[:2]) == (20, ["Gate", "398"], ["Gate", "399"])

@@ -715,7 +715,7 @@ def test_an_unfinished_correction_is_behind_not_broken(world: World, tmp_path: P
     world.detect()
     status = world.status(tmp_path)
     assert status.broken == []
-    assert any("run the same command again" in line for line in status.behind)
+    assert any("run the same command again" in finding.line for finding in status.behind)
 
 
 def test_a_lost_picture_is_named_and_must_be_produced_again(world: World, tmp_path: Path) -> None:
@@ -725,7 +725,7 @@ def test_a_lost_picture_is_named_and_must_be_produced_again(world: World, tmp_pa
     world.retime("cam.mp4", START_MS + 60_000)
     [changed] = list_manifests(world.store)
     assert (changed.state, changed.frames_expected, changed.frames_announced) == ("producing", 6, 5)
-    assert any("1 frame to announce" in line for line in world.status(tmp_path).behind)
+    assert any("1 frame to announce" in finding.line for finding in world.status(tmp_path).behind)
 
 
 def names_of_media(world: World) -> Iterator[str]:

@@ -14,7 +14,7 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, paths, tracks
 
-from frametally.books.index_lag import earlier_version_lines
+from frametally.books.index_lag import of_earlier_rules
 from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.rules.path_columns import LONE_COLUMNS
 from frametally_hadoop.count_round import changed_totals
@@ -297,11 +297,11 @@ def test_days_counted_by_earlier_rules_are_stale(footage: Footage, monkeypatch: 
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
         [before] = footage.aggregate().runs
     assert before.settings["counting_version"] == 4
-    [line] = earlier_version_lines([before])
-    assert line.startswith("1 day was counted with an earlier version's rules")
-    assert line.endswith(before.day)
+    [finding] = of_earlier_rules([before])
+    assert finding.value.startswith("1 day was counted with an earlier version's rules")
+    assert finding.line.endswith(before.day)
     [after] = footage.aggregate().runs
-    assert earlier_version_lines([after]) == []
+    assert of_earlier_rules([after]) == []
     assert [*changed_totals(footage.store, [before], [after])] == []  # equal numbers are not explained
     assert (before.params == after.params, after.sequence) == (False, 2)
     assert footage.aggregate().runs == []

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from frametally.books.figures import FILE, MOST_SOURCES, BooksCollector, GrowingSums, LastReading
 from frametally.books.offsets import SegmentPace
 from frametally.books.status import Status
-from frametally.books.verdict import SourceLine, StageLine
+from frametally.books.verdict import SourceLine, StageLine, work_left
 from frametally.errors import Retryable
 
 NOW_MS = 1_714_550_400_000
@@ -51,11 +51,9 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
         dead_letters=dead or {},
         dead_letters_since_ms={},
         unidentified_dead_letters=0,
-        behind=["something"],
-        damaged=[],
-        broken=[],
         away={},
         quality=[],
+        findings=(work_left("", "something", ""),),
     )
 
 

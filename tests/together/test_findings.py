@@ -7,7 +7,9 @@ import os
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,16 +24,19 @@ from tests.web.test_blank_footage_api import film
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.books.figures import BooksCollector, GrowingSums, LastReading
+from frametally.books.index_lag import beyond_store, of_earlier_rules, to_count_again
 from frametally.books.quality_reports import QualityCheck, read_quality
 from frametally.books.runs import current_runs
 from frametally.books.status import Status, read_status
-from frametally.checkup.findings import SEVERITIES
+from frametally.books.verdict import SourceLine, judge
+from frametally.checkup.findings import SEVERITIES, Finding
 from frametally.model_records import InputCheck
 from frametally.ports.opened import Ports
 from frametally.records import encode
 from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.main import main
+from frametally_web.translations.texts import problem_text
 
 pytestmark = [pytest.mark.thorough, needs("accounts", "live", "privacy", "retention", "videos")]
 
@@ -200,7 +205,58 @@ def test_a_quality_report_is_broken_on_the_page_and_the_command_line_from_its_da
         bad = [row for row in json.loads(capsys.readouterr().out)["rows"] if not row["good"]]
         assert sum("_quality.json" in f"{row['value']} {row['remedy']}" for row in bad) == 1
     status = troubled.status()
-    assert [line for line in status.broken if "_quality.json" in line] == status.damaged
+    assert ["_quality.json" in finding.line for finding in status.broken] == [True]
     assert status.needs[0].area == "books"
     path.write_bytes(whole)
     assert troubled.status().broken == []
+
+
+def lines_of_a_source(**figures: Any) -> Iterator[Finding]:
+    """Yield what is judged of a source with these figures, in every state of the log."""
+    line = dict.fromkeys(SourceLine._fields, 0) | figures
+    books = SourceLine(**line | {"source": "gate", "source_name": "Gate"})
+    for drained, has_damage in ((False, False), (True, False), (True, True)):
+        yield from judge(
+            [books],
+            uncounted_frames={"gate": 1},
+            drained=drained,
+            correcting=False,
+            has_damage=has_damage,
+        )
+
+
+SOURCES: list[dict[str, Any]] = [
+    *({"expected": n, "announced": n - left} for n, left in ((2, 1), (5, 3))),
+    {"producing": True},
+    {"producing": True, "capturing": True},
+    *({"expected": n, "announced": n, "detected": n + 1, "counted": n + 1} for n in (1, 2)),
+    *({"expected": n, "announced": n} for n in (1, 2)),
+    *({"expected": n, "announced": n, "detected": n, "counted": n - 1, "indexed": n + 1} for n in (2, 9)),
+    *({"expected": n, "announced": n, "detected": n} for n in (1, 2)),
+    *({"expected": n, "announced": n, "detected": n, "counted": n} for n in (1, 2)),
+    *({"expected": n, "announced": n, "detected": n, "counted": n + 1, "indexed": n - 1} for n in (1, 2)),
+    *({"counted": n, "indexed": n + m} for n, m in ((2, 2), (4, 1), (1, 3))),
+]
+
+
+def test_each_finding_is_in_german_for_a_german_reader(troubled: Troubled) -> None:
+    days = [run for run in current_runs(troubled.store) if run.model == MODEL]
+    old = [msgspec.structs.replace(run, day=day, settings={}) for run in days for day in ("2024-05-01", "x")]
+    findings = [
+        *troubled.status().findings,
+        *chain.from_iterable(lines_of_a_source(**figures) for figures in SOURCES),
+        *to_count_again(days),
+        *to_count_again(
+            [msgspec.structs.replace(run, day=day) for run in days for day in ("2024-05-01", "2024-05-02")]
+        ),
+        *of_earlier_rules(old),
+        *beyond_store(days, []),
+    ]
+    assert len({finding.area for finding in findings}) > 8
+    texts = {
+        text
+        for finding in findings
+        for text in (finding.value, finding.remedy or finding.note, finding.action)
+        if text and text != "not responding"  # a camera's own answer
+    }
+    assert [text for text in sorted(texts) if problem_text(text, "de") == text] == []

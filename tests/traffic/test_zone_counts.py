@@ -17,7 +17,7 @@ from tests.kit.clips import grey_jpeg
 
 from frametally import keys
 from frametally.adapters_by_url import open_ledger
-from frametally.books.index_lag import beyond_lines
+from frametally.books.index_lag import beyond_store
 from frametally.books.runs import current_runs, hour_files, read_history, read_parts, read_run, read_tracks
 from frametally.history_records import with_zones
 from frametally.media.forgetting import put_tombstone
@@ -200,7 +200,7 @@ def test_the_ledger_knows_the_runs_of_zones_that_the_index_gets(footage: Footage
         ledger.refresh(footage.store, NoProgress())
         runs = with_zones(counted.run for counted in ledger.runs())
     assert sorted(runs, key=lambda run: run.model) == current_runs(footage.store)
-    assert beyond_lines(current_runs(footage.store), runs) == []
+    assert beyond_store(current_runs(footage.store), runs) == []
 
 
 def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:

@@ -61,15 +61,15 @@ def test_of_many_sources_eight_lines_are_shown_and_the_rest_is_a_click_away(
         [line] = make_lines(f"camera-{number:02}", frames=1)
         put_manifest(place, line, line, f"Camera {number:02}")
     page = visit(place).open("books", wait_for=BOOKS)
-    expect(page.locator(".todo").first.locator("li")).to_have_count(8)
-    rest = page.locator("#todo details")
+    expect(page.locator(".findings").first.locator("li")).to_have_count(8)
+    rest = page.locator("#findings details")
     expect(rest.locator("li").first).to_be_hidden()
     rest.locator("summary").click()
     expect(rest.locator("li").last).to_be_visible()
-    expect(page.locator(".todo li")).to_have_count(12)
+    expect(page.locator(".findings li")).to_have_count(12)
     [line] = make_lines("camera-12", frames=1)
     put_manifest(place, line, line, "Camera 12")
-    expect(page.locator(".todo li")).to_have_count(13)
+    expect(page.locator(".findings li")).to_have_count(13)
     expect(rest.locator("li").last).to_be_visible()
 
 
@@ -84,12 +84,13 @@ def test_a_line_that_names_a_command_links_permitted_users_to_the_page_that_does
 
     def break_books(route: Route) -> None:
         books = route.fetch().json()
-        books["broken"] = ["gate: 2 frames are in no segment; `frametally forget` its media, or `rm <b>`"]
+        line = "gate: 2 frames are in no segment; `frametally forget` its media, or `rm <b>`"
+        books["needs"] = [{"kind": "books", "line": line, "page": "/books", "action": "Show"}]
         route.fulfill(json=books)
 
     page.route("**/api/v1/status", break_books)
     window.open("books", wait_for=BOOKS)
-    line = page.locator(".todo li").first
+    line = page.locator(".findings li").first
     expect(line).to_contain_text("rm <b>")
     expect(line.locator("a")).to_have_count(1)
     expect(line.locator("a")).to_have_attribute("href", "/footage")

@@ -44,6 +44,23 @@ def events(stream: HTTPResponse, *, with_beats: bool = False) -> Iterator[tuple[
             yield kind, json.loads(value)
 
 
+def test_a_stream_has_the_sentences_of_the_books_in_its_readers_language(
+    place: Place, serving: Serving
+) -> None:
+    lines = make_lines("gate", frames=6)
+    put_manifest(place, lines[0], lines[-1], "The gate")
+    url = serving(place.app())
+    found = {}
+    for language in ("en", "de"):
+        asked = urllib.request.Request(f"{url}/api/v1/events", headers={"Accept-Language": language})  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=30) as stream:  # noqa: S310
+            found[language] = next(data for kind, data in events(stream) if kind == "status")["broken"]
+    assert [line.partition(";")[0] for lines in found.values() for line in lines] == [
+        "The gate: 1 announced frame is in no segment although the log is drained",
+        "The gate: 1 angekündigtes Bild ist in keinem Segment, obwohl das Log ganz gelesen ist",
+    ]
+
+
 def test_the_books_match_the_commands(place: Place) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines)

@@ -48,7 +48,7 @@ def _failed_jobs(catalogue: VideoCatalogue) -> Iterator[Finding]:
     if failed := sum(failure.jobs for failure in failures):
         since_ms = min(failure.since_ms for failure in failures)
         value = f"{plural(failed, 'job')} of videos failed, since {utc(since_ms)}"
-        yield Finding("job", "", value, "", "see the page /jobs", "/jobs", failed)
+        yield Finding("job", "", value, "", "", "/jobs", failed, "need", "Show the jobs")
 
 
 def _news(settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> Iterator[Finding]:

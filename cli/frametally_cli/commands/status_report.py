@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -20,7 +21,8 @@ from frametally.books.bars import NothingCounted
 from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
-from frametally.books.verdict import WORDS, SourceLine
+from frametally.books.verdict import SETTLED, WORDS, SourceLine
+from frametally.checkup.findings import Finding
 from frametally.console import output as console
 from frametally.console.option_values import parse_bounds_ms
 from frametally.console.options import data_dir_option, option, read_settings
@@ -152,9 +154,15 @@ def print_status(status: Status) -> None:
         out().print("* time estimated from the files' modification date or upload time")
     overlapped = [books for books in status.sources if books.overlapped]
     more = "of overlapping footage, not counted; see `frametally quality`"
-    lines = [f"{books.source_name}: {plural(books.overlapped, 'frame')} {more}" for books in overlapped]
-    _print_lines("", "", lines)
-    _print_lines("", "", [notice.line for notice in status.notices])
+    _print_lines(
+        "",
+        "",
+        [
+            Finding("books", books.source_name, f"{plural(books.overlapped, 'frame')} {more}")
+            for books in overlapped
+        ],
+    )
+    _print_lines("", "", status.notices)
     if "log" not in status.away:
         print_pace(status)
     if status.unidentified_dead_letters:
@@ -162,20 +170,19 @@ def print_status(status: Status) -> None:
         out().print(f"{unread} unreadable")
     _print_lines("behind: ", "yellow", status.behind)
     _print_lines("broken: ", "bold red", status.broken)
-    if not status.behind and not status.broken and not status.away:
+    if status.exit_code == SETTLED:
         out().print(
             "settled: expected = announced = analysed + dead letters + forgotten + overlapped, "
             "analysed = counted = indexed"
         )
-    needs = [need.line for need in status.needs if need.grade != "broken"]
-    _print_lines("needs you: ", "bold", needs)
+    _print_lines("needs you: ", "bold", [need for need in status.needs if need.grade != "broken"])
 
 
-def _print_lines(word: str, style: str, lines: list[str]) -> None:
-    for line in lines[:_MOST_ROWS]:
-        out().print(console.marked(word, style, line))
-    if len(lines) > _MOST_ROWS:
-        out().print(f"… and {len(lines) - _MOST_ROWS} more such lines; use `--json` to see them all")
+def _print_lines(word: str, style: str, findings: Sequence[Finding]) -> None:
+    for finding in findings[:_MOST_ROWS]:
+        out().print(console.marked(word, style, finding.line))
+    if len(findings) > _MOST_ROWS:
+        out().print(f"… and {len(findings) - _MOST_ROWS} more such lines; use `--json` to see them all")
 
 
 def _is_even(books: SourceLine) -> bool:
@@ -203,11 +210,14 @@ def status_json(status: Status) -> str:
     """Write the books as JSON, with the verdict and the exit code."""
     verdict = "away" if status.away else WORDS[status.exit_code]
     body = status._asdict() | {
+        "away": {**status.away},
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
         "needs": [need.as_json() for need in status.needs],
+        "behind": [finding.line for finding in status.behind],
+        "broken": [finding.line for finding in status.broken],
         "findings": [finding.as_json() for finding in status.findings],
         "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in status.quality],
     }

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich import filesize
 
-from frametally.books.index_lag import earlier_version_lines, of_earlier_version
+from frametally.books.index_lag import of_earlier_rules, of_earlier_version
 from frametally.console import output as console
 from frametally.console.option_values import parse_bounds_ms
 from frametally.ports.opened import StorePorts
@@ -104,6 +104,6 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         click.echo(f"warning: {console.plain(line)}", err=True)
     for line in [json.dumps(body, indent=2)] if as_json else dry_run_lines(body):
         click.echo(line)
-    for line in () if as_json else earlier_version_lines(runs):
-        click.echo(line)
+    for finding in () if as_json else of_earlier_rules(runs):
+        click.echo(finding.line)
     return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from frametally import keys
 from frametally.books.counted_days import outdated
 from frametally.books.index_check import day_of, not_in_store
+from frametally.books.verdict import broken, work_left
+from frametally.checkup.findings import Finding
 from frametally.media.manifests import touches
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.ledger import CountedRun
@@ -74,16 +76,19 @@ def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) ->
     return outdated
 
 
-def count_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line with the commands for each interval that has runs to count again."""
+def to_count_again(runs: Iterable[Run]) -> list[Finding]:
+    """Return each interval that has runs to count again, with the commands."""
     days: defaultdict[int, list[str]] = defaultdict(list)
     for run in runs:
         days[run.interval_s].append(run.day)
     return [
-        f"{interval_s} s: {plural(len(utc_days), 'day')}, such as {utc_days[0]}, "
-        f"{'was' if len(utc_days) == 1 else 'were'} counted before the footage changed; run `frametally "
-        f"aggregate --interval {interval_s} --from {min(utc_days)} --to "
-        f"{keys.utc_day(keys.day_start_ms(max(utc_days)) + DAY_MS)}`, then `frametally index`"
+        work_left(
+            f"{interval_s} s",
+            f"{plural(len(utc_days), 'day')}, such as {utc_days[0]}, "
+            f"{'was' if len(utc_days) == 1 else 'were'} counted before the footage changed",
+            f"run `frametally aggregate --interval {interval_s} --from {min(utc_days)} --to "
+            f"{keys.utc_day(keys.day_start_ms(max(utc_days)) + DAY_MS)}`, then `frametally index`",
+        )
         for interval_s, utc_days in sorted(days.items())
     ]
 
@@ -101,30 +106,37 @@ def _is_of_earlier_version(run: Run) -> bool:
     return not is_of_places(run.model) and int(run.settings.get("counting_version", 0)) < COUNTING_VERSION
 
 
-def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line for each interval with the days that an earlier version counted."""
+def of_earlier_rules(runs: Iterable[Run]) -> list[Finding]:
+    """Return each interval with days that an earlier version counted."""
     days: defaultdict[int, set[str]] = defaultdict(set)
     for run in of_earlier_version(runs):
         days[run.interval_s].add(run.day)
     return [
-        f"{plural(len(utc_days), 'day was', 'days were')} counted with an earlier version's rules; "
-        "`frametally aggregate "
-        f"--interval {interval_s}` counts them again, and their numbers may change: "
-        + ", ".join(sorted(utc_days)[:_MOST_DAYS])
-        + f" and {len(utc_days) - _MOST_DAYS} more" * (len(utc_days) > _MOST_DAYS)
+        work_left(
+            "",
+            f"{plural(len(utc_days), 'day was', 'days were')} counted with an earlier version's rules",
+            f"`frametally aggregate --interval {interval_s}` counts them again, and their numbers may "
+            "change: "
+            + ", ".join(sorted(utc_days)[:_MOST_DAYS])
+            + f" and {len(utc_days) - _MOST_DAYS} more" * (len(utc_days) > _MOST_DAYS),
+        )
         for interval_s, utc_days in sorted(days.items())
     ]
 
 
-def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str]:
-    """Return a line if the index differs from the store, for example after an older backup was restored."""
+def beyond_store(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[Finding]:
+    """Return the runs that only the index has, for example after an older backup was restored."""
     beyond = not_in_store(indexed, {day_of(run): run for run in stored_runs})
     if not beyond:
         return []
     first = beyond[0]
     return [
-        f"the index has {plural(len(beyond), 'run')} that the store does not have, such as the run of "
-        f"{first.day} ({first.model}, {first.interval_s} s); run `{REPAIR}`"
+        broken(
+            "",
+            f"the index has {plural(len(beyond), 'run')} that the store does not have, such as the run of "
+            f"{first.day} ({first.model}, {first.interval_s} s)",
+            f"run `{REPAIR}`",
+        )
     ]
 
 

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.index_lag import (
-    beyond_lines,
-    count_lines,
-    earlier_version_lines,
+    beyond_store,
+    of_earlier_rules,
     runs_before_undo,
     runs_to_count,
     runs_to_index,
+    to_count_again,
 )
 from frametally.books.offsets import (
     PACE_SPAN_MS,
@@ -41,12 +41,14 @@ from frametally.books.verdict import (
     SETTLED,
     SourceLine,
     StageLine,
+    broken,
     find_open,
     judge,
     model_input,
     stages_behind,
+    work_left,
 )
-from frametally.checkup.findings import SEVERITIES, Finding, Glance
+from frametally.checkup.findings import SEVERITIES, Finding, Glance, Severity
 from frametally.history_records import with_zones
 from frametally.media.manifests import (
     by_source,
@@ -88,13 +90,11 @@ class Status(NamedTuple):
         dead_letters: Number of open dead letters, by cause.
         dead_letters_since_ms: When the oldest segment with one was stored, by cause, by the store's clock.
         unidentified_dead_letters: How many of them do not identify their frame.
-        behind: The remaining work, one line each.
-        damaged: Objects of the store that are unreadable or do not fit together, one line each.
-        broken: Problems that need a person, one line each; `damaged` comes first.
-        away: Unavailable parts (`log`, `index`) with their errors. Figures that need them are 0, `behind` is
-            empty, and `broken` equals `damaged`.
+        away: Unavailable parts (`log`, `index`) with their errors. Figures that need them are 0, and of the
+            books, `findings` has only objects that are unreadable or do not fit together.
         quality: The quality reports of the newest runs, oldest day first.
-        findings: What else there is to know or to do, by everything that looks.
+        findings: What there is to know or to do, by everything that looks. The books are first: what is
+            unreadable, then what is not accounted for, then the work that is left.
         model_input: How the input of a user's own network fits the footage; see `model_input`.
     """
 
@@ -109,26 +109,33 @@ class Status(NamedTuple):
     dead_letters: dict[str, int]
     dead_letters_since_ms: dict[str, int]
     unidentified_dead_letters: int
-    behind: list[str]
-    damaged: list[str]
-    broken: list[str]
-    away: dict[str, str]
+    away: Mapping[str, str]
     quality: list[QualityReport]
     findings: tuple[Finding, ...] = ()
     model_input: str = ""
 
     @property
     def needs(self) -> list[Finding]:
-        """Everything that needs a person, the books first: as one, because their lines have one page."""
-        needs = [finding for finding in self.findings if not finding.good]
-        lines = [finding for finding in needs if finding.area == "books"]
-        books = [finding._replace(number=len(lines)) for finding in lines[:1]]
-        return books + [finding for finding in needs if finding not in lines]
+        """Everything that needs a person."""
+        return [finding for finding in self.findings if not finding.good]
+
+    @property
+    def broken(self) -> list[Finding]:
+        """Frames that are not accounted for."""
+        return self._of_grade("broken")
+
+    @property
+    def behind(self) -> list[Finding]:
+        """The work that is left."""
+        return self._of_grade("behind")
 
     @property
     def notices(self) -> list[Finding]:
         """Everything that you should know and that needs nobody."""
-        return [finding for finding in self.findings if finding.grade == "notice"]
+        return self._of_grade("notice")
+
+    def _of_grade(self, grade: Severity) -> list[Finding]:
+        return [finding for finding in self.findings if finding.grade == grade]
 
     @property
     def exit_code(self) -> int:
@@ -186,25 +193,23 @@ def read_status(
     """
     books = _Books(**vars(ports), ledger=ledger)
     with no_collection():
-        status = books.read(model, progress or NoProgress())
+        status = books.read(model, progress or NoProgress(), away or {})
         if status.broken:
-            status = books.read(model, NoProgress())
-        status = _without(status, dict(away)) if away else status
-        findings = (*_of_books(status), *find_open(Glance(ports.settings, ports.store, has_time)))
+            status = books.read(model, NoProgress(), away or {})
+        around_books = (*_of_frames(status), *find_open(Glance(ports.settings, ports.store, has_time)))
         tested = model_input(ports.settings, ports.store, status.model)
-        return status._replace(findings=findings, model_input=tested)
+        return status._replace(findings=(*status.findings, *around_books), model_input=tested)
 
 
-def _of_books(status: Status) -> Iterator[Finding]:
-    """Yield the troubles of the books: frames that are missing, unread, or show nothing."""
-    for line in status.broken:
-        yield Finding("books", "", line, "", "", "/books", 1, "broken")
+def _of_frames(status: Status) -> Iterator[Finding]:
+    """Yield frames that were lost, could not be analysed, fail a check, or show nothing."""
     if unread := sum(status.dead_letters.values()):
-        since = {cause: f", since {utc(at_ms)}" for cause, at_ms in status.dead_letters_since_ms.items()}
-        causes = (f"{cause}: {frames}{since.get(cause, '')}" for cause, frames in status.dead_letters.items())
-        value = f"{plural(unread, 'frame')} could not be analysed ({'; '.join(causes)})"
+        causes = ", ".join(f"{cause} {frames}" for cause, frames in status.dead_letters.items())
+        oldest_ms = min(status.dead_letters_since_ms.values(), default=None)
+        since = "" if oldest_ms is None else f" since {utc(oldest_ms)}"
+        value = f"{plural(unread, 'frame')} could not be analysed{since} ({causes})"
         remedy = "run `frametally dead-letters list`"
-        yield Finding("frames", "", value, "", remedy, "/dead-letters", unread)
+        yield Finding("frames", "", value, "", remedy, "/dead-letters", unread, action="Show the frames")
     for lost in status.lost:
         value = (
             f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
@@ -228,18 +233,8 @@ _LEAST_BLANK_SHARE = 1 / 500
 API and `/metrics` also have the few black seconds of a long recording."""
 
 
-def _without(status: Status, away: dict[str, str]) -> Status:
-    """Remove the figures of an empty log or index that replaces an unavailable one."""
-    needed = {"consume": "log", "index": "index"}
-    return status._replace(
-        stages=[line for line in status.stages if needed.get(line.stage) not in away],
-        lost=[] if "log" in away else status.lost,
-        behind=[],
-        broken=status.damaged,
-        away=away,
-    )
-
-
+_PART_OF_STAGE = {"consume": "log", "index": "index"}
+"""The part whose figures decide how far a stage is behind."""
 _NOT_INDEXED = SourceSummary("", 0, 0, 0)
 
 
@@ -247,7 +242,7 @@ _NOT_INDEXED = SourceSummary("", 0, 0, 0)
 class _Books(Ports):
     ledger: Ledger
 
-    def read(self, model: str | None, progress: Progress) -> Status:
+    def read(self, model: str | None, progress: Progress, away: Mapping[str, str]) -> Status:
         model = model or self._default_model()
         if model is None:  # an empty ledger
             self.ledger.refresh(self.store, progress)
@@ -271,7 +266,7 @@ class _Books(Ports):
         correcting = [info.key for info in list_records(self.store, keys.CORRECTIONS)]
         catch_up = consume_command(self.settings.topic, self.settings)
         redetect = f"frametally redetect --model {model}"
-        behind, broken = judge(
+        judged = judge(
             sources,
             uncounted_frames=detected.uncounted,
             drained=drained,
@@ -280,40 +275,43 @@ class _Books(Ports):
             detect=catch_up if reads_all else redetect,
             again=redetect if model else catch_up,
         )
-        behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
+        findings = [*(_to_detect(log, self.settings) for log in logs if log.waiting), *judged]
         if all(books.counted == books.detected for books in sources):
             of_model = [counted_run for counted_run in runs if counted_run.run.model == model]
             to_count += runs_before_undo(of_model, stones)
-        behind += count_lines(to_count)
-        behind += earlier_version_lines(run for run in stored_runs if base_model(run.model) == model)
+        findings += to_count_again(to_count)
+        findings += of_earlier_rules(run for run in stored_runs if base_model(run.model) == model)
         to_index = [run for run in runs_to_index(indexed, stored_runs) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
-            behind.append(f"the index: {plural(len(to_index), 'day')} to index; run `frametally index`")
+            days = plural(len(to_index), "day")
+            findings.append(work_left("", f"the index: {days} to index", "run `frametally index`"))
         correcting += [info.key for info in list_records(self.store, keys.CHANGES)]
-        behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
-        damaged = self.ledger.problems(model) + chain_breaks(chain)
+        unfinished = "a correction is not finished"
+        findings += [work_left(key, unfinished, "run the same command again") for key in correcting]
+        damaged = [broken("", line) for line in self.ledger.problems(model) + chain_breaks(chain)]
         dead = _open_of(self.ledger.dead_frames(model), uncounted) if model else []
         own_runs = [run for run in stored_runs if run.model == model]
         newest = sorted(own_runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
         quality, unreadable = read_reports(self.store, newest)
-        damaged += [finding.line for finding in unreadable]
+        damaged += [finding._replace(area="books") for finding in unreadable]
+        findings += beyond_store(indexed, stored_runs)
+        findings.sort(key=lambda finding: finding.grade == "behind")
+        stages = stages_behind(
+            sources,
+            messages_waiting=waiting,
+            detect=next((consume_command(log.topic, self.settings) for log in logs if log.waiting), catch_up),
+        )
         return Status(
             model=model,
             sources=sources,
-            stages=stages_behind(
-                sources,
-                messages_waiting=waiting,
-                detect=next(
-                    (consume_command(log.topic, self.settings) for log in logs if log.waiting), catch_up
-                ),
-            ),
+            stages=[line for line in stages if _PART_OF_STAGE.get(line.stage) not in away],
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(own_runs),
             pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
             # While every announced frame is in a segment, lost messages do not matter.
             lost=[]
-            if sources and all(books.announced <= books.handled for books in sources)
+            if "log" in away or (sources and all(books.announced <= books.handled for books in sources))
             else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
             dead_letters_since_ms={
@@ -322,11 +320,10 @@ class _Books(Ports):
                 if letter.put_at_ms
             },
             unidentified_dead_letters=sum(not letter.source for letter in dead),
-            behind=behind,
-            damaged=damaged,
-            broken=damaged + broken + beyond_lines(indexed, stored_runs),
-            away={},
+            away=away,
             quality=quality,
+            # An empty log or index replaces one that is away.
+            findings=(*damaged, *(() if away else findings)),
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:
@@ -431,12 +428,11 @@ class _Books(Ports):
         return detected, dead_lettered
 
 
-def _to_detect(log: LogPosition, settings: Settings) -> str:
-    """Return a line about a topic's waiting frames."""
+def _to_detect(log: LogPosition, settings: Settings) -> Finding:
+    """Return a topic's waiting frames."""
     where = "the log" if log.topic == settings.topic else f"the log, topic {log.topic}"
-    return (
-        f"{where}: {plural(log.waiting, 'message')} to detect; run `{consume_command(log.topic, settings)}`"
-    )
+    command = f"run `{consume_command(log.topic, settings)}`"
+    return work_left("", f"{where}: {plural(log.waiting, 'message')} to detect", command)
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

@@ -170,8 +170,8 @@ def judge(
     has_damage: bool = False,
     detect: str = CATCH_UP,
     again: str = CATCH_UP,
-) -> tuple[list[str], list[str]]:
-    """Return the remaining work, and the problems that need a person, one line each.
+) -> Iterator[Finding]:
+    """Yield the remaining work of each source, and what needs a person.
 
     Args:
         sources: The books.
@@ -182,47 +182,57 @@ def judge(
         detect: The command that makes the model detect waiting frames.
         again: The command that makes the model detect frames whose messages are gone.
     """
-    behind: list[str] = []
-    broken: list[str] = []
     for books in sources:
-        handled = books.handled
+        name, handled = books.source_name, books.handled
         if books.producing or books.announced < books.expected:
-            behind.append(f"{books.source_name}: {_unread(books)}")
+            yield work_left(name, *_unread(books))
         elif correcting:
             pass
         elif handled > books.announced or books.announced > books.expected:
-            broken.append(
-                f"{books.source_name}: expected {books.expected} and announced "
-                f"{plural(books.announced, 'frame')}, but analysed, dead-lettered, forgotten and overlapped "
-                f"are {handled}: no footage accounts for these frames"
+            yield broken(
+                name,
+                f"expected {books.expected} and announced {plural(books.announced, 'frame')}, but "
+                f"analysed, dead-lettered, forgotten and overlapped are {handled}: no footage accounts for "
+                "these frames",
             )
         elif handled < books.announced and drained:
             frames = plural(books.announced - handled, "announced frame is", "announced frames are")
-            broken.append(
-                f"{books.source_name}: {frames} in no readable segment; restore the damaged ones first"
+            yield (
+                broken(name, f"{frames} in no readable segment", "restore the damaged ones first")
                 if has_damage
-                else f"{books.source_name}: {frames} in no segment although the log is drained; run "
-                f"`{again}`, or `frametally forget` its media and produce them again"
+                else broken(
+                    name,
+                    f"{frames} in no segment although the log is drained",
+                    f"run `{again}`, or `frametally forget` its media and produce them again",
+                )
             )
         elif handled < books.announced:
-            behind.append(
-                f"{books.source_name}: {plural(books.announced - handled, 'frame')} to detect; run `{detect}`"
-            )
+            frames = plural(books.announced - handled, "frame")
+            yield work_left(name, f"{frames} to detect", f"run `{detect}`")
         may_be_too_many = uncounted_frames.get(books.source, 0)
-        _compare(books.source_name, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
-        _compare(books.source_name, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
-    return behind, broken
+        yield from _compare(name, books.detected, books.counted, may_be_too_many, _COUNT)
+        yield from _compare(name, books.counted, books.indexed, may_be_too_many, _INDEX)
 
 
-def _unread(books: SourceLine) -> str:
+def work_left(name: str, value: str, remedy: str) -> Finding:
+    """Return work of the books that is left, which the command in `remedy` does."""
+    return Finding("books", name, value, "", remedy, "/books", severity="behind")
+
+
+def broken(name: str, value: str, remedy: str = "") -> Finding:
+    """Return frames that the books do not account for."""
+    return Finding("books", name, value, "", remedy, "/books", severity="broken")
+
+
+def _unread(books: SourceLine) -> tuple[str, str]:
     """Return what a source has not announced, and how to announce it."""
     left = books.expected - books.announced
     problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a file was not read to the end"
     if not books.capturing:
-        return f"{problem}; run `frametally produce` on its files again"
-    problem = problem if left > 0 else "its camera is still recording this minute"
+        return problem, "run `frametally produce` on its files again"
     return (
-        f"{problem}; it continues while `frametally live work` is running, and `frametally live stop` ends it"
+        problem if left > 0 else "its camera is still recording this minute",
+        "it continues while `frametally live work` is running, and `frametally live stop` ends it",
     )
 
 
@@ -243,13 +253,12 @@ def _compare(
     right: int,
     may_be_too_many: int,
     step: _Step,
-    behind: list[str],
-    broken: list[str],
-) -> None:
+) -> Iterator[Finding]:
+    command = f"run `{step.command}`"
     if right < left:
-        behind.append(f"{source}: {plural(left - right, 'frame')} to {step.verb}; run `{step.command}`")
+        yield work_left(source, f"{plural(left - right, 'frame')} to {step.verb}", command)
     elif 0 < right - left <= may_be_too_many:
         frames = plural(right - left, "frame that no longer counts is", "frames that no longer count are")
-        behind.append(f"{source}: {frames} still {step.done}; run `{step.command}`")
+        yield work_left(source, f"{frames} still {step.done}", command)
     elif right > left:
-        broken.append(f"{source}: {plural(right, 'frame')} {step.done}, but only {left} {step.before}")
+        yield broken(source, f"{plural(right, 'frame')} {step.done}, but only {left} {step.before}")

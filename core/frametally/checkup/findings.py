@@ -40,7 +40,7 @@ SEVERITIES: dict[Severity, ExitCodes] = {
     "good": ExitCodes(0, 0),
     "notice": ExitCodes(0, 0),
     "need": ExitCodes(0, 2),
-    "behind": ExitCodes(4, 2),
+    "behind": ExitCodes(4, 0),
     "broken": ExitCodes(3, 2),
     "away": ExitCodes(2, 2, 503),
 }
@@ -60,6 +60,7 @@ class Finding(NamedTuple):
         page: The page of the dashboard that helps; empty if none does.
         number: How many such things there are.
         severity: How bad it is; `None` means `need` with a remedy, and `good` without one.
+        action: The text of the button that leads to the page, in English.
     """
 
     area: str
@@ -70,6 +71,7 @@ class Finding(NamedTuple):
     page: str = ""
     number: int = 1
     severity: Severity | None = None
+    action: str = "Show"
 
     @property
     def grade(self) -> Severity:
@@ -88,9 +90,13 @@ class Finding(NamedTuple):
     @property
     def line(self) -> str:
         """The finding, and what to do about it or its note, as one line."""
-        return "; ".join(
-            filter(None, (": ".join(filter(None, (self.name, self.value))), self.remedy or self.note))
-        )
+        return self.in_words()
+
+    def in_words(self, translate: Callable[[str], str] = str) -> str:
+        """Return the finding, and what to do about it or its note, as one line in another language."""
+        shown_on = f"see the page {self.page.partition('?')[0]}" if self.page and self.grade == "need" else ""
+        value, advice = map(translate, (self.value, self.remedy or self.note or shown_on))
+        return "; ".join(filter(None, (": ".join(filter(None, (self.name, value))), advice)))
 
 
 class Glance(NamedTuple):
@@ -203,12 +209,14 @@ class RecordFolder(NamedTuple):
 
 def disk_row(settings: Settings) -> Finding:
     """Compare the free space of the data folder's disk with `min_free_disk_mb`."""
-    name, page = f"the disk of {settings.data_dir}", "/footage"
+    disk, page = f"the disk of {settings.data_dir}", "/footage"
     try:
         free_mb = disk_bytes(settings.data_dir)[0] // 1_000_000
     except OSError as error:
-        return Finding("disk", name, error.strerror or str(error), "", "set FRAMETALLY_DATA_DIR", page)
+        value = f"{disk}: {error.strerror or error}"
+        return Finding("disk", "", value, "", "set FRAMETALLY_DATA_DIR", page)
     full = "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
     least_mb = settings.min_free_disk_mb
-    value = f"{free_mb} MB free, {least_mb} MB needed"
-    return Finding("disk", name, value, "", "" if free_mb >= least_mb else full, page)
+    value = f"{disk}: {free_mb} MB free, {least_mb} MB needed"
+    remedy = "" if free_mb >= least_mb else full
+    return Finding("disk", "", value, "", remedy, page, action="Delete footage")

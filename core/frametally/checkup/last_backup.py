@@ -41,15 +41,15 @@ def find_last_backup(look: Glance, now_ms: int | None = None) -> Iterator[Findin
     past_ms = [time_ms for time_ms in times_ms if time_ms is not None and time_ms <= now_ms]
     is_late = since_ms is not None and bool(past_ms) and now_ms - max(past_ms) > _LATE_MS
     if last is not None and last.made_at_ms > now_ms:
-        value, note = f"created {utc(last.made_at_ms)}, in the future", CHECK_CLOCK
+        value, note = f"backup: created {utc(last.made_at_ms)}, in the future", CHECK_CLOCK
     elif last is not None:
-        value = f"created {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
+        value = f"backup: created {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
         note = "encrypted" if last.salt else "not encrypted, because FRAMETALLY_BACKUP_KEY was not set"
     else:
-        value = "none"
+        value = "backup: none"
         note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
     if look.has_time or is_late:
-        yield Finding("backup", "backup", value, note, _MAKES_ONE if is_late else "")
+        yield Finding("backup", "", value, note, _MAKES_ONE if is_late else "")
 
 
 def _first_made_ms(settings: Settings) -> int | None:

@@ -20,6 +20,7 @@ from frametally.actions.parameters import check_known
 from frametally.actions.problems import Problem
 from frametally_web.books.reader import BooksReader, Seen
 from frametally_web.books.routes import answer_books
+from frametally_web.translations.readers import request_language
 
 EVENTS = Routes("Books", native=True)
 _MOST_STREAMS = 200
@@ -66,21 +67,21 @@ class Streams:
                 f"{self.most} streams are already open, the maximum.",
                 remedy="Poll /api/status instead.",
             )
-        return _Stream(self)
+        return _Stream(self, request_language(request))
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Yield the events of one stream, until its time is over or the server stops."""
+    async def events(self, language: str) -> AsyncIterator[bytes]:
+        """Yield the events of one reader's stream, until its time is over or the server stops."""
         ends_s = time.monotonic() + self.longest_s
         last_seen = Seen(None, None)
         yield f"retry: {_RECONNECT_MS}\n\n".encode()
         while time.monotonic() < ends_s and not self._books.is_closed:
             current = self._seen
-            if not _news(current, last_seen):
+            if not _news(current, last_seen, language):
                 await self._next_turn(ends_s - time.monotonic())
                 current = self._seen
             # A page that misses beats asks `/healthz` for the reason.
             beat = b"event: beat\ndata: {}\n\n" if self._books.index_answers else b": still here\n\n"
-            yield b"".join([*_news(current, last_seen), beat])
+            yield b"".join([*_news(current, last_seen, language), beat])
             last_seen = current
 
     async def _next_turn(self, most_s: float) -> None:
@@ -105,8 +106,8 @@ class Streams:
 class _Stream(StreamingResponse):
     """One stream; its slot is freed as soon as the browser has gone."""
 
-    def __init__(self, streams: Streams) -> None:
-        super().__init__(streams.events(), headers=_HEADERS, media_type="text/event-stream")
+    def __init__(self, streams: Streams, language: str) -> None:
+        super().__init__(streams.events(language), headers=_HEADERS, media_type="text/event-stream")
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,8 +118,8 @@ class _Stream(StreamingResponse):
             self._streams.open -= 1
 
 
-def _news(current: Seen, last_seen: Seen) -> list[bytes]:
-    """Return the events for the changes since `last_seen`."""
+def _news(current: Seen, last_seen: Seen, language: str) -> list[bytes]:
+    """Return the events for the changes since `last_seen`, in the reader's language."""
     events = []
     if current.version is not None and current.version != last_seen.version:
         events.append(_event("index", {"version": current.version}))
@@ -127,7 +128,7 @@ def _news(current: Seen, last_seen: Seen) -> list[bytes]:
             events.append(_event(kind, {"version": version}))
     reading, before = current.reading, last_seen.reading
     if reading is not None and (before is None or reading.status != before.status):
-        events.append(_event("status", answer_books(reading)))
+        events.append(_event("status", answer_books(reading, language)))
     return events
 
 

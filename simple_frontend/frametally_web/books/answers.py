@@ -166,6 +166,7 @@ class OpenNeed(Answer, frozen=True, kw_only=True):
         number: Number of such things.
         line: The problem, and what to do about it.
         page: The page for it; empty if no page can help.
+        action: The text of a button that opens this page; empty without a page.
         name: The thing, such as the name of a camera; may be empty.
     """
 
@@ -173,6 +174,7 @@ class OpenNeed(Answer, frozen=True, kw_only=True):
     number: int
     line: str
     page: str
+    action: str
     name: str
 
 
@@ -196,7 +198,7 @@ class Books(Answer, frozen=True, kw_only=True):
         dead_letters: By cause.
         behind: The remaining work, one line each.
         broken: Problems that need a person, one line each.
-        needs: Everything that waits for a person, the books first.
+        needs: Everything that waits for a person, the books first, with what is in `broken`.
         notices: What you should know: footage that shows nothing, and doubtful runs.
         model_input: Whether the input of a user's own network fits the footage, on which footage and when it
             was tested, or that it was not; empty for other models.

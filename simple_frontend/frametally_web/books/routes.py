@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import get_args
 
 from frametally import keys
@@ -131,9 +132,18 @@ class BookRoutes(Handlers):
         )
 
 
-def answer_books(reading: LastReading) -> answers.Books:
-    """Return the API's answer for the books."""
-    status = reading.status
+def answer_books(reading: LastReading, language: str | None = None) -> answers.Books:
+    """Return the API's answer for the books, its sentences in a language, by default the request's."""
+    status, translate = reading.status, partial(problem_text, code=language)
+
+    def in_words(finding: Finding) -> str:
+        return without_folders(finding.in_words(translate))
+
+    def opened(finding: Finding) -> answers.OpenNeed:
+        action = translate(finding.action) if finding.page else ""
+        line = in_words(finding)
+        return answer_of(answers.OpenNeed, (finding,), kind=finding.area, line=line, action=action)
+
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
     return answer_of(
@@ -148,8 +158,10 @@ def answer_books(reading: LastReading) -> answers.Books:
         ],
         stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
-        needs=[_open(need) for need in status.needs],
-        notices=[_open(notice) for notice in status.notices],
+        behind=[in_words(finding) for finding in status.behind],
+        broken=[in_words(finding) for finding in status.broken],
+        needs=[opened(finding) for finding in status.needs],
+        notices=[opened(finding) for finding in status.notices],
         model_input=without_folders(status.model_input),
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
@@ -157,16 +169,12 @@ def answer_books(reading: LastReading) -> answers.Books:
                 cause=cause,
                 frames=frames,
                 since_ms=status.dead_letters_since_ms.get(cause),
-                reason=problem_text(REASONS.get(cause, cause)),
+                reason=translate(REASONS.get(cause, cause)),
                 command=f"frametally dead-letters list --cause {cause}",
             )
             for cause, frames in status.dead_letters.items()
         ],
     )
-
-
-def _open(finding: Finding) -> answers.OpenNeed:
-    return answer_of(answers.OpenNeed, (finding,), kind=finding.area, line=without_folders(finding.line))
 
 
 def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:

@@ -6,12 +6,11 @@ import { useAskedZone } from "../js/shared/state.js";
 import {
   deadLettersTable,
   equation,
-  needsList,
+  findingsList,
   pace,
   runsTable,
   sourcesTable,
   stagesTable,
-  todo,
 } from "../js/status/books.js";
 import { footage, listen, showStrip, standing, verdict } from "../js/status/live.js";
 import { hideNothing, showNothingYet } from "../js/status/nothing.js";
@@ -43,13 +42,12 @@ function show(books) {
   showStrip(books);
   if (byId("verdict").textContent !== verdict(books)) byId("verdict").textContent = verdict(books);
   byId("verdict").dataset.state = standing(books);
-  put("needs", [...books.needs, ...books.notices], needsList);
+  put("findings", [books.needs, books.behind, books.notices], () =>
+    findingsList(books, byId("findings").querySelector("details")?.open ?? false),
+  );
   byId("equation").textContent = equation(books);
   byId("progress").textContent = joined([footage(books), pace(books)]);
   byId("model-input").textContent = books.model_input;
-  put("todo", [books.behind, books.broken], () =>
-    todo(books, byId("todo").querySelector("details")?.open ?? false),
-  );
   put("stages", [books.stages, books.log], () => stagesTable(books));
   put("books", books.sources, () => sourcesTable(books));
   put("dead-causes", books.dead_letters, () => deadLettersTable(books));

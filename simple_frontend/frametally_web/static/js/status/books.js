@@ -7,7 +7,6 @@ import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
-import { actWords, needWords } from "./live.js";
 
 /**
  * @param {Api.DeadLetterFrame} letter
@@ -52,7 +51,7 @@ export const withPages = (text) =>
     return page && has("run") ? el("a", { href: page[1] }, part) : part;
   });
 
-/** The most sources with their own line. */
+/** More findings are a click away. */
 const FIRST_LINES = 8;
 
 const COLUMNS = /** @type {const} */ ([
@@ -92,38 +91,27 @@ export function pace({ frames_per_s: speed, eta_s: eta }) {
 }
 
 /**
- * What remains to be done, and what needs a person.
+ * All findings: what needs a person, what is left to do, what you should know; each with a button to its page.
  * @param {Api.Books} books
- * @param {boolean} isOpen  whether to show the lines after the first
+ * @param {boolean} isOpen  whether to show those after the first
  */
-export function todo({ behind, broken }, isOpen) {
-  const lines = [...broken, ...behind];
-  if (!lines.length) return "";
-  const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
-  const list = (/** @type {string[]} */ some) =>
-    el("ul.todo", ...some.map((text) => el("li", ...withPages(text))));
+export function findingsList({ needs, behind, notices }, isOpen) {
+  const work = behind.map((line) => ({ line, page: "", action: "" }));
+  const rows = [...needs, ...work, ...notices].map(({ line, page, action }) =>
+    el(
+      "li.row",
+      el("span", ...withPages(line)),
+      page && page !== "/books" && has("run") ? el("a.button", { href: page }, action) : null,
+    ),
+  );
+  const [first, rest] = [rows.slice(0, FIRST_LINES), rows.slice(FIRST_LINES)];
   const left = t("web.length_more", { length: number(rest.length) });
   return el(
     "div",
-    list(first),
-    rest.length ? el("details", { open: isOpen }, el("summary", left), list(rest)) : null,
+    el("ul.findings", ...first),
+    rest.length ? el("details", { open: isOpen }, el("summary", left), el("ul.findings", ...rest)) : null,
   );
 }
-
-/** Things that wait for a person, or that you should know, each with a button to its page. @param {Api.OpenNeed[]} needs */
-export const needsList = (needs) =>
-  el(
-    "ul.needs",
-    ...needs.map((need) =>
-      el(
-        "li.row",
-        el("span", { title: need.line }, needWords(need)),
-        need.page && has("run")
-          ? el("a.button", { href: need.page === "/books" ? "#todo" : need.page }, actWords(need))
-          : null,
-      ),
-    ),
-  );
 
 /** @param {Api.Books} books */
 export function stagesTable({ stages, log }) {

@@ -59,33 +59,16 @@ export function verdict({ state, sources, needs, notices }) {
     : t("web.there_are_no_frames_yet");
 }
 
-/** act: the button's text. @type {Record<string, {act: string, words: (of: Record<string, unknown>) => string}>} */
-const NEEDS = {
-  books: { act: t("web.act_books"), words: (of) => t("web.need_books", of) },
-  frames: { act: t("web.act_frames"), words: (of) => t("web.need_frames", of) },
-  disk: { act: t("web.act_disk"), words: (of) => t("web.need_disk", of) },
-  camera: { act: t("web.act_camera"), words: (of) => t("web.need_camera", of) },
-  job: { act: t("web.act_job"), words: (of) => t("web.need_job", of) },
-  backup: { act: t("web.see_to_it"), words: () => t("web.need_backup") },
-  erasure: { act: t("web.see_to_it"), words: () => t("web.need_erasure") },
-  footage: { act: t("web.see_to_it"), words: (of) => t("web.need_footage", of) },
-  model: { act: t("web.see_to_it"), words: (of) => t("web.need_model", of) },
-  log: {
-    act: t("web.see_to_it"),
-    words: (of) => t("web.of_the_log_were_lost", { lost: t("web.count_messages", of) }),
-  },
-  retention: { act: t("web.see_to_it"), words: () => t("web.need_retention") },
-};
-
-/** @param {Api.OpenNeed} need */
-export const actWords = ({ kind }) => NEEDS[kind]?.act ?? t("web.see_to_it");
-
-/** @param {Api.OpenNeed} need */
-export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.words({ count, name }) ?? line;
+/** All findings as lines: what needs a person, what is left to do, what you should know. @param {Api.Books} books */
+const linesOf = ({ needs, behind, notices }) => [
+  ...needs.map(({ line }) => line),
+  ...behind,
+  ...notices.map(({ line }) => line),
+];
 
 /** The verdict, with the first open need. @param {Api.Books} books */
 function headline(books) {
-  const [first, ...others] = [...[...books.needs, ...books.notices].map(needWords), ...books.behind];
+  const [first, ...others] = linesOf(books);
   const more = others.length ? t("web.and_length_more", { length: number(others.length) }) : "";
   return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }
