@@ -123,7 +123,7 @@ def main() -> None:
     save(
         name="web_frames",
         title="Web frames",
-        about="The dashboard's routes are Flask's, and Starlette's where a body streams. Quart would be both.",
+        about="The dashboard's routes are Flask's, and Starlette's where bodies stream. Quart would be both.",
         packages=["flask", "starlette", "a2wsgi", "uvicorn", "quart", "hypercorn"],
         tables=[
             Table(
