@@ -5,15 +5,15 @@
 
 Each argument names a house and its folder, a checkout or an archive of one. frametally is measured twice:
 as it was at the commit `--since` (without it, at the last release in `docs/releases.md`), and as it is
-committed. `tests`, `docs`, `examples` and `benchmarks` are no product. A request to a chart is traced where
-the house is frametally. Release notes take the table *By folder*.
+committed. `tests`, `docs`, `examples` and `benchmarks` are no product. Release notes take the table
+*By folder*.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import os
+import json
 import re
 import subprocess
 import sys
@@ -28,32 +28,11 @@ from results import ROOT, Cell, Table, save
 
 _TESTS = {"test", "tests", "testing"}
 _ASIDE = {"benchmarks", "build", "dev", "doc", "docs", "examples", "notebooks", "scripts", "vendor"}
+_WHEN = ("before", "now")
+_OF_A_REQUEST = ("modules", "statements", "rooms", "returns")
 _PAST = re.compile(
     r"(?:earlier|older|former|previous) versions?\b|version before|before (?:version )?0\.\d", re.IGNORECASE
 )
-_REQUEST = """
-import sys, tempfile
-from pathlib import Path
-root, here = sys.argv[1:]
-# The other commit must not find what is installed from this checkout, such as newer capabilities.
-sys.path = [name for name in sys.path if name.startswith(root) or "site-packages" in name or here not in name]
-sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
-from tests.web.conftest import MODEL, START_MS, Place
-from frametally.records import Coverage, IntervalCount
-place = Place(Path(tempfile.mkdtemp()))
-bar = {"model": MODEL, "source": "gate", "interval_start_ms": START_MS, "interval_s": 60, "frames": 10}
-counted = IntervalCount(**bar, label="car", detections=5, peak=1, objects=1, evidence=[])
-place.publish([counted], [Coverage(**bar)], interval_s=60, model=MODEL)
-client = place.app().test_client()
-asked = ["/api/v1/counts?label=car", "/api/v1/counts?label=car&timezone=Europe/Berlin"]
-assert client.get(asked[0]).status_code == 200
-entered = set()
-sys.setprofile(lambda frame, event, argument: entered.add(frame.f_code.co_filename))
-status = client.get(asked[1]).status_code
-sys.setprofile(None)
-assert status == 200
-print(len({name for name in entered if name.startswith(root) and "/tests/" not in name}))
-"""
 
 
 class House(NamedTuple):
@@ -209,29 +188,32 @@ def by_folder(before: dict[str, list[int]], now: dict[str, list[int]]) -> list[l
     return [*rows, ["all", *(sum(int(number or 0) for number in column) for column in columns)]]
 
 
-def modules_of_request(folder: Path) -> int | None:
-    """Return how many modules the second request to a chart enters; None for other houses."""
-    found = (folder.glob(f"{place}frametally*/__init__.py") for place in ("*/", "capabilities/*/"))
-    packages = sorted({path.parent.parent for paths in found for path in paths})
-    if not packages:
-        return None
-    search = os.pathsep.join(map(str, [folder, *packages]))
-    done = subprocess.run(
-        [sys.executable, "-c", _REQUEST, str(folder), str(ROOT)],
-        env=os.environ | {"PYTHONPATH": search},
+def paths_of_requests(folder: Path) -> dict[str, dict[str, int]]:
+    """Return what `request_paths.py` measures in a checkout of frametally, by route."""
+    measured = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("request_paths.py")), str(folder)],
         capture_output=True,
         text=True,
         check=True,
         cwd=folder,
     )
-    return int(done.stdout.split()[-1])
+    found: dict[str, dict[str, int]] = json.loads(measured.stdout)
+    return found
+
+
+def of_requests(before: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> list[list[Cell]]:
+    """Return a row for each route, each number before and now."""
+    return [
+        [route, *(paths[route][number] for number in _OF_A_REQUEST for paths in (before, now))]
+        for route in now
+    ]
 
 
 def row(name: str, folder: Path, house: House) -> list[Cell]:
     """Return a house's numbers."""
     return [
         name, lines(house.product), len(house.product), len(single_importers(house)),
-        modules_of_request(folder), house.root_entries, settings(house), lines(house.tests),
+        house.root_entries, settings(house), lines(house.tests),
         helpers_again(house, fixtures=True), helpers_again(house, fixtures=False), modules_in_circles(house),
     ]  # fmt: skip
 
@@ -267,6 +249,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         before, now = (extract(commit, Path(name) / commit) for commit in (since, "HEAD"))
         houses = {before: read(before), now: read(now)}
+        requests = of_requests(*map(paths_of_requests, houses))
         folders = by_folder(*(sums_by_folder(house, folder) for folder, house in houses.items()))
         past: list[list[Cell]] = [
             [
@@ -283,17 +266,23 @@ def main() -> None:
             house, _, place = each.partition("=")
             rows.append(row(house, Path(place).resolve(), read(Path(place).resolve())))
     numbers = ("lines", "modules", "with one importer", "tests")
-    before_and_now = [f"{what}, {when}" for what in numbers for when in ("before", "now")]
+    before_and_now = [f"{what}, {when}" for what in numbers for when in _WHEN]
     tables = [
         Table("By folder", ["folder", *before_and_now], folders),
         Table("What should not grow", ["what", "before", "now"], past),
         Table(
+            "What a question passes",
+            ["route", *(f"{number}, {when}" for number in _OF_A_REQUEST for when in _WHEN)],
+            requests,
+            "Of the second request to a route, by stored interval; see `benchmarks/request_paths.py`.",
+        ),
+        Table(
             "What there is to know",
-            ["house", "lines of the product", "modules", "with one importer", "entered by a chart's request",
+            ["house", "lines of the product", "modules", "with one importer",
              "entries of the root", "settings", "lines of tests", "fixtures with a name that is taken",
              "helpers of tests with a name that is taken", "modules in circles of imports"],
             rows,
-            "Python alone. Other houses have no chart to request.",
+            "Python alone.",
         ),
     ]  # fmt: skip
     for table in tables:

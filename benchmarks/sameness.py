@@ -188,6 +188,15 @@ def requests_for(models: list[str]) -> Iterator[tuple[str, dict[str, str | list[
         yield "objects", {"model": model, "base": "1", "source": "traffic", "limit": "100"}
     for metric in ("detections", "mean_per_frame", "peak", "objects"):
         yield "counts", {"metric": metric, "by": "source", "interval": "3600", "base": "60"}
+    for compare in ("previous", "week", "source:yard", f"model:{models[-1]}"):
+        yield "differences", {"compare": compare, "source": "gate-1"}
+    for route in ("summary", "history", "catalogue"):
+        yield route, {}
+        yield route, {"model": models[0], "source": "traffic"}
+    for route in ("crossings", "zones", "movements", "speeds", "traffic"):
+        yield route, {"source": "traffic"}
+    for at in ("2026-01-01T07:59:00Z", "2026-01-02T00:20:30Z", CLIP_START):
+        yield "gap", {"source": "traffic", "at": at}
     for zone in ("Asia/Kolkata", "America/New_York"):
         yield "counts", {"timezone": zone, "interval": "86400"}
         yield "heatmap", {"timezone": zone}
