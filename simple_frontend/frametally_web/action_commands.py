@@ -265,8 +265,7 @@ def _ask(
         with _recorded(context, endpoint, call):
             if "timezone" in endpoint.in_query:
                 context.books.add_timezone(args)
-            one_state = endpoint.is_kept or endpoint.tells_version
-            with context.whole.index.one_moment() if one_state else nullcontext():
+            with context.whole.index.one_moment() if endpoint.reads_counts else nullcontext():
                 return handler(args), handler.__self__  # type: ignore[attr-defined]
     except (Problem, FrametallyError) as error:
         problem = problem_of(error)

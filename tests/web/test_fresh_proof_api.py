@@ -6,10 +6,12 @@ import threading
 from typing import Any
 
 import pytest
+from tests.fakes.records import make_coverage
 from tests.web.conftest import Place
-from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
+from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines
 
 from frametally.errors import Retryable
+from frametally.ports.count_index import CountQuery, Histogram
 from frametally.ports.ledger import Ledger
 
 
@@ -25,6 +27,24 @@ def test_frames_counted_a_moment_ago_are_found(place: Place) -> None:
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
     evidence = client.get(f"/api/evidence?{since}").json
     assert [frame["note"] for frame in evidence["frames"]] == [None] * len(evidence["frames"])
+
+
+def test_a_proof_is_of_one_state_of_the_counts_whatever_is_published_meanwhile(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=60))
+    client = place.app(status_s=3600).test_client()
+    before = client.get("/api/frames?limit=100&empty=1").json
+
+    def publish_meanwhile(query: CountQuery) -> Histogram:
+        del place.index.histogram
+        histogram = place.real_index.histogram(query)
+        first_alone = make_coverage(START_MS, 12, model=MODEL, source="gate", interval_s=60)
+        place.publish([], [first_alone], interval_s=60, model=MODEL)
+        return histogram
+
+    place.index.histogram = publish_meanwhile
+    meanwhile = client.get("/api/frames?limit=100&empty=1").json
+    assert meanwhile == before
+    assert client.get("/api/frames?limit=100&empty=1").json != before
 
 
 class HeldLedger:

@@ -1,14 +1,30 @@
-"""A chart request passes through few modules, so that a reader can follow it."""
+"""A question passes few modules, so that a reader can follow it, and reads the index in few statements."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from tests.capabilities import needs
 from tests.web.conftest import Place
+
+_SCRIPT = Path(__file__).parents[2] / "benchmarks/request_paths.py"
+MOST_STATEMENTS = 4
+MOST = {
+    "counts, 60 s": (57, 71),
+    "counts, 1 s": (30, 64),
+    "frames, 60 s": (62, 57),
+    "frames, 1 s": (55, 56),
+    "crossings, 60 s": (65, 67),
+    "crossings, 1 s": (43, 60),
+}
+"""The most modules, and the most returns of a walk, by route and stored interval."""
 
 MOST_OF_A_CHART = 27
 """Two of them measure the answer and log it."""
@@ -45,3 +61,16 @@ def test_a_chart_request_enters_few_modules(place: Place) -> None:
     for question in ("", "top=1&metric=auto", "label=car&interval=3600", "by=source"):
         entered = modules_of_a_chart(place, question)
         assert len(entered) <= MOST_OF_A_CHART, sorted(entered)
+
+
+@needs("traffic")
+@pytest.mark.thorough
+def test_a_question_takes_a_short_way() -> None:
+    done = subprocess.run([sys.executable, _SCRIPT], check=True, capture_output=True, text=True)
+    measured = json.loads(done.stdout)
+    assert {route: paths["statements"] for route, paths in measured.items()} == {
+        route: min(paths["statements"], MOST_STATEMENTS) for route, paths in measured.items()
+    }
+    for route, (modules, returns) in MOST.items():
+        assert len(measured[route]["entered"]) <= modules, (route, measured[route]["entered"])
+        assert measured[route]["returns"] <= returns, (route, measured[route]["way"])

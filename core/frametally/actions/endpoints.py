@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 import msgspec
@@ -95,6 +95,11 @@ class Endpoint:
     def changes(self) -> bool:
         """Whether it changes anything; it does unless it is known not to."""
         return self.method not in READS and not self.only_computes
+
+    @cached_property
+    def reads_counts(self) -> bool:
+        """Whether all that it reads of the index has to be of one moment."""
+        return self.is_kept or self.tells_version or "model" in self.in_query
 
     @property
     def in_query(self) -> tuple[str, ...]:

@@ -85,11 +85,11 @@ class Answering:
                 self._books.add_timezone(args)
             began_s = time.monotonic()
             try:
-                with time_limit(self._timeout_s):
+                with time_limit(self._timeout_s), self._one_state(endpoint) as state:
                     if endpoint.answer is None:
                         answer = _response(handler(args))
                     else:
-                        answer = self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+                        answer = self._answer(endpoint, state, lambda: msgspec.json.encode(handler(args)))
                 return _as_told(answer, call)
             finally:  # a refusal after a long wait is a slow answer, too
                 METERS.took("answer", time.monotonic() - began_s)
@@ -103,30 +103,31 @@ class Answering:
         def make() -> bytes:
             return msgspec.json.encode(handler(Args(query)))
 
-        with self._one_state() as state:
+        with self._one_state(endpoint) as state:
             question = (endpoint.name, urlencode(query).encode(), visitor().sources)
             body = self._cache.get(state, question, make) if _is_kept(endpoint, Args(query)) else make()
         return _for_visitor(body), version_text(*state)
 
     @contextmanager
-    def _one_state(self) -> Iterator[tuple[str, int]]:
-        """Let all reads in the block see one state of the counts, which is yielded."""
+    def _one_state(self, endpoint: Endpoint) -> Iterator[tuple[str, int]]:
+        """Let all reads of the counts in the block see one state of them, which is yielded."""
+        if not endpoint.reads_counts:
+            yield "", 0
+            return
         self._books.media()  # makes sure that they are read
-        self._books.look_at_checks()
+        if endpoint.is_kept or endpoint.tells_version:
+            self._books.look_at_checks()
         with self._index.one_moment():
             yield self._index.version(), self._books.generation
 
-    def _answer(self, endpoint: Endpoint, make: Callable[[], bytes]) -> Response:
-        if not (endpoint.is_kept or endpoint.tells_version):
+    def _answer(self, endpoint: Endpoint, state: tuple[str, int], make: Callable[[], bytes]) -> Response:
+        if _is_kept(endpoint, request.args):
+            answer = self._cached_answer(endpoint, state, make)
+        else:
             body = make()
-            return _json(body, tag=body)
-        with self._one_state() as state:
-            if _is_kept(endpoint, request.args):
-                answer = self._cached_answer(endpoint, state, make)
-            else:
-                body = make()
-                answer = _json(body, tag=body)
-        answer.headers[VERSION_HEADER] = version_text(*state)
+            answer = _json(body, tag=body)
+        if endpoint.is_kept or endpoint.tells_version:
+            answer.headers[VERSION_HEADER] = version_text(*state)
         return answer
 
     def _cached_answer(

@@ -45,7 +45,6 @@ class ExportRoutes(Handlers):
     def export(self, args: Args) -> Reply:
         chosen, query, compare = FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
         media = self.books.media_to_keep()
-        with self.ports.index.one_moment():
-            index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
-            file = export(index, self.settings, media, query, chosen, compare)
+        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+        file = export(index, self.settings, media, query, chosen, compare)
         return file_reply(file, "counts", chosen)
