@@ -3,9 +3,9 @@
     python benchmarks/request_paths.py [CHECKOUT]
 
 It asks each route twice, and measures the second request, in the thread that answers it. A module counts if
-one of its functions runs. A walk is the order in which functions run for the first time; a return goes back
-to a module that the walk has left. A walk through the dashboard and the capabilities leaves out the modules
-of the core, as a reader does who asks where a question goes: `rooms` are its modules, `returns` its returns.
+one of its functions runs. A walk is the order in which functions of the dashboard and the capabilities run
+for the first time, from the handler's beginning to its end, without the core; a return goes back to a module
+that the walk has left. `rooms` are its modules.
 
 The footage is the tests' junction, counted by the job in intervals of a minute (as a deployment counts) and
 of a second (as the demo does). It prints one JSON object.
@@ -16,8 +16,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -37,21 +37,32 @@ def use_checkout(folder: Path) -> None:
     sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 
 
-@contextmanager
-def walked() -> Iterator[list[tuple[str, str]]]:
-    """Yield the list that gets the module and the name of each function of frametally that runs, in order."""
-    walk: list[tuple[str, str]] = []
+class Walk:
+    """The functions of frametally that run in a block, in order: their modules and names.
 
-    def watch(frame: FrameType, event: str, _: object) -> None:
+    Attributes:
+        every: All of them.
+        handled: Those that run for the handler, which is the first function of a module of routes.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.every: list[tuple[str, str]] = []
+        self.handled: list[tuple[str, str]] = []
+        self._handler: FrameType | None = None
+        self._has_ended = False
+
+    def watch(self, frame: FrameType, event: str, _: object) -> None:
+        """Note a call, or the end of the handler; for `sys.setprofile`."""
         module = frame.f_globals.get("__name__", "")
-        if event == "call" and module.startswith(_OWN):
-            walk.append((module, frame.f_code.co_name))
-
-    sys.setprofile(watch)
-    try:
-        yield walk
-    finally:
-        sys.setprofile(None)
+        if event == "return" and frame is self._handler:
+            self._has_ended = True
+        elif event == "call" and module.startswith(_OWN):
+            self.every.append((module, frame.f_code.co_name))
+            if self._handler is None and module.endswith("routes"):
+                self._handler = frame
+            if self._handler is not None and not self._has_ended:
+                self.handled.append(self.every[-1])
 
 
 def stays(walk: list[str]) -> list[str]:
@@ -62,12 +73,17 @@ def stays(walk: list[str]) -> list[str]:
 def measured(ask: Callable[[], Any], statements: list[str]) -> dict[str, Any]:
     """Return the numbers of one request."""
     del statements[:]
-    with walked() as walk:
+    walk = Walk()
+    sys.setprofile(walk.watch)
+    try:
         answer = ask()
+    finally:
+        sys.setprofile(None)
     if answer.status_code != 200:
         sys.exit(f"error: {answer.text}")
-    modules = {module for module, _ in walk}
-    way = stays([module for module, _ in dict.fromkeys(walk) if module.startswith("frametally_")])
+    modules = {module for module, _ in walk.every}
+    outside = [module for module, _ in dict.fromkeys(walk.handled) if module.startswith("frametally_")]
+    way = stays(outside)
     return {
         "modules": len(modules),
         "statements": len(statements),
@@ -88,7 +104,8 @@ def measure() -> dict[str, dict[str, Any]]:
 
     @event.listens_for(Engine, "before_cursor_execute")
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
+        if threading.current_thread() is threading.main_thread():
+            statements.append(statement)
 
     found = {}
     for interval_s in (60, 1):
