@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from flask import Flask
-from jinja2 import ChoiceLoader, FileSystemLoader
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
@@ -48,8 +48,6 @@ from frametally_web.translations.readers import translate
 from frametally_web.translations.texts import language
 
 _PARTS = "frametally"
-TEMPLATES = "page"
-"""The folder with templates in a plug-in's package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +98,8 @@ def create_app(
     app = Flask("frametally_web", static_folder=None)
     app.url_map.merge_slashes = False  # a name that is a slash is no shorter address
     own_templates = cast(Any, app.jinja_loader)
-    folders = [FileSystemLoader(folder_of(plugin) / TEMPLATES) for plugin in plugins()]
-    app.jinja_loader = ChoiceLoader([own_templates, *folders])
+    folders = {plugin.name: FileSystemLoader(folder_of(plugin) / pages.TEMPLATES) for plugin in plugins()}
+    app.jinja_loader = ChoiceLoader([own_templates, *folders.values(), PrefixLoader(folders)])
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(whole, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from frametally.actions.problems import Problem
 from frametally.checkup.findings import SEVERITIES, ServingLook, ask, plugin_findings
 from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
-from frametally.plugins import PageEntry, plugins
+from frametally.plugins import PageEntry, folder_of, plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.rules.places import SIMULATED_MODEL
@@ -32,6 +32,8 @@ from frametally_web.history.routes import HistoryRoutes
 from frametally_web.requests.query import CHART, COMPARE, LABEL, SOURCE, TOP, read_zone
 
 HEALTH_PATH = "/healthz"
+TEMPLATES = "page"
+"""The folder with templates in a plug-in's package."""
 PLUGIN_PAGES = [entry for plugin in plugins() for entry in plugin.pages]
 _MENU = sorted(
     [
@@ -82,6 +84,13 @@ def bundles_beside(bundle: str) -> list[str]:
     return [plugin.beside[bundle] for plugin in plugins() if bundle in plugin.beside]
 
 
+@cache
+def added_parts(place: str) -> list[str]:
+    """Return the templates that plug-ins add to a place of the dashboard's page, such as `chart_tools`."""
+    found = (plugin for plugin in plugins() if (folder_of(plugin) / TEMPLATES / f"{place}.html").is_file())
+    return [f"{plugin.name}/{place}.html" for plugin in found]
+
+
 def create_blueprint(
     index: CountIndex,
     chart: Callable[[Args], Counts],
@@ -101,6 +110,7 @@ def create_blueprint(
     pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
     pages.add_app_template_global(menu)
     pages.add_app_template_global(bundles_beside)
+    pages.add_app_template_global(added_parts)
     pages.add_app_template_global(FORMATS.items, "export_formats")
     pages.add_app_template_global(lambda: " ".join(plugin.name for plugin in plugins()), "plugin_names")
 

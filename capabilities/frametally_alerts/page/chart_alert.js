@@ -26,7 +26,7 @@ function start(opener) {
   const close = iconButton(t("web.close"), "×", () => show(false));
   const label = el("label", { for: field.id });
   const head = el("div.row", label, field, more, close);
-  const panel = el("section.chart-alert", { "aria-label": t("web.alert_me"), hidden: true }, head, said);
+  const panel = el("section.chart-alert", { "aria-label": t("alerts.alert_me"), hidden: true }, head, said);
   byId("chart-area").after(panel);
 
   const ask = () => String(Math.floor(highestOf(shown) * 100) / 100);
