@@ -40,8 +40,8 @@ from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.records import DrawnZone
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.catalogue import stored_intervals, unknown
 from frametally_web.charts.local_bars import Ranges, cut
+from frametally_web.charts.question import stored_intervals, unknown
 
 
 def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:

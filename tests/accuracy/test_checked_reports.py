@@ -19,7 +19,7 @@ from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
-from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.media_times import MediaTimes
 
 
 @pytest.mark.thorough

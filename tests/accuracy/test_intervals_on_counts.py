@@ -30,8 +30,9 @@ from frametally_accuracy.book import AccuracyBook
 from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.charts import answers, checked_counts
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.question import resolve
 from frametally_web.requests.query import read_chart
 
 Checked = Callable[..., str]
@@ -304,7 +305,7 @@ def test_an_account_that_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
         set_visitor(Visitor(role="look", sources=seen))
         query = read_chart(Args([("interval", "60")]), counted.settings)
         index = cast(CountIndex, SeenIndex(counted.real_index))
-        return count(index, counted.settings, MediaTimes(None), query, most_rows=1000)
+        return count(resolve(index, counted.settings, MediaTimes(None), query), most_rows=1000)
 
     found = contextvars.copy_context().run(ask)
     assert found.coverage and found.checks is msgspec.UNSET
@@ -315,7 +316,8 @@ def test_a_signed_chart_on_another_site_names_no_person(checked: Checked, counte
 
     def persons() -> list[str]:
         query = read_chart(Args([("interval", "60")]), counted.settings)
-        found = count(counted.real_index, counted.settings, MediaTimes(None), query, most_rows=1000)
+        question = resolve(counted.real_index, counted.settings, MediaTimes(None), query)
+        found = count(question, most_rows=1000)
         return [person for one in found.checks or () for person in one.persons]
 
     def embedded() -> list[str]:

@@ -11,7 +11,7 @@ from frametally.rules.times import DAY_MS
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.report_files import make_files
 from frametally_alerts.rules import ScheduledReport
-from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.media_times import MediaTimes
 
 
 def test_no_name_adds_or_hides_a_line_in_the_summary_of_a_report(place: Place) -> None:

@@ -26,8 +26,8 @@ from tests.web.counted_footage import (
 )
 
 from frametally import keys
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.local_bars import Bars, chosen_ranges
+from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import ChosenTimes
 
 DAY_MS = 86_400_000

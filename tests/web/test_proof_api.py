@@ -121,7 +121,7 @@ def test_from_the_peak_or_the_start_the_pages_give_each_frame_once_and_the_same_
     asked = f"{query}{'&empty=1' * empty}"
     with pytest.MonkeyPatch.context() as patch:
         if is_slow:
-            patch.setattr("frametally_web.proof.bar_frames.seconds_left", lambda: 0.01)
+            patch.setattr("frametally_web.proof.bars.seconds_left", lambda: 0.01)
         found = walk(ask, f"{asked}{start}&limit={limit}")
     shown = [frame for page in found for frame in page["frames"]]
     assert [page["note"] for page in found] == [None] * len(found)
@@ -241,7 +241,7 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
 def test_a_slow_store_gives_short_pages_that_still_add_up(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally_web.proof.bar_frames.seconds_left", lambda: 0.01)
+    monkeypatch.setattr("frametally_web.proof.bars.seconds_left", lambda: 0.01)
     found = pages(filmed, "/api/v1/frames?label=car", 100)
     assert len(found) > 10
     assert found[-1]["note"] is None

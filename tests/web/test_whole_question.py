@@ -22,8 +22,9 @@ from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 from frametally.actions.parameters import Args
 from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count, whole_question
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.question import resolve
 from frametally_web.requests.query import read_chart
 
 pytestmark = pytest.mark.thorough
@@ -77,7 +78,7 @@ def test_every_address_gives_the_same_answer_to_every_reader(
     def answer(question: list[tuple[str, str]], zone: str) -> Counts:
         reader = place.settings.model_copy(update={"timezone": zone})
         asked = read_chart(Args(question), reader)
-        return count(place.real_index, reader, MediaTimes([]), asked, most_rows=100_000)
+        return count(resolve(place.real_index, reader, MediaTimes([]), asked), most_rows=100_000)
 
     sent = [*once.items(), *((name, value) for name, values in several.items() for value in values)]
     here, there = zones

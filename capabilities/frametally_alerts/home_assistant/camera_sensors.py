@@ -19,7 +19,8 @@ from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.reports.report_files import read_media
 from frametally_alerts.rules import AlertRule
 from frametally_web.charts import answers, counts
-from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.question import resolve
 from frametally_web.requests.query import read_chart
 
 OCCUPANCY_S = 600
@@ -155,7 +156,7 @@ def _chart(
     if source not in media.sources():
         return Reading(None, {"reason": "no_footage"})
     try:
-        chart = counts.count(ports.index, ports.settings, media, read_chart(args, ports.settings))
+        chart = counts.count(resolve(ports.index, ports.settings, media, read_chart(args, ports.settings)))
     except Problem as problem:
         return Reading(None, {"reason": problem.detail})
     total = chart.together[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import io
 import zoneinfo
@@ -24,8 +25,9 @@ from frametally.settings.loading import Settings
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
 from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers, counts
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checked_counts import applied_checks, check_words
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.question import resolve
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
 from frametally_web.requests.query import read_chart
@@ -184,13 +186,12 @@ def files_of(
         args.add("model", report.model)
     if report.by_source:
         args.add("by", "source")
-    query = read_chart(args, settings)
-    most_rows = min(MAX_BUCKETS, MOST_ROWS)
-    together = query._replace(by_source=False)
-    chart = counts.count(index, settings, media, together, most_rows=most_rows)
+    question = resolve(index, settings, media, read_chart(args, settings))
+    together = dataclasses.replace(question, query=question.query._replace(by_source=False))
+    chart = counts.count(together, most_rows=min(MAX_BUCKETS, MOST_ROWS))
     files = {SUMMARY: _summary(report, turn, chart, media).encode(), "chart.png": draw(chart, report, turn)}
     for name in ("csv", "xlsx"):
-        with export(index, settings, media, query, name) as file:
+        with export(question, name) as file:
             files[f"counts.{name}"] = file.read()
     return files
 

@@ -23,7 +23,7 @@ from frametally_traffic.drawings.file_forms import decode_calibration, decode_ow
 from frametally_traffic.drawings.revisions import change_drawing, drawn_sources, read_drawing, with_shapes
 from frametally_traffic.records import FEWEST_REFERENCES, Drawing, DrawnCalibration
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.media_times import MediaTimes
 
 _MOST_LOOKS = 10
 """How many days and media are searched for a picture; the oldest ones may have been deleted."""

@@ -20,7 +20,7 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import Paths, ShownPath
 from frametally_traffic.drawing_page.drawing_changes import DrawnSource
 from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally_web.charts.catalogue import Choice
+from frametally_web.charts.question import Choice
 
 MOST_DAYS = 7
 MOST_PATHS = 1000

@@ -14,8 +14,7 @@ from frametally_traffic.drawing_page import path_layer as paths
 from frametally_traffic.drawings.file_forms import DrawingFile
 from frametally_traffic.records import DrawnCalibration
 from frametally_web.books.context import ActionContext
-from frametally_web.charts import catalogue
-from frametally_web.charts.catalogue import check_names
+from frametally_web.charts.question import check_names
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import (
     FROM,
@@ -115,10 +114,10 @@ class DrawingRoutes:
                 "source", "Paths belong to one source.", remedy="Give one, such as source=gate."
             )
         limit = _LIMIT.read(args)
-        check_names(self.context.ports.index, selection, lambda: self.context.books.media().sources())
-        choice = catalogue.choose_model(self.context.ports.index, selection.model)
+        media = self.context.books.media()
+        choice = check_names(self.context.ports.index, selection, media.sources)
         query = paths.PathsQuery(selection.labels, selection.from_ms, selection.to_ms, limit)
-        media, name = self.context.books.media(), selection.sources[0]
+        name = selection.sources[0]
         source = drawing_changes.DrawnSource(name, media.name(name), media.manifests_of(name))
         return paths.find_paths(self.context.ports.store, self.context.ports.index, choice, source, query)
 

@@ -16,8 +16,13 @@ from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.flow_question import Answerable
-from frametally_web.charts.catalogue import checks_version
-from frametally_web.charts.checked_counts import CheckedCount, CountInterval, CountQuestion, ask_checks
+from frametally_web.charts.checked_counts import (
+    CheckedCount,
+    CountInterval,
+    CountQuestion,
+    ask_checks,
+)
+from frametally_web.charts.question import checks_version
 from frametally_web.requests.answers import CountCheck
 
 _NumberT = TypeVar("_NumberT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
@@ -13,19 +14,17 @@ from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import DAY_MS
-from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.background_days import TakenDays
 from frametally_traffic.records import Drawing, Drawn
 from frametally_web.charts.answers import CountBucket, NotAnalysed, Total
-from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
-from frametally_web.charts.local_bars import Bars
+from frametally_web.charts.local_bars import Bars, bars_not_analysed
 from frametally_web.charts.measures import Chart
-from frametally_web.charts.scope import stored_interval_s
+from frametally_web.charts.question import Question
 from frametally_web.charts.totals import sum_up
-from frametally_web.requests.query import ChartQuery, Selection
+from frametally_web.requests.query import Selection
 
 
 class PlacesAsked(NamedTuple):
@@ -97,33 +96,28 @@ class PlacesAsked(NamedTuple):
         )
 
 
-def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:
-    """Return a query's question about its one source; None if it has no data.
+def places_asked(question: Question) -> PlacesAsked | None:
+    """Return what a question about one source asks of its lines and zones; None if it has no data.
 
     Raises:
-        Problem: 400, without exactly one source, or if the model, a name or the interval is invalid.
+        Problem: 400, if the interval is invalid.
     """
-    selection = query.selection
-    source = one_source(selection)
-    check_names(index, selection, media.sources)
-    choice = choose_model(index, selection.model)
-    # Labels do not affect which bars exist.
-    of_source = query._replace(selection=selection._replace(labels=[]))
-    plan = choice and plan_chart(index, settings, media, choice, of_source, series=1)
-    if choice is None or plan is None or not plan.resolved.spans:
+    selection, [source] = question.selection, question.selection.sources
+    plan = None if question.is_waiting else plan_chart(question, series=1)
+    if plan is None or not plan.question.spans:
         return None
-    chart = plan.reader.bars(plan.interval_s)
+    question, reader = plan.question, plan.reader
+    # Labels do not affect which bars exist.
+    chart = replace(reader, query=reader.query._replace(labels=[])).bars(plan.interval_s)
     # Whole intervals by their start, like the index.
     base_ms = chart.base_interval_s * 1000
-    base_s = stored_interval_s(index, choice.model, chart.base_interval_s)
-    spans, (first_ms, end_ms) = plan.resolved.spans, (plan.resolved.from_ms, plan.resolved.to_ms)
+    base_s = question.stored_interval_s(chart.base_interval_s)
+    spans, (first_ms, end_ms) = question.spans, (question.from_ms, question.to_ms)
     ends_ms = max(spans[0].from_ms, first_ms), min(spans[-1].to_ms, end_ms)
     from_ms, to_ms = (-(-ms // base_ms) * base_ms for ms in ends_ms)
     over = [*Bars(plan.interval_s, selection.zone.tzinfo).over(from_ms, to_ms)]
-    days = _days(index, CountQuery(choice.model, base_s, DAY_MS // 1000, [source]), from_ms, to_ms)
-    unanalysed = media.unanalysed(
-        choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
-    )
+    days = _days(question.index, CountQuery(question.model, base_s, DAY_MS // 1000, [source]), from_ms, to_ms)
+    unanalysed = question.unanalysed
     totals = {label: total for label, [total] in sum_up(chart, []).items() if label}
     wanted_labels = [label for label in totals if label in selection.labels or not selection.labels]
     unknown = {
@@ -135,7 +129,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         label: missing for label in wanted_labels if (missing := _why_unknown(totals[label])) is not None
     }
     return PlacesAsked(
-        choice.model,
+        question.model,
         source,
         selection.labels,
         base_s,

@@ -32,7 +32,6 @@ from frametally_traffic.line_counts.single_answers import CrossingObjects, Shown
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
 from frametally_web.api.export_routes import FORMAT, MEDIA_TYPES, file_reply
 from frametally_web.books.context import ActionContext
-from frametally_web.charts.scope import index_by_second
 from frametally_web.exports.table_file import export_records
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import (
@@ -193,10 +192,10 @@ class LineRoutes:
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
         chart = read_chart(args, self.context.settings)
         source = flow_question.one_source(chart.selection)
-        settings, books = self.context.settings, self.context.books
         # The zones of this query are those to count, not a filter for what is counted.
-        index = index_by_second(self.context.ports, settings, Args(), books.ensure_ledger)
-        question = flow_question.ask(index, settings, books.media(), chart)
+        selection = chart.selection._replace(within=None)
+        query = self.context.ask(chart._replace(selection=selection), by_second=True)
+        question = flow_question.places_asked(query)
         drawing = read_drawing(self.context.ports.store, source)
         answerable = None
         if question is not None:

@@ -26,7 +26,7 @@ from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.line_counts import single_answers as answers
 from frametally_traffic.line_counts.flow_question import PlacesAsked
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.proof.bar_frames import RecentRanges
+from frametally_web.proof.bars import RecentRanges
 from frametally_web.proof.evidence_frames import box
 
 _KEPT = 6

@@ -16,8 +16,8 @@ from frametally_traffic.line_counts.crossing_intervals import line_intervals
 from frametally_traffic.records import DrawnLine
 from frametally_traffic.report.junction_report import ReportFootage, TrafficReport
 from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, quarter_of
-from frametally_web.charts.catalogue import checks_version
 from frametally_web.charts.checked_counts import CheckedCount, check_words
+from frametally_web.charts.question import checks_version
 from frametally_web.requests.answers import CountCheck
 
 MOVEMENTS_UNCHECKED = "No check covers movements from leg to leg: they have no confidence interval."

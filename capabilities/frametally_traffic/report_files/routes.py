@@ -23,7 +23,7 @@ from frametally_traffic.report_files import answers
 from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
 from frametally_web.books.context import ActionContext
-from frametally_web.charts.catalogue import check_names
+from frametally_web.charts.question import check_names
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import FROM, MODEL, TIMEZONE, TO, read_selection
 

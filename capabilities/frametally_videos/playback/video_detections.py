@@ -33,7 +33,7 @@ from frametally_videos.routes import VIDEO, find_video
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.api.answering import pack
 from frametally_web.books.reader import BooksReader
-from frametally_web.charts.catalogue import stored_intervals
+from frametally_web.charts.question import stored_intervals
 from frametally_web.requests.query import MODEL
 
 MOST_S = 60.0

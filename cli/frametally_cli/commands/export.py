@@ -84,7 +84,8 @@ def export(
     from frametally.actions.calls import Reply
     from frametally.actions.parameters import Args
     from frametally.actions.problems import Problem
-    from frametally_web.charts.catalogue import MediaTimes
+    from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.charts.question import resolve
     from frametally_web.exports.table_file import export as make_export
     from frametally_web.requests.query import read_chart, read_compare
 
@@ -113,15 +114,8 @@ def export(
             zone = media.shared_timezone([*map(slug, sources)])
             if zone and "timezone" not in args:
                 args.put("timezone", zone)
-            file = make_export(
-                ports.index,
-                settings,
-                media,
-                read_chart(args, settings),
-                chosen,
-                read_compare(args),
-                warn=warn,
-            )
+            question = resolve(ports.index, settings, media, read_chart(args, settings))
+            file = make_export(question, chosen, read_compare(args), warn=warn)
             models = [str(parameters["model"])] if "model" in parameters else sorted(ledger.models())
             for key in (key for model in models for key in ledger.damaged_segments(model)):
                 warn(

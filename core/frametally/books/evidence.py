@@ -11,13 +11,15 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from frametally import keys
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.runs import hour_files, read_hour_files
 from frametally.errors import Poison
 from frametally.media.manifests import forgotten_by, media_of
+from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.picture_places import BoxFilter
+from frametally.ports.picture_places import BoxFilter, BoxFilters
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
 from frametally.rules.blank_stretches import (
     BLANK_MS,
@@ -32,6 +34,7 @@ from frametally.rules.once import one_line_per_frame
 from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
+from frametally.settings.loading import Settings
 
 _WINDOW_MS = 600_000
 """Event time to read at once. Lines of one frame have the same time, so they are always read together."""
@@ -87,6 +90,88 @@ class LeftOut:
                 for _, data in read_hour_files(self._store, run, files):
                     for line in lines_of(data, "hour"):
                         yield from json.loads(line.partition(b"\t")[2]).get("blank") or ()
+
+
+class FramesBehind:
+    """The frames behind the numbers of a model and a stored interval, by the settings of each day's run."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        ledger: Ledger,
+        index: CountIndex,
+        settings: Settings,
+        series: tuple[str, int],
+        *,
+        parts: BoxFilters | None = None,
+        ranges: RangeReader | None = None,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            store: The segments and the hour files.
+            ledger: The segments of each source; refresh it from the store first.
+            index: The runs, with their settings.
+            settings: The settings of days whose run did not record them.
+            series: The model, and the stored interval in seconds.
+            parts: The part of the picture that counts; None for all of it.
+            ranges: Reads segments from `store`; None to read them without a cache.
+        """
+        self._ledger, self._settings, self._parts = ledger, settings, parts
+        self._ranges, self._model = ranges or store, series[0]
+        self.by_day = SettingsByDay(index, *series)
+        self._not_counted = NotCounted(ledger)
+        self._left_out = LeftOut(store, index, *series)
+
+    def read(
+        self,
+        source: str,
+        from_ms: int,
+        to_ms: int,
+        *,
+        labels: Collection[str] = (),
+        after: tuple[int, str] | None = None,
+        empty: bool = True,
+    ) -> Iterator[ProvedFrame]:
+        """Yield the frames of a range within one UTC day; see `frames_of_bar`, also for its errors."""
+        return frames_of_bar(
+            self._ranges,
+            self._ledger,
+            model=self._model,
+            source=source,
+            labels=labels,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            limits=self.limits_at(from_ms),
+            not_counted=self._not_counted_at(from_ms),
+            after=after,
+            empty=empty,
+            part=self.part_at(source, from_ms),
+            left_out=self._left_out,
+        )
+
+    def line_of(self, source: str, captured_at_ms: int, image_path: str) -> FrameDetections | None:
+        """Return the detections of one frame; see `find_line`, also for its errors."""
+        return find_line(
+            self._ranges,
+            self._ledger,
+            model=self._model,
+            source=source,
+            captured_at_ms=captured_at_ms,
+            image_path=image_path,
+            not_counted=self._not_counted_at(captured_at_ms),
+        )
+
+    def limits_at(self, time_ms: int) -> CountedBoxes:
+        """Return which boxes were counted on the UTC day of a time."""
+        return self.by_day.counted_boxes_at(time_ms, self._settings.counted_boxes())
+
+    def part_at(self, source: str, time_ms: int) -> BoxFilter | None:
+        """Return which boxes of a source are in the part on the UTC day of a time; None for all."""
+        return None if self._parts is None else self._parts(source, time_ms)
+
+    def _not_counted_at(self, time_ms: int) -> Forgotten:
+        return self._not_counted.by(self.by_day.overlaps_at(time_ms, self._settings.count_overlaps))
 
 
 def frames_of_bar(

@@ -127,6 +127,12 @@ class PartIndex(ABC):
         """Return the sentence for the reason of an interval of `Histogram.not_within`."""
 
 
+def box_filters(index: CountIndex, model: str, base_interval_s: int) -> BoxFilters | None:
+    """Return which boxes an index counts; None for those of the whole picture."""
+    filters = getattr(index, "box_filters", None)
+    return filters(model, base_interval_s) if filters else None
+
+
 class PicturePlaces(Protocol):
     """The hook `places` of a plug-in.
 

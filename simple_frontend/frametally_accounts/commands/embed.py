@@ -127,21 +127,21 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
     """
     from frametally.actions.parameters import Args
     from frametally.actions.problems import Problem
-    from frametally_web.charts.catalogue import MediaTimes, narrowed
     from frametally_web.charts.counts import count, nothing_counted, whole_question
+    from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.charts.question import narrowed, resolve
     from frametally_web.requests.query import read_chart
 
-    args = Args([*selection, ("top", "0")])
     try:
-        question = read_chart(args, settings)
+        query = read_chart(Args([*selection, ("top", "0")]), settings)
         if is_empty(settings):
-            return whole_question(selection, nothing_counted(None, question), with_range=True)
+            return whole_question(selection, nothing_counted(None, query), with_range=True)
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_count_index(settings.index_url, settings.index_access)) as index,
         ):
-            read = narrowed(index, store, args)
-            answer = count(read, settings, MediaTimes(None), question)
+            read = narrowed(index, store, query.selection)
+            answer = count(resolve(read, settings, MediaTimes(None), query))
     except Problem as problem:
         raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     return whole_question(selection, answer, with_range=True)

@@ -15,23 +15,16 @@ from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.keys import day_start_ms
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery, WeekHour
-from frametally.ports.picture_places import PartIndex
+from frametally.ports.picture_places import PartIndex, picture_places
 from frametally.process.reports import log_step
 from frametally.rules.known import NOT_MEASURED, Basis, why_unknown
 from frametally.rules.times import DAY_MS, HOUR_S
-from frametally.settings.loading import Settings
 from frametally_web.books.context import Handlers
 from frametally_web.charts import answers as chart_answers
-from frametally_web.charts import catalogue, counts
-from frametally_web.charts.catalogue import (
-    MediaTimes,
-    choose_filmed,
-    hours_not_analysed,
-    narrowed,
-    zones_by_source,
-)
+from frametally_web.charts import counts
+from frametally_web.charts.local_bars import hours_not_analysed
 from frametally_web.charts.measures import MOST_OF_SOURCES, mean_of_sources, of_span
-from frametally_web.charts.scope import index_by_second, resolve
+from frametally_web.charts.question import Question, choose_model, stored_intervals
 from frametally_web.charts.totals import seconds
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare import summary
@@ -45,7 +38,6 @@ from frametally_web.requests.query import (
     SELECTION,
     TOP,
     ChartQuery,
-    Selection,
     read_chart,
     read_compare,
     read_selection,
@@ -65,14 +57,14 @@ class ChartRoutes(Handlers):
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=intervals_s)
-                for model, intervals_s in catalogue.stored_intervals(self.ports.index).items()
+                for model, intervals_s in stored_intervals(self.ports.index).items()
             ]
         )
 
     @CATALOGUE.route("GET labels", "List labels with their detections, most first.", MODEL, is_kept=True)
     def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
-        choice = catalogue.choose_model(self.ports.index, MODEL.read(args))
+        choice = choose_model(self.ports.index, MODEL.read(args))
         totals = self.ports.index.labels(choice.model) if choice else []
         return answers.Labels(
             model=choice.model if choice else None,
@@ -82,10 +74,11 @@ class ChartRoutes(Handlers):
     @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
         """List the sources of a model, by slug."""
-        choice = catalogue.choose_model(self.ports.index, MODEL.read(args))
+        choice = choose_model(self.ports.index, MODEL.read(args))
         if choice is None:
             return answers.Sources(model=None, sources=[])
-        media, zones = self.books.media(), zones_by_source(self.ports.index, choice.model)
+        media, places = self.books.media(), picture_places()
+        zones = places.zones(self.ports.index, choice.model) if places else {}
         return answers.Sources(
             model=choice.model,
             sources=[
@@ -122,9 +115,9 @@ class ChartRoutes(Handlers):
     @COUNTS.route("GET counts", "Return counts per interval and label.", *CHART, TOP, is_kept=True)
     def counts(self, args: Args) -> chart_answers.Counts:
         """Answer with the chart's numbers."""
-        index, settings, media, query = self._read(args)
-        answer = counts.count(index, settings, media, query)
-        log_step("answered", runs=_runs_behind(index, answer))
+        question = self._ask(args)
+        answer = counts.count(question)
+        log_step("answered", runs=_runs_behind(question.index, answer))
         return answer
 
     @COUNTS.route(
@@ -136,7 +129,7 @@ class ChartRoutes(Handlers):
     )
     def summary(self, args: Args) -> chart_answers.Summary:
         """Answer with the values of the chart."""
-        return summary.summarise(*self._read(args))
+        return summary.summarise(self._ask(args))
 
     @COUNTS.route(
         "GET differences",
@@ -151,18 +144,15 @@ class ChartRoutes(Handlers):
         compare = read_compare(args)
         if compare is None:
             raise bad_parameter("compare", "compare is missing.", remedy="Give one, such as compare=week.")
-        return find_differences(*self._read(args), compare, limit=_MOST_DIFFERENT.read(args))
+        return find_differences(self._ask(args), compare, limit=_MOST_DIFFERENT.read(args))
 
     @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
         """Return the hours of the week."""
-        selection = read_selection(args, self.settings)
-        index = narrowed(self.ports.index, self.ports.store, args)
-        return _count_week(index, self.settings, self.books.media(), selection)
+        return _count_week(self.context.ask(ChartQuery(read_selection(args, self.settings))))
 
-    def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
-        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
-        return index, self.settings, self.books.media(), read_chart(args, self.settings)
+    def _ask(self, args: Args) -> Question:
+        return self.context.ask(read_chart(args, self.settings), by_second=True)
 
 
 def _runs_behind(index: CountIndex, answer: chart_answers.Counts) -> Iterator[str]:
@@ -174,24 +164,19 @@ def _runs_behind(index: CountIndex, answer: chart_answers.Counts) -> Iterator[st
             yield run.run_id
 
 
-def _count_week(
-    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
-) -> chart_answers.Heatmap:
+def _count_week(question: Question) -> chart_answers.Heatmap:
     """Return the counts per hour of the week. Raises `Problem` (400) if no interval divides an hour."""
-    choice = choose_filmed(index, settings, media, selection)
-    resolved = resolve(index, choice, selection, media) if choice else None
-    base_intervals_s = (resolved.choice if resolved else choice).base_intervals_s if choice else []
-    hourly = [base for base in base_intervals_s if HOUR_S % base == 0]
-    if choice is not None and not hourly:
+    index, selection, bases_s = question.index, question.selection, question.bases_s
+    if bases_s and not any(HOUR_S % base_s == 0 for base_s in bases_s):
         raise bad_parameter(
             "model" if selection.base_s is None else "base",
-            f"{choice.model} was counted in intervals of {', '.join(map(str, base_intervals_s))} seconds, "
+            f"{question.model} was counted in intervals of {', '.join(map(str, bases_s))} seconds, "
             "which do not divide an hour evenly.",
             remedy="Choose another model, or count with an interval that divides an hour evenly.",
         )
     answer = nothing(
         chart_answers.Heatmap,
-        model=(choice and choice.model) or None,
+        model=question.model or None,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
@@ -201,29 +186,27 @@ def _count_week(
         shows_nothing=[],
         not_within=[],
     )
-    if choice is None or resolved is None:
+    if question.is_empty:
         return answer
-    base_s = resolved.base_of(selection, HOUR_S)
-    of_all = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
+    base_s = question.base_of(HOUR_S)
+    of_all = CountQuery(question.model, base_s, sources=selection.sources, labels=selection.labels)
     queries = [
-        of_span(of_all, span, selection.times)._replace(offset_ms=span.offset_ms) for span in resolved.spans
+        of_span(of_all, span, selection.times)._replace(offset_ms=span.offset_ms) for span in question.spans
     ]
     hours = _week_hours(index, queries)
     measured: dict[int, WeekHour] = {}
     if any(cell.objects is None for cell in hours.values()):
         measured = _week_hours(index, [query._replace(measured_only=True) for query in queries])
     of_sources: dict[int, list[WeekHour]] = defaultdict(list)
-    for query in queries if len(resolved.sources) > 1 else ():
+    for query in queries if len(question.sources) > 1 else ():
         for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
             of_sources[cell.hour].append(cell)
     cells = [
         _week_cell(cell, of_sources.get(hour, [cell]), measured.get(hour))
         for hour, cell in sorted(hours.items())
     ]
-    unanalysed = media.unanalysed(
-        choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
-    )
-    reader, blank, outside = resolved.reader(index, selection, HOUR_S), {}, {}
+    unanalysed = question.unanalysed
+    reader, blank, outside = question.reader(HOUR_S), {}, {}
     if isinstance(index, PartIndex) or reader.whole(labels=NO_LABEL).blank.intervals:
         hourly_chart = reader.bars(HOUR_S, labels=NO_LABEL)
         blank = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.blank.intervals]}
@@ -231,8 +214,8 @@ def _count_week(
     return msgspec.structs.replace(
         answer,
         base_interval_s=base_s,
-        from_ms=resolved.from_ms,
-        to_ms=resolved.to_ms,
+        from_ms=question.from_ms,
+        to_ms=question.to_ms,
         frames=sum(cell.frames for cell in hours.values()),
         cells=cells,
         not_analysed=None

@@ -9,7 +9,6 @@ from frametally.actions.endpoints import Routes
 from frametally.actions.parameters import Args, choice
 from frametally.files.export_formats import FORMATS
 from frametally_web.books.context import Handlers
-from frametally_web.charts.scope import index_by_second
 from frametally_web.exports.table_file import export
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare
 
@@ -44,7 +43,6 @@ class ExportRoutes(Handlers):
     )
     def export(self, args: Args) -> Reply:
         chosen, query, compare = FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
-        media = self.books.media_to_keep()
-        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
-        file = export(index, self.settings, media, query, chosen, compare)
+        self.books.media_to_keep()
+        file = export(self.context.ask(query, by_second=True), chosen, compare)
         return file_reply(file, "counts", chosen)

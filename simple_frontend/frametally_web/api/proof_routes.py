@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import get_args
 
@@ -13,13 +12,10 @@ from frametally.actions.problems import bad_parameter
 from frametally.errors import Poison
 from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
 from frametally_web.books.context import Handlers
-from frametally_web.charts import catalogue
-from frametally_web.charts.catalogue import check_names, narrowed
 from frametally_web.charts.local_bars import SECOND_S
-from frametally_web.charts.scope import index_by_second
+from frametally_web.charts.question import Question, check_names
 from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import LINK_S, WIDTH, no_such_frame, picture_link, smaller
@@ -33,7 +29,7 @@ from frametally_web.requests.query import (
     SELECTION,
     SOURCE_OF_GAP,
     TIMEZONE,
-    Selection,
+    ChartQuery,
     read_gap,
     read_selection,
 )
@@ -63,9 +59,8 @@ class ProofRoutes(Handlers):
 
     @PROOF.route("GET evidence", "Show the busiest frame per label.", *SELECTION, tells_version=True)
     def evidence(self, args: Args) -> answers.EvidenceFrames:
-        selection = self._selection(args)
         self.books.ensure_ledger()
-        return evidence_frames.find_evidence(self._ports_by_second(args), self.settings, selection)
+        return evidence_frames.find_evidence(self.ports, self._ask(args))
 
     @PROOF.route(
         "GET frames",
@@ -77,19 +72,14 @@ class ProofRoutes(Handlers):
         _EMPTY,
     )
     def frames(self, args: Args) -> answers.Frames:
-        selection = self._selection(args)
-        limit, cursor = PAGE_LIMIT.read(args), _FRAMES_CURSOR.read(args)
-        start, empty = _START.read(args), _EMPTY.read(args) == "1"
         self.books.ensure_ledger()
         return frames.find_frames(
-            self._ports_by_second(args),
-            self.settings,
-            selection,
-            self.books.media(),
-            limit=limit,
-            cursor=cursor,
-            start=start,
-            empty=empty,
+            self.ports,
+            self._ask(args),
+            limit=PAGE_LIMIT.read(args),
+            cursor=_FRAMES_CURSOR.read(args),
+            start=_START.read(args),
+            empty=_EMPTY.read(args) == "1",
         )
 
     @PROOF.route(
@@ -97,9 +87,8 @@ class ProofRoutes(Handlers):
     )
     def objects(self, args: Args) -> answers.Objects:
         return objects.find_objects(
-            self._ports_by_second(args),
-            self._selection(args),
-            self.books.media(),
+            self.ports.store,
+            self._ask(args),
             limit=PAGE_LIMIT.read(args),
             cursor=_OBJECTS_CURSOR.read(args),
         )
@@ -116,19 +105,10 @@ class ProofRoutes(Handlers):
         *PARTS,
     )
     def gap(self, args: Args) -> answers.FootageGap:
-        ports = self._ports_of(args)
-        model = catalogue.choose_model(ports.index, MODEL.read(args))
-        query = read_gap(args, self.settings)
+        selection, at_ms = read_gap(args, self.settings)
         self.books.ensure_ledger()
-        check_names(ports.index, query.selection, lambda: self.books.media().sources())
-        return gap.find_gap(
-            ports,
-            self.settings,
-            model,
-            source=query.selection.sources[0],
-            at_ms=query.at_ms,
-            by_second=BASE.read(args) == SECOND_S,
-        )
+        question = self.context.ask(ChartQuery(selection))
+        return gap.find_gap(self.ports, question, at_ms, by_second=BASE.read(args) == SECOND_S)
 
     @PROOF.route(
         "GET frames/boxes",
@@ -140,7 +120,8 @@ class ProofRoutes(Handlers):
         statuses=(404,),
     )
     def frames_boxes(self, args: Args) -> answers.FrameOfModel:
-        selection, key = self._selection(args), _read_path(args)
+        selection, key = read_selection(args, self.settings), _read_path(args)
+        check_names(self.ports.index, selection, self.books.media().sources)
         self.books.ensure_ledger()
         return find_frame(self.ports, self.settings, selection, key)
 
@@ -168,20 +149,8 @@ class ProofRoutes(Handlers):
         etag = hashlib.sha256(jpeg).hexdigest()
         return Reply(jpeg, "image/jpeg", headers={"Cache-Control": _IMAGE_CACHE}, etag=etag)
 
-    def _ports_of(self, args: Args) -> DashboardPorts:
-        """Return the ports for a query of the whole picture or a zone; refuse an unknown zone."""
-        return dataclasses.replace(self.ports, index=narrowed(self.ports.index, self.ports.store, args))
-
-    def _ports_by_second(self, args: Args) -> DashboardPorts:
-        """Return the ports for a query of a bar: a bar of a short range may be a second."""
-        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
-        return dataclasses.replace(self.ports, index=index)
-
-    def _selection(self, args: Args) -> Selection:
-        """Read the selection of a proof; refuse unknown names."""
-        selection = read_selection(args, self.settings)
-        check_names(self._ports_of(args).index, selection, lambda: self.books.media().sources())
-        return selection
+    def _ask(self, args: Args) -> Question:
+        return self.context.ask(ChartQuery(read_selection(args, self.settings)), by_second=True)
 
 
 def _read_path(args: Args) -> str:

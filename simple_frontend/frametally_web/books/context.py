@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # a command that needs none of them starts without them
     from frametally_web.access.seen_index import DashboardPorts
     from frametally_web.books.reader import BooksReader
     from frametally_web.charts.answers import Counts
+    from frametally_web.charts.question import Question
+    from frametally_web.requests.query import ChartQuery
 
 SharedT = TypeVar("SharedT")
 
@@ -49,6 +51,17 @@ class ActionContext:
             if make not in self._shared:
                 self._shared[make] = make(self)
             return cast(SharedT, self._shared[make])
+
+    def ask(self, query: ChartQuery, *, by_second: bool = False) -> Question:
+        """Return the question of a query, about what the visitor may see; with the seconds of short ranges.
+
+        Raises:
+            Problem: 400 if it names something that does not exist; see `question.resolve`.
+        """
+        from frametally_web.charts import question  # slow to import
+
+        ensure_ledger = self.books.ensure_ledger if by_second else None
+        return question.ask(self.ports, self.settings, self.books.media(), query, ensure_ledger)
 
     def route(self, endpoint: Endpoint) -> Route:
         """Return an action, bound to its class of handlers over this context."""

@@ -29,7 +29,8 @@ from frametally.process.time_limit import seconds_left, time_limit
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.catalogue import MediaTimes, checks_version
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.question import checks_version
 from frametally_web.requests.query import SOURCE, TIMEZONE
 
 _log = logging.getLogger(__name__)

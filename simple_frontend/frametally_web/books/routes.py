@@ -29,7 +29,7 @@ from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
 from frametally_web.books.context import Handlers
-from frametally_web.charts import catalogue
+from frametally_web.charts.question import choose_model
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 from frametally_web.translations.texts import problem_text
@@ -72,7 +72,7 @@ class BookRoutes(Handlers):
     def runs(self, args: Args) -> answers.Runs:
         """List the runs of a model that queries read, the newest day first."""
         limit, day = _RUNS.read(args), _DAY.read(args)
-        chosen = catalogue.choose_model(self.ports.index, MODEL.read(args))
+        chosen = choose_model(self.ports.index, MODEL.read(args))
         if chosen is None:
             return answers.Runs(model=None, runs=[], runs_left_out=0)
         runs = [

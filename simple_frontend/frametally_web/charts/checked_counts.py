@@ -17,7 +17,7 @@ from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.local_bars import Ranges
 from frametally_web.charts.measures import empty_bar
-from frametally_web.charts.scope import SecondsIndex, stored_interval_s
+from frametally_web.charts.question import Question
 from frametally_web.requests.answers import CountCheck
 from frametally_web.requests.query import Metric
 
@@ -94,7 +94,6 @@ class CountChecks(Protocol):
 
 def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
     """Return the intervals from the first plug-in that has checks of this footage."""
-    index = index.stored if isinstance(index, SecondsIndex) else index
     if isinstance(index, PartIndex):  # a check is of whole pictures
         return None
     every: tuple[CountChecks, ...] = hooks("count_checks")
@@ -108,13 +107,14 @@ def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -
     return None
 
 
-def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers.Counts) -> answers.Counts:
+def with_intervals(question: Question, counts_answer: answers.Counts) -> answers.Counts:
     """Return the answer with an interval for each bucket and total that a check covers.
 
     The intervals are of objects if that is the answer's metric, else of detections. If the model counted no
     objects of a checked label in a bar, a bucket of 0 is added, because there may be many.
     """
-    if counts_answer.model is None or counts_answer.base_interval_s is None:
+    model, base_interval_s = counts_answer.model, counts_answer.base_interval_s
+    if model is None or base_interval_s is None:
         return counts_answer
     covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts_answer.coverage}
     frames: dict[str | None, int] = {}
@@ -142,15 +142,7 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
         of_source = frames.get(total.source, 0)
         counted = _counted(total, counts_answer.metric)
         counts.append(CheckedCount(from_ms, to_ms, total.source, labels, of_source, counted))
-    chosen = (
-        None
-        if counts_answer.asked is None
-        else [(time_range.from_ms, time_range.to_ms) for time_range in counts_answer.asked]
-    )
-    base_s = stored_interval_s(index, counts_answer.model, counts_answer.base_interval_s)
-    metric = _checked_metric(counts_answer.metric)
-    question = CountQuestion(metric, counts_answer.model, base_s, counts_answer.sources, chosen, counts)
-    answer = ask_checks(settings, index, question)
+    answer = _ask(question, counts_answer.metric, base_interval_s, counts)
     if answer is None:
         return counts_answer
     number = len(counts_answer.buckets)
@@ -166,13 +158,7 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     )
 
 
-def total_with_interval(
-    settings: Settings,
-    index: CountIndex,
-    summary: answers.Summary,
-    labels: Sequence[str],
-    chosen: Ranges | None,
-) -> answers.Summary:
+def total_with_interval(question: Question, summary: answers.Summary) -> answers.Summary:
     """Return a summary whose total has an interval, if a check covers it."""
     if (
         summary.model is None
@@ -185,18 +171,28 @@ def total_with_interval(
         summary.from_ms,
         summary.to_ms,
         None,
-        tuple(labels),
+        tuple(question.selection.labels),
         summary.frames,
         _counted(summary.total, summary.metric),
     )
-    base_s = stored_interval_s(index, summary.model, summary.base_interval_s)
-    metric = _checked_metric(summary.metric)
-    question = CountQuestion(metric, summary.model, base_s, summary.sources, chosen, [whole])
-    answer = ask_checks(settings, index, question)
+    answer = _ask(question, summary.metric, summary.base_interval_s, [whole])
     if answer is None:
         return summary
     (total,) = _with([summary.total], answer.intervals)
     return msgspec.structs.replace(summary, total=total, checks=answer.checks)
+
+
+def _ask(
+    question: Question, metric: Metric, base_interval_s: int, counts: Sequence[CheckedCount]
+) -> CheckedAnswer | None:
+    base_s = question.stored_interval_s(base_interval_s)
+    return ask_checks(
+        question.settings,
+        question.stored,
+        CountQuestion(
+            _checked_metric(metric), question.model, base_s, question.sources, question.chosen, counts
+        ),
+    )
 
 
 def applied_checks(counts_answer: answers.Counts) -> list[CountCheck]:

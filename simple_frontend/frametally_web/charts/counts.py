@@ -10,29 +10,22 @@ import msgspec
 from frametally.actions.answers import nothing
 from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import SettingsByDay
-from frametally.ports.count_index import CountIndex
 from frametally.rules.known import NOT_MEASURED, Missing
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.catalogue import (
-    Choice,
-    MediaTimes,
-    bars_not_analysed,
-    checks_version,
-    choose_filmed,
-)
 from frametally_web.charts.checked_counts import with_intervals
 from frametally_web.charts.local_bars import (
     SECOND_S,
     bar_choices,
     bar_count,
+    bars_not_analysed,
     base_of,
     default_intervals,
     other_periods,
     touches,
 )
 from frametally_web.charts.measures import Chart, Reader, all_labels_in, measured_part, sources_with_film
-from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
+from frametally_web.charts.question import Question, checks_version
 from frametally_web.charts.totals import (
     Totals,
     all_labels,
@@ -43,7 +36,7 @@ from frametally_web.charts.totals import (
     sum_up,
 )
 from frametally_web.requests.answers import TimeRange
-from frametally_web.requests.query import ChartQuery
+from frametally_web.requests.query import ChartQuery, Metric
 
 MOST_BARS = 20_000
 """Bars in one answer: intervals times series, which are labels, or those of `top`."""
@@ -54,94 +47,87 @@ _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 
 
 class Plan(NamedTuple):
-    """How a chart is read: its query, the length of its bars and possible lengths, and the reader."""
+    """How a chart is read: its question, the length of its bars and possible lengths, and the reader."""
 
-    resolved: ResolvedQuery
+    question: Question
     interval_s: int
     interval_choices_s: list[int]
     reader: Reader
 
 
-def count(
-    index: CountIndex,
-    settings: Settings,
-    media: MediaTimes,
-    query: ChartQuery,
-    *,
-    most_rows: int | None = None,
-) -> answers.Counts:
+class _Series(NamedTuple):
+    """The bars of a chart, in the order of its labels.
+
+    Attributes:
+        chart: The bars.
+        totals: By label; under None those of the labels in `rest` together.
+        metric: The metric of the order.
+        labels: Labels with separate bars.
+        rest: Labels whose bars are together.
+        rest_totals: Their totals.
+        apart: The labels that were read separately; None for all.
+    """
+
+    chart: Chart
+    totals: Totals
+    metric: Metric
+    labels: list[str]
+    rest: list[str]
+    rest_totals: list[answers.Total]
+    apart: list[str] | None
+
+
+def count(question: Question, *, most_rows: int | None = None) -> answers.Counts:
     """Return the counts per interval and label; intervals times labels (and sources) are at most `most_rows`.
 
     The default of `most_rows` is `MOST_BARS`.
 
     Raises:
-        Problem: 400 if the model, a name or the interval is not valid, or there would be too many bars.
+        Problem: 400 if the interval is not valid, or there would be too many bars.
     """
-    selection = query.selection
-    choice = choose_filmed(index, settings, media, selection)
-    if choice is None:
-        return nothing_counted(None, query)
-    label_count = len(selection.labels or index.labels(choice.model))
+    query, selection, index = question.query, question.selection, question.index
+    label_count = len(selection.labels or (index.labels(question.model) if question.model else ()))
     series = label_count if query.top is None else min(label_count, query.top + 1)
-    plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
+    plan = plan_chart(question, series=series, most_rows=most_rows)
     if plan is None:
-        return nothing_counted(choice.model or None, query)
-    resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
-    apart: list[str] | None = None
-    rest: list[str] = []
-    rest_of: Totals = {}
-    by_source = resolved.sources if query.by_source else None
-    if query.top is None:
-        chart = reader.bars(interval_s, by_source=query.by_source)
-        metric = known_metric(query.metric, chart)
-        totals = sum_up(chart, selection.labels, by_source)
-        labels = selection.labels or by_metric(totals, metric)
-    else:
-        whole = reader.whole()
-        metric = known_metric(query.metric, whole)
-        totals = sum_up(whole, selection.labels)
-        labels, rest_of = by_metric(totals, metric), totals
-        rest = labels[query.top :]
-        apart = labels[: query.top] if rest or not query.top else None
-        chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
-        if query.by_source:
-            totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source)
-            labels = by_metric(totals, metric)
-        elif apart is not None:
-            totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
-            labels = apart
-    rest_totals = [] if query.by_source else [total for label in rest for total in rest_of[label]]
+        return nothing_counted(question.model or None, query)
+    question, interval_s, reader = plan.question, plan.interval_s, plan.reader
+    read = _series(plan)
+    apart, by_source = read.apart, query.by_source
     chart, totals, together, measured_in = add_measured(
-        reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
+        reader, interval_s, read.chart, read.totals, by_source=by_source, apart=apart
     )
+    rest_totals = read.rest_totals
     if measured_in and measured_in.sources and rest_totals:
-        measured = sum_up(reader.whole(measured_only=True), rest)
+        measured = sum_up(reader.whole(measured_only=True), read.rest)
         rest_totals = [add_measured_objects([total], measured[total.label])[0] for total in rest_totals]
-    chart, filmed = add_filmed(chart, resolved, by_source=query.by_source)
-    unanalysed = unanalysed_in(media, resolved)
-    in_order = explain_absence(
-        (total for label in (*labels, None) for total in totals.get(label, ())), chart, unanalysed
+    chart, filmed = add_filmed(chart, question, by_source=by_source)
+    unanalysed, zone = question.unanalysed, selection.zone
+    in_order = [total for label in (*read.labels, None) for total in totals.get(label, ())]
+    in_order, rest_totals, together = (
+        explain_absence(part, chart, unanalysed) for part in (in_order, rest_totals, together)
     )
-    overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
+    sources, from_ms, to_ms = question.sources, question.from_ms, question.to_ms
+    overlaps = _of_chosen(question.media.overlaps(sources, from_ms, to_ms), question)
     answer = answers.Counts(
-        model=choice.model or None,
+        model=question.model or None,
         base_interval_s=chart.base_interval_s,
-        seconds_missing=index.missing if isinstance(index, SecondsIndex) else None,
+        seconds_missing=question.seconds.missing if question.seconds else None,
         interval_s=interval_s,
-        timezone=selection.zone.name,
+        timezone=zone.name,
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
         asked=None
-        if resolved.chosen is None
-        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
-        metric=metric,
+        if question.chosen is None
+        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in question.chosen],
+        metric=read.metric,
         interval_choices_s=plan.interval_choices_s,
-        from_ms=resolved.from_ms,
-        to_ms=resolved.to_ms,
+        from_ms=from_ms,
+        to_ms=to_ms,
         frames=chart.frames,
-        sources=resolved.sources,
-        labels=labels,
-        rest=rest,
+        sources=sources,
+        labels=read.labels,
+        rest=read.rest,
         buckets=chart.buckets,
         coverage=chart.coverage,
         bars=all_labels_in(chart.coverage, chart.buckets) if apart is None or apart else [],
@@ -151,93 +137,96 @@ def count(
         else bars_not_analysed(
             unanalysed,
             interval_s=interval_s,
-            zone=selection.zone.tzinfo,
-            by_source=query.by_source,
+            zone=zone.tzinfo,
+            by_source=by_source,
             coverage=[*chart.coverage, *chart.blank.intervals, *chart.not_within],
         ),
         shows_nothing=[*chart.blank.intervals],
         not_within=[*chart.not_within],
         frames_not_looked_at=chart.blank.not_looked_at,
         totals=in_order,
-        rest_totals=explain_absence(rest_totals, chart, unanalysed),
-        together=explain_absence(together, chart, unanalysed),
-        file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
+        rest_totals=rest_totals,
+        together=together,
+        file_times=_of_chosen(question.media.file_times(sources, from_ms, to_ms), question),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
-        objects_note=objects_note(chart, in_order, settings),
+        objects_note=objects_note(chart, in_order, question.settings),
         objects_measured_in=measured_in,
         counted_with=[
             answers.RecordedSettings(params=day.params, settings=day.settings, words=day.words)
-            for day in SettingsByDay(index, choice.model, chart.base_interval_s).between(
-                resolved.from_ms, resolved.to_ms
-            )
+            for day in SettingsByDay(index, question.model, chart.base_interval_s).between(from_ms, to_ms)
         ],
-        comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
+        comparisons=other_periods(from_ms, to_ms, interval_s, zone.tzinfo),
         zone=selection.within,
     )
-    return with_intervals(settings, index, answer) if checks_version(settings) else answer
+    return with_intervals(question, answer) if checks_version(question.settings) else answer
 
 
-def unanalysed_in(media: MediaTimes, resolved: ResolvedQuery) -> dict[str, list[tuple[int, int]]] | None:
-    """Return the footage of a request's sources that is not counted yet; None if unknown."""
-    return media.unanalysed(
-        resolved.choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
-    )
+def _series(plan: Plan) -> _Series:
+    """Read the bars of a chart, those of most labels together if the query has `top`."""
+    query, selection, reader = plan.question.query, plan.question.selection, plan.reader
+    by_source = plan.question.sources if query.by_source else None
+    if query.top is None:
+        chart = reader.bars(plan.interval_s, by_source=query.by_source)
+        metric = known_metric(query.metric, chart)
+        totals = sum_up(chart, selection.labels, by_source)
+        return _Series(chart, totals, metric, selection.labels or by_metric(totals, metric), [], [], None)
+    whole = reader.whole()
+    metric = known_metric(query.metric, whole)
+    totals = of_all = sum_up(whole, selection.labels)
+    labels = by_metric(totals, metric)
+    first, rest = labels[: query.top], labels[query.top :]
+    apart = first if rest or not query.top else None
+    chart = reader.bars(plan.interval_s, by_source=query.by_source, apart=apart)
+    if query.by_source:
+        totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source)
+        return _Series(chart, totals, metric, by_metric(totals, metric), rest, [], apart)
+    if apart is not None:
+        totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
+        labels = apart
+    return _Series(chart, totals, metric, labels, rest, [of_all[label][0] for label in rest], apart)
 
 
-def _of_chosen(ranges: list[_RangeT] | None, resolved: ResolvedQuery) -> list[_RangeT] | None:
+def _of_chosen(ranges: list[_RangeT] | None, question: Question) -> list[_RangeT] | None:
     """Return the ranges that contain any of the chosen hours and weekdays."""
-    return ranges and [
-        time_range for time_range in ranges if touches(resolved.chosen, time_range.from_ms, time_range.to_ms)
-    ]
+    return ranges and [part for part in ranges if touches(question.chosen, part.from_ms, part.to_ms)]
 
 
-def plan_chart(
-    index: CountIndex,
-    settings: Settings,
-    media: MediaTimes | None,
-    choice: Choice,
-    query: ChartQuery,
-    *,
-    series: int,
-    most_rows: int | None = None,
-) -> Plan | None:
+def plan_chart(question: Question, *, series: int, most_rows: int | None = None) -> Plan | None:
     """Return how to read a chart with this many series of each source; None if there is nothing to read.
 
     Raises:
         Problem: 400 if the interval is not valid, or there would be more than `most_rows` bars (`MOST_BARS`).
     """
     most_rows = most_rows or MOST_BARS
-    selection = query.selection
-    if query.interval_s is not None and not isinstance(index, SecondsIndex):
-        base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, with or without footage
-    resolved = resolve(index, choice, selection, media)
-    if resolved is None:
+    interval_s, bases = question.query.interval_s, question.bases_s
+    if interval_s is not None and bases and question.read_seconds is None:
+        base_of(sorted([*bases, *question.lacking_s]), interval_s, None, None)  # with or without footage
+    if question.is_empty:
         return None
-    whole, resolved = resolved, resolved.ends_with_footage(selection)
-    series = max(series, 1) * (len(resolved.sources) if query.by_source else 1)
+    whole, question = question, question.ends_with_footage
+    series = max(series, 1) * (len(question.sources) if question.query.by_source else 1)
     max_bars = most_rows // series
-    bases = resolved.choice.base_intervals_s
-    interval_s = query.interval_s
     if interval_s is None:
         intervals_s = default_intervals(
-            bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars, times=selection.times
+            bases, question.from_ms, question.to_ms, max_bars=max_bars, times=question.selection.times
         )
         shortest_s = intervals_s[0]
         # A bar is at least as long as the time between two pictures of a source, unless the range is shorter.
-        least_s = resolved.reader(index, selection, shortest_s).longest_step_s(shortest_s)
+        least_s = question.reader(shortest_s).longest_step_s(shortest_s)
         interval_s = next((length_s for length_s in intervals_s if length_s >= least_s), intervals_s[-1])
+    seconds = question.seconds
     if (
-        isinstance(index, SecondsIndex)
-        and (index.fault or index.missing)
+        seconds
+        and (seconds.fault or seconds.missing)
         and not any(interval_s % base_s == 0 for base_s in bases)
     ):
-        raise no_seconds(index, "interval")
-    reader = resolved.reader(index, selection, interval_s)
+        raise question.no_seconds("interval")
+    reader = question.reader(interval_s)
     if reader.query.base_interval_s != SECOND_S:
-        resolved = whole
-    choices_s = bar_choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
-    row_count = bar_count(resolved.from_ms, resolved.to_ms, interval_s) * series
+        question = whole
+    choices_s = bar_choices(bases, question.from_ms, question.to_ms, max_bars=max_bars)
+    row_count = bar_count(question.from_ms, question.to_ms, interval_s) * series
     if row_count > most_rows:
         raise bad_parameter(
             "interval",
@@ -246,7 +235,7 @@ def plan_chart(
             remedy=f"Choose an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
             instead=[str(choices_s[0])],
         )
-    return Plan(resolved, interval_s, choices_s, reader)
+    return Plan(question, interval_s, choices_s, reader)
 
 
 def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
@@ -333,19 +322,17 @@ def add_measured_objects(
     ]
 
 
-def add_filmed(
-    chart: Chart, resolved: ResolvedQuery, *, by_source: bool
-) -> tuple[Chart, list[answers.Filmed]]:
+def add_filmed(chart: Chart, question: Question, *, by_source: bool) -> tuple[Chart, list[answers.Filmed]]:
     """Return a chart whose intervals have the requested time, and how much was filmed in all.
 
     All shares have the same base: the requested time of each source with film in the range.
     """
     sources = 1 if by_source else sources_with_film(chart)
-    whole_s = resolved.asked_ms(resolved.from_ms, resolved.to_ms) / 1000
+    whole_s = question.asked_ms(question.from_ms, question.to_ms) / 1000
     coverage = []
     of_sources: dict[str | None, list[float | None]] = {} if by_source else {None: []}
     for part in chart.coverage:
-        asked_s = resolved.asked_ms(part.start_ms, part.end_ms) / 1000
+        asked_s = question.asked_ms(part.start_ms, part.end_ms) / 1000
         filmed_part = _part(part.covered_s, asked_s * sources)
         coverage.append(msgspec.structs.replace(part, asked_s=asked_s, filmed_part=filmed_part))
         of_sources.setdefault(part.source, []).append(part.covered_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally.actions.problems import bad_parameter
-from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, offset_at
+from frametally.rules.times import (
+    DAY_MS,
+    DAY_S,
+    HOUR_MS,
+    HOUR_S,
+    MONDAY_TO_1970_MS,
+    WEEK_MS,
+    WEEK_S,
+    offset_at,
+)
 from frametally.rules.week_parts import joined, ranges_of
 from frametally_web.charts import answers
 from frametally_web.requests.query import ALL_TIMES, ChosenTimes
@@ -191,6 +200,51 @@ def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
         else:
             low = middle
     return high // 1000 * 1000
+
+
+Unanalysed = Mapping[str, Sequence[tuple[int, int]]]
+"""Event times `[from_ms, to_ms)` in the requested range that were filmed but not counted, by source."""
+
+
+def bars_not_analysed(
+    unanalysed: Unanalysed,
+    *,
+    interval_s: int,
+    zone: datetime.tzinfo,
+    by_source: bool,
+    coverage: Iterable[answers.FramesAnalysed | answers.NotWithin | answers.ShowsNothing],
+) -> list[answers.NotAnalysed]:
+    """Return the bars with such times but without coverage, by start and source."""
+    bars = Bars(interval_s, zone)
+    analysed = {(bucket.start_ms, bucket.source) for bucket in coverage}
+    ends: dict[tuple[int, str | None], int] = {}
+    for of_source, ranges in unanalysed.items():
+        source = of_source if by_source else None
+        for from_ms, to_ms in ranges:
+            for start_ms, end_ms in bars.over(from_ms, to_ms):
+                if (start_ms, source) not in analysed:
+                    ends[start_ms, source] = end_ms
+    return [
+        answers.NotAnalysed(start_ms=start_ms, end_ms=ends[start_ms, source], source=source)
+        for start_ms, source in sorted(ends, key=lambda place: (place[0], place[1] or ""))
+    ]
+
+
+def hours_not_analysed(
+    unanalysed: Unanalysed, *, zone: datetime.tzinfo, cells: Iterable[answers.WeekCell]
+) -> list[answers.WeekHourNotAnalysed]:
+    """Return the hours of the week with such times but without a cell, by weekday and hour."""
+    bars = Bars(HOUR_S, zone)
+    hours: set[int] = set()
+    for ranges in unanalysed.values():
+        for from_ms, to_ms in ranges:
+            for start_ms, _ in bars.over(from_ms, to_ms):
+                hours.add((start_ms + offset_at(zone, start_ms) + MONDAY_TO_1970_MS) % WEEK_MS // HOUR_MS)
+    analysed = {(cell.weekday - 1) * DAY_MS // HOUR_MS + cell.hour for cell in cells}
+    return [
+        answers.WeekHourNotAnalysed(weekday=hour // 24 + 1, hour=hour % 24)
+        for hour in sorted(hours - analysed)
+    ]
 
 
 DEFAULT_BARS = 120

@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 from frametally.actions.answers import answer_of
 from frametally.actions.problems import bad_parameter
-from frametally.ports.count_index import MAX_BUCKETS, CountIndex
+from frametally.ports.count_index import MAX_BUCKETS
 from frametally.rules.differences import Pair, most_apart, pairs
-from frametally.settings.loading import Settings
 from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, OtherPeriod
-from frametally_web.charts.catalogue import MediaTimes, check_names
 from frametally_web.charts.counts import count, plan_chart
 from frametally_web.charts.local_bars import PERIOD_NAMES
 from frametally_web.charts.measures import Chart, only
+from frametally_web.charts.question import Question
 from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
 from frametally_web.requests.query import ChartQuery, Metric
@@ -91,9 +90,7 @@ class _Value(NamedTuple):
     value: float | None
 
 
-def find_differences(
-    index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, compare: str, *, limit: int
-) -> answers.Differences:
+def find_differences(question: Question, compare: str, *, limit: int) -> answers.Differences:
     """Return how far two sides differ where both have footage, and the `limit` bars that differ most.
 
     Sources are compared one by one, unless the other side is a source.
@@ -102,14 +99,12 @@ def find_differences(
         Problem: 400 by the rules of `counts.count` and `other_side`, or if there are more bars than a file
             may have rows.
     """
-    counts = count(index, settings, media, query._replace(by_source=False, top=0))
-    query = query._replace(by_source=not compare.startswith("source:"), top=None)
+    counts = count(question.together)
+    query = question.query._replace(by_source=not compare.startswith("source:"), top=None)
     side = other_side(counts, query, compare)
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
-    own_chart = _read(
-        index, settings, media, query._replace(selection=selection, interval_s=counts.interval_s)
-    )
-    other_chart = _read(index, settings, media, side.query)
+    own_chart = _read(question.other(query._replace(selection=selection, interval_s=counts.interval_s)))
+    other_chart = _read(question.other(side.query))
     paired = pair_charts(own_chart, other_chart, side, counts.metric)
     a, b, common_bars, beside = paired
     compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[1], pair.bar[0] or "", pair.label))
@@ -209,16 +204,16 @@ def pair_charts(own_chart: Chart, other_chart: Chart, side: OtherSide, metric: M
     return Paired(own, other, {*own.coverage} & {*other.coverage}, beside)
 
 
-def _read(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> Chart:
-    choice = check_names(index, query.selection, media.sources)
-    labels = query.selection.labels or (index.labels(choice.model) if choice else [])
-    plan = choice and plan_chart(
-        index, settings, None, choice, query, series=len(labels), most_rows=MAX_BUCKETS
-    )
+def _read(question: Question) -> Chart:
+    if question.is_waiting:
+        return Chart(0, [], [])
+    labels = question.selection.labels or question.index.labels(question.model)
+    plan = plan_chart(question, series=len(labels), most_rows=MAX_BUCKETS)
     if not plan:
         return Chart(0, [], [])
-    chart = plan.reader.bars(plan.interval_s, by_source=query.by_source)
-    return plan.reader.with_measured(chart, plan.interval_s, by_source=query.by_source)[0]
+    by_source = question.query.by_source
+    chart = plan.reader.bars(plan.interval_s, by_source=by_source)
+    return plan.reader.with_measured(chart, plan.interval_s, by_source=by_source)[0]
 
 
 def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dict[int, int]:

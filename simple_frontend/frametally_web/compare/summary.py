@@ -9,16 +9,15 @@ from collections.abc import Iterable
 
 from frametally.actions.answers import nothing
 from frametally.actions.problems import Problem
-from frametally.ports.count_index import MAX_BUCKETS, CountIndex
+from frametally.ports.count_index import MAX_BUCKETS
 from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.times import FIRST_MS, WEEK_MS, WEEK_S, local_time
-from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checked_counts import total_with_interval
-from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart, unanalysed_in
+from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart
 from frametally_web.charts.local_bars import weeks_earlier
 from frametally_web.charts.measures import Chart, Reader
+from frametally_web.charts.question import Question
 from frametally_web.charts.totals import (
     Totals,
     all_together,
@@ -36,48 +35,46 @@ _MOST_BUSY = 10
 _CLOCK_CHANGE = datetime.timedelta(hours=2)
 
 
-def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> answers.Summary:
+def summarise(question: Question) -> answers.Summary:
     """Return the totals of a chart, all labels and sources together.
 
     Raises:
-        Problem: 400 if the model, a name or the interval is not valid.
+        Problem: 400 if the interval is not valid.
     """
-    selection = query.selection
-    query = query._replace(by_source=False, top=0)
-    choice = choose_filmed(index, settings, media, selection)
-    plan = plan_chart(index, settings, media, choice, query, series=1) if choice else None
-    if choice is None or plan is None:
-        return _nothing((choice and choice.model) or None, query)
-    reader, interval_s = plan.reader, plan.interval_s
+    query, selection = question.query, question.selection
+    plan = plan_chart(question.together, series=1)
+    if plan is None:
+        return _nothing(question.model or None, query)
+    question, reader, interval_s = plan.question, plan.reader, plan.interval_s
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
     of_labels = sum_up(reader.whole(), selection.labels)
     totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
     measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
-    chart, [filmed] = add_filmed(measured.chart, plan.resolved, by_source=False)
+    chart, [filmed] = add_filmed(measured.chart, question, by_source=False)
     summary = answers.Summary(
-        model=choice.model or None,
+        model=question.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,
         metric=metric,
-        from_ms=plan.resolved.from_ms,
-        to_ms=plan.resolved.to_ms,
+        from_ms=question.from_ms,
+        to_ms=question.to_ms,
         asked_s=filmed.asked_s,
         frames=chart.frames,
         filmed=filmed,
         filmed_s=filmed.filmed_s,
         shows_nothing=_nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=filmed.sources, of_sources=len(reader.filmed())),
-        sources=plan.resolved.sources,
-        total=explain_absence(measured.totals[None], chart, unanalysed_in(media, plan.resolved))[0],
+        sources=question.sources,
+        total=explain_absence(measured.totals[None], chart, question.unanalysed)[0],
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, metric),
         peak=_peak(reader, chart),
-        week_before=_week_before(index, settings, choice, query, plan, metric),
+        week_before=_week_before(plan, metric),
         frames_per_bar=_frames_per_bar(chart, plan),
     )
-    return total_with_interval(settings, index, summary, selection.labels, plan.resolved.chosen)
+    return total_with_interval(question, summary)
 
 
 def _busiest(chart: Chart, metric: Metric) -> list[answers.BusyInterval]:
@@ -131,27 +128,20 @@ def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
 
 
 def _frames_per_bar(chart: Chart, plan: Plan) -> answers.FramesPerBar | None:
-    resolved = plan.resolved
+    question = plan.question
     frames = [
         bucket.frames
         for bucket in chart.coverage
-        if bucket.start_ms >= resolved.from_ms
-        and bucket.end_ms <= resolved.to_ms  # the range may truncate the others
+        if bucket.start_ms >= question.from_ms
+        and bucket.end_ms <= question.to_ms  # the range may truncate the others
     ]
     return answers.FramesPerBar(least=min(frames), most=max(frames)) if frames else None
 
 
-def _week_before(
-    index: CountIndex,
-    settings: Settings,
-    choice: Choice,
-    query: ChartQuery,
-    plan: Plan,
-    metric: Metric,
-) -> answers.WeekBefore | None:
+def _week_before(plan: Plan, metric: Metric) -> answers.WeekBefore | None:
     """Return the same stretch of local time, the fewest whole weeks earlier without an overlap."""
-    zone = query.selection.zone.tzinfo
-    from_ms, to_ms = plan.resolved.from_ms, plan.resolved.to_ms
+    query, selection = plan.question.query, plan.question.selection
+    zone, from_ms, to_ms = selection.zone.tzinfo, plan.question.from_ms, plan.question.to_ms
     # A week in which the clocks change is compared with the previous one, as in the comparison's table.
     length = _wall(to_ms, zone) - _wall(from_ms, zone) - _CLOCK_CHANGE
     weeks = max(-(-length // datetime.timedelta(weeks=1)), 1)
@@ -159,13 +149,13 @@ def _week_before(
         return None
     period = weeks_earlier(from_ms, to_ms, weeks, zone)
     then_query = query._replace(
-        selection=query.selection._replace(from_ms=period.from_ms, to_ms=period.to_ms),
+        selection=selection._replace(from_ms=period.from_ms, to_ms=period.to_ms),
         by_source=True,
         # Both have bars that begin at the same local times.
         interval_s=math.gcd(plan.interval_s, WEEK_S),
     )
     try:
-        then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=MAX_BUCKETS)
+        then_plan = plan_chart(plan.question.other(then_query), series=1, most_rows=MAX_BUCKETS)
     except Problem:  # the earlier counts have other stored intervals
         return None
     earlier = then_plan.reader.bars(then_plan.interval_s, apart=(), by_source=True) if then_plan else None

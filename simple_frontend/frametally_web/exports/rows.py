@@ -15,9 +15,9 @@ from frametally.rules.known import OF_TRACKS, Missing, why_not_counted
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.answers import ShowsNothing
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checked_counts import check_words
 from frametally_web.charts.local_bars import Bars, touches
+from frametally_web.charts.media_times import MediaTimes
 from frametally_web.compare.differences import OtherSide, bar_at
 from frametally_web.requests.query import ChartQuery
 

@@ -11,11 +11,10 @@ import msgspec
 
 from frametally.actions.problems import Problem
 from frametally.files.csv_table import write_csv_file
-from frametally.ports.count_index import MAX_BUCKETS, CountIndex
-from frametally.settings.loading import Settings
+from frametally.ports.count_index import MAX_BUCKETS
 from frametally_web.charts import counts
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checked_counts import applied_checks, check_words
+from frametally_web.charts.question import Question
 from frametally_web.compare.differences import other_side
 from frametally_web.exports.record_rows import Exported, columns_of, rows_of
 from frametally_web.exports.rows import (
@@ -31,7 +30,6 @@ from frametally_web.exports.rows import (
     with_checks,
 )
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
-from frametally_web.requests.query import ChartQuery
 
 _ROWS_AT_ONCE = 20_000
 
@@ -92,10 +90,7 @@ _IN_MEMORY_BYTES = 1_000_000
 
 
 def export(
-    index: CountIndex,
-    settings: Settings,
-    media: MediaTimes,
-    query: ChartQuery,
+    question: Question,
     file_format: str,
     compare: str | None = None,
     warn: Callable[[str], None] | None = None,
@@ -109,9 +104,10 @@ def export(
     Raises:
         Problem: 400 by the rules of `counts.count` and `other_side`.
     """
+    query, media = question.query, question.media
     most_rows = min(MAX_BUCKETS, MOST_ROWS) if file_format == "xlsx" else MAX_BUCKETS
     try:
-        own_counts = counts.count(index, settings, media, query, most_rows=most_rows)
+        own_counts = counts.count(question, most_rows=most_rows)
     except Problem as problem:
         if file_format == "xlsx" and problem.parameter == "interval":
             problem.remedy += f" A workbook has at most {most_rows} rows; CSV and Parquet can have more."
@@ -124,7 +120,7 @@ def export(
     columns, rows = [*COLUMNS], make_rows(own_counts, query, media)
     if compare is not None:
         side = other_side(own_counts, query, compare)
-        other_counts = counts.count(index, settings, media, side.query, most_rows=most_rows)
+        other_counts = counts.count(question.other(side.query), most_rows=most_rows)
         about |= {
             "compared_with": side.name,
             **{f"other_{name}": getattr(other_counts, name) for name in _ABOUT_OTHER},

@@ -14,11 +14,19 @@ from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
 from frametally_web.books.context import Handlers
-from frametally_web.charts import catalogue, scope
-from frametally_web.charts.catalogue import check_names
 from frametally_web.history import answers
 from frametally_web.requests.addresses import image_url
-from frametally_web.requests.query import BASE, FROM, LABEL, MODEL, SOURCE, TIMEZONE, TO, read_selection
+from frametally_web.requests.query import (
+    BASE,
+    FROM,
+    LABEL,
+    MODEL,
+    SOURCE,
+    TIMEZONE,
+    TO,
+    ChartQuery,
+    read_selection,
+)
 from frametally_web.translations.texts import problem_text
 
 HISTORY = Routes("Proof", by_source=True)
@@ -48,15 +56,13 @@ class HistoryRoutes(Handlers):
             Retryable: A port is unavailable.
         """
         selection, frames = read_selection(args, self.settings), _FRAMES.read(args)
-        check_names(self.ports.index, selection, lambda: self.books.media().sources())
+        question = self.context.ask(ChartQuery(selection))
         self.books.ensure_ledger()
         ports, name_of = self.ports, self.books.media().name
-        choice = catalogue.choose_model(ports.index, selection.model)
-        resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
-        if choice is None or resolved is None or not resolved.spans:
-            model = choice.model if choice else None
+        if not question.spans:
+            model = None if question.is_waiting else question.model or None
             return nothing(answers.NumberHistory, model=model, timezone=selection.zone.name)
-        from_ms, to_ms = resolved.spans[0].from_ms, resolved.spans[-1].to_ms
+        from_ms, to_ms = question.spans[0].from_ms, question.spans[-1].to_ms
         if to_ms - from_ms > MOST_DAYS * DAY_MS:
             raise Problem(
                 400,
@@ -65,9 +71,9 @@ class HistoryRoutes(Handlers):
                 remedy="Choose a bar, a day or a month in the chart.",
             )
         # A visitor who sees only some sources gets a history as if there were no others.
-        sources = selection.sources or (resolved.sources if visitor().sources else [])
-        base_s = resolved.base_of(selection, None)
-        query = HistoryQuery(choice.model, base_s, from_ms, to_ms, sources, selection.labels)
+        sources = selection.sources or (question.sources if visitor().sources else [])
+        base_s = question.base_of(None)
+        query = HistoryQuery(question.model, base_s, from_ms, to_ms, sources, selection.labels)
         history = find_history(ports.store, ports.index, ports.ledger, query, frames=frames)
 
         def change(entry_change: HistoryChange) -> answers.NumberChange:
@@ -90,7 +96,7 @@ class HistoryRoutes(Handlers):
         return answer_of(
             answers.NumberHistory,
             (history,),
-            model=choice.model,
+            model=question.model,
             base_interval_s=base_s,
             timezone=selection.zone.name,
             changes=[change(entry_change) for entry_change in history.changes],

@@ -6,24 +6,17 @@ import logging
 from typing import Any
 
 from frametally.adapters.day_cells.busiest_bars import evidence_order
-from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, find_line
+from frametally.books.evidence import FramesBehind, ProvedFrame
 from frametally.errors import Poison
-from frametally.media.overlapping import NotCounted
 from frametally.media.stored_images import missing_images
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
-from frametally.ports.picture_places import BoxFilter
+from frametally.ports.picture_places import box_filters
 from frametally.records import Detection, FrameDetections
-from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.tombstones import Forgotten
-from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts import catalogue, scope
-from frametally_web.charts.catalogue import box_filters
+from frametally_web.charts.question import Question
 from frametally_web.proof import answers
 from frametally_web.requests.addresses import image_url
-from frametally_web.requests.query import Selection
 
 MAX_FRAMES = 12
 """Most frames in one answer, one per label."""
@@ -35,47 +28,30 @@ _PICTURE_MISSING = "The picture of this frame is no longer in the store; the cou
 _OTHER_SETTINGS = "Counted with settings that the run did not record, or from earlier data: boxes differ."
 
 
-def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selection) -> answers.EvidenceFrames:
+def find_evidence(ports: DashboardPorts, question: Question) -> answers.EvidenceFrames:
     """Return the busiest frame per label in the range.
 
     The index lists the frames, and the ledger where the store has their detections.
-
-    Raises:
-        Problem: 400 if the model does not exist, or the request is too large.
     """
-    choice = catalogue.choose_model(ports.index, selection.model)
-    resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
-    if choice is None or resolved is None:
-        return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
-    base_s = resolved.base_of(selection, None)
+    if not question.spans:
+        model = None if question.is_waiting else question.model or None
+        return answers.EvidenceFrames(model=model, frames=[], labels_left_out=0)
+    index, series = question.index, (question.model, question.base_of(None))
     busiest: dict[str, IndexedEvidence] = {}
-    for item in sorted(resolved.reader(ports.index, selection, None).evidence(), key=evidence_order):
+    for item in sorted(question.reader(None).evidence(), key=evidence_order):
         busiest.setdefault(item.label, item)
     items = [*busiest.values()]
-    rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
+    rank = {label: position for position, (label, _) in enumerate(index.labels(question.model))}
     items.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown_items = items[:MAX_FRAMES]
-    by_day = SettingsByDay(ports.index, choice.model, base_s)
-    not_counted = NotCounted(ports.ledger)
-    parts = box_filters(ports.index, choice.model, base_s)
+    counted = FramesBehind(
+        ports.store, ports.ledger, index, question.settings, series, parts=box_filters(index, *series)
+    )
     missing = missing_images(ports.store, [item.evidence.image_path for item in shown_items])
     return answers.EvidenceFrames(
-        model=choice.model,
+        model=question.model,
         frames=[
-            _frame(
-                item,
-                _find_line(
-                    ports,
-                    choice.model,
-                    item,
-                    not_counted.by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
-                ),
-                by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
-                parts(item.source, at_ms) if parts else None,
-                is_missing=item.evidence.image_path in missing,
-            )
-            for item in shown_items
-            for at_ms in [item.evidence.captured_at_ms]
+            _frame(item, counted, is_missing=item.evidence.image_path in missing) for item in shown_items
         ],
         labels_left_out=len(items) - len(shown_items),
     )
@@ -101,36 +77,22 @@ def frame_boxes(proved: ProvedFrame) -> dict[str, Any]:
     }
 
 
-def _find_line(
-    ports: DashboardPorts, model: str, item: IndexedEvidence, not_counted: Forgotten
-) -> FrameDetections | None:
+def _find_line(item: IndexedEvidence, counted: FramesBehind) -> FrameDetections | None:
+    shown = item.evidence
     try:
-        return find_line(
-            ports.store,
-            ports.ledger,
-            model=model,
-            source=item.source,
-            captured_at_ms=item.evidence.captured_at_ms,
-            image_path=item.evidence.image_path,
-            not_counted=not_counted,
-        )
+        return counted.line_of(item.source, shown.captured_at_ms, shown.image_path)
     except (Poison, ObjectMissing) as error:
-        _log.warning("no boxes for %s: %s", item.evidence.image_path, error)
+        _log.warning("no boxes for %s: %s", shown.image_path, error)
         return None
 
 
-def _frame(
-    item: IndexedEvidence,
-    line: FrameDetections | None,
-    limits: CountedBoxes,
-    part: BoxFilter | None,
-    *,
-    is_missing: bool,
-) -> answers.EvidenceFrame:
+def _frame(item: IndexedEvidence, counted: FramesBehind, *, is_missing: bool) -> answers.EvidenceFrame:
+    at_ms, line = item.evidence.captured_at_ms, _find_line(item, counted)
+    part = counted.part_at(item.source, at_ms)
     is_in = part(line) if part and line else None
     boxes = [
         box(detection)
-        for detection in filter(limits.rule(), line.detections if line else [])
+        for detection in filter(counted.limits_at(at_ms).rule(), line.detections if line else [])
         if detection.label == item.label and (is_in is None or is_in(detection))
     ]
     note = None

@@ -7,22 +7,28 @@ from typing import Literal, NamedTuple
 from frametally.actions.answers import answer_of, nothing
 from frametally.actions.parameters import write_cursor
 from frametally.actions.problems import Problem
-from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
+from frametally.books.evidence import FramesBehind, ProvedFrame, are_detections_gone
 from frametally.errors import Retryable
 from frametally.keys import parse_image_name
-from frametally.media.overlapping import NotCounted
 from frametally.media.stored_images import missing_images
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts import catalogue
-from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.question import Question, choose_model
 from frametally_web.proof import answers
-from frametally_web.proof.bar_frames import BarFrames, Place, take
+from frametally_web.proof.bars import (
+    Bar,
+    BarFrames,
+    NoBar,
+    Place,
+    find_bar,
+    peak_of,
+    sources_in,
+    sum_before,
+    take,
+)
 from frametally_web.proof.evidence_frames import frame_boxes
-from frametally_web.proof.sums import Bar, NoBar, find_bar, peak_of, sources_in, sum_before
 from frametally_web.requests.query import Selection
 
 Start = Literal["", "peak"]
@@ -61,9 +67,7 @@ class FramesCursor(NamedTuple):
 
 def find_frames(
     ports: DashboardPorts,
-    settings: Settings,
-    selection: Selection,
-    media: MediaTimes,
+    question: Question,
     *,
     limit: int,
     cursor: FramesCursor | None,
@@ -76,15 +80,14 @@ def find_frames(
     included; they add nothing to the sum.
 
     Raises:
-        Problem: 400 if the model does not exist, or the request is too large.
         Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
-    bar = find_bar(ports.index, selection, media)
+    bar = find_bar(question)
     if isinstance(bar, NoBar):
         return answer_of(answers.Frames, (bar, nothing(answers.Frames, position=0)))
-    bar_frames = BarFrames(ports, settings, bar, empty=empty)
+    bar_frames = BarFrames(ports, bar, empty=empty)
     if cursor is None and start == "peak":
-        cursor = _before_peak(ports, bar, bar_frames, empty=empty)
+        cursor = _before_peak(bar, bar_frames, empty=empty)
     page = _read_page(bar, bar_frames, limit, cursor)
     return answer_of(
         answers.Frames,
@@ -143,15 +146,13 @@ def _cursor_at(
     return FramesCursor(place[0], place[1], cursor.running_total + sign * boxes, position)
 
 
-def _before_peak(
-    ports: DashboardPorts, bar: Bar, bar_frames: BarFrames, *, empty: bool
-) -> FramesCursor | None:
+def _before_peak(bar: Bar, bar_frames: BarFrames, *, empty: bool) -> FramesCursor | None:
     """Return the place before the frame with the most boxes of one label; None if the index knows none."""
-    peak = peak_of(ports.index, bar)
+    peak = peak_of(bar)
     if peak is None:
         return None
     start_ms = peak.captured_at_ms - peak.captured_at_ms % (bar.base_interval_s * 1000)
-    boxes, frames = sum_before(ports.index, bar, start_ms)
+    boxes, frames = sum_before(bar, start_ms)
     # The index knows how many frames there are only if those without boxes count.
     cursor = FramesCursor(start_ms, "", boxes, frames if empty else None if boxes else 0)
     place = peak.captured_at_ms, peak.image_path
@@ -175,7 +176,7 @@ def _note(ports: DashboardPorts, page: _Page, bar: Bar, *, empty: bool) -> str |
         return None
     if not page.frames:
         span = {"from_ms": bar.from_ms, "to_ms": bar.to_ms}
-        sources = sources_in(ports.index, bar, **span, empty=True)
+        sources = sources_in(bar, **span, empty=True)
         if are_detections_gone(ports.ledger, bar.model, sources, **span):
             return _DAMAGED if ports.ledger.damaged_segments(bar.model) else _DETECTIONS_GONE
     for end, is_end, boxes, frames in (
@@ -211,7 +212,7 @@ def find_frame(
         Problem: 400 if there is no such model; 404 if it has not analysed the frame, or it does not count.
         Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
-    choice = catalogue.choose_model(ports.index, selection.model)
+    choice = choose_model(ports.index, selection.model)
     _, source, _, name = image_key.split("/")
     parts = parse_image_name(name)
     if choice is None or parts is None:
@@ -219,20 +220,8 @@ def find_frame(
     at_ms = parts.captured_at_ms
     bases = choice.base_intervals_s
     base_s = selection.base_s if selection.base_s in bases else bases[0]  # the interval behind a second
-    by_day = SettingsByDay(ports.index, choice.model, base_s)
-    frames = frames_of_bar(
-        ports.store,
-        ports.ledger,
-        model=choice.model,
-        source=source,
-        labels=selection.labels,
-        from_ms=at_ms,
-        to_ms=at_ms + 1,
-        limits=by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
-        not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
-        empty=True,
-        left_out=LeftOut(ports.store, ports.index, choice.model, base_s),
-    )
+    counted = FramesBehind(ports.store, ports.ledger, ports.index, settings, (choice.model, base_s))
+    frames = counted.read(source, at_ms, at_ms + 1, labels=selection.labels)
     try:
         proved = next((line for line in frames if line.frame.image_path == image_key), None)
     except ObjectMissing as error:

@@ -7,19 +7,16 @@ from collections.abc import Iterator
 
 from frametally.actions.problems import bad_parameter
 from frametally.adapters.day_cells.storage import rolled_steps
-from frametally.books.counted_days import SettingsByDay, up_to_date
-from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
+from frametally.books.evidence import FramesBehind, ProvedFrame
 from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
-from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import AGES_S, NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.object_store import ObjectMissing
 from frametally.ports.picture_places import PartIndex
-from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
-from frametally.settings.loading import Settings
+from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.catalogue import Choice
 from frametally_web.charts.local_bars import SECOND_S
+from frametally_web.charts.question import Question
 from frametally_web.proof import answers
 from frametally_web.proof.evidence_frames import frame_boxes
 
@@ -27,21 +24,13 @@ _NO_LABEL = ""
 """No class has this name: asking for it returns only the coverage."""
 
 
-def find_gap(
-    ports: DashboardPorts,
-    settings: Settings,
-    choice: Choice | None,
-    *,
-    source: str,
-    at_ms: int,
-    by_second: bool,
-) -> answers.FootageGap:
-    """Return the gap of `source` that contains `at_ms`, from its last counted interval to the next one.
+def find_gap(ports: DashboardPorts, question: Question, at_ms: int, *, by_second: bool) -> answers.FootageGap:
+    """Return the gap of the question's one source at `at_ms`, from the last counted interval to the next one.
 
     With `by_second`, it is the gap in a chart by the second, between the seconds of the frames at its ends.
 
     The index knows the intervals; the ledger, which must be up to date, and the store know the frames and why
-    there are no others. `choice` is None if nothing is counted yet.
+    there are no others. The question's range is that moment's surroundings, whose stored interval is read.
 
     Raises:
         Problem: 400 if that time is counted.
@@ -51,15 +40,15 @@ def find_gap(
     query = None
     earlier: list[ProvedFrame] = []
     later: list[ProvedFrame] = []
-    if choice is not None:
-        base_s = min(
-            up_to_date(ports.index, choice.model, choice.base_intervals_s, at_ms - DAY_MS, at_ms + DAY_MS)
-        )
-        query = CountQuery(choice.model, base_s, sources=[source], labels=[_NO_LABEL])
+    index, settings, [source] = question.index, question.settings, question.selection.sources
+    model = None if question.is_waiting else question.model or None
+    if model is not None:
+        base_s = min(question.bases_s)
+        query = CountQuery(model, base_s, sources=[source], labels=[_NO_LABEL])
         start_ms = at_ms - at_ms % (base_s * 1000)
         next_ms = start_ms + base_s * 1000
-        if _starts(ports.index, query._replace(from_ms=start_ms, to_ms=next_ms), base_s):
-            inside = [*_frames(ports, settings, query, start_ms)] if by_second else []
+        if _starts(index, query._replace(from_ms=start_ms, to_ms=next_ms), base_s):
+            inside = [*_frames(ports, question, query, start_ms)] if by_second else []
             earlier = [frame for frame in inside if _second_of(frame) < _second(at_ms)]
             later = [frame for frame in inside if _second_of(frame) > _second(at_ms)]
             if not by_second or len(earlier) + len(later) < len(inside):
@@ -69,23 +58,23 @@ def find_gap(
                     remedy="Choose a moment that `coverage` of the counts does not list.",
                 )
         if not earlier:
-            before_ms = _nearest(ports.index, query._replace(to_ms=start_ms), at_end=True)
+            before_ms = _nearest(index, query._replace(to_ms=start_ms), at_end=True)
         if not later:
-            after_ms = _nearest(ports.index, query._replace(from_ms=next_ms), at_end=False)
+            after_ms = _nearest(index, query._replace(from_ms=next_ms), at_end=False)
     from_ms = None if query is None or before_ms is None else before_ms + query.base_interval_s * 1000
     try:
-        *_, before = [None, *_frames(ports, settings, query, before_ms), *earlier]
-        after = next(iter([*later, *_frames(ports, settings, query, after_ms)]), None)
+        *_, before = [None, *_frames(ports, question, query, before_ms), *earlier]
+        after = next(iter([*later, *_frames(ports, question, query, after_ms)]), None)
         if by_second:
             from_ms = _second_of(before) + SECOND_S * 1000 if before else None
             after_ms = _second_of(after) if after else None
         is_counted = bool(earlier or later)
-        blank = None if query is None else _blank_frames(ports.index, query, from_ms, after_ms)
-        reasons = (not is_counted and _outside_part(ports, query, at_ms)) or find_reasons(
+        blank = None if query is None else _blank_frames(index, query, from_ms, after_ms)
+        reasons = (not is_counted and _outside_part(index, query, at_ms)) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
             settings=settings,
-            model=choice.model if choice else None,
+            model=model,
             source=source,
             from_ms=FIRST_MS if from_ms is None else from_ms,
             to_ms=NEXT_MS if after_ms is None else after_ms,
@@ -94,7 +83,7 @@ def find_gap(
     except ObjectMissing as error:
         raise Retryable(f"{error}; the ledger is being updated from the store") from error
     return answers.FootageGap(
-        model=choice.model if choice else None,
+        model=model,
         source=source,
         from_ms=from_ms,
         to_ms=after_ms,
@@ -114,15 +103,15 @@ def _second_of(proved: ProvedFrame) -> int:
     return _second(proved.frame.captured_at_ms)
 
 
-def _outside_part(ports: DashboardPorts, query: CountQuery | None, at_ms: int) -> list[Reason]:
+def _outside_part(index: CountIndex, query: CountQuery | None, at_ms: int) -> list[Reason]:
     """Return the reason if a time is counted, but not within the requested zone; otherwise an empty list."""
-    if query is None or not isinstance(ports.index, PartIndex):
+    if query is None or not isinstance(index, PartIndex):
         return []
     base_ms = query.base_interval_s * 1000
     start_ms = at_ms - at_ms % base_ms
     moment = query._replace(from_ms=start_ms, to_ms=start_ms + base_ms)
-    outside = ports.index.histogram(moment).not_within
-    return [Reason("not_within", 0, ports.index.why_not(part.reason)) for part in outside]
+    outside = index.histogram(moment).not_within
+    return [Reason("not_within", 0, index.why_not(part.reason)) for part in outside]
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:
@@ -156,22 +145,11 @@ def _starts(index: CountIndex, query: CountQuery, step_s: int) -> list[int]:
 
 
 def _frames(
-    ports: DashboardPorts, settings: Settings, query: CountQuery | None, start_ms: int | None
+    ports: DashboardPorts, question: Question, query: CountQuery | None, start_ms: int | None
 ) -> Iterator[ProvedFrame]:
     """Yield the frames of a base interval, including those without a box."""
     if query is None or start_ms is None:
         return
-    by_day = SettingsByDay(ports.index, query.model, query.base_interval_s)
-    yield from frames_of_bar(
-        ports.store,
-        ports.ledger,
-        model=query.model,
-        source=query.sources[0],
-        labels=[],
-        from_ms=start_ms,
-        to_ms=start_ms + query.base_interval_s * 1000,
-        limits=by_day.counted_boxes_at(start_ms, settings.counted_boxes()),
-        not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(start_ms, settings.count_overlaps)),
-        empty=True,
-        left_out=LeftOut(ports.store, ports.index, query.model, query.base_interval_s),
-    )
+    series = query.model, query.base_interval_s
+    counted = FramesBehind(ports.store, ports.ledger, question.index, question.settings, series)
+    yield from counted.read(query.sources[0], start_ms, start_ms + query.base_interval_s * 1000)

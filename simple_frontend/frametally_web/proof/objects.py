@@ -9,15 +9,14 @@ from frametally import keys
 from frametally.actions.answers import answer_of, nothing
 from frametally.actions.parameters import write_cursor
 from frametally.books.runs import find_tracks
+from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.local_bars import touches
+from frametally_web.charts.question import Question
 from frametally_web.proof import answers
-from frametally_web.proof.bar_frames import Place, take
-from frametally_web.proof.sums import Bar, NoBar, days_with_boxes, find_bar
+from frametally_web.proof.bars import Bar, NoBar, Place, days_with_boxes, find_bar, take
 from frametally_web.requests.addresses import image_url
 from frametally_web.requests.query import Selection
 
@@ -33,27 +32,24 @@ class ObjectsCursor(NamedTuple):
 
 
 def find_objects(
-    ports: DashboardPorts,
-    selection: Selection,
-    media: MediaTimes,
+    store: ObjectStore,
+    question: Question,
     *,
     limit: int,
     cursor: ObjectsCursor | None,
 ) -> answers.Objects:
     """Return a page of the unique objects behind a bar.
 
-    The arguments are those of `frames.find_frames` except its settings; the store has the tracks of the
-    index's runs.
+    The store has the tracks of the index's runs; other arguments are those of `frames.find_frames`.
 
     Raises:
-        Problem: 400 if the model does not exist, or the request is too large.
         Retryable: A port is unavailable, or a run was replaced while it was read.
         Poison: An hour file is damaged or missing; the message names it.
     """
-    bar = find_bar(ports.index, selection, media)
+    bar = find_bar(question)
     if isinstance(bar, NoBar):
         return answer_of(answers.Objects, (bar, nothing(answers.Objects)), objects_missing=bar.missing)
-    part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
+    part = take(_tracks(store, bar, cursor[:-1] if cursor else None), limit)
     before = cursor.running_total if cursor else 0
     total = before + len(part.entries)
     return answer_of(
@@ -65,17 +61,16 @@ def find_objects(
     )
 
 
-def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tuple[Place, Track]]:
+def _tracks(store: ObjectStore, bar: Bar, after: Place | None) -> Iterator[tuple[Place, Track]]:
     """Yield the bar's objects after `after`, by the time when they were first seen."""
     runs = {
         run.day: run
-        for run in ports.index.current_runs()
+        for run in bar.question.index.current_runs()
         if (run.model, run.interval_s) == (bar.model, bar.base_interval_s)
     }
     start_ms = max(bar.from_ms, after[0]) if after else bar.from_ms
-    for from_ms, to_ms in days_with_boxes(
-        ports.index, bar, start_ms - start_ms % (bar.base_interval_s * 1000)
-    ):
+    selection = bar.question.selection
+    for from_ms, to_ms in days_with_boxes(bar, start_ms - start_ms % (bar.base_interval_s * 1000)):
         run = runs.get(keys.utc_day(from_ms))
         if run is None:
             continue
@@ -85,29 +80,29 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             return (
                 head.is_counted
                 and first_ms <= head.first_seen_ms < to_ms
-                and touches(bar.chosen, head.first_seen_ms, head.first_seen_ms + 1)
-                and _is_of(bar, head.source)
-                and (not bar.labels or head.label in bar.labels)
+                and touches(bar.question.chosen, head.first_seen_ms, head.first_seen_ms + 1)
+                and _is_of(selection, head.source)
+                and (not selection.labels or head.label in selection.labels)
                 and (after is None or _place(head) > after)
             )
 
         tracks = find_tracks(
-            ports.store,
+            store,
             run,
             is_match=is_in_part,
             order=_place,
-            sources=bar.sources or None,
+            sources=selection.sources or None,
             span=(first_ms, to_ms),
         )
         yield from ((_place(track), track) for track in tracks)
 
 
-def _is_of(bar: Bar, source: str) -> bool:
-    """Return whether tracks of a source or place belong to the bar; a run has those of all sources."""
-    if bar.within is not None and parse_place(source).names != (bar.within,):
+def _is_of(selection: Selection, source: str) -> bool:
+    """Return whether tracks of a source or place are selected; a run has those of all sources."""
+    if selection.within is not None and parse_place(source).names != (selection.within,):
         return False
     slug = source_of(source)
-    return visitor().sees(slug) and (not bar.sources or slug in bar.sources)
+    return visitor().sees(slug) and (not selection.sources or slug in selection.sources)
 
 
 def _place(track: TrackHead) -> tuple[int, str, str, str]:

@@ -25,7 +25,16 @@ from frametally.actions.parameters import (
 from frametally.actions.problems import bad_parameter
 from frametally.keys import slug
 from frametally.ports.picture_places import picture_places
-from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms, known_timezone
+from frametally.rules.times import (
+    DAY_MS,
+    DAY_S,
+    ENDS_TOO_EARLY,
+    FIRST_MS,
+    NEXT_MS,
+    event_bound_ms,
+    iso_moment_ms,
+    known_timezone,
+)
 from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
 
@@ -270,14 +279,14 @@ class ChartQuery(NamedTuple):
     """
 
     selection: Selection
-    interval_s: int | None
-    metric: AskedMetric
-    by_source: bool
+    interval_s: int | None = None
+    metric: AskedMetric = "detections"
+    by_source: bool = False
     top: int | None = None
 
 
 class GapQuery(NamedTuple):
-    """The gap in question: of the one source of `selection`, at `at_ms`."""
+    """The gap in question: of the one source of `selection`, whose range is a day around `at_ms`."""
 
     selection: Selection
     at_ms: int
@@ -344,7 +353,9 @@ def read_gap(args: Args, settings: Settings) -> GapQuery:
     for name, value, example in (("source", source, "gate"), ("at", at_ms, "2024-05-01T08:00:00Z")):
         if value is None:
             raise bad_parameter(name, f"{name} is missing.", remedy=f"Give one, such as {name}={example}.")
-    return GapQuery(Selection(MODEL.read(args), [], [slug(source or "")], None, None, zone), at_ms or 0)
+    around = (max((at_ms or 0) - DAY_MS, FIRST_MS), min((at_ms or 0) + DAY_MS, NEXT_MS))
+    selection = Selection(MODEL.read(args), [], [slug(source or "")], *around, zone)
+    return GapQuery(selection._replace(within=read_one(args, "zone")), at_ms or 0)
 
 
 def read_zone(args: Args, settings: Settings) -> Zone:

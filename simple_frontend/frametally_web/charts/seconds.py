@@ -1,19 +1,31 @@
-"""Counts the seconds of stored intervals from their frames, and compares their sums with the intervals."""
+"""Bars of a second, of short ranges: counts the frames behind stored intervals, by the same rules.
+
+Seconds are returned only if they add up: the frames, detections, peaks and objects of each stored interval
+must match its seconds. So a bar of a second never contradicts the bar of a minute that contains it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+from msgspec.structs import replace
 
 from frametally import keys
+from frametally.actions.problems import Problem
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.adapters.day_cells.sums import join
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
+from frametally.books.evidence import FramesBehind, ProvedFrame
 from frametally.books.runs import find_tracks
-from frametally.media.overlapping import NotCounted
+from frametally.errors import FrametallyError, Retryable
 from frametally.ports.count_index import (
+    NOT_LOOKED_AT,
     PARTIAL_LABELS,
     Bucket,
+    CountedDay,
     CountIndex,
     CountQuery,
     CoverageBucket,
@@ -21,8 +33,10 @@ from frametally.ports.count_index import (
     IndexedEvidence,
 )
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
-from frametally.records import Evidence
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.picture_places import BoxFilters, PartIndex, box_filters
+from frametally.process.time_limit import time_limit
+from frametally.records import Evidence, Run
 from frametally.rules.evidence import busiest
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.known import basis_of, why_unknown
@@ -32,9 +46,11 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.week_parts import holds
 from frametally.settings.loading import Settings
 from frametally.track_records import TrackHead
-from frametally_web.charts.catalogue import box_filters
+from frametally_web.charts.local_bars import MOST_MS, SECOND_S
 
 SECOND_MS = 1000
+_MOST_FRAMES = 20_000  # ten minutes of one source at 30 frames a second, and a few more
+_PATIENCE_S = 2.0
 
 Interval = tuple[str, int]
 """A source, and the start of its stored interval."""
@@ -197,16 +213,148 @@ def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> l
     ]
 
 
-class FootageBehind(NamedTuple):
-    """The frames behind stored intervals of an index, of the whole picture or `within` a zone."""
+class SecondsIndex:
+    """A `CountIndex` that also has the seconds of short ranges, with the stored interval `SECOND_S`.
 
-    stored: CountIndex
-    store: ObjectStore
-    ledger: Ledger
-    settings: Settings
-    within: str | None
+    Each object answers one request: it keeps the counted seconds.
+    """
 
-    def count_seconds(self, histogram: Histogram) -> dict[Interval, CountedSeconds]:
+    def __init__(
+        self,
+        stored: CountIndex,
+        store: ObjectStore,
+        ledger: Ledger,
+        settings: Settings,
+        *,
+        within: str | None,
+        ensure_ledger: Callable[[], None],
+    ) -> None:
+        """Wrap `stored`, which the caller closes; `within` names the zone to which it is limited."""
+        self.stored = stored
+        self.fault: FrametallyError | Problem | None = None
+        """Why frames could not be read, if that is temporary."""
+        self.missing: Literal["shows_nothing", "not_within"] | None = None
+        """Why a range that is short enough has no seconds, if that stays so."""
+        self._store, self._ledger, self._settings = store, ledger, settings
+        self._within, self._ensure_ledger = within, ensure_ledger
+        self._bases_s: dict[str, int] = {}
+        self._counted: dict[str, dict[Interval, CountedSeconds]] = defaultdict(dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stored, name)
+
+    def footage(
+        self, model: str, base_s: int, sources: Sequence[str], from_ms: int, to_ms: int
+    ) -> tuple[int, int] | None:
+        """Count the seconds of a range; return the start of the first and the end of the last filmed one.
+
+        Return None if it cannot be answered by the second, because its footage is too long, has too many
+        frames, shows nothing or is not within the zone in part (which second is not stored), does not add up
+        to the stored counts, or cannot be read; without footage, the range itself.
+        """
+        base_ms = base_s * 1000
+        first_ms, end_ms = from_ms - from_ms % base_ms, to_ms + -to_ms % base_ms
+        query = CountQuery(model, base_s, sources=sources, from_ms=first_ms, to_ms=end_ms, by_source=True)
+        stored = self.stored.histogram(query)
+        if _frames(stored) > _MOST_FRAMES:
+            return None
+        whole = stored
+        if isinstance(self.stored, PartIndex):
+            with_part = sources or [summary.source for summary in self.stored.sources(model)]
+            whole = self.stored.whole.histogram(query._replace(sources=with_part)) if with_part else stored
+        if any(part.reason != NOT_LOOKED_AT for part in whole.blank):
+            self.missing = "shows_nothing"
+            return None
+        if _frames(whole) > _frames(stored):
+            self.missing = "not_within"
+            return None
+        self._bases_s[model] = base_s
+        known = self._counted[model]
+        missing = [
+            interval for interval in stored.coverage if (interval.source, interval.start_ms) not in known
+        ]
+        try:
+            if missing:
+                with time_limit(_PATIENCE_S):
+                    self._ensure_ledger()
+                known.update(self._count_seconds(stored._replace(coverage=missing)))
+        except (FrametallyError, ObjectMissing, Problem) as error:
+            self.fault = Retryable(str(error)) if isinstance(error, ObjectMissing) else error
+            return None
+        intervals = [(interval.source or "", interval.start_ms) for interval in stored.coverage]
+        if not known.keys() >= {*intervals}:
+            return None
+        within = [
+            second.start_ms
+            for interval in intervals
+            for second in known[interval].coverage
+            if from_ms <= second.start_ms < to_ms
+        ]
+        if not within:
+            return from_ms, to_ms
+        footage = min(within), max(within) + SECOND_MS
+        return footage if footage[1] - footage[0] <= MOST_MS else None
+
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Return counts per interval and label; see `CountIndex.histogram`."""
+        if not self._is_by_second(query.model, query.base_interval_s):
+            return self.stored.histogram(query)
+        bar_ms = query.bar_s * 1000
+
+        def bar(start_ms: int) -> int:
+            return start_ms - (start_ms + query.offset_ms) % bar_ms
+
+        counted_here = selected(self._counted[query.model], query)
+        buckets = [
+            bucket._replace(
+                start_ms=bar(bucket.start_ms),
+                source=bucket.source if query.by_source else None,
+            )
+            for counted in counted_here
+            for bucket in counted.buckets
+        ]
+        coverage = [
+            interval._replace(
+                start_ms=bar(interval.start_ms), source=interval.source if query.by_source else None
+            )
+            for counted in counted_here
+            for interval in counted.coverage
+        ]
+        return Histogram(query.model, query.base_interval_s, *join([(buckets, coverage)]))
+
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label; see `CountIndex.evidence`."""
+        if not self._is_by_second(query.model, query.base_interval_s):
+            return self.stored.evidence(query, limit_per_label=limit_per_label)
+        busiest: dict[str, list[IndexedEvidence]] = defaultdict(list)
+        counted_here = selected(self._counted[query.model], query)
+        evidence = chain.from_iterable(counted.evidence for counted in counted_here)
+        for shown in sorted(evidence, key=evidence_order):
+            if not query.labels or shown.label in query.labels:
+                busiest[shown.label].append(shown)
+        return [item for of_label in busiest.values() for item in of_label[:limit_per_label]]
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """Return the current runs of the model; those behind the seconds also as runs of seconds."""
+        days = self.stored.counted_days(model)
+        base_s = self._bases_s.get(model)
+        return [*days, *(day._replace(base_interval_s=SECOND_S) for day in days if day[0] == base_s)]
+
+    def current_runs(self) -> list[Run]:
+        """Return the runs that queries read; those behind the seconds also as runs of seconds."""
+        runs = self.stored.current_runs()
+        behind = [run for run in runs if run.interval_s == self._bases_s.get(run.model)]
+        return [*runs, *(replace(run, interval_s=SECOND_S) for run in behind)]
+
+    def stored_interval_s(self, model: str, base_s: int) -> int:
+        """Return the stored interval behind the one that is read."""
+        return self._bases_s.get(model, base_s) if base_s == SECOND_S else base_s
+
+    def box_filters(self, model: str, base_s: int) -> BoxFilters | None:
+        """Return which boxes are counted; see `catalogue.box_filters`."""
+        return box_filters(self.stored, model, self.stored_interval_s(model, base_s))
+
+    def _count_seconds(self, histogram: Histogram) -> dict[Interval, CountedSeconds]:
         """Count the seconds of stored intervals; leave out those that do not add up.
 
         Raises:
@@ -214,6 +362,9 @@ class FootageBehind(NamedTuple):
             ObjectMissing: A segment has gone since the ledger was refreshed.
         """
         base_ms = histogram.base_interval_s * 1000
+        series = histogram.model, histogram.base_interval_s
+        parts = box_filters(self.stored, *series)
+        behind = FramesBehind(self._store, self._ledger, self.stored, self._settings, series, parts=parts)
         first_seen = self._first_seen(histogram, base_ms)
         counts: dict[Interval, list[Bucket]] = defaultdict(list)
         for bucket in histogram.buckets:
@@ -226,7 +377,7 @@ class FootageBehind(NamedTuple):
             first_ms = min(interval.start_ms for interval in of_day)
             end_ms = max(interval.start_ms for interval in of_day) + base_ms
             by_second: dict[int, list[ProvedFrame]] = defaultdict(list)
-            frames = self._frames(histogram, source, first_ms, end_ms)
+            frames = [*behind.read(source, first_ms, end_ms)]
             for frame in frames:
                 by_second[frame.frame.captured_at_ms // SECOND_MS * SECOND_MS].append(frame)
             filmed = self._filmed(histogram, of_day, [frame.frame.captured_at_ms for frame in frames])
@@ -244,29 +395,6 @@ class FootageBehind(NamedTuple):
                 if adds_up(counted, interval, counts[source, interval.start_ms]):
                     seconds[source, interval.start_ms] = counted
         return seconds
-
-    def _frames(self, histogram: Histogram, source: str, from_ms: int, to_ms: int) -> list[ProvedFrame]:
-        """Return the frames of a source within one UTC day, as they were counted, by time."""
-        settings = self.settings
-        by_day = SettingsByDay(self.stored, histogram.model, histogram.base_interval_s)
-        parts = box_filters(self.stored, histogram.model, histogram.base_interval_s)
-        not_counted = NotCounted(self.ledger).by(by_day.overlaps_at(from_ms, settings.count_overlaps))
-        return [
-            *frames_of_bar(
-                self.store,
-                self.ledger,
-                model=histogram.model,
-                source=source,
-                labels=(),
-                from_ms=from_ms,
-                to_ms=to_ms,
-                limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
-                not_counted=not_counted,
-                empty=True,
-                part=None if parts is None else parts(source, from_ms),
-                left_out=LeftOut(self.store, self.stored, histogram.model, histogram.base_interval_s),
-            )
-        ]
 
     def _filmed(
         self, histogram: Histogram, of_day: Sequence[CoverageBucket], times_ms: Sequence[int]
@@ -296,7 +424,7 @@ class FootageBehind(NamedTuple):
             return (
                 head.is_counted
                 and (source_of(head.source), start_ms) in intervals
-                and (self.within is None or parse_place(head.source).names == (self.within,))
+                and (self._within is None or parse_place(head.source).names == (self._within,))
             )
 
         for run in self.stored.current_runs():
@@ -305,7 +433,7 @@ class FootageBehind(NamedTuple):
                 histogram.base_interval_s,
             ) and run.day in days:
                 for track in find_tracks(
-                    self.store,
+                    self._store,
                     run,
                     is_match=is_wanted,
                     order=lambda head: (head.id,),
@@ -317,3 +445,10 @@ class FootageBehind(NamedTuple):
                     first_seen.every[place] += 1
                     first_seen.from_start[place] += track.began in FROM_START
         return first_seen
+
+    def _is_by_second(self, model: str, base_s: int) -> bool:
+        return base_s == SECOND_S and model in self._bases_s
+
+
+def _frames(histogram: Histogram) -> int:
+    return sum(interval.frames for interval in histogram.coverage)
