@@ -11,10 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
+from frametally.books.evidence import FramesBehind, ProvedFrame
 from frametally.errors import Misconfigured, Retryable
-from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -221,15 +219,14 @@ class CountedFrames:
             raise Misconfigured(f"nothing from model {scope.model!r} is counted; {COUNT_FIRST}")
         self.base_interval_s = series[0].base_interval_s
         self._footage, self._scope = footage, scope
-        self._by_day = SettingsByDay(footage.counts, scope.model, self.base_interval_s)
-        self._left_out = LeftOut(footage.store, footage.counts, scope.model, self.base_interval_s)
+        counted = scope.model, self.base_interval_s
+        self._behind = FramesBehind(footage.store, footage.ledger, footage.counts, footage.settings, counted)
 
     @property
     def params(self) -> tuple[str, ...]:
         """Hashes of the settings that the range's days were counted with."""
-        return tuple(
-            sorted({one.params for one in self._by_day.between(self._scope.from_ms, self._scope.to_ms)})
-        )
+        counted_with = self._behind.by_day.between(self._scope.from_ms, self._scope.to_ms)
+        return tuple(sorted({one.params for one in counted_with}))
 
     def read(self) -> Iterator[tuple[ProvedFrame, CountedBoxes]]:
         """Yield each frame with the rule for its counted boxes, by source and time.
@@ -238,8 +235,7 @@ class CountedFrames:
             Misconfigured: There are no frames, or too many.
             Retryable: A port is unavailable.
         """
-        gone = NotCounted(self._footage.ledger)
-        every = (found for one in sorted(set(self._scope.sources)) for found in self._of_source(gone, one))
+        every = (found for one in sorted(set(self._scope.sources)) for found in self._of_source(one))
         number = 0
         for number, found in enumerate(every, 1):
             if number > MOST_FRAMES:
@@ -251,7 +247,7 @@ class CountedFrames:
         if not number:
             raise Misconfigured(f"these sources have no counted frames in this range; {COUNT_FIRST}")
 
-    def _of_source(self, gone: NotCounted, source: str) -> Iterator[tuple[ProvedFrame, CountedBoxes]]:
+    def _of_source(self, source: str) -> Iterator[tuple[ProvedFrame, CountedBoxes]]:
         footage, model, span = self._footage, self._scope.model, (self._scope.from_ms, self._scope.to_ms)
         parts = footage.ledger.parts(model, source, from_ms=span[0], to_ms=span[1])
         days = {
@@ -263,20 +259,8 @@ class CountedFrames:
         }
         try:
             for day_ms in (day * DAY_MS for day in sorted(days)):
-                limits = self._by_day.counted_boxes_at(day_ms, footage.settings.counted_boxes())
-                for frame in frames_of_bar(
-                    footage.store,
-                    footage.ledger,
-                    model=model,
-                    source=source,
-                    labels=(),
-                    from_ms=max(span[0], day_ms),
-                    to_ms=min(span[1], day_ms + DAY_MS),
-                    limits=limits,
-                    not_counted=gone.by(self._by_day.overlaps_at(day_ms, footage.settings.count_overlaps)),
-                    empty=True,
-                    left_out=self._left_out,
-                ):
+                limits = self._behind.limits_at(day_ms)
+                for frame in self._behind.read(source, max(span[0], day_ms), min(span[1], day_ms + DAY_MS)):
                     yield frame, limits
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being updated from the store") from error

@@ -18,14 +18,12 @@ from frametally import keys
 from frametally.adapters_by_url import open_object_store
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
-from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
+from frametally.books.evidence import FramesBehind, ProvedFrame, are_detections_gone
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
 from frametally.console import output as console
 from frametally.console.option_values import parse_bounds_ms, parse_time_ms
 from frametally.console.options import data_dir_option, option, read_settings
-from frametally.media.overlapping import NotCounted
 from frametally.media.stored_images import missing_images
 from frametally.openers.port_openers import open_books
 from frametally.ports.ledger import Ledger
@@ -189,23 +187,17 @@ def explain(
             end_ms = start_ms + (interval or ports.settings.interval_s) * 1000
             why = _why_nothing(ports, ledger, model, slug, start_ms, end_ms)
             raise NothingCounted(f"{error}. {why}") from error
-        by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
-        gone = NotCounted(ledger)
-        left_out = LeftOut(ports.store, ports.index, bar.model, bar.base_interval_s)
-        counted_with = by_day.between(bar.start_ms, bar.end_ms)
+        series = bar.model, bar.base_interval_s
+        behind = FramesBehind(ports.store, ledger, ports.index, ports.settings, series)
+        counted_with = behind.by_day.between(bar.start_ms, bar.end_ms)
         # A bar over several hours of another zone's day, or over a week, spans days with different settings.
         frames = chain.from_iterable(
-            frames_of_bar(
-                ports.store,
-                ledger,
-                model=bar.model,
-                source=bar.source,
+            behind.read(
+                bar.source,
+                max(bar.start_ms, day_ms),
+                min(bar.end_ms, day_ms + DAY_MS),
                 labels=[bar.label],
-                from_ms=max(bar.start_ms, day_ms),
-                to_ms=min(bar.end_ms, day_ms + DAY_MS),
-                limits=by_day.counted_boxes_at(day_ms, ports.settings.counted_boxes()),
-                not_counted=gone.by(by_day.overlaps_at(day_ms, ports.settings.count_overlaps)),
-                left_out=left_out,
+                empty=False,
             )
             for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
         )
