@@ -5,28 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from frametally.adapters.sql.clock import now_ms
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.errors import Misconfigured
 from frametally.files.sqlite import sqlite_path
 from frametally_accuracy import tables
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, OtherChecks
 from frametally_accuracy.sent import UnitAnswer
 
-LAYOUT = Layout.in_catalogue(
-    "book of accuracy checks",
-    "frametally restore",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "accuracy",
-)
 _checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
 
 
@@ -37,7 +28,7 @@ def has_rows(url: str, table: Table) -> bool:
     """
     if not url.startswith("sqlite:"):
         return True
-    path = sqlite_path(url, LAYOUT.setting)
+    path = sqlite_path(url, CatalogueBook.layout.setting)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
             is_made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
@@ -52,10 +43,8 @@ class NoSuchCheck(Misconfigured):
     """There is no such check, or no such unit in it."""
 
 
-class AccuracyBook(SqlBook):
+class AccuracyBook(CatalogueBook):
     """Checks, units and answers in the database at a URL."""
-
-    layout = LAYOUT
 
     def add(self, check: AccuracyCheck, units: Sequence[CheckUnit]) -> AccuracyCheck:
         """Add a check with its units, and return it with the time.

@@ -25,7 +25,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.picture_places import EventPlace
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
-from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
+from frametally_accuracy.book import AccuracyBook, has_rows
 from frametally_accuracy.pieces.counted_pieces import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
@@ -350,7 +350,7 @@ def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:
 @cache
 def _files_of(url: str) -> tuple[Path, Path]:
     """Return the paths of an SQLite book and of the file next to it."""
-    path = sqlite_path(url, LAYOUT.setting)
+    path = sqlite_path(url, AccuracyBook.layout.setting)
     return path, Path(f"{path}-wal")
 
 

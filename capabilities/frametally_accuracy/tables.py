@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
-from frametally.adapters.sql.migration import about_table
-
-SCHEMA_VERSION = 10
-
-ALL = MetaData()
-
-about = about_table("frametally_accuracy", ALL)
+from frametally.adapters.sql.catalogue import TABLES
 
 checks = Table(
     "frametally_accuracy_checks",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("check", Text, nullable=False),  # as JSON
+    info={"kept": "accuracy checks"},
 )
 
 units = Table(
     "frametally_accuracy_units",
-    ALL,
+    TABLES,
     Column("check", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("unit", Text, nullable=False),  # as JSON
+    info={"kept": "units of checks"},
 )
 
 answers = Table(
     "frametally_accuracy_answers",
-    ALL,
+    TABLES,
     Column("check", Text, primary_key=True),
     Column("unit", Integer, primary_key=True, autoincrement=False),
     Column("turn", Integer, primary_key=True, autoincrement=False),
@@ -39,11 +35,13 @@ answers = Table(
     Column("person", Text, nullable=False),
     Column("answered_at_ms", BigInteger, nullable=False),
     Column("answer", Text, nullable=False),  # as JSON
+    info={"kept": "answers of checks"},
 )
 
 keys = Table(
     "frametally_accuracy_keys",
-    ALL,
+    TABLES,
     Column("public", Text, primary_key=True),  # both in hexadecimal
     Column("private", Text, nullable=False),
+    info={"kept": "keys of certificates"},
 )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from frametally.adapters.sql.clock import is_due, now_ms
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.process import failpoints
 from frametally.work.leases import look_then_write
 from frametally.work.outbox import Outbox
@@ -33,24 +31,15 @@ from frametally_alerts.rules import (
     withdrawn,
 )
 
-LAYOUT = Layout.in_catalogue(
-    "alert book",
-    "frametally alerts add",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "alerts",
-)
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
 _channels = tables.channels.c
-_OUTBOX = Outbox(tables.messages, tables.about)
+_OUTBOX = Outbox(tables.messages)
 BookEntry = AlertRule | ScheduledReport
 _EntryT = TypeVar("_EntryT", bound=BookEntry)
 
 
-class AlertBook(SqlBook):
+class AlertBook(CatalogueBook):
     """Rules, alerts and waiting messages in the database at a URL."""
-
-    layout = LAYOUT
 
     def add(self, entry: BookEntry) -> bool:
         """Add a rule or a report; return False if its name is taken."""

@@ -1,4 +1,4 @@
-"""Implements the hooks of commands, backups and retention: rows to keep, rounds to run, sources in use."""
+"""Implements the hooks of commands and retention: data to keep, rounds to run, sources in use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally import keys
-from frametally.adapters.sql.kept_books import KeptTables
+from frametally.adapters.sql.kept_books import place_of
 from frametally.checkup.areas import setting_errors
 from frametally.checkup.findings import DeepLook, Finding, Look, TrialLook
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, in_folders
@@ -14,24 +14,8 @@ from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions, MembersPart, command
 from frametally_alerts import tables
-from frametally_alerts.book import LAYOUT, AlertBook
+from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_kinds import channels_of
-
-TABLES = (
-    KeptTables(
-        "alerts",
-        LAYOUT,
-        {
-            "alert rules": tables.rules,
-            "alert channels": tables.channels,
-            "scheduled reports": tables.reports,
-            "marks of rules": tables.marks,
-            "alerts": tables.told,
-            "messages": tables.messages,
-        },
-        ("next_number",),
-    ),
-)
 
 
 def findings(look: Look) -> Iterator[Finding]:
@@ -101,6 +85,6 @@ def data_places(ports: StorePorts) -> KeptPart:
                 files=(tables.told.name, tables.messages.name),
                 text="alerts.kept_messages",
             ),
-            TABLES[0].as_place("alerts", "alerts.kept_alerts"),
+            place_of("alerts", tables, "alerts.kept_alerts"),
         ]
     )

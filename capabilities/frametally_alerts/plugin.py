@@ -19,7 +19,7 @@ PLUGIN = Plugin(
             {"add": ("name", "every", "sources", "channels"), "remove": ("name",)},
         ),
     },
-    tables="frametally_alerts.hooks:TABLES",
+    tables=("frametally_alerts.tables",),
     members="frametally_alerts.hooks:members",
     stages={"alerts": ("store", "log", "index", "ledger", "catalogue", "mail")},
     findings="frametally_alerts.hooks:findings",

@@ -8,7 +8,6 @@ request has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -26,10 +25,9 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.adapters.sql.clock import after_ms, is_due, note_change, now_ms
-from frametally.adapters.sql.kept_books import KeptTables
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.catalogue import note_change
+from frametally.adapters.sql.clock import after_ms, is_due, now_ms
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.work.leases import Leases, look_then_write
 from frametally_live import tables
 from frametally_live.feed_records import (
@@ -53,27 +51,11 @@ _DELETE = "delete"
 _report_decoder = msgspec.json.Decoder(FeedTold)
 
 
-LAYOUT = Layout.in_catalogue(
-    "live book",
-    "frametally live add",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "live",
-)
-
-
-class LiveBook(SqlBook):
+class LiveBook(CatalogueBook):
     """Feeds in the database at a URL, SQLite or PostgreSQL; processes and threads may share it.
 
     All methods may raise `Retryable`.
     """
-
-    layout = LAYOUT
-
-    def version(self) -> str:
-        """Return a text that changes whenever the shown state of a feed changes."""
-        with self._database.reading() as connection:
-            return str(connection.execute(select(tables.about.c.changed)).scalar_one())
 
     def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
         """Return the unfinished stream of `feed.video_id`; if there is none, add and return `feed`.
@@ -143,7 +125,7 @@ class LiveBook(SqlBook):
         values = {name: getattr(camera, name) for name in CAPTURE_FIELDS}
         with self._database.writing() as connection:
             _change(connection, _columns.id == camera.id, **values)
-            note_change(connection, tables.about)
+            note_change(connection)
             return _find_one(connection, camera.id)
 
     def remove_feed(self, feed_id: str) -> bool:
@@ -156,7 +138,7 @@ class LiveBook(SqlBook):
             free = or_(~_NOT_OVER, _is_free(now_ms(connection)))
             deletion = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
             _change(connection, and_(_columns.id == feed_id, _columns.kind == "camera"), wanted=_DELETE)
-            note_change(connection, tables.about)
+            note_change(connection)
             return bool(deletion.rowcount)
 
     def ask_feed(
@@ -195,7 +177,7 @@ class LiveBook(SqlBook):
                     _end(connection, feed)
                 else:
                     _note(connection, feed, feed.told._replace(state="stopping"))
-            note_change(connection, tables.about)
+            note_change(connection)
             return _find_one(connection, feed_id)
 
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
@@ -219,7 +201,7 @@ class LiveBook(SqlBook):
             report = _sought(feed.told, feed.seek_s)._replace(state="starting")
             claimed = {"worker": worker, "seek_s": None, "told": _as_json(report)}
             _LEASES.claim(connection, _columns.id == feed.id, lease_s, **claimed)
-            note_change(connection, tables.about)
+            note_change(connection)
             return _find_one(connection, feed.id)
 
         return look_then_write(self._database, look, take)
@@ -295,10 +277,7 @@ class LiveBook(SqlBook):
         with self._database.writing() as connection:
             deletion = connection.execute(delete(tables.feeds).where(_columns.video_id == video_id))
             if deletion.rowcount:
-                note_change(connection, tables.about)
-
-
-TABLES = (KeptTables("live", LAYOUT, {"cameras and streams": tables.feeds}),)
+                note_change(connection)
 
 
 def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Feed:
@@ -309,7 +288,7 @@ def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Fe
     last = connection.execute(select(func.max(_columns.number))).scalar_one()
     number = 1 if last is None else last + 1
     connection.execute(insert(tables.feeds).values(**values, number=number, due_at_ms=0))
-    note_change(connection, tables.about)
+    note_change(connection)
     return stored_feed
 
 
@@ -354,14 +333,14 @@ def _end(connection: Connection, feed: Feed, report: FeedTold | None = None) -> 
         seek_s=None,
         ended_at_ms=now_ms(connection),
     )
-    note_change(connection, tables.about)
+    note_change(connection)
 
 
 def _note(connection: Connection, before: Feed, report: FeedTold) -> None:
     """Record the state of a feed; progress alone does not count as a change for waiting pages."""
     _change(connection, _columns.id == before.id, told=_as_json(report))
     if (report.state, report.reason) != (before.told.state, before.told.reason):
-        note_change(connection, tables.about)
+        note_change(connection)
 
 
 def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:

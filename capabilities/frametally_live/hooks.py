@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import Any
 
 from frametally.console.rounds import opened_once, wait_for
-from frametally.errors import Retryable
 from frametally.naming import NamesPart
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import Ports
@@ -36,13 +35,6 @@ def removing_streams(settings: Settings, video_id: str) -> Iterator[bool]:
     with closing(open_live_book(settings)) as book:
         yield bool(book.stop_streams(video_id))
         book.forget_streams(video_id)
-
-
-def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Create the tables in the catalogue's database, whose own setup reports them. Raises as a book does."""
-    if not settings.catalogue_url.startswith("sqlite:"):
-        open_live_book(settings).close()
-    yield from ()
 
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
@@ -74,12 +66,6 @@ def _feeds_waiting(settings: Settings, simulated: bool) -> Iterator[Callable[[],
         yield lambda: any(
             feed.told.state == "requested" and (simulated or not feed.is_simulated) for feed in book.feeds()
         )
-
-
-def must_open(settings: Settings) -> None:
-    """Open the live book, unless it is unavailable. Raises `Misconfigured`."""
-    with suppress(Retryable), closing(open_live_book(settings)):
-        pass
 
 
 @contextmanager

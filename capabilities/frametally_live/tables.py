@@ -1,26 +1,16 @@
-"""The live book's tables, for both SQLite and PostgreSQL.
-
-`feeds` is kept only here; before the live book existed, the table was already in this database, where it is
-found. `about.changed` rises whenever something changes that a page shows.
-"""
+"""The live book's table, for both SQLite and PostgreSQL; it is kept only here."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, Text, text
 
-from frametally.adapters.sql.migration import about_table
-
-SCHEMA_VERSION = 10
-
-ALL = MetaData()
-
-about = about_table("frametally_live", ALL, Column("changed", BigInteger, nullable=False, server_default="0"))
+from frametally.adapters.sql.catalogue import TABLES
 
 _OPEN_VIDEO, _CAMERA = text("kind = 'video' AND ended_at_ms IS NULL"), text("kind = 'camera'")
 
 feeds = Table(
     "frametally_feeds",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they were added
     Column("kind", Text, nullable=False),
@@ -45,4 +35,5 @@ feeds = Table(
     Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
     Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA),
     Index("frametally_feeds_video", "video_id", unique=True, sqlite_where=_OPEN_VIDEO),
+    info={"kept": "cameras and streams"},
 )

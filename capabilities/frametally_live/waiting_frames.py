@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from frametally.adapters.sql.kept_books import place_of
 from frametally.files.synced import sync_folder
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.media.mending import (
@@ -23,7 +24,7 @@ from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress, plural
 from frametally.rules.times import in_range
 from frametally.settings.loading import Settings
-from frametally_live.book import TABLES
+from frametally_live import tables
 from frametally_live.cameras.spool import spooled_sources, waiting_frames
 from frametally_live.live_book_by_url import feeds_to_look
 
@@ -41,7 +42,7 @@ def data_places(ports: StorePorts) -> KeptPart:
         text="live.kept_waiting_frames",
         ends="live.ends_waiting_frames",
     )
-    return KeptPart([kind, TABLES[0].as_place("cameras", "live.kept_cameras")])
+    return KeptPart([kind, place_of("cameras", tables, "live.kept_cameras")])
 
 
 def changed(ports: StorePorts, change: Change, progress: Progress) -> None:

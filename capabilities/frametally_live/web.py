@@ -12,6 +12,5 @@ def web_part(context: WebContext) -> WebPart:
     """Return the sockets of one application."""
     settings, ports, catalogue = context.settings, context.ports, context.parts["catalogue"]
     feeds = context.shared(OpenedFeeds).book
-    context.books.add_version("videos", feeds.version)
     viewers = ViewerSockets(Relay(ports, catalogue, feeds, settings), settings, context.listener(STREAM_PATH))
     return WebPart(sockets={STREAM_PATH: viewers}, close=viewers.close)

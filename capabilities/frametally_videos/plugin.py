@@ -19,7 +19,7 @@ PLUGIN = Plugin(
         ),
         "work": CommandEntry("frametally_videos.commands.work:work", "Process uploaded videos until Ctrl-C"),
     },
-    tables="frametally_videos.catalogue.video_catalogue:TABLES",
+    tables=("frametally_videos.tables",),
     members="frametally_videos.hooks.members:members",
     must_open="frametally_videos.hooks.members:must_open",
     serving="frametally_videos.hooks.members:serving",

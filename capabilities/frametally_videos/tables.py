@@ -3,8 +3,6 @@
 `videos` has a row per video record in the store, with later findings about it; `artifacts` has the results
 made from the videos; `uploads`, `jobs` and `notices` are stored only here. Sort keys of pages are written so
 that both databases order them the same way: texts as bytes, and unknown times as the smallest.
-`about.next_number` numbers jobs, state checks and notices in order; `about.changed` rises whenever something
-changes that a page shows.
 """
 
 from __future__ import annotations
@@ -17,26 +15,17 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     false,
     text,
 )
 
-from frametally.adapters.sql.migration import about_table
-
-SCHEMA_VERSION = 10
-
-ALL = MetaData()
-
-about = about_table(
-    "frametally_catalogue", ALL, Column("changed", BigInteger, nullable=False, server_default="0")
-)
+from frametally.adapters.sql.catalogue import TABLES
 
 videos = Table(
     "frametally_videos",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("sha256", Text, nullable=False, index=True),
     Column("source", Text, nullable=False, index=True),
@@ -66,7 +55,7 @@ videos = Table(
 
 artifacts = Table(
     "frametally_video_artifacts",
-    ALL,
+    TABLES,
     Column("video_id", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("number", BigInteger, nullable=False),  # in the order in which they were noted
@@ -77,7 +66,7 @@ artifacts = Table(
 
 uploads = Table(
     "frametally_uploads",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("state", Text, nullable=False),
     Column("video_id", Text, nullable=False),
@@ -94,7 +83,7 @@ _NOT_ENDED = text("state IN ('queued', 'running')")
 
 jobs = Table(
     "frametally_video_jobs",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("number", BigInteger, nullable=False, unique=True),
     Column("video_id", Text, nullable=False, index=True),
@@ -114,11 +103,12 @@ jobs = Table(
     Column("losses", Integer, nullable=False, server_default="0"),
     Index("frametally_video_jobs_due", "state", "due_at_ms"),
     Index("frametally_video_jobs_one", "video_id", "kind", "options", unique=True, sqlite_where=_NOT_ENDED),
+    info={"kept": "jobs"},
 )
 
 notices = Table(
     "frametally_notices",
-    ALL,
+    TABLES,
     Column("id", Text, primary_key=True),
     Column("number", BigInteger, nullable=False, unique=True),
     Column("subject", Text, nullable=False),
@@ -130,4 +120,5 @@ notices = Table(
     Column("letter", Text, nullable=False),  # the mail that contains it; empty if there is none yet
     Column("due_at_ms", BigInteger, nullable=False),  # the earliest start if queued, or the end of the lease
     Index("frametally_notices_due", "state", "due_at_ms"),
+    info={"kept": "notices"},
 )

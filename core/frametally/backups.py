@@ -59,7 +59,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         made_at_ms: When, by the clock of the machine that made it.
-        layouts: The layout of each book's rows.
+        layouts: The number of the catalogue's layout; 0.4.0 had one for each book.
         salt: What the key is mixed with, as hex digits; empty if the rows are not encrypted.
         sha256: Hash of the line without this field, and of everything after it.
     """
@@ -84,18 +84,13 @@ class Backup(NamedTuple):
     name: str
     lines: bytes
 
-    def check_layouts(self, known_layouts: Mapping[str, int]) -> None:
-        """Raise `Misconfigured` if the layouts of its rows are not the ones known here."""
-        layouts = self.header.layouts
-        if any(layout > known_layouts.get(book, 0) for book, layout in layouts.items()):
+    def check_layout(self, newest: int) -> None:
+        """Raise `Misconfigured` if its rows are of a layout that is newer than `newest`, or too old."""
+        layouts = self.header.layouts.values()
+        if max(layouts, default=0) > newest:
             raise _newer(self.name, self.header.made_by)
-        if any(layout < FIRST_LAYOUT for layout in layouts.values()):
+        if min(layouts, default=0) < FIRST_LAYOUT:
             raise TooOld(self.name, "create one with `frametally backup`")
-        if any(layout != known_layouts[book] for book, layout in layouts.items()):
-            raise Misconfigured(
-                f"{self.name} was created by an older version of frametally ({self.header.made_by[:40]}): "
-                "restore it with that version, then start this version, which upgrades the catalogue"
-            )
 
     def rows(self) -> Iterator[KeptRow]:
         """Yield the backup's rows. Raises `Poison` for a damaged row."""
@@ -111,9 +106,7 @@ class Backup(NamedTuple):
         return Counter(row.table for row in self.rows())
 
 
-def encode_backup(
-    rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
-) -> bytes:
+def encode_backup(rows: Iterable[KeptRow], layout: int, *, made_at_ms: int, key: str = "") -> bytes:
     """Return the bytes of a backup, encrypted with the secret `key`, or unencrypted if that is empty."""
     archive = io.BytesIO()
     with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
@@ -126,7 +119,7 @@ def encode_backup(
         salt = secrets.token_hex(SALT_BYTES)
         body = Fernet(fernet_key(key, salt)).encrypt(body)
     header = BackupHeader(
-        made_at_ms=made_at_ms, made_by=version("frametally"), layouts=dict(layouts), salt=salt
+        made_at_ms=made_at_ms, made_by=version("frametally"), layouts={"catalogue": layout}, salt=salt
     )
     header = msgspec.structs.replace(header, sha256=_digest(header, body))
     return msgspec.json.encode(header) + b"\n" + body

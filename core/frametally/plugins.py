@@ -78,7 +78,7 @@ class Plugin:
         pages: Its pages, which the menu links to.
         beside: Its bundles for pages of others, by the bundles of these pages, such as `videos`.
         other_routes: The rights of its routes that no handler declares, such as `WS /ws/{}`.
-        tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
+        tables: Its modules that declare tables of the catalogue's database; see `adapters.sql.catalogue`.
         web: Makes its `WebPart` from the dashboard's `WebContext`.
         channels: The messages of its WebSockets, as `AsyncChannels`, for `/api/asyncapi.json`.
         findings: Yields its `Finding`s for a `Look`: things that need people, do not work, or are damaged.
@@ -130,7 +130,7 @@ class Plugin:
     pages: tuple[PageEntry, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     other_routes: Mapping[str, Right] = field(default_factory=dict)
-    tables: str = ""
+    tables: tuple[str, ...] = ()
     web: str = ""
     channels: str = ""
     findings: str = ""

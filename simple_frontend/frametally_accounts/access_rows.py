@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from frametally.adapters.sql.clock import now_ms
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.errors import Retryable
 from frametally.rules.times import utc
 from frametally_accounts import tables
@@ -52,7 +52,7 @@ def account_of(row: Row[Any]) -> UserAccount:
 _tokens = tables.tokens.c
 
 
-class SqlTokens(SqlBook):
+class SqlTokens(CatalogueBook):
     """Tokens in a database."""
 
     def add_token(self, token: ApiToken, token_hash: str, *, lasts_s: float) -> bool:
@@ -147,7 +147,7 @@ class TriedBy(NamedTuple):
     free: int
 
 
-class SqlAttempts(SqlBook):
+class SqlAttempts(CatalogueBook):
     """Failed sign-ins in a database."""
 
     def try_login(self, tries: Sequence[TriedBy]) -> float:

@@ -10,13 +10,11 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, or_, select, update
 
 from frametally.adapters.sql.clock import now_ms
-from frametally.adapters.sql.migration import Layout
 from frametally.errors import Retryable
 from frametally_accounts import tables
 from frametally_accounts.access_rows import (
@@ -29,13 +27,6 @@ from frametally_accounts.access_rows import (
 )
 from frametally_accounts.rights import Credentials, OwnSession, Session, UserAccount
 
-LAYOUT = Layout.in_catalogue(
-    "access book",
-    "frametally users add",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "access",
-)
 CheckAccounts = Callable[[Sequence[UserAccount]], None]
 """Raises an error if a change of these accounts must not be made."""
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
@@ -48,18 +39,18 @@ def _is_fine(_: Sequence[UserAccount]) -> None:
 class AccessBook(SqlTokens, SqlAttempts):
     """The accounts that may sign in, in the database at a URL. Processes may share it."""
 
-    layout = LAYOUT
-
     def signing_key(self) -> bytes:
         """Return the key that signs cookies; the first caller creates it."""
-        key_of = select(tables.about.c.signing_key)
+        key_of = select(tables.signing_keys.c.signing_key)
         with self._database.reading() as connection:
-            key_text = connection.execute(key_of).scalar_one()
+            key_text = connection.execute(key_of).scalar()
         if not key_text:
             with self._database.writing() as connection:
-                about = update(tables.about).where(tables.about.c.signing_key == "")
-                connection.execute(about.values(signing_key=secrets.token_hex(32)))
-                key_text = connection.execute(key_of).scalar_one()
+                key_text = connection.execute(key_of).scalar()
+                if not key_text:  # empty in a backup of 0.4.0 that was made before the first use
+                    connection.execute(delete(tables.signing_keys))
+                    key_text = secrets.token_hex(32)
+                    connection.execute(insert(tables.signing_keys).values(signing_key=key_text))
         return bytes.fromhex(key_text)
 
     def is_empty(self) -> bool:

@@ -1,24 +1,23 @@
-"""Hooks of accounts: open their book, name their sources, check them, and back them up."""
+"""Hooks of accounts: open their book, name their sources, and check them."""
 
 from __future__ import annotations
 
 import shlex
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any, cast
 
 import click
-from sqlalchemy import Connection
 
 from frametally import keys
-from frametally.adapters.sql.kept_books import KeptTables
-from frametally.adapters_by_url import open_object_store, tables_line
+from frametally.adapters.sql.kept_books import place_of
+from frametally.adapters_by_url import open_object_store
 from frametally.backups import tell_store
 from frametally.checkup.areas import is_needed, not_there_yet
 from frametally.checkup.findings import Finding, Look, ServingLook, TrialLook, ask, public_value
 from frametally.console.rounds import opened_once, wait_for
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.sqlite import sqlite_path
 from frametally.media.kept_data import KeptPart, in_folders
 from frametally.openers.look_openers import database_to_look
@@ -26,8 +25,7 @@ from frametally.ports.opened import Ports, StorePorts
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions
-from frametally_accounts import book, tables
-from frametally_accounts.audit import book as audit
+from frametally_accounts import tables
 from frametally_accounts.audit import tables as audit_tables
 from frametally_accounts.audit.command_log import record_first_link
 from frametally_accounts.book import AccessBook
@@ -65,18 +63,6 @@ def _access_to_look(settings: Settings) -> Iterator[AccessBook]:
         yield cast("AccessBook", book)
 
 
-def must_open(settings: Settings) -> None:
-    """Open the access book unless it is unavailable. Raises `Misconfigured` if it can never be opened."""
-    with suppress(Retryable):
-        AccessBook(settings.catalogue_url, settings.catalogue_access).close()
-
-
-def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the accounts: their tables, in the catalogue's database. Raises as a database does."""
-    if not settings.catalogue_url.startswith("sqlite:"):
-        yield tables_line("accounts", settings.catalogue_url, settings.catalogue_access, AccessBook)
-
-
 def restored(settings: Settings, numbers: Mapping[str, int]) -> None:
     """Mark in the store that a backup restored accounts."""
     if "accounts" in numbers:
@@ -94,12 +80,12 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
 
 def data_places(_: StorePorts) -> KeptPart:
     """Return where accounts and the audit log are."""
-    accounts = ACCESS_TABLES.as_place("accounts", "accounts.kept_accounts")
+    accounts = place_of("accounts", tables, "accounts.kept_accounts")
     return KeptPart(
         [
             accounts,
             accounts._replace(place="store", files=in_folders(keys.ACCESS)),
-            AUDIT_TABLES.as_place("audit-log", "accounts.kept_audit"),
+            place_of("audit-log", audit_tables, "accounts.kept_audit"),
         ]
     )
 
@@ -164,33 +150,3 @@ def _accounts(settings: Settings) -> int:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             check_accounts(store, has_accounts=number > 0, url=public_value("url", settings.catalogue_url))
     return number
-
-
-@contextmanager
-def _unlocked(connection: Connection) -> Iterator[None]:
-    """Allow removing records of the audit log, which its triggers refuse otherwise."""
-    on_sqlite = connection.dialect.name == "sqlite"
-    triggers = f"ALTER TABLE {audit_tables.records.name} %s TRIGGER USER"
-    connection.exec_driver_sql(
-        "DROP TRIGGER IF EXISTS frametally_audit_no_delete" if on_sqlite else triggers % "DISABLE"
-    )
-    yield
-    connection.exec_driver_sql(audit_tables.APPEND_ONLY["sqlite"][-1] if on_sqlite else triggers % "ENABLE")
-
-
-ACCESS_TABLES = KeptTables(
-    "access",
-    book.LAYOUT,
-    {"accounts": tables.accounts, "tokens": tables.tokens},
-    ("signing_key",),
-    # Otherwise a used link would open again, and an ended session would continue.
-    (tables.links, tables.sessions, tables.attempts),
-)
-AUDIT_TABLES = KeptTables(
-    "audit",
-    audit.LAYOUT,
-    {"audit records": audit_tables.records},
-    ("next_number", "head"),
-    unlocked=_unlocked,
-)
-TABLES = (ACCESS_TABLES, AUDIT_TABLES)

@@ -137,7 +137,7 @@ def test_many_simultaneous_writers_do_not_fork_the_chain(make: Callable[[], Audi
         (["DELETE FROM frametally_audit_records"], 1),
         ([f"{UPDATE} number = {new} WHERE number = {old}" for old, new in ((3, 9), (4, 3), (9, 4))], 3),
         ([f"{FORGE.format(7)} WHERE number = 6"], 7),
-        (["UPDATE frametally_audit SET head = ''"], 6),
+        (["UPDATE frametally_audit_ends SET head = ''"], 6),
     ],
 )
 def test_changed_removed_reordered_and_forged_records_are_reported(
@@ -159,7 +159,9 @@ def test_a_rebuilt_chain_is_detected_by_a_digest_kept_elsewhere(book: AuditBook)
         head = chain.head
     assert held[-1].digest == head
     tamper(
-        book, "DELETE FROM frametally_audit_records", "UPDATE frametally_audit SET next_number = 1, head = ''"
+        book,
+        "DELETE FROM frametally_audit_records",
+        "UPDATE frametally_audit_ends SET next_number = 1, head = ''",
     )
     book.write(ENTRY._replace(target="video_id=another"))
     assert broken(book) is None

@@ -129,7 +129,7 @@ def test_a_running_dashboard_uses_the_key_of_a_restored_catalogue(
     assert client("GET", f"/embed?{former}").status == 200
     file = sqlite_path(people.settings.catalogue_url, "FRAMETALLY_CATALOGUE_URL")
     with closing(sqlite3.connect(file)) as restored:
-        restored.execute("UPDATE frametally_access SET signing_key = ?", ["ab" * 32])
+        restored.execute("UPDATE frametally_signing_keys SET signing_key = ?", ["ab" * 32])
         restored.commit()
     assert client("GET", f"/embed?{former}").status == 403
     assert client("GET", f"/embed?{sign()}").status == 200

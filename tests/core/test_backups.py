@@ -20,6 +20,7 @@ from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 
 from frametally import backups as contents
 from frametally import keys
+from frametally.adapters.sql.catalogue import SCHEMA_VERSION
 from frametally.adapters_by_url import open_object_store
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
 from frametally.checkup.findings import Glance
@@ -139,7 +140,7 @@ def test_a_backup_with_a_key_is_unreadable_without_it(
     said("backup", "--to", "safe")
     [file] = files_of(Path("safe"))
     header, _, body = file.read_bytes().partition(b"\n")
-    assert json.loads(header)["layouts"]["access"] == FIRST_LAYOUT
+    assert json.loads(header)["layouts"] == {"catalogue": SCHEMA_VERSION}
     with pytest.raises(OSError, match="Not a gzipped file"):
         gzip.decompress(body)
     lose_catalogue(settings)
@@ -170,7 +171,7 @@ def test_a_backup_that_cannot_be_restored_is_one_line_and_changes_nothing(
         (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
         (b"PK\x03\x04", "is not a frametally backup"),
         (with_header(data, {"frametally_backup": 2}), "was created by a newer version of frametally"),
-        (with_header(data, {"layouts": {"access": 99}}), "newer version of frametally"),
+        (with_header(data, {"layouts": {"catalogue": 99}}), "newer version of frametally"),
         (
             with_header(data, {"layouts": {"access": FIRST_LAYOUT - 1}}),
             "was made by a version before 0.4.0, which is not supported; create one with `frametally backup`",

@@ -74,6 +74,7 @@ FLOORS = (
     ),
     ("frametally.adapters_by_url", "frametally.spark_sessions"),
     (
+        "frametally.adapters.sql.catalogue",
         "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",

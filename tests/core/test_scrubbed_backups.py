@@ -28,7 +28,7 @@ def test_a_flipped_bit_in_a_backup_is_found_before_the_backup_is_needed(
         return bad
 
     with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
-        data = encode_backup([], made_at_ms=1_700_000_000_000, layouts={"access": 1}, key=key)
+        data = encode_backup([], made_at_ms=1_700_000_000_000, layout=10, key=key)
         name = store_backup(store, data, 1_700_000_000_000)
         store.put(ELSEWHERE, data.partition(b"\n")[0])
         assert bad_rows() == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text, update
+from sqlalchemy import update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import DATABASES, Openings
@@ -21,7 +21,6 @@ from tests.videos.test_video_catalogue_contract import LONG_S
 from frametally_live import tables
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold, TooManyStreams
-from frametally_videos.catalogue_by_url import open_video_catalogue
 
 Make = Callable[..., LiveBook]
 NEVER = "00000000-0000-4000-8000-000000000000"
@@ -410,22 +409,6 @@ def wait_for(find: Callable[[], Feed | None]) -> Feed:
         assert time.monotonic() < by_s
         later()
     return found
-
-
-def test_feeds_of_an_older_catalogue_are_found_and_numbering_continues(make: Make) -> None:
-    make(open_at=open_video_catalogue)
-    before = make()
-    before.put_camera(camera("gate"))
-    before.put_camera(camera("quay"))
-    with before._database.writing() as connection:  # they had their numbers of the catalogue
-        connection.execute(text("UPDATE frametally_feeds SET number = number + 40"))
-    with before._database._engine.begin() as connection:
-        connection.execute(text("DROP TABLE frametally_live"))
-    book = make()
-    assert [feed.source for feed in book.feeds()] == ["quay", "gate"]
-    assert book.put_camera(camera("dock"))
-    assert [feed.source for feed in book.feeds()] == ["dock", "quay", "gate"]
-    assert claimed(book).source == "gate"
 
 
 __all__ = ["book", "make"]

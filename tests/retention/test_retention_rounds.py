@@ -415,7 +415,7 @@ def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filme
 def test_an_unreadable_catalogue_is_not_mistaken_for_one_without_accuracy_checks(
     place: tuple[Filmed, Days],
 ) -> None:
-    from frametally_accuracy.backup_tables import data_places
+    from frametally_accuracy.kept_pictures import data_places
 
     filmed, _ = place
     path = filmed.settings.catalogue_url.removeprefix("sqlite:///")

@@ -1,7 +1,7 @@
 """Databases of earlier releases are upgraded in place, by one process, with all their content; others are
 refused.
 
-No release has changed a layout yet, so a made-up history shows what an upgrade keeps.
+A made-up history shows what an upgrade keeps; `test_catalogue_upgrade.py` upgrades the catalogue of 0.4.0.
 """
 
 from __future__ import annotations
@@ -28,15 +28,12 @@ from sqlalchemy import (
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import Place
 
+from frametally.adapters.sql import catalogue
 from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger.database import ledger_layout
 from frametally.errors import FIRST_LAYOUT, Misconfigured, TooOld
-from frametally_accounts import book as sql_access
-from frametally_accounts.audit import book as sql_audit
-from frametally_alerts import book as sql_alerts
 from frametally_gold import book as sql_gold
-from frametally_videos.catalogue import video_catalogue as sql_videos
 
 TOO_OLD = r"was made by a version before 0\.4\.0, which is not supported"
 NAMES: dict[str, Any] = {"ids": lambda layout: layout.migrations.name}
@@ -55,11 +52,8 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
 LAYOUTS = [
     sql_index._LAYOUT,
     ledger_layout(),
-    sql_videos.LAYOUT,
+    catalogue.LAYOUT,
     sql_gold._LAYOUT,
-    sql_access.LAYOUT,
-    sql_alerts.LAYOUT,
-    sql_audit.LAYOUT,
 ]
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
-from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
+from frametally.adapters.sql.catalogue import next_number, note_change
+from frametally.adapters.sql.clock import is_due, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.work.leases import Leases, look_then_write
 from frametally_videos import tables
@@ -50,10 +51,10 @@ class JobBook:
             if job is None:
                 time_ms = now_ms(connection)
                 job = Job(str(uuid.uuid4()), video_id, kind, "queued", options=options, created_at_ms=time_ms)
-                number = next_number(connection, tables.about)
+                number = next_number(connection)
                 values = {**job._asdict(), "number": number, "due_at_ms": time_ms}
                 connection.execute(insert(tables.jobs).values(**values))
-                note_change(connection, tables.about)
+                note_change(connection)
         self._was_queued()
         return job
 
@@ -89,7 +90,7 @@ class JobBook:
                 reason=WORKER_LOST if is_lost else None,
                 started_at_ms=now_ms(connection),
             )
-            note_change(connection, tables.about)
+            note_change(connection)
             return _find(connection, due_job.id)
 
         def look(connection: Connection) -> Job | None:
@@ -103,7 +104,7 @@ class JobBook:
             query = select(_columns.progress).where(_LEASES.is_held(job))
             held_row = connection.execute(query).first()
             if held_row is not None and held_row.progress != progress:
-                note_change(connection, tables.about)
+                note_change(connection)
             return _LEASES.renew(connection, job, lease_s, progress=progress)
 
     def end(
@@ -132,7 +133,7 @@ class JobBook:
                 ended_at_ms=None if state == "queued" else now_ms(connection),
             )
             if is_ours:
-                note_change(connection, tables.about)
+                note_change(connection)
             return is_ours
 
     def give_up(self, job_id: str, reason: str) -> bool:
@@ -364,5 +365,5 @@ def _change(connection: Connection, condition: ColumnElement[bool], **values: An
     """Change jobs and note a change for pages; return whether any job matched."""
     is_changed = bool(connection.execute(update(tables.jobs).where(condition).values(**values)).rowcount)
     if is_changed:
-        note_change(connection, tables.about)
+        note_change(connection)
     return is_changed

@@ -46,7 +46,7 @@ class Letter(NamedTuple):
 
 
 _notices = tables.notices.c
-_OUTBOX = Outbox(tables.notices, tables.about, key="letter")
+_OUTBOX = Outbox(tables.notices, key="letter")
 
 
 class NoticeBook:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
-from frametally.adapters.sql.kept_books import KeptTables
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.catalogue import next_number, note_change
+from frametally.adapters.sql.clock import is_due, now_ms
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.records import decode
 from frametally_videos import tables
 from frametally_videos.catalogue.catalogue_rows import (
@@ -38,36 +36,16 @@ from frametally_videos.catalogue.video_queries import (
 )
 from frametally_videos.records import VideoRecord
 
-LAYOUT = Layout.in_catalogue(
-    "video catalogue",
-    "frametally catalogue rebuild",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "videos",
-)
-TABLES = (
-    KeptTables(
-        "videos", LAYOUT, {"jobs": tables.jobs, "notices": tables.notices}, ("next_number",), has_others=True
-    ),
-)
-"""The rows that backups save because the store cannot restore them."""
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class VideoCatalogue(SqlBook, JobBook, NoticeBook):
+class VideoCatalogue(CatalogueBook, JobBook, NoticeBook):
     """The videos in the store, and the book of jobs; processes may share it.
 
     Videos and their versions are a cache of the store (`frametally catalogue rebuild` restores them). The
     results of uploads, jobs and notices are stored only here; if they are lost, that work begins again. The
     database's clock decides about leases, never about event times. All methods may raise `Retryable`.
     """
-
-    layout = LAYOUT
-
-    def version(self) -> str:
-        """Return a text that changes whenever anything that a page shows changes."""
-        with self._database.reading() as connection:
-            return str(connection.execute(select(tables.about.c.changed)).scalar_one())
 
     def put_video(self, record: VideoRecord, version: str) -> None:
         """Add or replace a video's record; facts already known about the video stay."""
@@ -79,7 +57,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
                     "id": record.id,
                     "state": record.state,
                     "books": _encoded(VideoBooks()),
-                    "looked": next_number(connection, tables.about),
+                    "looked": next_number(connection),
                     "filmed_at_ms": filmed_at_ms(record, None),
                 }
                 connection.execute(insert(tables.videos).values(**values, **first_values))
@@ -90,7 +68,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
                 if not _differs(row, values):
                     return
                 _change(connection, record.id, values)
-            note_change(connection, tables.about)
+            note_change(connection)
 
     def set_video(
         self,
@@ -117,9 +95,9 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
                 values["filmed_at_ms"] = filmed_at_ms(record, range_ms[0])
             if books is not None:
                 values["books"] = _encoded(books)
-            _change(connection, video_id, {**values, "looked": next_number(connection, tables.about)})
+            _change(connection, video_id, {**values, "looked": next_number(connection)})
             if _differs(row, values):
-                note_change(connection, tables.about)
+                note_change(connection)
 
     def set_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
         """Replace all noted artifacts of a video."""
@@ -144,7 +122,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
         with self._database.writing() as connection:
             condition = and_(_artifacts.video_id == video_id, _artifacts.key == key)
             connection.execute(delete(tables.artifacts).where(condition))
-            note_change(connection, tables.about)
+            note_change(connection)
 
     def video(self, video_id: str) -> VideoRow | None:
         """Return a video, or None if it does not exist."""
@@ -199,7 +177,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
                 (tables.jobs, tables.jobs.c.video_id),
             ):
                 connection.execute(delete(table).where(column == video_id))
-            note_change(connection, tables.about)
+            note_change(connection)
 
     def put_upload(self, upload: UploadRow) -> None:
         """Record the state of an upload."""
@@ -207,7 +185,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             connection.execute(delete(tables.uploads).where(_uploads.id == upload.id))
             connection.execute(insert(tables.uploads).values(**upload._asdict()))
             if upload.known and upload.client_id:  # listeners for this client have one more video
-                note_change(connection, tables.about)
+                note_change(connection)
 
     def upload(self, upload_id: str) -> UploadRow | None:
         """Return an upload, or None if it does not exist."""
@@ -259,10 +237,10 @@ def _videos_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[VideoRo
 
 def _add_artifacts(connection: Connection, video_id: str, artifacts: Sequence[Artifact]) -> None:
     if artifacts and _row_of(connection, video_id) is not None:
-        number = next_number(connection, tables.about)
+        number = next_number(connection)
         rows = [{"video_id": video_id, "number": number, **artifact._asdict()} for artifact in artifacts]
         connection.execute(insert(tables.artifacts), rows)
-    note_change(connection, tables.about)
+    note_change(connection)
 
 
 def _change(connection: Connection, video_id: str, values: Mapping[str, Any]) -> None:

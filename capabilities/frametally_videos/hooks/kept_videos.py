@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from frametally import keys
+from frametally.adapters.sql.kept_books import place_of
 from frametally.errors import Poison
 from frametally.files.names import PART, key_of_part
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, KeptTerm, in_folders
@@ -14,7 +15,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
-from frametally_videos.catalogue.video_catalogue import TABLES
+from frametally_videos import tables
 from frametally_videos.catalogue_by_url import catalogue_of
 from frametally_videos.commands.upload_clip import UPLOAD_NOTES
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
@@ -85,7 +86,7 @@ def data_places(ports: StorePorts) -> KeptPart:
             uploads,
             uploads._replace(place=(settings.data_dir / UPLOAD_NOTES).as_uri(), files=()),
             records,
-            TABLES[0].as_place(records.name, records.text),
+            place_of(records.name, tables, records.text),
         ],
         terms=lambda: [KeptTerm("originals", "", days * DAY_MS, None)] if days else [],
     )

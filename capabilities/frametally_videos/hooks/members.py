@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from frametally.adapters_by_url import open_frame_log, tables_line
+from frametally.adapters_by_url import open_frame_log
 from frametally.console.rounds import opened_once, wait_for
 from frametally.errors import Retryable
 from frametally.naming import NamesPart
@@ -19,20 +19,19 @@ from frametally.ports.opened import Ports
 from frametally.settings.loading import Settings
 from frametally.work.family_members import MemberOptions, MembersPart, command, counting
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoState
-from frametally_videos.catalogue_by_url import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
+from frametally_videos.catalogue_by_url import catalogue_of, catalogue_to_look, queue_of
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.settings import VideoSettings, videos_topic
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the catalogue, the queue, and the topic of new videos; yield a line about each.
+    """Set up the queue and the topic of new videos; yield a line about each.
 
     Raises:
         Misconfigured: A server denies access, a right is missing, or the queue has other settings.
         Retryable: A server is not available.
     """
-    yield tables_line("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
     of_videos = settings.part(VideoSettings)
     if url := of_videos.queue_url:
         with (

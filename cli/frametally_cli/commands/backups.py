@@ -55,7 +55,7 @@ def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         if not is_due(store, now_ms):
             return None
-        with _kept_books(settings) as books:
+        with kept_books(settings) as books:
             data = books.backup(made_at_ms=now_ms, key=settings.backup_key.get_secret_value())
         return None if data is None else store_backup(store, data, now_ms)
 
@@ -115,7 +115,7 @@ def backup(folder: Path | None, only_list: bool, every: str | None, **overrides:
             "--data-dir or FRAMETALLY_DATA_DIR"
         )
     made_at_ms, key = round(time.time() * 1000), settings.backup_key.get_secret_value()
-    with _kept_books(settings) as books:
+    with kept_books(settings) as books:
         data = books.backup(made_at_ms=made_at_ms, key=key)
         held = in_words(books.row_counts())
     if data is None:
@@ -163,8 +163,8 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
         name, data = read_backup(find_store, source, note)
         backup = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
         numbers = backup.numbers()
-        with _kept_books(settings) as books:
-            backup.check_layouts(books.layouts())
+        with kept_books(settings) as books:
+            backup.check_layout(books.layout.schema_version)
             books.restore(backup.rows(), replace=replace)
             held = books.translate_counts(numbers)
     click.echo(f"restored {name}, created {utc(backup.header.made_at_ms)} ({in_words(held)})")
@@ -177,7 +177,8 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
 
 
 @contextmanager
-def _kept_books(settings: Settings) -> Iterator[KeptBooks]:
+def kept_books(settings: Settings) -> Iterator[KeptBooks]:
+    """Open the catalogue's database with the tables of all capabilities; see `KeptBooks`."""
     from frametally.adapters.sql.kept_books import KeptBooks
 
     with closing(KeptBooks(settings.catalogue_url, settings.catalogue_access)) as books:

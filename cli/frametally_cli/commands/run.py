@@ -236,9 +236,13 @@ def _must_open(settings: Settings) -> None:
     Raises:
         Misconfigured: A setting is wrong, or something needed is lost. Members wait for unavailable servers.
     """
+    from frametally.adapters.sql.kept_books import KeptBooks
+
     for url, open_at in port_openers(settings).values():
         with suppress(Retryable), closing(open_at(url)):
             pass
+    with suppress(Retryable), closing(KeptBooks(settings.catalogue_url, settings.catalogue_access)):
+        pass
     for must_open in hooks("must_open"):
         must_open(settings)
 

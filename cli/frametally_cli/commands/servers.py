@@ -93,6 +93,13 @@ def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> 
     yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
 
 
+def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the catalogue: the tables of all capabilities. Raises as `index_part` does."""
+    from frametally.adapters.sql.kept_books import KeptBooks
+
+    yield tables_line("catalogue", settings.catalogue_url, settings.catalogue_access, KeptBooks)
+
+
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     try:
         from frametally_search.index import search_access
@@ -142,7 +149,7 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
         yield f"store: the key has every permission that the stage {stage} needs"
 
 
-PARTS: tuple[Part, ...] = (store_part, log_part, index_part, ledger_part)
+PARTS: tuple[Part, ...] = (store_part, log_part, index_part, ledger_part, catalogue_part)
 
 
 @click.command()

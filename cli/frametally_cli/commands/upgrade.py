@@ -12,6 +12,7 @@ import click
 
 from frametally.adapters.files.trial_store import TrialStore
 from frametally.books.index_lag import of_earlier_version
+from frametally.checkup.areas import not_there_yet
 from frametally.console import output as console
 from frametally.console.options import data_dir_option, read_settings
 from frametally.console.stop_signals import ending_on
@@ -21,6 +22,7 @@ from frametally.openers.port_openers import open_ports, open_store_port
 from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
+from frametally_cli.commands.backups import kept_books
 
 if TYPE_CHECKING:
     from frametally_hadoop.driver import AggregateReport
@@ -41,6 +43,9 @@ def upgrade(dry_run: bool, **overrides: Any) -> int:
         if dry_run:
             with open_store_port(settings) as ports, _trial_of(ports) as trial:
                 return _count(trial)
+        if not_there_yet(settings.catalogue_url) is None:
+            with kept_books(settings):  # opening it upgrades its tables
+                pass
         with open_ports(settings) as opened:
             return max(_count(opened), publish_counts(opened))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, func, insert, select
 
-from frametally.adapters.sql.clock import next_number, now_ms
+from frametally.adapters.sql.catalogue import next_number
+from frametally.adapters.sql.clock import now_ms
 from frametally.work.leases import Leases
 from frametally.work.sending import MessageState
 
@@ -14,16 +15,15 @@ from frametally.work.sending import MessageState
 class Outbox(Leases):
     """The messages of a table, numbered in the order in which they were put; `attempts` is the generation."""
 
-    def __init__(self, table: Table, about: Table, *, key: str = "id") -> None:
-        """Describe the table; `about` has the next number; messages with the same `key` are sent as one."""
+    def __init__(self, table: Table, *, key: str = "id") -> None:
+        """Describe the table; messages with the same `key` are sent as one."""
         super().__init__(table, table.c.state == "queued", key=key, generation="attempts")
-        self._about = about
 
     def put(self, connection: Connection, message_id: str, **values: Any) -> None:
         """Put a message after all others; it can be sent at once."""
         time_ms = now_ms(connection)
         values |= {"id": message_id, "state": "queued", "attempts": 0, "reason": None}
-        values |= {"number": next_number(connection, self._about)}
+        values |= {"number": next_number(connection)}
         connection.execute(insert(self._table).values(**values, created_at_ms=time_ms, due_at_ms=time_ms))
 
     def end_message(

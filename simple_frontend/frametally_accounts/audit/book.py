@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from frametally.adapters.sql.clock import now_ms
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.sql_book import SqlBook
+from frametally.adapters.sql.sql_book import CatalogueBook
 from frametally.errors import Misconfigured
 from frametally_accounts.audit import tables
 from frametally_accounts.audit_records import (
@@ -25,21 +23,12 @@ from frametally_accounts.audit_records import (
     digest_of,
 )
 
-LAYOUT = Layout.in_catalogue(
-    "audit book",
-    "frametally audit verify",
-    tables.about,
-    tables.SCHEMA_VERSION,
-    Path(__file__).with_name("migrations") / "audit",
-)
 _AT_ONCE = 1000
 _records = tables.records.c
 
 
-class AuditBook(SqlBook):
+class AuditBook(CatalogueBook):
     """Records in the database at a URL. Processes may share it."""
-
-    layout = LAYOUT
 
     def write(self, entry: AuditEntry) -> int:
         """Add a record, and return its number. There is one writer at a time, so the chain has no forks.
@@ -48,9 +37,8 @@ class AuditBook(SqlBook):
             FrametallyError: It was not added, so its change must not be made.
         """
         entry = bounded(entry)
-        about = tables.about.c
         with self._database.writing() as connection:
-            number, head = connection.execute(select(about.next_number, about.head)).one()
+            number, head = connection.execute(select(tables.ends)).first() or (1, "")
             at_ms = now_ms(connection)
             digest = digest_of(head, number, at_ms, entry)
             values = {"number": number, "at_ms": at_ms, **entry._asdict(), "digest": digest}
@@ -61,7 +49,8 @@ class AuditBook(SqlBook):
                     f"frametally did not write record {number} of the audit log, so it refuses further "
                     "changes: run `frametally audit verify` to see where the damage begins"
                 ) from error
-            connection.execute(update(tables.about).values(next_number=number + 1, head=digest))
+            connection.execute(delete(tables.ends))
+            connection.execute(insert(tables.ends).values(next_number=number + 1, head=digest))
         return int(number)
 
     def changes(
@@ -99,9 +88,8 @@ class AuditBook(SqlBook):
     @contextmanager
     def chain(self) -> Iterator[AuditChain]:
         """Return all records as of now."""
-        about = tables.about.c
         with self._database.reading() as connection:
-            following, head = connection.execute(select(about.next_number, about.head)).one()
+            following, head = connection.execute(select(tables.ends)).first() or (1, "")
             every = select(tables.records).order_by(_records.number).execution_options(yield_per=_AT_ONCE)
             with connection.execute(every) as rows:
                 yield AuditChain(following, head, (_record_of(row) for row in rows))

@@ -1,8 +1,8 @@
-"""The database's own clock, which decides about leases, and the numbers that it assigns."""
+"""The database's own clock, which decides about leases."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, Table, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, or_, text
 
 from frametally.rules.times import HOUR_MS
 
@@ -33,19 +33,3 @@ def is_due(due_at_ms: ColumnElement[int], time_ms: int) -> ColumnElement[bool]:
     One that would last longer than `LONGEST_WAIT_MS` dates from before the clock was set back, and is over.
     """
     return or_(due_at_ms <= time_ms, due_at_ms > time_ms + LONGEST_WAIT_MS)
-
-
-def next_number(connection: Connection, about: Table) -> int:
-    """Take the next number of a book, in the writer's transaction."""
-    number = about.c.next_number
-    query = update(about).values(next_number=number + 1).returning(number)
-    return int(connection.execute(query).scalar_one()) - 1
-
-
-def note_change(connection: Connection, about: Table) -> None:
-    """Record, in the writer's transaction, a change to something that a page shows.
-
-    Uses the clock if that is ahead, so that a catalogue created again always has a new version.
-    """
-    changed_ms = connection.execute(select(about.c.changed)).scalar_one()
-    connection.execute(update(about).values(changed=max(changed_ms + 1, now_ms(connection))))

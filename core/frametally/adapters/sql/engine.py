@@ -250,7 +250,7 @@ class SqlDatabase:
             self._another = f"set {layout.setting} to another database"
             self._engine = self._server.open()
         try:
-            self._prepare()
+            self.prepare()
         except BaseException:
             self.close()
             raise
@@ -336,7 +336,7 @@ class SqlDatabase:
                     self._file.beside(suffix).unlink(missing_ok=True)
             self._file.use_file()
             self._file.prepare_folder()
-            self._prepare()
+            self.prepare()
             self._keep_identity()
 
     def _is_followed(self, file: SqliteOpener) -> bool:
@@ -357,7 +357,7 @@ class SqlDatabase:
             raise self._file.unwritable(error.strerror or str(error)) from error
         return status.st_dev, status.st_ino
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Create or upgrade the tables; on a full disk in a copy, which can be read and refuses writers."""
         try:
             self._lay_out()
@@ -378,8 +378,7 @@ class SqlDatabase:
                     self._file.switch_to_wal(raw)
             with self._engine.connect() as plain:
                 # Most openings find everything in order, and so need not wait for a writer.
-                is_current = sql_migration.layout_of(plain, layout.about) == layout.schema_version
-                is_current = is_current and not sql_migration.missing_columns(plain, layout)
+                is_current = sql_migration.is_current(plain, layout)
                 plain.rollback()
                 if is_current:
                     return
@@ -405,7 +404,7 @@ class SqlDatabase:
     def _check_kind(self) -> None:
         with self._engine.connect() as connection:
             names = inspect(connection).get_table_names()
-        if names and not {self._layout.about.name, *self._layout.beside} & {*names}:
+        if names and not {self._layout.about.name, *self._layout.former} & {*names}:
             raise Misconfigured(
                 f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), not a "
                 f"{self._part}; {self._another}"

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy import select
 
+from frametally.adapters.sql import catalogue
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
@@ -30,9 +31,23 @@ class SqlBook:
     def check(self) -> None:
         """Read a row of every table. Raises `FrametallyError` if it does not answer, or is damaged."""
         self._database.close_connections()  # their connections' caches would hide damage
+        if self.layout.declare is not None:
+            self.layout.declare()
+            self._database.prepare()
         with self._database.reading() as connection:
             for table in self.layout.tables.sorted_tables:
                 connection.execute(select(table).limit(1)).first()
 
     def close(self) -> None:
         self._database.close()
+
+
+class CatalogueBook(SqlBook):
+    """What a capability keeps in the catalogue's database, next to what others keep there."""
+
+    layout = catalogue.LAYOUT
+
+    def version(self) -> str:
+        """Return a text that changes whenever anything that a page shows changes."""
+        with self._database.reading() as connection:
+            return str(connection.execute(select(catalogue.about.c.changed)).scalar_one())

@@ -1,28 +1,14 @@
-"""Registers the tables of accuracy checks for backups, and the pictures that must stay for them."""
+"""Registers where accuracy checks are, and the pictures that must stay for them."""
 
 from __future__ import annotations
 
 from contextlib import closing
 
-from frametally.adapters.sql.kept_books import KeptTables
+from frametally.adapters.sql.kept_books import place_of
 from frametally.media.kept_data import KeptPart
 from frametally.ports.opened import StorePorts
 from frametally_accuracy import tables
-from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
-
-TABLES = (
-    KeptTables(
-        "accuracy",
-        LAYOUT,
-        {
-            "accuracy checks": tables.checks,
-            "units of checks": tables.units,
-            "answers of checks": tables.answers,
-            "keys of certificates": tables.keys,
-        },
-        ("next_number",),
-    ),
-)
+from frametally_accuracy.book import AccuracyBook, has_rows
 
 
 def data_places(ports: StorePorts) -> KeptPart:
@@ -44,4 +30,4 @@ def data_places(ports: StorePorts) -> KeptPart:
                 if unit.source == source
             ]
 
-    return KeptPart([TABLES[0].as_place("checks", "accuracy.kept_checks")], ranges)
+    return KeptPart([place_of("checks", tables, "accuracy.kept_checks")], ranges)
