@@ -344,7 +344,7 @@ def test_doctor_shows_the_age_of_the_last_backup(
         assert listed == [keys.BACKUPS, keys.BACKUPS], "each look lists them once"
         return found.value, found.note, found.remedy
 
-    assert row(HOUR_MS)[0] == "none"
+    assert row(HOUR_MS)[0] == "backup: none"
     assert row(HOUR_MS)[2] == ""
     assert row(-DAY_MS)[2] == ""  # the clock is behind, and tells nothing
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
