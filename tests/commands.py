@@ -119,9 +119,14 @@ def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env:
         return Finished(process.exitcode, out, err)
 
 
+def frametally(*arguments: object, code: int | None = 0) -> Finished:
+    """Run a command in this process and folder; it must end with `code`, unless that is None."""
+    return CommandLine(Path.cwd())(*arguments, code=code)
+
+
 def said(*arguments: object, code: int = 0) -> str:
     """Run a command in this process, and return what it prints to both streams; it must end with `code`."""
-    done = CommandLine(Path.cwd())(*arguments, code=code)
+    done = frametally(*arguments, code=code)
     return done.out + done.err
 
 

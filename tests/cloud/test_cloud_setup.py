@@ -16,12 +16,12 @@ from pathlib import Path
 import bcrypt
 import pytest
 from dotenv import dotenv_values
+from tests.commands import frametally
 from tests.kit.processes import run_program
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_cli.commands.servers import Server, named_servers, why_unreachable
-from frametally_cli.main import main
 from frametally_cloud.stack_setup import (
     CONTAINER_USER,
     LEAST_CHARACTERS,
@@ -451,12 +451,9 @@ def test_a_server_named_in_a_file_or_a_query_is_contacted(tmp_path: Path) -> Non
     ]
 
 
-def test_embedded_parts_have_no_server(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_embedded_parts_have_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["reach"]) == 0
-    assert capsys.readouterr().out == ""
+    assert frametally("reach").out == ""
 
 
 def test_a_server_that_accepts_a_connection_is_reachable(listening: int) -> None:
@@ -473,12 +470,11 @@ def test_one_line_names_the_server_and_the_setting(host: str) -> None:
 
 
 def test_one_unreachable_server_fails_the_whole_check(
-    listening: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    listening: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRAMETALLY_LOG_URL", f"kafka://127.0.0.1:{listening}")
     monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"postgresql://127.0.0.1:{closed_port()}/counts")
-    assert main(["reach"]) == 2
-    said = capsys.readouterr()
+    said = frametally("reach", code=2)
     assert said.out == f"log: 127.0.0.1:{listening} answers\n"
     assert "FRAMETALLY_INDEX_URL is right" in said.err.replace("\n", " ")

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.fakes.said import Said
+from tests.kit.errors import one_line
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -338,11 +339,8 @@ def test_a_worker_that_cannot_run_the_stores_choice_says_so_in_one_line(
     store.put(keys.AUTO_DETECTOR, encode(AutoDetector(backend="openvino")))
     assert decode(store.get(keys.AUTO_DETECTOR), AutoDetector).backend == "openvino"
     monkeypatch.setattr(backends, "is_installed", lambda backend: backend != "openvino")
-    with pytest.raises(
-        Misconfigured, match=r"detector is openvino \(models/auto.json\), .* not installed"
-    ) as error:
+    with one_line(Misconfigured, match=r"detector is openvino \(models/auto.json\), .* not installed"):
         prepare_detector(settings)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.commands import frametally
 from tests.consumer.test_redetect import IN_BOOKS, Archive
 from tests.consumer.test_worker import BrightDetector, announcement
 from tests.fakes.memory import MemoryLog, MemoryStore
@@ -29,7 +30,6 @@ from frametally.records import Detection, FrameAnnouncement, FrameDetections, de
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import list_dead_letters
 from frametally.settings.loading import Settings, load_settings
-from frametally_cli import main as cli
 from frametally_consumer.worker.loop import ConsumeReport, consume
 
 LIVE, RESULTS = "video-frames", "processed-frames"
@@ -293,34 +293,27 @@ def test_live_frames_have_another_group_than_a_batch_of_the_same_model() -> None
     assert consumer_group("m", live=True).startswith(consumer_group(""))
 
 
-def test_results_on_a_topic_for_frames_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_on_a_topic_for_frames_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMETALLY_TOPIC", RESULTS)
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
-    command = ["consume", "--live", "--until-caught-up", "--data-dir", str(tmp_path)]
-    assert cli.main(command) == 2
-    said = capsys.readouterr().err
+    said = frametally("consume", "--live", "--until-caught-up", "--data-dir", tmp_path, code=2).err
     assert f"FRAMETALLY_TOPIC={RESULTS} is the topic on which frames are announced, and live results" in said
 
 
-def test_live_and_another_topic_cannot_be_combined(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["consume", "--live", "--topic", "frames", "--data-dir", str(tmp_path)]) == 2
-    assert "use either --live or --topic" in capsys.readouterr().err
+def test_live_and_another_topic_cannot_be_combined(tmp_path: Path) -> None:
+    said = frametally("consume", "--live", "--topic", "frames", "--data-dir", tmp_path, code=2).err
+    assert "use either --live or --topic" in said
 
 
 def test_a_missing_topic_is_drained_only_if_it_is_the_default_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     command = ["consume", "--until-caught-up", "--data-dir", str(tmp_path)]
     for _ in range(2):  # a refused name is not created, either
-        assert cli.main([*command, "--topic", "fraems"]) == 2
-        assert "--topic fraems: the log has no such topic" in capsys.readouterr().err
-    assert cli.main(command) == 0
-    assert "0 frames" in capsys.readouterr().out
+        said = frametally(*command, "--topic", "fraems", code=2).err
+        assert "--topic fraems: the log has no such topic" in said
+    assert "0 frames" in frametally(*command).out
 
 
 @pytest.mark.thorough
@@ -337,7 +330,7 @@ def test_the_command_drains_the_live_topic_and_publishes_results(
         log.create_topic(LIVE, 2)
         announce(log, store, range(9))
         command = ["consume", "--live", "--until-caught-up", "--workers", workers]
-        assert cli.main([*command, "--data-dir", str(tmp_path)]) == 0
+        frametally(*command, "--data-dir", tmp_path)
         # If a lease expires meanwhile, as on a busy machine, another worker sends the result again.
         assert sorted({record.value for record in records_on(log, RESULTS)}) == sorted(lines(store))
         assert len(lines(store)) == 9
@@ -358,12 +351,10 @@ def test_an_impossible_engine_is_one_line(
     line: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name, value in ({"FRAMETALLY_DETECTOR": "pixels"} | environment).items():
         monkeypatch.setenv(name, value)
-    assert cli.main(["consume", *arguments, "--data-dir", str(tmp_path)]) == 2
-    assert line in capsys.readouterr().err
+    assert line in frametally("consume", *arguments, "--data-dir", tmp_path, code=2).err
 
 
 LIVE_LOG = "video-frames"
@@ -380,7 +371,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 @pytest.mark.parametrize("order", [["frames", LIVE_LOG], [LIVE_LOG, "frames"]])
 def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_are_detected(
-    archive: Archive, order: list[str], capsys: pytest.CaptureFixture[str]
+    archive: Archive, order: list[str]
 ) -> None:
     archive.publish(LIVE_LOG)
     archive.drain(order[0])
@@ -402,9 +393,7 @@ def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_ar
     [books] = status.sources
     assert [books.expected, books.announced, books.detected, books.counted, books.indexed] == [IN_BOOKS] * 5
     bar = ("--source", "cam", "--label", "white", "--interval-start", "1970-01-01T00:00:00Z")
-    capsys.readouterr()
-    assert cli.main(["explain", *bar, "--json", "--data-dir", str(archive.settings.data_dir)]) == 0
-    proved = json.loads(capsys.readouterr().out)
+    proved = json.loads(frametally("explain", *bar, "--json", "--data-dir", archive.settings.data_dir).out)
     assert [frame["image_path"] for frame in proved["frames"]] == [
         one.image_path for one in archive.announcements
     ], "each frame is behind the bar once"
@@ -454,26 +443,23 @@ def test_a_live_frame_detected_on_the_other_topic_leaves_no_open_dead_letter(arc
     assert (status.unidentified_dead_letters, sum(status.dead_letters.values())) == (1, 1)
 
 
-def test_a_live_dead_letter_goes_back_to_its_topic_with_the_command_that_detects_it(
-    archive: Archive, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_live_dead_letter_goes_back_to_its_topic_with_the_command_that_detects_it(archive: Archive) -> None:
     lost = archive.announcements[2].image_path
     archive.store.delete(lost)
     archive.publish(LIVE_LOG)
     archive.drain(LIVE_LOG)
     archive.store.put(lost, archive.jpeg)
-    assert cli.main(["dead-letters", "replay", "--data-dir", str(archive.settings.data_dir)]) == 0
-    assert f"topic {LIVE_LOG}: run frametally consume --live\n" in capsys.readouterr().out
+    said = frametally("dead-letters", "replay", "--data-dir", archive.settings.data_dir).out
+    assert f"topic {LIVE_LOG}: run frametally consume --live\n" in said
     archive.drain(LIVE_LOG)
     (entry,) = list_dead_letters(archive.store)
     assert (entry.header.topic, entry.state) == (LIVE_LOG, "detected")
 
 
-def test_doctor_checks_both_live_topics(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_checks_both_live_topics(archive: Archive) -> None:
     def rows() -> dict[str, str]:
-        cli.main(["doctor", "--data-dir", str(archive.settings.data_dir), "--json"])
-        rows = json.loads(capsys.readouterr().out)["rows"]
-        return {row["name"]: row["value"] for row in rows if row["area"] == "log"}
+        done = frametally("doctor", "--data-dir", archive.settings.data_dir, "--json", code=None)
+        return {row["name"]: row["value"] for row in json.loads(done.out)["rows"] if row["area"] == "log"}
 
     archive.publish(LIVE_LOG)
     found = rows()

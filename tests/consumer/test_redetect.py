@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.commands import frametally
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_announcement, make_frame, make_manifest, make_segment
 from tests.fakes.said import Said
@@ -36,7 +37,6 @@ from frametally.segments.dead_letters import list_dead_letters
 from frametally.segments.redetect import redetect
 from frametally.settings.loading import Settings, load_settings
 from frametally.undo_records import Tombstone
-from frametally_cli import main as cli
 from frametally_consumer.load import load_detector
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
@@ -341,9 +341,14 @@ class Archive:
         ]
         self.log.publish(topic, many)
 
-    def announce_again(self) -> str:
+    def announce_again(self, settings: Settings | None = None, **chosen: Any) -> str:
         return redetect(
-            settings=self.settings, store=self.store, log=self.log, model=self.model, progress=NoProgress()
+            settings=settings or self.settings,
+            store=self.store,
+            log=self.log,
+            model=self.model,
+            progress=NoProgress(),
+            **chosen,
         ).topic
 
     def drain(self, topic: str) -> None:
@@ -366,23 +371,21 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 def test_the_command_selects_by_source_and_time_and_says_how_to_detect_the_announced_frames(
-    archive: Archive, capsys: pytest.CaptureFixture[str]
+    archive: Archive,
 ) -> None:
-    data_dir = ["--data-dir", str(archive.settings.data_dir)]
+    data_dir = ["--data-dir", archive.settings.data_dir]
     times = ["--from", "1970-01-01T00:00:02Z", "--to", "1970-01-01T00:00:05Z"]
     chosen = ["redetect", "--model", archive.model, "--source", "cam", *times, *data_dir]
-    assert cli.main(chosen) == 0
-    said, note = capsys.readouterr()
+    _, said, note = frametally(*chosen)
     assert f"note: {archive.model} has detected nothing here yet; models that have: none" in note
     assert f"frames: 3 announced for {archive.model}, 0 already analysed" in said
     topic = f"redetect-{archive.model}"
     assert f"frametally consume --until-caught-up --topic {topic}" in said
     assert sum(archive.log.end_offsets(topic).values()) == 3
     archive.drain(topic)
-    assert cli.main(chosen) == 0
-    assert "note:" not in capsys.readouterr().err
-    assert cli.main(["redetect", "--model", archive.model, "--source", "yard", *data_dir]) == 2
-    assert "no footage from source 'yard'" in capsys.readouterr().err
+    assert "note:" not in frametally(*chosen).err
+    refused = frametally("redetect", "--model", archive.model, "--source", "yard", *data_dir, code=2)
+    assert "no footage from source 'yard'" in refused.err
 
 
 def test_frames_pending_on_the_models_own_topic_are_behind_with_the_command_that_drains_it(
@@ -408,15 +411,7 @@ def test_a_model_used_only_on_the_archive_is_settled_once_that_is_counted(archiv
 
 
 def test_frames_that_such_a_model_has_not_seen_are_behind_but_not_broken(archive: Archive) -> None:
-    redetect(
-        settings=archive.settings,
-        store=archive.store,
-        log=archive.log,
-        model=archive.model,
-        progress=NoProgress(),
-        to_ms=2_000,
-    )
-    archive.drain(keys.redetect_topic("frames", archive.model))
+    archive.drain(archive.announce_again(to_ms=2_000))
     archive.count()
     status = archive.status()
     assert status.broken == []
@@ -438,9 +433,7 @@ def test_a_model_that_reads_both_topics_has_both_in_its_books(archive: Archive) 
     )
 
 
-def test_a_dead_letter_goes_back_to_its_original_topic(
-    archive: Archive, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_letter_goes_back_to_its_original_topic(archive: Archive) -> None:
     lost = archive.announcements[2].image_path
     topic = archive.announce_again()
     archive.store.delete(lost)
@@ -448,9 +441,8 @@ def test_a_dead_letter_goes_back_to_its_original_topic(
     (entry,) = list_dead_letters(archive.store)
     assert entry.header.topic == topic
     archive.store.put(lost, archive.jpeg)
-    data_dir = ("--data-dir", str(archive.settings.data_dir))
-    assert cli.main(["dead-letters", "replay", *data_dir]) == 0
-    assert f"frametally consume --until-caught-up --topic {topic}" in capsys.readouterr().out
+    said = frametally("dead-letters", "replay", "--data-dir", archive.settings.data_dir).out
+    assert f"frametally consume --until-caught-up --topic {topic}" in said
     archive.drain(topic)
     (entry,) = list_dead_letters(archive.store)
     assert entry.state == "detected"
@@ -458,30 +450,20 @@ def test_a_dead_letter_goes_back_to_its_original_topic(
     assert archive.status().exit_code == SETTLED
 
 
-def test_doctor_shows_the_models_topic(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_shows_the_models_topic(archive: Archive) -> None:
     archive.drain("frames")
     archive.status()  # the ledger learns about the model
     topic = archive.announce_again()
     archive.log.create_topic(topic, 2)
     archive.publish(topic)
-    cli.main(["doctor", "--data-dir", str(archive.settings.data_dir), "--json"])
-    printed = capsys.readouterr().out
+    printed = frametally("doctor", "--data-dir", archive.settings.data_dir, "--json", code=None).out
     assert f"topic {topic}" in printed
     assert f"{IN_BOOKS} messages" in printed
 
 
 def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(archive: Archive) -> None:
     theirs = archive.settings.model_copy(update={"topic": "harbour"})
-    topics = [
-        redetect(
-            settings=settings,
-            store=archive.store,
-            log=archive.log,
-            model=archive.model,
-            progress=NoProgress(),
-        ).topic
-        for settings in (archive.settings, theirs)
-    ]
+    topics = [archive.announce_again(), archive.announce_again(theirs)]
     assert topics == [f"redetect-{archive.model}", f"redetect-harbour-{archive.model}"]
     archive.drain(topics[0])
     assert archive.log.committed(topics[1], consumer_group(archive.model)) == {}
@@ -492,12 +474,12 @@ def test_two_deployments_on_one_log_use_their_own_topics_to_announce_again(archi
 
 @pytest.mark.thorough
 def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_all_frames_back(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     monkeypatch.setenv("FRAMETALLY_LOG_PARTITIONS", "1")
     settings = load_settings(data_dir=tmp_path / "data")
-    there = ["--data-dir", str(settings.data_dir)]
+    there = ["--data-dir", settings.data_dir]
 
     def produced(name: str, number: int) -> None:
         (tmp_path / name).mkdir()
@@ -505,7 +487,7 @@ def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_a
             picture = np.full((40, 60, 3), 20 * shade + len(name), np.uint8)
             cv2.imwrite(str(tmp_path / name / f"{name}_20260501_08000{shade}.png"), picture)
         pattern = ["--time-pattern", f"{name}_%Y%m%d_%H%M%S"]
-        assert cli.main(["produce", str(tmp_path / name), *pattern, *there]) == 0
+        frametally("produce", tmp_path / name, *pattern, *there)
 
     produced("gate", 3)
     with closing(open_frame_log(settings.log_url)) as log:
@@ -516,21 +498,16 @@ def test_consume_ends_with_6_if_the_log_removed_messages_and_its_remedy_brings_a
             consumer.commit(0, records[-1].offset + 1)
         assert log.trim(settings.topic) == 3
     produced("yard", 2)
-    assert cli.main(["status", *there]) == BEHIND
-    assert "2 messages to detect" in capsys.readouterr().out
-    assert cli.main(["consume", "--until-caught-up", *there]) == PART_DONE
-    said = capsys.readouterr()
+    assert "2 messages to detect" in frametally("status", *there, code=BEHIND).out
+    said = frametally("consume", "--until-caught-up", *there, code=PART_DONE)
     remedy = f"frametally redetect --model {said.out.split()[-1]}"
     assert "detections: 2 frames" in said.out
     assert said.err.count("no longer has offsets 0 to 2") == said.err.count(f"run `{remedy}`") == 1
-    assert cli.main(["status", *there]) == BROKEN
-    said_by_status = capsys.readouterr().out
+    said_by_status = frametally("status", *there, code=BROKEN).out
     assert f"run `{remedy}`" in " ".join(said_by_status.split())
     assert "needs you: 3 messages" in said_by_status
-    assert cli.main([*remedy.split()[1:], *there]) == 0
-    [topic] = re.findall(r"--topic (\S+?)`?\s", capsys.readouterr().out)
-    assert cli.main(["consume", "--until-caught-up", "--topic", topic, *there]) == 0
-    assert cli.main(["aggregate", *there]) == cli.main(["index", *there]) == 0
-    capsys.readouterr()
-    assert cli.main(["status", *there]) == SETTLED
-    assert "lost" not in capsys.readouterr().out
+    [topic] = re.findall(r"--topic (\S+?)`?\s", frametally(*remedy.split()[1:], *there).out)
+    frametally("consume", "--until-caught-up", "--topic", topic, *there)
+    for stage in ("aggregate", "index"):
+        frametally(stage, *there)
+    assert "lost" not in frametally("status", *there, code=SETTLED).out

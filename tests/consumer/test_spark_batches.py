@@ -16,11 +16,12 @@ from tests.consumer.test_worker import announcement
 from tests.fakes.said import Said
 from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
+from tests.kit.stand_ins import Around
 
 from frametally import keys
 from frametally.adapters_by_url import open_frame_log, open_object_store
 from frametally.errors import Retryable
-from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, consumer_group
+from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.segments.contents import list_segments, read_segment
@@ -141,20 +142,15 @@ def test_a_permanent_error_is_reported_and_nothing_is_committed(tmp_path: Path) 
 COMMITTED_TOPIC, MODEL = "video-frames", "tiny-1"
 
 
-class Member:
+class Member(Around):
     """A member of the group that cannot commit while `is_away`."""
 
-    def __init__(self, inner: LogConsumer) -> None:
-        self.inner = inner
-        self.is_away = False
+    is_away = False
 
     def commit(self, partition: int, offset: int) -> None:
         if self.is_away:
             raise Retryable("the log does not answer for now")
         self.inner.commit(partition, offset)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 @pytest.fixture

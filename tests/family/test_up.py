@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.commands import frametally
 from tests.family.footage import make_video
 from tests.family.running import Running, of_group
 from tests.kit.processes import run_program
@@ -21,7 +22,6 @@ from tests.kit.waiting import until
 from frametally.files.work_lock import work_lock
 from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
-from frametally_cli import main as cli
 from frametally_cli.stages.members_on_demand import is_all_here
 
 OF_PLUGINS = {"work": "videos", "consume --live": "live", "live": "live", "alerts": "alerts"}
@@ -146,13 +146,10 @@ def test_a_dashboard_starts_no_other_process_where_any_part_is_on_a_server(
     assert not is_all_here(here.model_copy(update=elsewhere))
 
 
-def test_a_port_in_use_gives_one_line_before_anything_starts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_in_use_gives_one_line_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert cli.main(["up", "--port", str(port), "--data-dir", str(tmp_path / "data")]) == 2
-    said = capsys.readouterr()
+        said = frametally("up", "--port", port, "--data-dir", tmp_path / "data", code=2)
     assert said.out == ""
     assert f"the dashboard cannot listen on 127.0.0.1:{port}" in said.err
     assert "choose another port with --port or FRAMETALLY_WEB_PORT" in said.err
@@ -161,11 +158,9 @@ def test_a_port_in_use_gives_one_line_before_anything_starts(
 
 
 @pytest.mark.parametrize("period", ["soon", "0s", "2d"])
-def test_an_invalid_period_gives_one_line_before_anything_starts(
-    period: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["up", "--every", period, "--data-dir", str(tmp_path / "data")]) == 2
-    assert f"--every {period!r} is not a period of at most a day" in capsys.readouterr().err
+def test_an_invalid_period_gives_one_line_before_anything_starts(period: str, tmp_path: Path) -> None:
+    said = frametally("up", "--every", period, "--data-dir", tmp_path / "data", code=2).err
+    assert f"--every {period!r} is not a period of at most a day" in said
     assert list(tmp_path.iterdir()) == []
 
 

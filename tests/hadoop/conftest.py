@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame, make_segment, with_checksums
+from tests.kit.stand_ins import Watched
 
 from frametally import keys
 from frametally.adapters_by_url import open_object_store
@@ -79,6 +80,24 @@ class Footage:
         assert self.store.put(key, data, if_absent=True)
         return key
 
+    def film(
+        self,
+        count: int,
+        *labels: str,
+        start_ms: int = NOON_MS,
+        step_ms: int = 1,
+        first: int = 0,
+        model: str = MODEL,
+        spoil: Callable[[bytes], bytes] | None = None,
+        **frame: Any,
+    ) -> str:
+        """Put a segment of frames that show the same, numbered from `first`; return its key."""
+        frames = [
+            self.frame(start_ms + n * step_ms, *labels, index=first + n, model=model, **frame)
+            for n in range(count)
+        ]
+        return self.segment(frames, model=model, spoil=spoil)
+
     def segments(self, batches: Iterable[Sequence[FrameDetections]]) -> None:
         """Put a segment per batch."""
         for frames in batches:
@@ -117,29 +136,9 @@ class Footage:
         return [path for path in (self.settings.data_dir / "tmp").rglob("*") if path.is_file()]
 
 
-class WatchedStore:
-    """A store that calls `watch("before <method>", key)` before each call and `"after put"` after a put."""
-
-    def __init__(self, store: ObjectStore, watch: Callable[[str, str], None]) -> None:
-        self._store = store
-        self._watch = watch
-        self.url = store.url
-
-    def __getattr__(self, name: str) -> object:
-        method = getattr(self._store, name)
-
-        def call(*arguments: object, **options: object) -> object:
-            self._watch(f"before {name}", str(arguments[0]) if arguments else "")
-            result = method(*arguments, **options)
-            if name == "put":
-                self._watch(f"after {name}", str(arguments[0]))
-            return result
-
-        return call
-
-
-def watched(store: ObjectStore, watch: Callable[[str, str], None]) -> Any:
-    return WatchedStore(store, watch)
+def without_index_41(segment: bytes) -> bytes:
+    """Spoil the line of the frame with this index."""
+    return segment.replace(b'"frame_index":41', b'"frame_index":')
 
 
 class Reads:
@@ -148,7 +147,7 @@ class Reads:
     def __init__(self, footage: Footage, prefix: str) -> None:
         self.keys: list[str] = []
         self._prefix = prefix
-        self.store = watched(footage.store, self._watch)
+        self.store: Any = Watched(footage.store, self._watch)
 
     def _watch(self, call: str, key: str) -> None:
         if call in ("before get", "before get_range", "before address") and key.startswith(self._prefix):
@@ -164,6 +163,14 @@ def footage(tmp_path: Path) -> Footage:
 def file_footage(tmp_path: Path) -> Footage:
     """In files, for other processes."""
     return Footage(tmp_path, open_object_store(f"file://{tmp_path / 'store with space'}"))
+
+
+@pytest.fixture
+def here(file_footage: Footage, monkeypatch: pytest.MonkeyPatch) -> Footage:
+    """In files, where commands find it by the environment."""
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(file_footage.settings.data_dir))
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", file_footage.store.url)
+    return file_footage
 
 
 def twin(footage: Footage) -> Footage:

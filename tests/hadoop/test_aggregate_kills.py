@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -76,26 +77,34 @@ def sums_seen(store: ObjectStore) -> dict[str, int]:
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
+def published_whatever_is_killed(
+    folder: Path, points: Sequence[str], sums: Sequence[dict[str, int]] = ()
+) -> dict[str, bytes]:
+    """Kill an aggregation of a copy at each failpoint, and assert that its rerun publishes what one does that
+    nobody disturbs, and that readers see one of `sums`; return what it publishes."""
+
+    def copied(name: str) -> Path:
+        shutil.copytree(folder / "store with space", folder / name / "store")
+        return folder / name
+
+    quiet = copied("quiet")
+    count(quiet)
+    expected = published(quiet)
+    for point in points:
+        killed = copied(point)
+        assert start(killed, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
+        assert not sums or sums_seen(open_object_store((killed / "store").as_uri())) in sums, point
+        assert start(killed).wait() == os.EX_OK
+        assert published(killed) == expected, point
+        assert list((killed / "data" / "tmp").iterdir()) == [], point
+    return expected
+
+
 def test_killed_at_any_failpoint_a_rerun_gives_the_bytes_of_an_undisturbed_run(
     ready: Footage, tmp_path: Path
 ) -> None:
-    source = tmp_path / "store with space"
-
-    def copy(name: str) -> Path:
-        shutil.copytree(source, tmp_path / name / "store")
-        return tmp_path / name
-
-    quiet = copy("quiet")
-    count(quiet)
-    expected = published(quiet)
-    for point in POINTS if THOROUGH else POINTS[:2]:
-        folder = copy(point)
-        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
-        store = open_object_store((folder / "store").as_uri())
-        assert sums_seen(store) in ({"2026-01-01": 3}, {"2026-01-01": 6}), point
-        assert start(folder).wait() == 0
-        assert published(folder) == expected, point
-        assert list((folder / "data" / "tmp").iterdir()) == [], point
+    sums = [{"2026-01-01": 3}, {"2026-01-01": 6}]
+    published_whatever_is_killed(tmp_path, POINTS if THOROUGH else POINTS[:2], sums)
 
 
 def test_the_leftovers_of_a_killed_aggregation_are_removed_before_the_next_one_needs_space(
@@ -154,9 +163,7 @@ def test_a_reader_in_a_loop_sees_only_the_old_sum_or_the_new_one(file_footage: F
     whole = {0}
     try:
         for turn in range(6):
-            footage.segment(
-                [footage.frame(NOON_MS + turn * 9 + n, "car", index=turn * 9 + n) for n in range(9)]
-            )
+            footage.film(9, "car", start_ms=NOON_MS + turn * 9, first=turn * 9)
             footage.aggregate()
             whole.add(9 * (turn + 1))
     finally:

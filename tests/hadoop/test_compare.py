@@ -29,13 +29,7 @@ def two_models(file_footage: Footage) -> Footage:
     for model, minutes in (("tiny-a", 3), ("tiny-b", 2)):
         for minute in range(minutes):
             labels = ["car", "bus"] if (model, minute) == ("tiny-b", 1) else ["car"]
-            footage.segment(
-                [
-                    footage.frame(NOON_MS + minute * 60_000 + n, *labels, index=n, model=model)
-                    for n in range(2)
-                ],
-                model=model,
-            )
+            footage.film(2, *labels, start_ms=NOON_MS + minute * 60_000, model=model)
     footage.aggregate()
     return footage
 
@@ -162,27 +156,19 @@ def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
 def test_unmeasured_objects_are_reported_with_the_reason(
     file_footage: Footage, settings: dict[str, Any], step_ms: int, why: str
 ) -> None:
-    footage = file_footage
     for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
-        footage.segment(
-            [footage.frame(NOON_MS + n * step_ms, *labels, index=n, model=model) for n in range(5)],
-            model=model,
-        )
-    footage.aggregate(**settings)
-    [difference] = compare_models(footage.store, "tiny-a", "tiny-b").differences
+        file_footage.film(5, *labels, step_ms=step_ms, model=model)
+    file_footage.aggregate(**settings)
+    [difference] = compare_models(file_footage.store, "tiny-a", "tiny-b").differences
     assert (difference.a.objects, difference.b.objects) == (None, None)
     assert _figures(difference.a) == f"5 detections, peak 1, objects not measured ({why}) in 5 frames"
 
 
 def test_a_model_that_sees_nothing_in_too_slow_footage_does_not_show_0_objects(file_footage: Footage) -> None:
-    footage = file_footage
     for model, labels in (("tiny-a", []), ("tiny-b", ["car"])):
-        footage.segment(
-            [footage.frame(NOON_MS + n * 60_000, *labels, index=n, model=model) for n in range(2)],
-            model=model,
-        )
-    footage.aggregate(interval_s=3600)
-    [one] = compare_models(footage.store, "tiny-a", "tiny-b").differences
+        file_footage.film(2, *labels, step_ms=60_000, model=model)
+    file_footage.aggregate(interval_s=3600)
+    [one] = compare_models(file_footage.store, "tiny-a", "tiny-b").differences
     assert (one.a.detections, one.a.objects, one.a.objects_missing) == (0, None, "too_slow")
     assert (one.b.detections, one.b.objects, one.b.objects_missing) == (2, None, "too_slow")
 
@@ -190,14 +176,8 @@ def test_a_model_that_sees_nothing_in_too_slow_footage_does_not_show_0_objects(f
 def test_boxes_too_weak_to_follow_are_reported_as_such(file_footage: Footage) -> None:
     footage = file_footage
     for model, confidence in (("tiny-a", 0.5), ("tiny-b", 0.9)):
-        footage.segment(
-            [
-                footage.frame(NOON_MS + n * 200, "person", index=n, model=model, confidence=confidence)
-                for n in range(5)
-            ],
-            model=model,
-        )
-    footage.segment([footage.frame(NOON_MS + 5_000, "person", index=9, model="tiny-b")], model="tiny-b")
+        footage.film(5, "person", step_ms=200, model=model, confidence=confidence)
+    footage.film(1, "person", start_ms=NOON_MS + 5_000, first=9, model="tiny-b")
     footage.aggregate()
     [one] = compare_models(footage.store, "tiny-a", "tiny-b").differences
     assert (one.b.objects, one.b.objects_missing, one.b.tracked_detections) == (1, None, 5)
@@ -244,12 +224,9 @@ def test_blank_footage_and_differing_frames_and_sources_are_reported(file_footag
 def test_partly_known_objects_are_reported_as_at_least(file_footage: Footage) -> None:
     footage = file_footage
     for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
-        frames = [footage.frame(NOON_MS + n * 200, *labels, index=n, model=model) for n in range(50)]
-        weak = [
-            footage.frame(NOON_MS + 60_000 + n * 200, *labels, index=99 + n, model=model, confidence=0.3)
-            for n in range(80)
-        ]
-        footage.segment(frames + weak, model=model)
+        footage.film(50, *labels, step_ms=200, model=model)
+        weak: dict[str, Any] = {"start_ms": NOON_MS + 60_000, "first": 99, "confidence": 0.3}
+        footage.film(80, *labels, step_ms=200, model=model, **weak)
     footage.aggregate()
     [difference] = compare_models(footage.store, "tiny-a", "tiny-b", interval_s=3600).differences
     assert (difference.a.objects, difference.a.objects_missing) == (None, "too_weak")

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from tests.capabilities import HERE
 from tests.examples import first_quick
-from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage, without_index_41
+from tests.kit.errors import one_line
 from tests.kit.processes import run_program
 
 from frametally.books.runs import DayKey, current_runs, read_parts, read_run
@@ -85,10 +86,7 @@ def manifest(file_footage: Footage) -> list[str]:
                 for n in range(first, first + 33)
             ]
         )
-    footage.segment(
-        [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
-        spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
-    )
+    footage.film(3, "car", first=40, spoil=without_index_41)
     left = ((0, 0), (3000, 0), (3000, 4800), (0, 4800))
     zones = {
         "yard": (ZoneShape('größer, "links"', left), ZoneShape("later", left, from_ms=NOON_MS + HOUR_MS)),
@@ -191,10 +189,7 @@ def test_the_readmes_commands_print_the_published_part_file(
         for n in range(30)
     ]
     file_footage.segments([drive, drive[7:12]])
-    spoilt = file_footage.segment(
-        [file_footage.frame(NOON_MS + n, "bus", index=90 + n) for n in range(2)],
-        spoil=lambda data: data.replace(b'"frame_index":91', b'"frame_index":'),
-    )
+    spoilt = file_footage.film(2, "bus", first=40, spoil=without_index_41)
     addresses = map(file_footage.store.address, file_footage.objects("metadata"))
     manifest = tmp_path / "manifest.txt"
     manifest.write_text("".join(f"{address}\n" for address in addresses))
@@ -590,7 +585,7 @@ def hadoop_that(tmp_path: Path, does: str) -> str:
 
 
 def test_a_machine_without_hadoop_gets_a_message_with_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"no command 'no-such-hadoop'.*HADOOP_HOME") as raised:
+    with one_line(Misconfigured, match=r"no command 'no-such-hadoop'.*HADOOP_HOME"):
         list(
             run_job(
                 manifest=["file:///segment"],
@@ -600,7 +595,6 @@ def test_a_machine_without_hadoop_gets_a_message_with_the_settings(tmp_path: Pat
                 cluster=HadoopCluster(hadoop="no-such-hadoop"),
             )
         )
-    assert "\n" not in str(raised.value)
     assert stat.S_IMODE((tmp_path / "manifest.txt").stat().st_mode) == 0o600
 
 

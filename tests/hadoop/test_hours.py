@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count as count_from
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 from tests.examples import THOROUGH, first_quick
-from tests.hadoop.conftest import NOON_MS, Footage, watched
-from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
+from tests.hadoop.conftest import NOON_MS, Footage
+from tests.hadoop.test_aggregate_kills import POINTS, published_whatever_is_killed
+from tests.kit.stand_ins import Watched
 
 from frametally import keys
 from frametally.books.runs import (
@@ -128,7 +126,7 @@ def addresses(footage: Footage, **how: Any) -> tuple[Any, list[str]]:
         if call == "before address" and key.startswith("metadata/"):
             read.append(key)
 
-    return footage.aggregate(store=watched(footage.store, watch), **how), read
+    return footage.aggregate(store=Watched(footage.store, watch), **how), read
 
 
 @pytest.mark.parametrize("runner", first_quick(["inline", "local"]))
@@ -303,7 +301,7 @@ def test_a_disk_full_at_any_step_of_a_round_is_one_line_and_a_rerun_counts(three
             for key, data in stored.items():
                 full.store.put(key, data)
             try:
-                full.aggregate(store=watched(full.store, fill_up))
+                full.aggregate(store=Watched(full.store, fill_up))
                 break
             except Retryable as error:
                 assert str(error).startswith("no space left for ") and "\n" not in str(error)
@@ -336,31 +334,11 @@ def test_an_hour_with_a_line_set_aside_is_read_every_time(three_hours: Footage) 
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def published_whatever_is_killed(folder: Path, points: Sequence[str]) -> dict[str, bytes]:
-    """Kill an aggregation of a copy at each failpoint, and assert that its rerun publishes what one does that
-    nobody disturbs; return that."""
-
-    def copied(name: str) -> Path:
-        shutil.copytree(folder / "store with space", folder / name / "store")
-        return folder / name
-
-    quiet = copied("quiet")
-    count(quiet)
-    expected = published(quiet)
-    for point in points:
-        killed = copied(point)
-        assert start(killed, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
-        assert start(killed).wait() == os.EX_OK
-        assert published(killed) == expected, point
-    return expected
-
-
 @pytest.mark.thorough
 def test_killed_at_any_failpoint_with_kept_hours_a_rerun_gives_the_bytes_of_an_undisturbed_run(
     three_hours: Footage, tmp_path: Path
 ) -> None:
     late(three_hours)
-
     published_whatever_is_killed(tmp_path, POINTS if THOROUGH else POINTS[:2])
     three_hours.aggregate()
     assert stands(three_hours) == from_nothing(three_hours)

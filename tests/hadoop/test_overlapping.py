@@ -12,13 +12,14 @@ import msgspec
 import pytest
 from tests.fakes.records import make_manifest
 from tests.hadoop.conftest import Footage, Reads
+from tests.kit.stand_ins import Around
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs, read_history
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
-from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
+from frametally.ports.object_store import KeyRanges, ObjectInfo
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
 from frametally.rules.overlaps import joined_runs
@@ -232,17 +233,11 @@ def test_a_history_names_a_new_overlap_and_no_earlier_one(footage: Footage) -> N
     assert starts == [NOON_MS + 30_000]
 
 
-class WithoutVersions:
+class WithoutVersions(Around):
     """A store that lists no versions and no dates."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
     def list(self, *arguments: str, **options: str) -> Iterator[ObjectInfo]:
-        for info in self._store.list(*arguments, **options):
+        for info in self.inner.list(*arguments, **options):
             yield ObjectInfo(info.key, info.size_bytes)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:

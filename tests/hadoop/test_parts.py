@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from tests.fakes.day_segments import segments_of
-from tests.hadoop.conftest import Footage, watched
+from tests.hadoop.conftest import Footage
+from tests.kit.stand_ins import Watched
 
 from frametally import keys
 from frametally.books.runs import DayKey
@@ -93,7 +94,7 @@ def test_an_existing_pointer_is_left_as_it_is(footage: Footage, tmp_path: Path) 
 def test_the_pointer_is_written_last(footage: Footage) -> None:
     puts = []
     footage.segment([footage.frame(NOON_MS, "car")])
-    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    store = Watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     [run] = footage.aggregate(store=store).runs
     folder = run.prefix.rpartition("/")[0]
     assert puts == [
@@ -130,7 +131,7 @@ def test_an_aggregation_that_publishes_its_days_plans_once(footage: Footage) -> 
             listed.append(prefix)
 
     footage.segment([footage.frame(NOON_MS, "car")])
-    assert len(footage.aggregate(store=watched(footage.store, watch)).runs) == 1
+    assert len(footage.aggregate(store=Watched(footage.store, watch)).runs) == 1
     assert len(listed) == 1
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
 from tests.fakes.records import make_frame, make_letter, make_manifest, make_segment, with_checksums
-from tests.hadoop.conftest import Footage, twin, watched
+from tests.hadoop.conftest import Footage, twin
+from tests.kit.stand_ins import Watched
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
@@ -52,8 +54,7 @@ def verdicts(footage: Footage, day: str = "2026-01-01") -> dict[str, bool | None
 
 
 def film(footage: Footage, count: int, first: int = 0, start_ms: int = NOON_MS, **options: Any) -> str:
-    numbers = range(first, first + count)
-    return footage.segment([footage.frame(start_ms + n, "car", index=n) for n in numbers], **options)
+    return footage.film(count, "car", first=first, start_ms=start_ms + first, **options)
 
 
 def test_a_dead_letter_after_the_count_corrects_the_report(footage: Footage) -> None:
@@ -113,33 +114,29 @@ def test_an_unchanged_report_is_not_written_and_reads_no_part_file(footage: Foot
     put_manifest(footage, frames=6)
     footage.aggregate()
     calls = []
-    footage.aggregate(store=watched(footage.store, lambda call, key: calls.append((call, key))))
+    footage.aggregate(store=Watched(footage.store, lambda call, key: calls.append((call, key))))
     assert not any("put" in call or "/part-" in key for call, key in calls)
 
 
-def test_frames_with_unreadable_lines_are_named_and_the_rest_of_the_day_is_published(
-    footage: Footage,
+def with_a_label_of_digits(data: bytes) -> bytes:
+    return with_checksums(data.replace(b'"label":"car"', b'"label":12345', 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "named", "frames"),
+    [(with_a_label_of_digits, ", line 2", 5), (lambda data: b"x" + data, "", 1)],
+    ids=["a line", "the header"],
+)
+def test_an_unreadable_line_or_header_is_named_and_the_rest_of_the_day_is_published(
+    footage: Footage, damage: Callable[[bytes], bytes], named: str, frames: int
 ) -> None:
     key = film(footage, 5)
     footage.aggregate()
-    damaged = footage.store.get(key).replace(b'"label":"car"', b'"label":12345', 1)
-    footage.store.put(key, with_checksums(damaged))
+    footage.store.put(key, damage(footage.store.get(key)))
     film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
     report = footage.aggregate()
-    assert [run.frames for run in report.runs] == [5]
-    assert [item.name for item in report.skipped] == [f"{key}, line 2"]
-
-
-def test_a_segment_with_an_unreadable_header_is_named_and_the_rest_of_the_day_is_published(
-    footage: Footage,
-) -> None:
-    key = film(footage, 5)
-    footage.aggregate()
-    footage.store.put(key, b"x" + footage.store.get(key))
-    film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
-    report = footage.aggregate()
-    assert [run.frames for run in report.runs] == [1]
-    assert [item.name for item in report.skipped] == [key]
+    assert [run.frames for run in report.runs] == [frames]
+    assert [item.name for item in report.skipped] == [f"{key}{named}"]
 
 
 @pytest.mark.parametrize("harm", ["part", "report"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.commands import Finished, run_frametally
+from tests.commands import frametally
 from tests.fakes.memory import ManualClock
 from tests.hadoop.conftest import Footage, twin
 
@@ -299,22 +299,15 @@ def test_a_crash_releases_the_lock(tmp_path: Path) -> None:
         pass
 
 
-def frametally(*arguments: object, **env: str) -> Finished:
-    return run_frametally(*arguments, cwd=Path(), **env)
-
-
 @pytest.mark.thorough
 def test_an_upgraded_folder_names_its_days_before_recounting_them_and_then_what_changed(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    here: Footage, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    footage = file_footage
-    three_days(footage)
+    three_days(here)
     with monkeypatch.context() as earlier:  # whose rules counted no car
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
         earlier.setattr(CountedBoxes, "rule", lambda _: lambda box: box.label != "car")
-        footage.aggregate()
-    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(footage.settings.data_dir))
-    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
+        here.aggregate()
     monkeypatch.setenv("COLUMNS", "300")
 
     def output_of(*command: str, code: int = 0) -> tuple[str, str]:
@@ -342,12 +335,8 @@ def test_an_upgraded_folder_names_its_days_before_recounting_them_and_then_what_
 
 
 def test_the_log_has_a_line_for_the_first_round_and_for_each_that_did_something(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Footage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    footage = file_footage
-    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(footage.settings.data_dir))
-    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
-
     def logged() -> list[str]:
         for command in ("aggregate", "index"):
             assert main([command]) == 0
@@ -357,54 +346,41 @@ def test_the_log_has_a_line_for_the_first_round_and_for_each_that_did_something(
         streams.log_lines()
         assert logged() == ["counts: 0 days counted,", "index: 0 runs published"]
         assert logged() == []
-        three_days(footage)
+        three_days(here)
         assert logged() == ["counts: 3 days counted,", "index: 3 runs published"]
         assert logged() == []
 
 
 @pytest.mark.thorough
-def test_the_command_line_does_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
-    footage = file_footage
-    three_days(footage)
-    place = {"FRAMETALLY_DATA_DIR": str(footage.settings.data_dir), "FRAMETALLY_STORE_URL": footage.store.url}
-    told = frametally("aggregate", "--dry-run", "--from", "2026-01-02", **place)
-    assert told.code == 0, told.err
+def test_the_command_line_does_a_dry_run_counts_and_shows_the_quality(here: Footage) -> None:
+    three_days(here)
+    told = frametally("aggregate", "--dry-run", "--from", "2026-01-02")
     assert "2 days to count, 0 up to date: 2 segments" in told.out
     assert "no earlier aggregation here" in told.out
-    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).out)
+    as_json = json.loads(frametally("aggregate", "--dry-run", "--json").out)
     assert [day["day"] for day in as_json["days"]] == ["2026-01-01", "2026-01-02", "2026-01-03"]
-    counted = frametally("aggregate", "--to", "2026-01-02", **place)
-    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 1 day counted")
-    assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).out
-    shown = frametally("quality", **place)
-    assert shown.code == 0
-    assert "quality: 1 run checked, 0 with a failed check" in shown.out
-    unknown = frametally("quality", "--model", "foo", **place)
-    assert (unknown.code, unknown.out) == (2, "")
-    assert "--model foo: no day has this model; choose from tiny-1" in unknown.err
-    [report] = json.loads(frametally("status", "--json", **place).out)["quality"]
+    assert frametally("aggregate", "--to", "2026-01-02").out.split(",")[0] == "counts: 1 day counted"
+    assert "no new footage" in frametally("aggregate", "--to", "2026-01-02").out
+    assert "quality: 1 run checked, 0 with a failed check" in frametally("quality").out
+    [report] = json.loads(frametally("status", "--json", code=None).out)["quality"]
     assert (report["day"], report["passed"], report["frames"]) == ("2026-01-01", True, 1)
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
-    narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
-    assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 day counted")
+    narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr")
+    assert narrowed.out.split(",")[0] == "counts: 1 day counted"
     assert "includes 'carr', but nothing detected here has this label; choose from: car" in narrowed.err
-    refused = frametally("aggregate", "--every", "soon", **place)
-    assert (refused.code, refused.out) == (2, "")
-    assert "--every 'soon' is not a period" in refused.err
-    odd = frametally("aggregate", "--interval", "7", **place)
-    assert (odd.code, odd.out) == (2, "")
-    assert "7 s does not divide a day" in odd.err
+    for command, refusal in (
+        (("quality", "--model", "foo"), "--model foo: no day has this model; choose from tiny-1"),
+        (("aggregate", "--every", "soon"), "--every 'soon' is not a period"),
+        (("aggregate", "--interval", "7"), "7 s does not divide a day"),
+    ):
+        refused = frametally(*command, code=2)
+        assert (refused.out, refusal in refused.err) == ("", True), refused.err
 
 
 @pytest.mark.thorough
-def test_a_day_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage: Footage) -> None:
-    file_footage.segment([file_footage.frame()], spoil=lambda data: data[:-30])
-    place = {
-        "FRAMETALLY_DATA_DIR": str(file_footage.settings.data_dir),
-        "FRAMETALLY_STORE_URL": file_footage.store.url,
-    }
-    told = frametally("aggregate", **place)
-    assert (told.code, "none of it is counted" in told.err) == (6, True), told.err
+def test_a_day_set_aside_whole_is_an_outcome_and_not_a_failure(here: Footage) -> None:
+    here.segment([here.frame()], spoil=lambda data: data[:-30])
+    assert "none of it is counted" in frametally("aggregate", code=6).err
 
 
 NOTHING_TO_CHECK = [
@@ -426,37 +402,26 @@ NOTHING_TO_CHECK = [
 ]
 
 
-def test_a_question_about_days_never_counted_is_refused_with_what_there_is(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(file_footage.settings.data_dir))
-    monkeypatch.setenv("FRAMETALLY_STORE_URL", file_footage.store.url)
+def test_a_question_about_days_never_counted_is_refused_with_what_there_is(here: Footage) -> None:
     for command in ("quality", "history --from 2026-01-01"):
-        assert main(command.split()) == 2
-        assert "nothing has been counted" in capsys.readouterr().err
-    three_days(file_footage)
-    file_footage.aggregate(runner="inline")
-    assert main(["index"]) == 0
-    capsys.readouterr()
+        assert "nothing has been counted" in frametally(*command.split(), code=2).err
+    three_days(here)
+    here.aggregate(runner="inline")
+    frametally("index")
     for command, refusal in NOTHING_TO_CHECK:
-        assert main([*command]) == 2
-        said = capsys.readouterr()
+        said = frametally(*command, code=2)
         assert refusal in said.err
         assert (said.out, said.err.count("\n")) == ("", 1)
-    answered = (
-        ("quality", "--interval", "60", "--from", "2026-01-03", "--model", "tiny-1"),
-        ("history", "--from", "2026-01-02"),
-        ("dead-letters", "list", "--model", "tiny-1"),
-    )
-    for command in answered:
-        assert main([*command]) == 0
-    assert capsys.readouterr().out.startswith("2026-01-03, tiny-1, 60 s: 3 frames")
+    quality = frametally("quality", "--interval", "60", "--from", "2026-01-03", "--model", "tiny-1").out
+    assert quality.startswith("2026-01-03, tiny-1, 60 s: 3 frames")
+    frametally("history", "--from", "2026-01-02")
+    frametally("dead-letters", "list", "--model", "tiny-1")
     stone = Tombstone(media="ab" * 32, source="gate", name="cam.mp4", why="forget", from_ms=0, to_ms=2**42)
-    file_footage.store.put(stone.key, encode(stone))
-    file_footage.aggregate(runner="inline")
-    assert main(["index"]) == 0
-    assert main(["history", "--from", "2027-01-01"]) == 2
-    assert "to 2027-01-02 00:00:00Z; produce footage of it" in capsys.readouterr().err
+    here.store.put(stone.key, encode(stone))
+    here.aggregate(runner="inline")
+    frametally("index")
+    refused = frametally("history", "--from", "2027-01-01", code=2).err
+    assert "to 2027-01-02 00:00:00Z; produce footage of it" in refused
 
 
 def test_the_same_days_are_attempted_a_few_times_and_fewer_days_as_often_again() -> None:

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 from tests.capabilities import needs
+from tests.commands import frametally
 from tests.fakes.spark import FakeFrame, fake_job
-from tests.hadoop.conftest import NOON_MS, Footage, watched
+from tests.hadoop.conftest import NOON_MS, Footage, without_index_41
 from tests.hadoop.test_hours import drive
+from tests.kit.errors import one_line
+from tests.kit.stand_ins import Watched
 
 from frametally.adapters_by_url import open_object_store
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.settings.loading import load_settings
 from frametally.spark_sessions import java_cause
-from frametally_cli import main as cli
 from frametally_hadoop.publication import days_on_spark
 from frametally_hadoop.running import spark
 
@@ -41,10 +43,7 @@ def drives(file_footage: Footage) -> Footage:
         for begin_ms in (NOON_MS + HOUR_MS - 1_000, NOON_MS + 12 * HOUR_MS - 1_000):
             frames = drive(footage, begin_ms, source=source)
             footage.segments([frames[:8], frames[5:]])
-    footage.segment(
-        [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
-        spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
-    )
+    footage.film(3, "car", first=40, spoil=without_index_41)
     return footage
 
 
@@ -114,7 +113,7 @@ def test_the_day_of_a_damaged_run_is_counted_whole(drives: Footage) -> None:
 
 def test_the_job_carries_no_link_and_no_key(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
-    listening = watched(drives.store, lambda call, _: called.append(call))
+    listening = Watched(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
 
     def noted(frame: FakeFrame, task: Any, schema: str) -> FakeFrame:
@@ -146,49 +145,43 @@ def test_a_segment_removed_after_planning_is_left_out_of_the_new_plan(
 
 def test_an_unreadable_segment_is_one_line_with_its_name(drives: Footage) -> None:
     fetch = spark.fetch_from(drives.store)
-    with pytest.raises(Retryable, match=r"^segment lost cannot be read: .*metadata/lost") as raised:
+    with one_line(Retryable, match=r"^segment lost cannot be read: .*metadata/lost"):
         list(fetch("metadata/lost", "segment lost"))
-    assert "\n" not in str(raised.value)
 
 
-def ended(footage: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """The command's messages on Spark when it cannot count anything."""
+def refusal(footage: Footage, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The command's last message on Spark when it cannot count anything."""
     monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
-    command = ["aggregate", "--runner", "spark", "--data-dir", str(footage.settings.data_dir)]
-    assert cli.main(command) == 2
+    data = footage.settings.data_dir
+    done = frametally("aggregate", "--runner", "spark", "--data-dir", data, code=2)
     assert published(footage) == {}
-    return capsys.readouterr().err
+    return done.err.splitlines()[-1]
 
 
-def test_a_store_that_refuses_the_tasks_is_one_line(
-    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_refuses_the_tasks_is_one_line(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str) -> None:
         raise Misconfigured(f"{url} refuses us: check FRAMETALLY_STORE_SECRET_KEY")
 
     monkeypatch.setattr(spark, "_open_store", refuse)
-    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
-    assert "refuses us: check FRAMETALLY_STORE_SECRET_KEY" in line
+    assert "refuses us: check FRAMETALLY_STORE_SECRET_KEY" in refusal(drives, monkeypatch)
 
 
 def test_without_spark_the_command_says_what_to_install(
-    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drives: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(days_on_spark, "spark_job", ON_SPARK)
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
-    assert "run pip install 'frametally[spark]', and install Java 17" in line
+    assert "run pip install 'frametally[spark]', and install Java 17" in refusal(drives, monkeypatch)
 
 
 @pytest.mark.parametrize("master", ["mesos://somewhere:5050", "locally", "yarn-client", "sc://"])
 def test_an_unknown_master_is_refused_with_the_masters_that_spark_has(tmp_path: Path, master: str) -> None:
     settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
     with (
-        pytest.raises(Misconfigured, match=f"{master}: Spark has no such master; write local") as raised,
+        one_line(Misconfigured, match=f"{master}: Spark has no such master; write local"),
         ON_SPARK(settings, settings.store_url),
     ):
         pass
-    assert "\n" not in str(raised.value)
 
 
 def test_a_pyspark_version_without_arrow_data_frames_is_refused_with_its_version(

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.hadoop.conftest import Footage, twin, watched
+from tests.hadoop.conftest import Footage, twin
 from tests.hadoop.test_hours import stands
+from tests.kit.stand_ins import Watched
 
 from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.records import Coverage, Detection, IntervalCount
@@ -269,7 +270,7 @@ def test_a_track_has_its_source_label_and_times_and_its_first_and_best_frames(fo
 def test_a_runs_tracks_exist_before_a_reader_can_see_the_run(footage: Footage) -> None:
     puts = []
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
-    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    store = Watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
     assert tops == ["hours", *["mapreduce-output"] * 4]

@@ -13,3 +13,10 @@ def get(place: Place, path: str, *, status: int = 200, **settings: Any) -> Any:
     answer = place.app(**settings).test_client().get(address)
     assert answer.status_code == status, answer.text
     return answer.json
+
+
+def refusal(answer: Any, status: int = 400) -> str:
+    """Return why an answer refuses, which it does with this status."""
+    assert answer.status_code == status, answer.text
+    reason: str = answer.get_json()["detail"]
+    return reason

@@ -5,29 +5,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.capabilities import HERE
+from tests.commands import Run, frametally
 
 from frametally.adapters_by_url import open_count_index
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
 from frametally.settings.loading import load_settings
-from frametally_cli.main import main
 from frametally_models import choice
 from frametally_models.catalogue import CATALOGUE, PRESETS
 from frametally_models.choice import shaped_px
 from frametally_models.files import ModelFiles
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `frametally models ...` in an empty folder; return code, output, errors."""
     for name in [name for name in os.environ if name.startswith("FRAMETALLY_M") or "INPUT_SIZE" in name]:
         monkeypatch.delenv(name)
@@ -37,13 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path)
 
-    def make(*arguments: object, command: str = "models") -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([command, *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return make
+    return lambda *arguments, command="models": frametally(command, *arguments, code=None)
 
 
 @pytest.fixture
@@ -112,11 +103,8 @@ def test_footage_recounted_with_a_preset_adds_counts_and_the_present_ones_stay_f
     assert run(command="index")[0] == 0
     rows = {row["name"]: row for row in json.loads(run("list", "--json")[1])}
     present, other = rows["yolov4-tiny"]["model_id"], rows["fast"]["model_id"]
-    assert (rows["fast"]["input"], rows["fast"]["is_preset"], rows["fast"]["cpu_ms"] > 0) == (
-        "544x320",
-        True,
-        True,
-    )
+    fast = rows["fast"]
+    assert (fast["input"], fast["is_preset"], fast["cpu_ms"] > 0) == ("544x320", True, True)
     code, out, err = run("count", "fast", "--json")
     assert code == 0, err
     *steps, result = map(json.loads, out.splitlines())

@@ -23,6 +23,7 @@ from tests.fakes.memory import MemoryLog
 from tests.family.footage import make_video
 from tests.kit.consuming import consume_all
 from tests.kit.messages import records_on
+from tests.kit.stand_ins import Around
 from tests.kit.waiting import until
 from tests.pipeline.conftest import Counted, part_files
 
@@ -70,18 +71,16 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     return load_settings(data_dir=folder, **(fixed | {"interval_s": 60, "batch_s": 0.5} | changes))
 
 
-class PacedLog:
+class PacedLog(Around):
     """The log with a limited publishing rate: an option of this test, not of the product."""
 
     def __init__(self, log: Any, pause_s: float) -> None:
-        self._log, self._pause_s = log, pause_s
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
+        super().__init__(log)
+        self._pause_s = pause_s
 
     def publish(self, topic: str, messages: Any) -> None:
         for message in messages:
-            self._log.publish(topic, [message])
+            self.inner.publish(topic, [message])
             time.sleep(self._pause_s)
 
 

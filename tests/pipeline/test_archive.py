@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.commands import frametally
 from tests.pipeline.dashboard import dashboard
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
-
-from frametally_cli import main as cli
 
 __all__ = ["house"]
 
@@ -40,15 +39,12 @@ def archive(house: Callable[[str], House], tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_every_read_only_command_can_read_the_archive(
-    archive: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_read_only_command_can_read_the_archive(archive: Path) -> None:
     looking = (["dead-letters", "list"], ["lines", "list"], ["lines", "export", "Gate"])
-    for command in (["status"], ["quality"], ["export"], ["explain", *BAR], *looking):
-        assert cli.main([*command, "--data-dir", str(archive)]) == 0, capsys.readouterr()
-    said = capsys.readouterr().out
-    assert "settled" in said
-    assert "the bar shows the same" in said
+    commands = (["status"], ["quality"], ["export"], ["explain", *BAR], *looking)
+    printed = [frametally(*command, "--data-dir", archive).out for command in commands]
+    assert "settled" in printed[0]
+    assert "the bar shows the same" in printed[3]
 
 
 @pytest.mark.thorough
@@ -63,10 +59,7 @@ def test_the_dashboard_can_read_the_archive(archive: Path) -> None:
     [["index"], ["forget", "--source", "Gate", "--yes"], ["lines", "remove", "Gate", "stop"]],
     ids=" ".join,
 )
-def test_a_command_that_writes_is_refused_in_one_line(
-    archive: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    assert cli.main([*command, "--data-dir", str(archive)]) == 2
-    said = capsys.readouterr().err
+def test_a_command_that_writes_is_refused_in_one_line(archive: Path, command: list[str]) -> None:
+    said = frametally(*command, "--data-dir", archive, code=2).err
     assert "give this user permission" in said
     assert said.count("\n") == 1

@@ -1,4 +1,4 @@
-"""`frametally aggregate --every`: announced frames reach the chart automatically, until SIGTERM."""
+"""`frametally aggregate` and `index` with `--every`: frames reach the chart automatically, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 
-def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["aggregate", "index"])
+def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cleanly(
+    tmp_path: Path, stage: str
+) -> None:
     env = os.environ | {
         "FRAMETALLY_DATA_DIR": str(tmp_path / "data"),
         "FRAMETALLY_DETECTOR": "pixels",
@@ -41,8 +44,11 @@ def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cle
         cv2.rectangle(picture, (20, 20), (40, 45), (255, 255, 255), -1)
         for second in range(count):
             assert cv2.imwrite(str(pictures / f"cam_20260101_0800{second:02d}.jpg"), picture)
-        produced = start("produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", pictures)
-        assert produced.wait() == 0, (tmp_path / "produce.log").read_text()
+        by_hand: list[tuple[object, ...]] = [("produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", pictures)]
+        if stage == "index":
+            by_hand += [("consume", "--until-caught-up"), ("aggregate",)]
+        for arguments in by_hand:
+            assert start(*arguments).wait() == 0, (tmp_path / f"{arguments[0]}.log").read_text()
 
     def frames_in_the_chart() -> int:
         if not (tmp_path / "data" / "index.sqlite").exists():
@@ -51,21 +57,20 @@ def test_frames_on_the_log_reach_the_index_by_themselves_and_sigterm_ends_it_cle
             return sum(run.frames for run in index.current_runs())
 
     film(3)  # so that there is a log to read
-    running = [start("consume"), start("aggregate", "--every", "1s")]
+    running = [start(stage, "--every", "1s"), *([start("consume")] if stage == "aggregate" else [])]
+    log = tmp_path / f"{stage}.log"
     try:
         for frames in (3, 8):
             film(frames)
             deadline_s = time.monotonic() + PATIENCE_S
             while frames_in_the_chart() != frames:
-                assert all(process.poll() is None for process in running), (
-                    tmp_path / "aggregate.log"
-                ).read_text()
-                assert time.monotonic() < deadline_s, (tmp_path / "aggregate.log").read_text()
+                assert all(process.poll() is None for process in running), log.read_text()
+                assert time.monotonic() < deadline_s, log.read_text()
                 time.sleep(0.2)
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
         codes = [process.wait() for process in running]
-    assert codes == [0, 0], (tmp_path / "aggregate.log").read_text()
-    assert "Traceback" not in (tmp_path / "aggregate.log").read_text()
+    assert {*codes} == {0}, log.read_text()
+    assert "Traceback" not in log.read_text()
     assert list((tmp_path / "data" / "tmp").iterdir()) == []

@@ -97,7 +97,7 @@ def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
 
 
 def test_an_upgrade_names_the_days_it_recounts_and_afterwards_what_changed(
-    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)

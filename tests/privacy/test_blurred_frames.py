@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -259,62 +260,23 @@ def test_a_mask_is_black_in_the_store_and_objects_under_it_do_not_count(tmp_path
     assert len(detections[0]) == 1
 
 
-def test_a_frame_encoded_by_a_camera_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
-    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
-    announced: list[FrameAnnouncement] = []
-    with (
-        opened(ruled(tmp_path, rule)) as ports,
-        FrameWriter(
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            patience=Patience(print, lambda: False),
-            topic="frames",
-            on_announced=announced.extend,
-            pack_ms=2000,
-            is_new=True,
-        ) as writer,
-    ):
-        ports.log.create_topic("frames", 1)
-        for number in range(3):
-            writer.add(
-                NewFrame(
-                    media="a" * 64,
-                    medium_hex="a" * 12,
-                    source="gate",
-                    frame_index=number,
-                    captured_at_ms=1_772_352_000_000 + number,
-                    time_source="arrival",
-                    pixels=encode_jpeg(np.full((40, 40, 3), 255, np.uint8), 90),
-                    refused=pytest.fail,
-                )
-            )
-    pictures = [picture for _, picture in stored_pictures(tmp_path / "store")]
-    assert len(pictures) == len(announced) == 3
-    assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
-    assert {frame.screened for frame in announced} == {"privacy policy 1: 1 mask"}
+MASKED = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
 
 
-@pytest.mark.parametrize("packs", [False, True])
-def test_a_frame_that_waits_while_a_rule_is_set_follows_the_rule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packs: bool
-) -> None:
-    monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
-    refused: list[str] = []
-    with (
-        opened(tmp_path) as ports,
-        FrameWriter(
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            patience=Patience(print, lambda: False),
-            topic="frames",
-            on_announced=lambda _: None,
-            pack_ms=60_000 if packs else 0,
-            is_new=True,
-        ) as writer,
-    ):
-        ports.log.create_topic("frames", 1)
+@contextmanager
+def camera(ports: Any, pack_ms: int, announced: list[FrameAnnouncement]) -> Iterator[Callable[..., None]]:
+    """Write frames as a camera does; yield what writes a white frame of this number."""
+    ports.log.create_topic("frames", 1)
+    with FrameWriter(
+        settings=ports.settings,
+        store=ports.store,
+        log=ports.log,
+        patience=Patience(print, lambda: False),
+        topic="frames",
+        on_announced=announced.extend,
+        pack_ms=pack_ms,
+        is_new=True,
+    ) as writer:
         first = NewFrame(
             media="a" * 64,
             medium_hex="a" * 12,
@@ -323,32 +285,58 @@ def test_a_frame_that_waits_while_a_rule_is_set_follows_the_rule(
             captured_at_ms=1_772_352_000_000,
             time_source="arrival",
             pixels=encode_jpeg(np.full((40, 40, 3), 255, np.uint8), 90),
-            refused=refused.append,
+            refused=pytest.fail,
         )
+
+        def write(number: int, **changed: Any) -> None:
+            at_ms = first.captured_at_ms + number
+            writer.add(first._replace(frame_index=number, captured_at_ms=at_ms, **changed))
+
+        yield write
+
+
+def all_masked(folder: Path, number: int) -> bool:
+    """Whether the store has so many pictures, which are black in the corner alone."""
+    pictures = [picture for _, picture in stored_pictures(folder / "store")]
+    assert len(pictures) == number
+    return all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
+
+
+def test_a_frame_encoded_by_a_camera_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
+    announced: list[FrameAnnouncement] = []
+    with opened(ruled(tmp_path, MASKED)) as ports, camera(ports, 2000, announced) as write:
+        for number in range(3):
+            write(number)
+    assert all_masked(tmp_path, 3)
+    assert [frame.screened for frame in announced] == ["privacy policy 1: 1 mask"] * 3
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_a_frame_that_waits_while_a_rule_is_set_follows_the_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packs: bool
+) -> None:
+    monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
+    refused: list[str] = []
+    with opened(tmp_path) as ports, camera(ports, 60_000 if packs else 0, []) as write:
         if packs:
-            writer.add(first)
-            writer.add(
-                first._replace(frame_index=1, captured_at_ms=first.captured_at_ms + 1, pixels=b"no JPEG")
-            )
-        ruled(tmp_path, msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
-        writer.add(first._replace(frame_index=2, captured_at_ms=first.captured_at_ms + 2))
-    pictures = [picture for _, picture in stored_pictures(tmp_path / "store")]
-    assert len(pictures) == 1 + packs and len(refused) == packs
-    assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
+            write(0)
+            write(1, pixels=b"no JPEG", refused=refused.append)
+        ruled(tmp_path, MASKED)
+        write(2)
+    assert all_masked(tmp_path, 1 + packs) and len(refused) == packs
 
 
 def test_a_missing_policy_stores_no_picture_until_there_is_one_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
-    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
-    with opened(ruled(tmp_path, rule)) as ports:
+    with opened(ruled(tmp_path, MASKED)) as ports:
         assert screen_of(ports.settings, ports.store, "gate") is not None
         ports.store.delete("privacy/policy.json")
         for _ in range(2):
             with pytest.raises(Misconfigured, match=r"policy\.json is gone: no picture is stored until"):
                 screen_of(ports.settings, ports.store, "gate")
-        ruled(tmp_path, rule)
+        ruled(tmp_path, MASKED)
         assert screen_of(ports.settings, ports.store, "gate") is not None
         drop_rule(ports.store, "")
         assert screen_of(ports.settings, ports.store, "gate") is None
@@ -379,7 +367,7 @@ def test_heads_are_blurred_in_upper_parts_and_plates_in_lower_ones_with_a_margin
 @pytest.mark.thorough
 def test_a_source_with_its_own_rule_follows_it_and_others_are_stored_unchanged(tmp_path: Path) -> None:
     white = write_pictures(tmp_path / "pictures", (np.full((40, 40, 3), 255, np.uint8),))
-    rule = msgspec.structs.replace(BLUR, source="gate", blur=False, masks=(CORNER,))
+    rule = msgspec.structs.replace(MASKED, source="gate")
     with opened(ruled(tmp_path / "masked", rule)) as ports:
         produce_there(ports, white)
         produce_there(ports, white, source="yard")

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 from tests.accounts.people import asking_as, give_accounts
 from tests.capabilities import needs
+from tests.commands import frametally
 from tests.web.conftest import Place, Serving
 
 from frametally import keys
@@ -17,7 +18,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import encode
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally_cli.main import main
 from frametally_privacy.data_protection import kept_data
 from frametally_privacy.erasure_records import Erasure
 from frametally_web.translations.texts import texts
@@ -104,25 +104,21 @@ def test_only_administrators_see_the_page_and_it_lists_accounts_with_their_sourc
 
 
 def test_the_report_has_the_same_content_as_markdown_in_both_languages_and_as_json(
-    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = place.settings
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(settings.data_dir))
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         store.put("images/gate/1970-01-01/1-abababababab-0.jpg", b"")
         receipt = put_receipt(store)
-    assert main(["privacy", "report"]) == 0
-    english = capsys.readouterr().out
+    english = frametally("privacy", "report").out
     assert english.startswith("# Data protection\n") and "| --- | --- | --- |" in english
     assert f"| {receipt.id} | gate | 1970-01-01 00:00:00Z to 1970-01-01 01:00:00Z |" in english
-    assert main(["privacy", "report", "--language", "de"]) == 0
-    assert capsys.readouterr().out.startswith("# Datenschutz\n")
-    assert main(["privacy", "report", "--language", "fr"]) != 0
+    assert frametally("privacy", "report", "--language", "de").out.startswith("# Datenschutz\n")
     known_languages = ", ".join(sorted(texts()))
-    assert f"there is no language named 'fr'; choose from: {known_languages}" in capsys.readouterr().err
+    refused = frametally("privacy", "report", "--language", "fr", code=2).err
+    assert f"there is no language named 'fr'; choose from: {known_languages}" in refused
     monkeypatch.setitem(texts(), "fr", {"privacy.data_protection": "Protection des données"})
-    assert main(["privacy", "report", "--language", "fr"]) == 0
-    assert "---" in capsys.readouterr().out  # texts that a language lacks are English
-    assert main(["privacy", "report", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
+    assert "---" in frametally("privacy", "report", "--language", "fr").out  # its texts are English
+    facts = json.loads(frametally("privacy", "report", "--json").out)
     assert facts["erasures"][0]["backups"] == ["backups/1"] and facts["access"] == "local"

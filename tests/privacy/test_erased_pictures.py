@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.capabilities import needs
-from tests.commands import findings, start_frametally
+from tests.commands import findings, frametally, start_frametally
 from tests.privacy.erased_footage import FROM_MS, RANGE, Footage, filmed, opened
 
 from frametally import keys
@@ -18,7 +18,6 @@ from frametally.media.manifests import list_manifests, pictures_identity
 from frametally.ports.opened import StorePorts
 from frametally.records import encode
 from frametally.work.family_members import keep_up
-from frametally_cli.main import main
 from frametally_privacy.erasure_records import erasures
 
 Start = Callable[[], str]
@@ -62,7 +61,7 @@ def erase(footage: Footage, *arguments: str, cut: bool = True) -> set[str]:
     images = footage.settings.data_dir / "store" / keys.IMAGES
     lost = shutil.copytree(images, footage.settings.data_dir / "on the disk")
     before = pictures(footage)
-    assert main(["privacy", "erase", "--source", "gate", *(arguments or RANGE), "--yes"]) == 0
+    frametally("privacy", "erase", "--source", "gate", *(arguments or RANGE), "--yes")
     gone = before - pictures(footage)
     if cut:
         for path in images.rglob("*.pack"):
@@ -83,14 +82,13 @@ def pictures(footage: Footage) -> set[str]:
     "arguments", [RANGE, ("--from", "2024-05-14", "--to", "2024-05-15"), (*RANGE, "--keep-counts")]
 )
 def test_erased_pictures_that_a_disk_brings_back_are_deleted_at_the_next_start_and_others_stay(
-    arguments: tuple[str, ...], footage: Footage, start: Start, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], footage: Footage, start: Start
 ) -> None:
     everything = pictures(footage)
     gone = erase(footage, *arguments)
     (receipt,) = erasures(footage.store)
-    capsys.readouterr()
-    assert main(["doctor", "--deep", "--json"]) == 2
-    assert f"{len(gone)} erased pictures are in the store" in findings(capsys.readouterr().out)
+    printed = findings(frametally("doctor", "--deep", "--json", code=2).out)
+    assert f"{len(gone)} erased pictures are in the store" in printed
     assert f"deleted {len(gone)} erased pictures that came back" in (line := start())
     assert receipt.id in line
     assert pictures(footage) == everything - gone
@@ -109,7 +107,7 @@ def test_pictures_that_a_person_produces_again_after_their_erasure_stay(
     again = msgspec.structs.replace(manifest, revision=1)
     footage.store.put(again.key, encode(again))
     if was_forgotten:
-        assert main(["forget", "--source", "gate", "--yes"]) == 0
+        frametally("forget", "--source", "gate", "--yes")
     assert start() == ""
     assert pictures(footage) == everything
 
@@ -125,7 +123,7 @@ def test_pictures_added_to_an_erased_range_later_stay(footage: Footage, start: S
 
 @pytest.mark.thorough
 def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pictures(
-    footage: Footage, start: Start, capsys: pytest.CaptureFixture[str]
+    footage: Footage, start: Start
 ) -> None:
     gone = erase(footage)
     (receipt,) = erasures(footage.store)
@@ -133,12 +131,10 @@ def test_receipts_that_name_no_footage_delete_nothing_and_doctor_names_their_pic
     before = pictures(footage)
     assert start() == ""
     assert pictures(footage) == before
-    capsys.readouterr()
-    assert main(["doctor", "--deep", "--json"]) == 2
-    printed = findings(capsys.readouterr().out)
+    printed = findings(frametally("doctor", "--deep", "--json", code=2).out)
     assert f"{len(gone)} erased pictures are in the store" in printed
     assert "run `frametally privacy erase` with this range again" in printed
-    assert main(["privacy", "erase", "--source", "gate", *RANGE, "--yes"]) == 0
+    frametally("privacy", "erase", "--source", "gate", *RANGE, "--yes")
     assert pictures(footage) == before - gone
 
 
@@ -184,12 +180,11 @@ def test_a_legal_hold_keeps_erased_pictures_that_came_back(footage: Footage, sta
 @pytest.mark.thorough
 @needs("videos")
 def test_work_deletes_erased_pictures_that_came_back(
-    footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_JOB_NETWORK", "1")
     gone = erase(footage)
-    assert main(["work", "--until-done"]) == 0
-    assert f"deleted {len(gone)} erased pictures" in capsys.readouterr().err
+    assert f"deleted {len(gone)} erased pictures" in frametally("work", "--until-done").err
     assert pictures(footage).isdisjoint(gone)
 
 

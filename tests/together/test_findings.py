@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.capabilities import needs
+from tests.commands import frametally
 from tests.fakes.memory import MemoryLog
 from tests.web.counted_footage import MODEL
 from tests.web.test_blank_footage_api import film
@@ -201,8 +202,8 @@ def test_a_quality_report_is_broken_on_the_page_and_the_command_line_from_its_da
     assert main(["status", "--data-dir", str(troubled.folder)]) == SEVERITIES["broken"].status
     assert capsys.readouterr().out.count("_quality.json") == 1
     for arguments in ((), ("--deep",)):
-        assert main(["doctor", "--json", *arguments, "--data-dir", str(troubled.folder)]) == 2
-        bad = [row for row in json.loads(capsys.readouterr().out)["rows"] if not row["good"]]
+        done = frametally("doctor", "--json", *arguments, "--data-dir", troubled.folder, code=2)
+        bad = [row for row in json.loads(done.out)["rows"] if not row["good"]]
         assert sum("_quality.json" in f"{row['value']} {row['remedy']}" for row in bad) == 1
     status = troubled.status()
     assert ["_quality.json" in finding.line for finding in status.broken] == [True]

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.hadoop.conftest import Footage, watched
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS, drive
+from tests.kit.stand_ins import Watched
 
 from frametally.adapters_by_url import open_count_index
 from frametally.books.compare import compare_models
@@ -141,7 +142,7 @@ def test_a_source_without_drawings_costs_one_listing(footage: Footage) -> None:
     footage.segment(passing(footage))
     footage.aggregate()
     seen: list[tuple[str, str]] = []
-    report = footage.aggregate(watched(footage.store, lambda what, key: seen.append((what, key))))
+    report = footage.aggregate(Watched(footage.store, lambda what, key: seen.append((what, key))))
     assert report.steps[0].runs == []
     touched = {call for call in seen if call[1].startswith(("drawings", "tracks"))}
     assert touched == {("before list", "drawings")}
@@ -153,7 +154,7 @@ def test_a_new_line_reads_no_segment_and_counts_no_box_again(footage: Footage) -
     draw(footage, STOP)
     seen: list[str] = []
     report = footage.aggregate(
-        watched(footage.store, lambda what, key: seen.append(key) if what == "before get" else None)
+        Watched(footage.store, lambda what, key: seen.append(key) if what == "before get" else None)
     )
     assert (report.runs, report.segments_read) == ([], 0)
     assert not any(key.startswith("metadata/") for key in seen)
@@ -309,14 +310,14 @@ def test_a_reader_never_sees_half_a_day_and_the_second_of_two_counts_uses_the_fi
     draw(footage, STOP)
     footage.aggregate()
     draw(footage, LATER)
-    other = watched(footage.store, lambda *_: None)
+    other = Watched(footage.store, lambda *_: None)
     done: list[Any] = []
 
     def meanwhile(what: str, key: str) -> None:
         if what == "before put" and "~flows" in key and "/_runs/" in key and not done:
             done.append(footage.aggregate(other))
 
-    report = footage.aggregate(watched(footage.store, meanwhile))
+    report = footage.aggregate(Watched(footage.store, meanwhile))
     assert [len(one.steps[0].runs) for one in (*done, report)] == [1, 0]
     assert totals(footage) == {"gate/line/later/to_right": 1}
 

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.hadoop.conftest import Footage
-from tests.hadoop.test_aggregate_kills import POINTS
-from tests.hadoop.test_hours import (
-    addresses,
-    from_nothing,
-    late,
-    published_whatever_is_killed,
-    stands,
-    three_hours,
-)
+from tests.hadoop.test_aggregate_kills import POINTS, published_whatever_is_killed
+from tests.hadoop.test_hours import addresses, from_nothing, late, stands, three_hours
 from tests.traffic.test_zone_counts import RIGHT, draw, zone
 
 __all__ = ["three_hours"]
@@ -26,7 +19,6 @@ def test_a_kill_at_any_failpoint_with_a_zone_does_not_change_the_bytes_of_the_re
 ) -> None:
     draw(three_hours, zone())
     late(three_hours)
-
     expected = published_whatever_is_killed(tmp_path, POINTS)
     assert any(key.endswith("/zones-00000.gz") for key in expected)
 
