@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.said import Said
+from tests.kit.clips import MakeFile
 
 from frametally.process.reports import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
@@ -124,6 +125,21 @@ class Bench:
             on_standing=self.standings.append,
         )
 
+    def video(self, name: str = "clip.mp4", *arguments: Any, **options: Any) -> Path:
+        """Make a video in the folder, as `encode_video` does; return its path."""
+        return encode_video(self._path(name), *arguments, **options)
+
+    def picture(self, name: str = "picture.jpg", **options: Any) -> Path:
+        """Make a picture in the folder, as `encode_picture` does; return its path."""
+        path = self._path(name)
+        path.write_bytes(encode_picture(**options))
+        os.utime(path, (FILE_DATE_S, FILE_DATE_S))
+        return path
+
+    def _path(self, name: str) -> Path:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
+
     def announced(self) -> list[int]:
         """Decode indices, in the order of their announcement."""
         return [announcement.frame_index for announcement in self.log.announcements]
@@ -144,6 +160,16 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         if name.startswith("FRAMETALLY_"):
             monkeypatch.delenv(name)
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def make_video(bench: Bench) -> MakeFile:
+    return bench.video
+
+
+@pytest.fixture
+def make_picture(bench: Bench) -> MakeFile:
+    return bench.picture
 
 
 def paint(index: int, width_px: int, height_px: int) -> np.ndarray:
@@ -196,15 +222,6 @@ def encode_video(
     return path
 
 
-@pytest.fixture
-def make_video(tmp_path: Path) -> Callable[..., Path]:
-    def make(name: str = "clip.mp4", *arguments: object, **options: Any) -> Path:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        return encode_video(tmp_path / name, *arguments, **options)
-
-    return make
-
-
 def encode_picture(
     *,
     format: str = "JPEG",
@@ -229,15 +246,3 @@ def encode_picture(
         buffer, format, **({"exif": exif} if exif or details else {})
     )
     return buffer.getvalue()
-
-
-@pytest.fixture
-def make_picture(tmp_path: Path) -> Callable[..., Path]:
-    def make(name: str = "picture.jpg", **options: Any) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_picture(**options))
-        os.utime(path, (FILE_DATE_S, FILE_DATE_S))
-        return path
-
-    return make

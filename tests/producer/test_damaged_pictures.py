@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,9 +78,9 @@ def test_a_plain_webp_counts_as_whole(
 
 
 def test_the_line_names_the_file_and_the_decoders_error_and_the_other_pictures_are_stored(
-    bench: Bench, make_picture: Callable[..., Path]
+    bench: Bench,
 ) -> None:
-    whole = make_picture("pics/a.jpg", taken="2026:05:01 12:00:00", offset="+00:00", index=1)
+    whole = bench.picture("pics/a.jpg", taken="2026:05:01 12:00:00", offset="+00:00", index=1)
     jpeg = bytearray(encoded(scene(np.random.default_rng(5)), "JPEG"))
     jpeg[len(jpeg) // 2 : len(jpeg) // 2 + 512] = bytes(512)
     damaged = whole.with_name("b.jpg")

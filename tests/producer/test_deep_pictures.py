@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally.errors import Misconfigured
@@ -134,9 +133,9 @@ def test_dead_pixels_do_not_make_a_narrow_picture_wide(bench: Bench) -> None:
 
 
 @pytest.mark.thorough
-def test_a_value_range_does_not_change_8_bit_pictures(bench: Bench, make_picture: MakeFile) -> None:
+def test_a_value_range_does_not_change_8_bit_pictures(bench: Bench) -> None:
     for name, options in {"a.jpg": {}, "b.png": {"format": "PNG"}, "c.tif": {"format": "TIFF"}}.items():
-        make_picture(f"pics/{name}", **options)
+        bench.picture(f"pics/{name}", **options)
     bench.produce(bench.folder / "pics", source="plain")
     bench.produce(bench.folder / "pics", source="ranged", value_range="29000:32000")
     plain, ranged = stored(bench)[:3], stored(bench)[3:]

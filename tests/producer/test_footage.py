@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import frametally
 from tests.examples import first_quick
 from tests.producer.conftest import Bench
 
 from frametally import keys
-from frametally_cli import main as cli
 from frametally_producer.plan import plan
 from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
 from frametally_producer.writing.production import ProduceCall
@@ -103,14 +103,12 @@ def test_a_missing_or_unknown_file_is_named_with_the_remedy(tmp_path: Path) -> N
 
 
 @pytest.mark.thorough
-def test_videos_are_read_with_any_extension_that_players_know_and_with_none(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_videos_are_read_with_any_extension_that_players_know_and_with_none(bench: Bench) -> None:
     formats = {".3g2": "mp4", ".qt": "mov", ".f4v": "flv", ".mp4v": "mp4", ".mod": "mpeg", ".divx": "avi"}
     for number, (ending, format) in enumerate(formats.items()):
         codec = {"flv": "flv1", "mpeg": "mpeg2video"}.get(format, "mpeg4")
-        make_video(f"odd/a{number}{ending}", 5 + number, format=format, codec=codec, fps=25)
-    large = make_video("odd/camera", 120, format="mp4", size_px=(320, 240), noise=True)
+        bench.video(f"odd/a{number}{ending}", 5 + number, format=format, codec=codec, fps=25)
+    large = bench.video("odd/camera", 120, format="mp4", size_px=(320, 240), noise=True)
     assert large.stat().st_size > 100_000
     report = bench.produce(large.parent, source="odd", count_overlaps="all")
     assert report.skipped == []
@@ -118,9 +116,9 @@ def test_videos_are_read_with_any_extension_that_players_know_and_with_none(
 
 
 def test_ignored_files_of_a_folder_are_reported_in_one_line_by_extension_number_and_size(
-    bench: Bench, make_video: Callable[..., Path]
+    bench: Bench,
 ) -> None:
-    folder = make_video("mixed/ok.mp4", 5).parent
+    folder = bench.video("mixed/ok.mp4", 5).parent
     for name, size in (("a.y4m", 700_000), ("b.Y4M", 800_000), ("c.srt", 10), ("d", 20), (".e.y4m", 9)):
         (folder / name).write_bytes(b"x" * size)
     line = (
@@ -160,7 +158,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["produce"]]))
 def test_an_unreadable_folder_is_skipped_as_such_and_not_called_empty(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     scan = os.scandir
 
@@ -173,8 +171,7 @@ def test_an_unreadable_folder_is_skipped_as_such_and_not_called_empty(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, *_, **__: str(path) != "secret")
     monkeypatch.setattr(os, "scandir", may_not_scan)
-    assert cli.main([*command, "secret"]) == 2
-    said = capsys.readouterr().err
+    said = frametally(*command, "secret", code=2).err
     assert "skipped secret: cannot be read (Permission denied); check that" in said
     assert "1 skipped in all" in said
 
@@ -189,48 +186,46 @@ def sources(bench: Bench) -> dict[str, str]:
 
 @pytest.mark.parametrize("names", [("北門1", "南門1"), ("Камера вход 7", "Гараж 7")])
 def test_two_cameras_whose_names_share_their_latin_letters_are_two(
-    bench: Bench, make_video: Video, names: tuple[str, str]
+    bench: Bench, names: tuple[str, str]
 ) -> None:
     for length, name in enumerate(names, 3):
-        bench.produce(make_video(f"{length}.mp4", length), source=name, start_time=START)
+        bench.produce(bench.video(f"{length}.mp4", length), source=name, start_time=START)
     assert len(set(sources(bench).values())) == 2
 
 
-def test_two_folders_whose_names_share_their_latin_letters_are_two_sources(
-    bench: Bench, make_video: Video
-) -> None:
-    folders = [make_video(f"{name}/a.mp4", len(name)).parent for name in ("カメラ 1", "玄関 1")]
+def test_two_folders_whose_names_share_their_latin_letters_are_two_sources(bench: Bench) -> None:
+    folders = [bench.video(f"{name}/a.mp4", len(name)).parent for name in ("カメラ 1", "玄関 1")]
     bench.produce(*folders)
     assert len(set(sources(bench).values())) == 2
 
 
 @pytest.mark.parametrize("second", ["gate 1", "GATE-1", "gate-1"])
 def test_another_spelling_of_a_source_is_refused_with_the_existing_spelling(
-    bench: Bench, make_video: Video, second: str
+    bench: Bench, second: str
 ) -> None:
-    bench.produce(make_video("a.mp4", 3), source="Gate 1", start_time=START)
-    report = bench.produce(make_video("b.mp4", 4), source=second, start_time=START)
+    bench.produce(bench.video("a.mp4", 3), source="Gate 1", start_time=START)
+    report = bench.produce(bench.video("b.mp4", 4), source=second, start_time=START)
     [skipped] = report.skipped
     assert f"{second!r} has the same key as 'Gate 1'" in skipped.reason
     assert sources(bench) == {"Gate 1": "gate-1"}
 
 
-def test_two_spellings_of_a_source_in_one_call_are_not_merged(bench: Bench, make_video: Video) -> None:
-    first, second = (make_video(f"{name}/a.mp4", n).parent for n, name in enumerate(("gate", "GATE"), 3))
+def test_two_spellings_of_a_source_in_one_call_are_not_merged(bench: Bench) -> None:
+    first, second = (bench.video(f"{name}/a.mp4", n).parent for n, name in enumerate(("gate", "GATE"), 3))
     report = bench.produce(first, second)
     assert sources(bench) == {"gate": "gate"}
     assert ["has the same key as 'gate'" in item.reason for item in report.skipped] == [True]
 
 
-def test_another_mediums_damaged_manifest_stops_nothing(bench: Bench, make_video: Video) -> None:
+def test_another_mediums_damaged_manifest_stops_nothing(bench: Bench) -> None:
     bench.store.put(keys.media_key("0" * 64), b"{")
-    assert bench.produce(make_video("a.mp4", 3), source="Gate", start_time=START).skipped == []
+    assert bench.produce(bench.video("a.mp4", 3), source="Gate", start_time=START).skipped == []
 
 
-def test_differently_encoded_accents_are_the_same_name(bench: Bench, make_video: Video) -> None:
+def test_differently_encoded_accents_are_the_same_name(bench: Bench) -> None:
     for length, name in enumerate(("Zürich", "Zu\u0308rich"), 3):
         report = bench.produce(
-            make_video(f"{length}.mp4", length), source=name, start_time=f"2026-03-0{length}T10:00:00Z"
+            bench.video(f"{length}.mp4", length), source=name, start_time=f"2026-03-0{length}T10:00:00Z"
         )
         assert (report.skipped, report.notices) == ([], [])
     assert len(set(sources(bench).values())) == 1

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from tests.examples import first_quick
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench
 
 from frametally.errors import Misconfigured
@@ -48,9 +47,9 @@ def other_bench(bench: Bench, name: str) -> Bench:
 
 
 def test_packed_footage_has_one_object_a_minute_and_is_announced_and_read_like_single_frames(
-    bench: Bench, make_video: MakeFile
+    bench: Bench,
 ) -> None:
-    path = make_video("a.mp4", FRAMES, **SLOW)
+    path = bench.video("a.mp4", FRAMES, **SLOW)
     single = other_bench(bench, "single")
     produce(single, path)
     produce(bench, path, packs=True)
@@ -69,9 +68,9 @@ def test_packed_footage_has_one_object_a_minute_and_is_announced_and_read_like_s
 @pytest.mark.parametrize("fatal", first_quick([1, 2]))
 @pytest.mark.parametrize("where", ["put", "batch"])
 def test_after_a_kill_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_never_stopped(
-    bench: Bench, make_video: MakeFile, where: str, fatal: int
+    bench: Bench, where: str, fatal: int
 ) -> None:
-    path = make_video("a.mp4", FRAMES, **SLOW)
+    path = bench.video("a.mp4", FRAMES, **SLOW)
     (bench.store if where == "put" else bench.log).fail_at = fatal
     with pytest.raises(BaseException, match="at a"):
         produce(bench, path, packs=True)
@@ -85,8 +84,8 @@ def test_after_a_kill_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_h
     assert bench.manifests()[0].frames_announced == FRAMES
 
 
-def test_a_frame_that_is_stored_singly_is_not_packed_too(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("a.mp4", FRAMES, **SLOW)
+def test_a_frame_that_is_stored_singly_is_not_packed_too(bench: Bench) -> None:
+    path = bench.video("a.mp4", FRAMES, **SLOW)
     bench.log.fail_at = 1
     with pytest.raises(BaseException, match="at a batch"):
         produce(bench, path)
@@ -99,16 +98,16 @@ def test_a_frame_that_is_stored_singly_is_not_packed_too(bench: Bench, make_vide
 
 
 def test_many_bytes_of_one_minute_do_not_wait_for_its_end(
-    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "PACK_BYTES", 5000)
-    produce(bench, make_video("a.mp4", 40, **SLOW), packs=True)
+    produce(bench, bench.video("a.mp4", 40, **SLOW), packs=True)
     assert bench.log.batches > 2
     assert len(images(bench)) == 40
 
 
-def test_a_damaged_pack_stops_the_producer_with_one_message(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("a.mp4", FRAMES, **SLOW)
+def test_a_damaged_pack_stops_the_producer_with_one_message(bench: Bench) -> None:
+    path = bench.video("a.mp4", FRAMES, **SLOW)
     produce(bench, path, packs=True)
     bench.store.delete(f"media/{bench.manifests()[0].sha256}.json")
     key = next(iter(objects(bench)))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.said import Said
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import FILE_DATE_S, Bench
 
 from frametally.errors import Misconfigured, Poison
@@ -30,10 +29,8 @@ def times_s(bench: Bench) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(
-    bench: Bench, make_video: MakeFile, name: str
-) -> None:
-    path = make_video(name, 120, fps=25)
+def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(bench: Bench, name: str) -> None:
+    path = bench.video(name, 120, fps=25)
     assert bench.produce(path, start_time=START, pace=LAPSE).frames_announced == 120
     assert times_s(bench) == [60.0 * index for index in range(120)]
     [manifest] = bench.manifests()
@@ -43,8 +40,8 @@ def test_a_time_lapse_covers_the_hours_that_it_was_filmed_in(
     assert (again.frames_announced, again.frames_known, again.skipped) == (0, 120, [])
 
 
-def test_slow_motion_gives_as_many_frames_as_the_real_second_has(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("slow.mp4", 240, fps=30)
+def test_slow_motion_gives_as_many_frames_as_the_real_second_has(bench: Bench) -> None:
+    path = bench.video("slow.mp4", 240, fps=30)
     assert bench.produce(path, start_time=START, pace=SLOW).frames_announced == 5
     assert times_s(bench) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8], abs=0.005)
     # Later footage of it, with no pace given: the earlier pace stays.
@@ -52,8 +49,8 @@ def test_slow_motion_gives_as_many_frames_as_the_real_second_has(bench: Bench, m
     assert sorted(times_s(bench)) == pytest.approx([0.1 * index for index in range(10)], abs=0.005)
 
 
-def test_another_pace_is_refused_until_the_footage_is_forgotten(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("lapse.mp4", 30)
+def test_another_pace_is_refused_until_the_footage_is_forgotten(bench: Bench) -> None:
+    path = bench.video("lapse.mp4", 30)
     bench.produce(path, start_time=START)
     [manifest] = bench.manifests()
     for _ in range(2):
@@ -71,12 +68,10 @@ def test_another_pace_is_refused_until_the_footage_is_forgotten(bench: Bench, ma
 
 
 @pytest.mark.thorough
-def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_that(
-    bench: Bench, make_video: MakeFile
-) -> None:
+def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_that(bench: Bench) -> None:
     def filmed_at(fps: str, name: str) -> Path:
         options = {"movflags": "use_metadata_tags"}
-        return make_video(name, 60, fps=30, metadata={"com.android.capture.fps": fps}, options=options)
+        return bench.video(name, 60, fps=30, metadata={"com.android.capture.fps": fps}, options=options)
 
     slow = filmed_at("240.000000", "slow.mp4")
     [line] = bench.produce(slow, start_time=START).notices
@@ -88,15 +83,13 @@ def test_a_file_that_states_another_rate_is_named_with_its_speed_until_you_give_
     assert bench.produce(lapse, start_time=START, pace=Pace(speed=Fraction(15))).notices == []
 
 
-def test_a_start_from_a_files_date_is_that_date_minus_the_time_it_covers(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    bench.produce(make_video("lapse.mp4", 120, fps=25), pace=LAPSE)
+def test_a_start_from_a_files_date_is_that_date_minus_the_time_it_covers(bench: Bench) -> None:
+    bench.produce(bench.video("lapse.mp4", 120, fps=25), pace=LAPSE)
     assert bench.manifests()[0].start_ms == FILE_DATE_S * 1000 - 120 * 60_000
 
 
-def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("lapse.mp4", 120, fps=25)
+def test_a_dry_run_plans_the_time_and_frames_that_producing_gives(bench: Bench) -> None:
+    path = bench.video("lapse.mp4", 120, fps=25)
 
     def planned() -> tuple[int, int]:
         call = ProduceCall(paths=[path], settings=bench.settings(), start_time=START, pace=LAPSE)

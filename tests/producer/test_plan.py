@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import frametally
 from tests.producer.conftest import Bench
 
 from frametally.media.manifests import find_manifest
@@ -29,12 +29,12 @@ def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.fixture
-def yard(bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]) -> Path:
-    make_video("yard/a.mp4", 30, metadata={"creation_time": "2026-05-01T06:00:00Z"})
-    make_video("yard/b.mkv", 20, metadata={"creation_time": "2026-05-01T07:00:00Z"})
+def yard(bench: Bench) -> Path:
+    bench.video("yard/a.mp4", 30, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    bench.video("yard/b.mkv", 20, metadata={"creation_time": "2026-05-01T07:00:00Z"})
     for minute in range(5):
         taken = f"2026:05:01 08:{minute:02}:00"
-        make_picture(f"yard/{minute}.jpg", index=minute, taken=taken, offset="+00:00")
+        bench.picture(f"yard/{minute}.jpg", index=minute, taken=taken, offset="+00:00")
     (bench.folder / "yard" / "bad.mp4").write_text("no video")
     return bench.folder / "yard"
 
@@ -95,14 +95,14 @@ def test_copies_and_footage_known_from_another_sampling_are_planned_as_they_are_
 
 @pytest.mark.thorough
 def test_files_finished_here_are_known_and_earlier_runs_give_the_rates(
-    bench: Bench, yard: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, yard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
     bench.produce(yard)
     found = planned(bench, yard)
     [source] = found.sources
     assert (source.files_known, source.frames, found.seconds, found.stored_bytes) == (7, 0, 0, 0)
-    make_video("yard/c.mp4", 40)
+    bench.video("yard/c.mp4", 40)
     found = planned(bench, yard)
     assert (found.sources[0].files_known, found.sources[0].frames) == (7, 20)
     assert found.measured == "video: as measured in earlier runs here"
@@ -124,12 +124,9 @@ def test_overlapping_or_consecutive_videos_have_no_gap() -> None:
     assert find_gaps([*steady[:21], (19 * MIN_MS, 40 * MIN_MS), *steady[41:]])[0] == []
 
 
-def test_the_command_prints_the_plan_and_creates_no_data_folder(
-    bench: Bench, yard: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_the_plan_and_creates_no_data_folder(bench: Bench, yard: Path) -> None:
     data = bench.folder / "data"
-    assert main(["produce", str(yard), "--dry-run", "--data-dir", str(data)]) == 6
-    told = capsys.readouterr()
+    told = frametally("produce", yard, "--dry-run", "--data-dir", data, code=6)
     assert "yard: 7 files (0 already known)" in told.out
     assert "about 30 new frames, 2026-05-01T06:00:00.000Z to 2026-05-01T08:04:00.000Z, 2 gaps" in told.out
     assert "gap in yard: 59 min 57 s, 2026-05-01T06:00:03.000Z to 2026-05-01T07:00:00.000Z" in told.out

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.examples import examples
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench, encode_picture
 
 from frametally import keys
@@ -28,8 +27,8 @@ FILE_DATE_S = 1_772_600_767
 NOON = {"taken": "2026:05:01 12:00:00", "offset": "+00:00"}
 
 
-def test_a_picture_is_stored_upright_announced_and_noted(bench: Bench, make_picture: MakeFile) -> None:
-    path = make_picture("My Pictures/a.jpg", orientation=6, **NOON)
+def test_a_picture_is_stored_upright_announced_and_noted(bench: Bench) -> None:
+    path = bench.picture("My Pictures/a.jpg", orientation=6, **NOON)
     report = bench.produce(path.parent)
     assert (report.frames_announced, report.frames_known, report.skipped, report.notices) == (1, 0, [], [])
     [announcement] = bench.log.announcements
@@ -54,8 +53,8 @@ def test_a_picture_is_stored_upright_announced_and_noted(bench: Bench, make_pict
     assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:32]}"]
 
 
-def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: MakeFile) -> None:
-    path = make_picture("pics/a.jpg", **NOON)
+def test_only_the_pixels_of_the_file_are_stored(bench: Bench) -> None:
+    path = bench.picture("pics/a.jpg", **NOON)
     path.write_bytes(path.read_bytes() + b"<script>alert(1)</script>")
     bench.produce(path.parent)
     stored = bench.store.get(bench.log.announcements[0].image_path)
@@ -64,10 +63,10 @@ def test_only_the_pixels_of_the_file_are_stored(bench: Bench, make_picture: Make
 
 
 @pytest.mark.thorough
-def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: MakeFile) -> None:
+def test_pictures_of_a_day_share_a_manifest(bench: Bench) -> None:
     times = ["2026:05:01 00:00:00", "2026:05:01 23:59:59", "2026:05:02 00:00:00"]
     for index, taken in enumerate(times):
-        make_picture(f"pics/deep/er/{index}.jpg", taken=taken, offset="+00:00", index=index)
+        bench.picture(f"pics/deep/er/{index}.jpg", taken=taken, offset="+00:00", index=index)
     report = bench.produce(bench.folder / "pics")
     days = {keys.utc_day(m.first_captured_at_ms or 0): m.frames_announced for m in report.media}
     assert days == {"2026-05-01": 2, "2026-05-02": 1}
@@ -77,28 +76,26 @@ def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: MakeFile
 
 
 @pytest.mark.thorough
-def test_producing_a_folder_again_announces_only_what_was_added(bench: Bench, make_picture: MakeFile) -> None:
+def test_producing_a_folder_again_announces_only_what_was_added(bench: Bench) -> None:
     for index in range(3):
-        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+        bench.picture(f"pics/{index}.jpg", index=index, **NOON)
     bench.produce(bench.folder / "pics")
     before = list(bench.log.effects)
     report = bench.produce(bench.folder / "pics")
     assert (report.frames_announced, report.frames_known) == (0, 3)
     assert [manifest.frames_announced for manifest in report.media] == [3]
     assert bench.log.effects == before
-    make_picture("pics/new.jpg", index=9, **NOON)
+    bench.picture("pics/new.jpg", index=9, **NOON)
     report = bench.produce(bench.folder / "pics")
     assert (report.frames_announced, report.frames_known) == (1, 3)
     [manifest] = bench.manifests()
     assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 4, 4)
 
 
-def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(
-    bench: Bench, make_picture: MakeFile
-) -> None:
-    make_picture("pics/a_20260501_120000.jpg")
-    make_picture("pics/b/a_20260501_120000.jpg")
-    make_picture("pics/a_20260501_120001.jpg")
+def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(bench: Bench) -> None:
+    bench.picture("pics/a_20260501_120000.jpg")
+    bench.picture("pics/b/a_20260501_120000.jpg")
+    bench.picture("pics/a_20260501_120001.jpg")
     report = bench.produce(bench.folder / "pics", time_pattern="a_%Y%m%d_%H%M%S")
     assert report.frames_announced == 2
     [manifest] = report.media
@@ -107,53 +104,21 @@ def test_equal_pictures_are_one_frame_at_one_time_and_two_frames_at_two(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("fail_put", [0, 1, 5, 12])
-def test_the_next_call_finishes_one_that_died(
-    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch, fail_put: int
-) -> None:
-    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 4)
-    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_S", float("inf"))
-    monkeypatch.setattr("frametally_producer.writing.manifest.NOTE_EVERY_S", 0)
-    for index in range(12):
-        make_picture(f"pics/{index:02}.jpg", index=index, taken=f"2026:05:0{1 + index % 2} 12:00:00")
-    if fail_put:
-        bench.store.fail_at = fail_put
-    else:
-        bench.log.fail_at = 2
-    with pytest.raises(BaseException, match="at a"):
-        bench.produce(bench.folder / "pics")
-    left = bench.manifests()
-    assert {manifest.state for manifest in left} == {"producing"}
-    assert all(manifest.frames_expected > manifest.frames_announced for manifest in left)
-    whole_batches = bench.log.batches - (1 if bench.log.fail_at else 0)
-    assert sum(manifest.frames_announced for manifest in left) == 4 * whole_batches
-    bench.store.fail_at = bench.log.fail_at = 0
-    report = bench.produce(bench.folder / "pics")
-    assert report.frames_known == sum(manifest.frames_announced for manifest in left)
-    assert report.frames_announced == 12 - report.frames_known
-    assert len({a.image_path for a in bench.log.announcements}) == 12
-    for manifest in bench.manifests():
-        assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 6, 6)
-
-
-@pytest.mark.thorough
-def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: MakeFile) -> None:
+def test_the_weakest_source_of_time_marks_the_day(bench: Bench) -> None:
     # Its file's date is 2026-03-04.
-    make_picture("pics/a.jpg", taken="2026:03:04 12:00:00", offset="+00:00")
+    bench.picture("pics/a.jpg", taken="2026:03:04 12:00:00", offset="+00:00")
     assert bench.produce(bench.folder / "pics").media[0].time_source == "exif"
-    make_picture("pics/b.jpg", index=1)
-    make_picture("pics/c.jpg", index=2, taken="2026:03:04 13:00:00", offset="+00:00")
+    bench.picture("pics/b.jpg", index=1)
+    bench.picture("pics/c.jpg", index=2, taken="2026:03:04 13:00:00", offset="+00:00")
     report = bench.produce(bench.folder / "pics")
     assert [manifest.time_source for manifest in report.media] == ["file_time"]
     assert {a.time_source for a in bench.log.announcements} == {"exif", "file_time"}
 
 
-def test_remarks_about_times_appear_once_and_not_for_each_picture(
-    bench: Bench, make_picture: MakeFile
-) -> None:
+def test_remarks_about_times_appear_once_and_not_for_each_picture(bench: Bench) -> None:
     for index in range(4):
-        make_picture(f"pics/dated{index}.jpg", index=index)
-        make_picture(f"pics/naive{index}.jpg", index=index, taken="2026:03:29 02:30:00")
+        bench.picture(f"pics/dated{index}.jpg", index=index)
+        bench.picture(f"pics/naive{index}.jpg", index=index, taken="2026:03:29 02:30:00")
     report = bench.produce(bench.folder / "pics", timezone="Europe/Berlin")
     assert report.frames_announced == 8
     file_time, naive, skipped = report.notices
@@ -166,18 +131,16 @@ def test_remarks_about_times_appear_once_and_not_for_each_picture(
     assert "does not exist in Europe/Berlin" in skipped
 
 
-def test_pictures_without_a_time_are_refused_if_file_dates_are(bench: Bench, make_picture: MakeFile) -> None:
-    path = make_picture("pics/a.jpg")
+def test_pictures_without_a_time_are_refused_if_file_dates_are(bench: Bench) -> None:
+    path = bench.picture("pics/a.jpg")
     [skipped] = bench.produce(path.parent, file_time=False).skipped
     assert skipped.name == str(path)
     assert "--time-pattern" in skipped.reason
     assert bench.manifests() == []
 
 
-def test_preprocessed_pictures_are_kept_as_files_on_request(
-    bench: Bench, make_picture: MakeFile, tmp_path: Path
-) -> None:
-    make_picture("pics/a.png", format="PNG", size_px=(200, 100), **NOON)
+def test_preprocessed_pictures_are_kept_as_files_on_request(bench: Bench, tmp_path: Path) -> None:
+    bench.picture("pics/a.png", format="PNG", size_px=(200, 100), **NOON)
     extracted = tmp_path / "extracted"
     bench.produce(tmp_path / "pics", source="Cam 7", extracted_dir=extracted, max_side_px=50, jpeg_quality=70)
     [announcement] = bench.log.announcements
@@ -188,8 +151,8 @@ def test_preprocessed_pictures_are_kept_as_files_on_request(
 
 
 @pytest.mark.thorough
-def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: MakeFile) -> None:
-    path = make_picture("pics/a.jpg", size_px=(320, 240), **NOON)
+def test_a_lower_quality_makes_smaller_frames(bench: Bench) -> None:
+    path = bench.picture("pics/a.jpg", size_px=(320, 240), **NOON)
     sizes = []
     for quality in (95, 40):
         bench.produce(path, source=f"q{quality}", jpeg_quality=quality)
@@ -197,10 +160,8 @@ def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: MakeFi
     assert sizes[1] < sizes[0]
 
 
-def test_an_unwritable_folder_for_extracted_pictures_is_reported(
-    bench: Bench, make_picture: MakeFile, tmp_path: Path
-) -> None:
-    make_picture("pics/a.jpg", **NOON)
+def test_an_unwritable_folder_for_extracted_pictures_is_reported(bench: Bench, tmp_path: Path) -> None:
+    bench.picture("pics/a.jpg", **NOON)
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="make its folder writable"):
         bench.produce(tmp_path / "pics", extracted_dir=tmp_path / "file")
@@ -217,10 +178,8 @@ BAD = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(
-    bench: Bench, make_picture: MakeFile, name: str
-) -> None:
-    good = make_picture("pics/good.jpg", **NOON)
+def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(bench: Bench, name: str) -> None:
+    good = bench.picture("pics/good.jpg", **NOON)
     bad = good.with_name(name)
     bad.write_bytes(BAD[name](good.read_bytes()))
     report = bench.produce(good.parent)
@@ -232,11 +191,9 @@ def test_a_bad_picture_is_named_with_a_reason_and_the_others_are_produced(
     assert (manifest.state, manifest.frames_expected) == ("complete", 1)
 
 
-def test_a_picture_with_too_many_pixels_is_named_and_the_others_are_produced(
-    bench: Bench, make_picture: MakeFile
-) -> None:
-    make_picture("pics/good.jpg", **NOON)
-    large = make_picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
+def test_a_picture_with_too_many_pixels_is_named_and_the_others_are_produced(bench: Bench) -> None:
+    bench.picture("pics/good.jpg", **NOON)
+    large = bench.picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
     report = bench.produce(large.parent, max_image_megapixels=1)
     assert [skipped.name for skipped in report.skipped] == [str(large)]
     assert "1100x1000 pixels, but at most 1 million are allowed" in report.skipped[0].reason
@@ -252,9 +209,9 @@ def test_a_folder_of_only_bad_pictures_leaves_no_manifest(bench: Bench, tmp_path
 
 
 def test_a_device_a_pipe_and_a_dangling_link_are_named_and_not_waited_for(
-    bench: Bench, make_picture: MakeFile, tmp_path: Path
+    bench: Bench, tmp_path: Path
 ) -> None:
-    make_picture("pics/good.jpg", **NOON)
+    bench.picture("pics/good.jpg", **NOON)
     os.mkfifo(tmp_path / "pics/pipe.jpg")
     (tmp_path / "pics/device.jpg").symlink_to("/dev/zero")
     (tmp_path / "pics/device.mp4").symlink_to("/dev/zero")
@@ -271,18 +228,16 @@ def test_a_device_a_pipe_and_a_dangling_link_are_named_and_not_waited_for(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_named(bench: Bench, make_picture: MakeFile) -> None:
-    path = make_picture("pics/secret.jpg", **NOON)
+def test_an_unreadable_file_is_named(bench: Bench) -> None:
+    path = bench.picture("pics/secret.jpg", **NOON)
     path.chmod(0)
     [skipped] = bench.produce(path.parent).skipped
     assert "that you have permission to read it" in skipped.reason
 
 
-def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
-    bench: Bench, make_picture: MakeFile
-) -> None:
-    bad = make_picture("pics/a.jpg", **NOON)
-    make_picture("pics/b.jpg", taken="2026:05:02 12:00:00")
+def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(bench: Bench) -> None:
+    bad = bench.picture("pics/a.jpg", **NOON)
+    bench.picture("pics/b.jpg", taken="2026:05:02 12:00:00")
     key = keys.media_key(pictures_identity("pics", "2026-05-01"))
     bench.store.put(key, b"{")
     report = bench.produce(bad.parent)
@@ -292,9 +247,9 @@ def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
     assert report.frames_announced == 1
 
 
-def test_progress_counts_pictures(bench: Bench, make_picture: MakeFile) -> None:
+def test_progress_counts_pictures(bench: Bench) -> None:
     for index in range(3):
-        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+        bench.picture(f"pics/{index}.jpg", index=index, **NOON)
     bench.produce(bench.folder / "pics")
     name = str(bench.folder / "pics")
     assert bench.progress.updates == [(done, 3, name) for done in range(4)]
@@ -304,13 +259,13 @@ def test_progress_counts_pictures(bench: Bench, make_picture: MakeFile) -> None:
 @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
 def test_each_picture_is_announced_once_however_pictures_are_grouped(
-    bench: Bench, make_picture: MakeFile, portions: list[set[int]]
+    bench: Bench, portions: list[set[int]]
 ) -> None:
     bench.store.__init__()
     bench.log.__init__(bench.store.effects)
     for portion in portions:
         paths = [
-            make_picture(f"{index}.jpg", index=index, taken=f"2026:05:0{1 + index % 3} 12:00:0{index}")
+            bench.picture(f"{index}.jpg", index=index, taken=f"2026:05:0{1 + index % 3} 12:00:0{index}")
             for index in portion
         ]
         bench.produce(*paths, source="cam")
@@ -322,10 +277,10 @@ def test_each_picture_is_announced_once_however_pictures_are_grouped(
 
 @pytest.mark.parametrize("size_px", [(65_501, 1), (1, 65_535)])
 def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
-    bench: Bench, make_picture: MakeFile, size_px: tuple[int, int]
+    bench: Bench, size_px: tuple[int, int]
 ) -> None:
     for index in range(5):
-        make_picture(f"pics/{index}.jpg", taken=f"2026:05:01 12:00:0{index}", offset="+00:00", index=index)
+        bench.picture(f"pics/{index}.jpg", taken=f"2026:05:01 12:00:0{index}", offset="+00:00", index=index)
     wide = bench.folder / "pics/2.png"
     Image.new("RGB", size_px).save(wide)
     os.utime(wide, (NOON_MS // 1000 + 86_400, NOON_MS // 1000 + 86_400))
@@ -341,9 +296,9 @@ def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_other_pictures_count(
 
 @pytest.mark.thorough
 def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expected(
-    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_picture("pics/a.jpg", **NOON)
+    bench.picture("pics/a.jpg", **NOON)
     with monkeypatch.context() as patch:
         patch.setattr(cv2, "imencode", lambda *given: (False, np.empty(0, np.uint8)))
         report = bench.produce(bench.folder / "pics")
@@ -353,9 +308,9 @@ def test_each_picture_that_cannot_be_encoded_is_a_line_and_leaves_nothing_expect
 
 
 def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(
-    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = make_picture("pics/a.jpg", **NOON)
+    path = bench.picture("pics/a.jpg", **NOON)
     with path.open("r+b") as file:
         file.truncate(10 << 30)  # sparse
     monkeypatch.setattr(media_files.hashlib, "sha256", lambda: pytest.fail("it is hashed"))
@@ -365,10 +320,10 @@ def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(
 
 @pytest.mark.thorough
 def test_pictures_without_a_time_of_their_own_count_once_whatever_happens_to_their_file_dates(
-    bench: Bench, make_picture: MakeFile
+    bench: Bench,
 ) -> None:
     for index in range(5):
-        make_picture(f"pics/{index}.jpg", index=index)
+        bench.picture(f"pics/{index}.jpg", index=index)
     bench.produce(bench.folder / "pics", source="cam")
     shutil.copytree(bench.folder / "pics", bench.folder / "copy", copy_function=shutil.copyfile)
     for path in (bench.folder / "pics").iterdir():
@@ -385,10 +340,10 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_happens_to_the
 
 
 def test_two_pictures_with_one_time_and_the_same_first_48_bits_of_their_hash_are_two_frames(
-    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for index in range(2):
-        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+        bench.picture(f"pics/{index}.jpg", index=index, **NOON)
     plain = pictures.sha256_of
     monkeypatch.setattr(pictures, "sha256_of", lambda file: "0123456789ab" + plain(file)[12:])
     report = bench.produce(bench.folder / "pics")

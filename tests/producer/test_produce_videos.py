@@ -13,7 +13,6 @@ import pytest
 from tests.fakes.footage import make_file, moving, without_rate
 from tests.fakes.records import make_manifest
 from tests.fakes.remuxed import trimmed, with_tracks
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench
 
 from frametally import keys
@@ -31,8 +30,8 @@ def set_bits(bitmap: bytes) -> list[int]:
     return [at * 8 + bit for at, byte in enumerate(bitmap) for bit in range(8) if byte >> bit & 1]
 
 
-def test_frames_off_the_grid_are_stored_announced_and_noted(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("Gate 1.mp4", 30)
+def test_frames_off_the_grid_are_stored_announced_and_noted(bench: Bench) -> None:
+    path = bench.video("Gate 1.mp4", 30)
     report = bench.produce(path, start_time=START)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert (report.frames_announced, report.frames_known, report.skipped) == (15, 0, [])
@@ -87,10 +86,8 @@ def test_duplicate_timestamps_put_no_frame_beyond_the_end_of_the_file(bench: Ben
     assert max(offsets_ms) == 59_800
 
 
-def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_noted(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    bench.produce(make_video("gate.mp4", 20), sample_fps="all")
+def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_noted(bench: Bench) -> None:
+    bench.produce(bench.video("gate.mp4", 20), sample_fps="all")
     done: set[str] = set()
     announced = 0
     for effect, key in bench.log.effects:
@@ -104,17 +101,17 @@ def test_a_frame_is_stored_before_it_is_announced_and_announced_before_it_is_not
     assert last[1].startswith("media/")
 
 
-def test_frames_of_five_seconds_share_a_log_key(bench: Bench, make_video: MakeFile) -> None:
+def test_frames_of_five_seconds_share_a_log_key(bench: Bench) -> None:
     bench.produce(
-        make_video("gate.mp4", [0, 2500, 4900, 5000, 9000, 10_000]), start_time=START, sample_fps="all"
+        bench.video("gate.mp4", [0, 2500, 4900, 5000, 9000, 10_000]), start_time=START, sample_fps="all"
     )
     first = START_MS // 5000
     assert bench.log.keys == [f"gate/{first + step}".encode() for step in (0, 0, 0, 1, 1, 2)]
     assert bench.log.partitions("frames") == 6
 
 
-def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", 30)
+def test_the_same_file_again_announces_nothing_new(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 30)
     bench.produce(path)
     before = list(bench.log.effects)
     copy = path.with_name("copy.mp4")
@@ -127,10 +124,8 @@ def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: Mak
 
 
 @pytest.mark.parametrize("denser", ["10", "all", "7"])
-def test_a_denser_sampling_later_announces_only_the_new_frames(
-    bench: Bench, make_video: MakeFile, denser: str
-) -> None:
-    path = make_video("gate.mp4", 30, fps=30)
+def test_a_denser_sampling_later_announces_only_the_new_frames(bench: Bench, denser: str) -> None:
+    path = bench.video("gate.mp4", 30, fps=30)
     bench.produce(path, sample_fps="5")
     coarse = bench.announced()
     report = bench.produce(path, sample_fps=denser)
@@ -143,60 +138,16 @@ def test_a_denser_sampling_later_announces_only_the_new_frames(
     assert manifest.frames_expected == manifest.frames_announced == len(coarse) + len(new)
 
 
-def test_a_sparser_sampling_later_announces_nothing_new(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", 30)
+def test_a_sparser_sampling_later_announces_nothing_new(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 30)
     bench.produce(path, sample_fps="10")
     report = bench.produce(path, sample_fps="3")
     assert (report.frames_announced, report.frames_known) == (0, 30)
     assert bench.manifests()[0].sampling == "10"
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("fail_put", [0, 1, 2, 40, 79])
-@pytest.mark.parametrize("fail_batch", [1, 2])
-@pytest.mark.parametrize("then", ["all", "5"])
-def test_the_next_call_finishes_one_that_died(
-    bench: Bench,
-    make_video: MakeFile,
-    monkeypatch: pytest.MonkeyPatch,
-    fail_put: int,
-    fail_batch: int,
-    then: str,
-) -> None:
-    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 30)
-    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_S", float("inf"))
-    monkeypatch.setattr("frametally_producer.writing.manifest.NOTE_EVERY_S", 0)
-    path = make_video("gate.mp4", 80)
-    if fail_put:
-        bench.store.fail_at = fail_put
-    else:
-        bench.log.fail_at = fail_batch
-    with pytest.raises(BaseException, match="at a"):
-        bench.produce(path, sample_fps="all")
-    [left] = bench.manifests()
-    assert left.state == "producing"
-    assert left.frames_expected >= 80
-    whole_batches = bench.log.batches - (1 if bench.log.fail_at else 0)
-    assert set_bits(left.announced_frames) == list(range(30 * whole_batches))
-    assert left.frames_announced == left.frames_put == 30 * whole_batches
-    bench.store.fail_at = bench.log.fail_at = 0
-    noted = left.frames_announced
-    report = bench.produce(path, sample_fps=then)
-    assert report.frames_announced == 80 - noted
-    assert report.frames_known == noted
-    assert set(bench.announced()) == set(range(80))
-    [manifest] = bench.manifests()
-    assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 80, 80)
-    images = [info.key for info in bench.store.list("images")]
-    assert sorted(images) == sorted({a.image_path for a in bench.log.announcements})
-    for repeated in bench.log.announcements:
-        assert hashlib.sha256(bench.store.get(repeated.image_path)).hexdigest() == repeated.sha256
-
-
-def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    path = make_video("gate.mp4", 60, fps=30)
+def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 60, fps=30)
     bench.log.fail_at = 1
     with pytest.raises(BaseException, match="at a"):
         bench.produce(path, sample_fps="5")
@@ -208,8 +159,8 @@ def test_a_call_also_finishes_the_sampling_that_a_dead_call_was_asked_for(
     assert manifest.frames_expected == len(set(bench.announced())) == report.frames_announced
 
 
-def test_an_existing_frame_is_announced_as_it_is_stored(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", 2)
+def test_an_existing_frame_is_announced_as_it_is_stored(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 2)
     bench.log.fail_at = 1
     with pytest.raises(BaseException, match="at a"):
         bench.produce(path, sample_fps="all", jpeg_quality=30, max_side_px=32)
@@ -223,10 +174,8 @@ def test_an_existing_frame_is_announced_as_it_is_stored(bench: Bench, make_video
 
 
 @pytest.mark.parametrize("torn", [b"", b"\xff\xd8\xff", b"not a picture"])
-def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(
-    bench: Bench, make_video: MakeFile, torn: bytes
-) -> None:
-    path = make_video("gate.mp4", 1)
+def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(bench: Bench, torn: bytes) -> None:
+    path = bench.video("gate.mp4", 1)
     key = keys.image_key("gate", START_MS, hashlib.sha256(path.read_bytes()).hexdigest(), 0)
     bench.store.put(key, torn)
     bench.produce(path, start_time=START)
@@ -235,23 +184,23 @@ def test_a_partly_written_frame_left_by_a_power_cut_is_made_again(
     assert bench.log.announcements[0].sha256 == hashlib.sha256(stored).hexdigest()
 
 
-def test_frames_of_a_video_are_stored_upright_and_shrunk(bench: Bench, make_video: MakeFile) -> None:
-    bench.produce(make_video("turned.mp4", 1, rotation=-90), max_side_px=32)
+def test_frames_of_a_video_are_stored_upright_and_shrunk(bench: Bench) -> None:
+    bench.produce(bench.video("turned.mp4", 1, rotation=-90), max_side_px=32)
     [announcement] = bench.log.announcements
     assert (announcement.width_px, announcement.height_px) == (24, 32)
     assert decode_image(bench.store.get(announcement.image_path), 10_000).shape == (32, 24, 3)
 
 
-def test_the_containers_own_time_is_used(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", metadata={"creation_time": "2026-05-01T06:00:00.000000Z"})
+def test_the_containers_own_time_is_used(bench: Bench) -> None:
+    path = bench.video("gate.mp4", metadata={"creation_time": "2026-05-01T06:00:00.000000Z"})
     report = bench.produce(path, file_time=False)
     [manifest] = report.media
     assert (manifest.time_source, manifest.start_ms) == ("container", START_MS)
     assert report.notices == []
 
 
-def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", 10)
+def test_a_file_date_is_mentioned_and_marked(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 10)
     report = bench.produce(path)
     [manifest] = report.media
     assert manifest.time_source == "file_time"
@@ -262,8 +211,8 @@ def test_a_file_date_is_mentioned_and_marked(bench: Bench, make_video: MakeFile)
     assert bench.progress.lines == [notice]
 
 
-def test_a_video_without_a_time_is_refused_if_file_dates_are(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4")
+def test_a_video_without_a_time_is_refused_if_file_dates_are(bench: Bench) -> None:
+    path = bench.video("gate.mp4")
     report = bench.produce(path, file_time=False)
     [skipped] = report.skipped
     assert skipped.name == str(path)
@@ -277,8 +226,8 @@ def test_a_video_without_a_time_is_refused_if_file_dates_are(bench: Bench, make_
     assert bench.manifests()[0].state == "complete"
 
 
-def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate_20261025_023000.mp4")
+def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(bench: Bench) -> None:
+    path = bench.video("gate_20261025_023000.mp4")
     report = bench.produce(path, time_pattern="gate_%Y%m%d_%H%M%S", timezone="Europe/Berlin")
     assert [line.split(": ", 1)[0] for line in report.notices] == [str(path)] * 2
     assert "was read in Europe/Berlin (--timezone)" in report.notices[0]
@@ -299,9 +248,9 @@ def test_an_assumed_zone_and_a_repeated_hour_are_mentioned(bench: Bench, make_vi
     ],
 )
 def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_how_to_change_it(
-    bench: Bench, make_video: MakeFile, other: dict[str, str], ignored: str, remedy: str
+    bench: Bench, other: dict[str, str], ignored: str, remedy: str
 ) -> None:
-    path = make_video("clip.mp4", 10)
+    path = bench.video("clip.mp4", 10)
     bench.produce(path, start_time=START, source="Gate")
     copy = path.with_name("copy.mp4")
     copy.write_bytes(path.read_bytes())
@@ -318,33 +267,31 @@ def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_ho
     assert all(a.captured_at_ms < START_MS + 1000 for a in bench.log.announcements)
 
 
-def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", metadata={"creation_time": "2020-01-01T00:00:00Z"})
+def test_a_weaker_time_found_later_is_not_mentioned(bench: Bench) -> None:
+    path = bench.video("gate.mp4", metadata={"creation_time": "2020-01-01T00:00:00Z"})
     bench.produce(path, start_time=START)
     assert bench.produce(path).notices == []
-    undated = make_video("yard.mp4", 11)
+    undated = bench.video("yard.mp4", 11)
     bench.produce(undated)
     undated.touch()
     assert bench.produce(undated).notices == []
 
 
 @pytest.mark.parametrize("count", [2, 1])
-def test_a_start_time_for_anything_but_one_video_is_refused(
-    bench: Bench, make_video: MakeFile, make_picture: MakeFile, count: int
-) -> None:
-    paths = [make_video("a.mp4"), make_video("b.mp4")] if count == 2 else [make_picture("a.jpg")]
+def test_a_start_time_for_anything_but_one_video_is_refused(bench: Bench, count: int) -> None:
+    paths = [bench.video("a.mp4"), bench.video("b.mp4")] if count == 2 else [bench.picture("a.jpg")]
     with pytest.raises(Misconfigured, match="one video at a time"):
         bench.produce(*paths, start_time=START)
     assert bench.store.effects == []
 
 
-def test_a_start_time_is_allowed_for_a_folder_with_one_video(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("yard/a.mp4")
+def test_a_start_time_is_allowed_for_a_folder_with_one_video(bench: Bench) -> None:
+    path = bench.video("yard/a.mp4")
     assert bench.produce(path.parent, start_time=START).media[0].start_ms == START_MS
 
 
-def test_wrong_arguments_are_reported_before_anything_is_done(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video()
+def test_wrong_arguments_are_reported_before_anything_is_done(bench: Bench) -> None:
+    path = bench.video()
     for wrong in ({"start_time": "noon"}, {"time_pattern": "%H%M"}):
         with pytest.raises(Misconfigured):
             bench.produce(path, **wrong)
@@ -368,10 +315,10 @@ def spoil(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "text", "ffconcat", "m3u8", "cut", "no frames"])
 def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_others_are_produced(
-    bench: Bench, make_video: MakeFile, kind: str
+    bench: Bench, kind: str
 ) -> None:
-    good = make_video("footage/good.mp4", 10)
-    bad = make_video("footage/bad.mp4", 10)
+    good = bench.video("footage/good.mp4", 10)
+    bad = bench.video("footage/bad.mp4", 10)
     spoil(bad, kind)
     report = bench.produce(good.parent)
     [skipped] = report.skipped
@@ -383,14 +330,12 @@ def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_others_a
 
 
 @pytest.mark.parametrize("kind", ["text", "cut"])
-def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(
-    bench: Bench, make_video: MakeFile, kind: str
-) -> None:
-    path = make_video("gate.mp4", 10)
+def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(bench: Bench, kind: str) -> None:
+    path = bench.video("gate.mp4", 10)
     bench.produce(path)
     assert "reading it for its identity" in {standing.doing for standing in bench.standings}
     bench.standings.clear()
-    bad = make_video("bad.mp4", 10)
+    bad = bench.video("bad.mp4", 10)
     spoil(bad, kind)
     with bad.open("r+b") as file:
         file.truncate(1 << 28)
@@ -400,18 +345,16 @@ def test_a_file_that_is_not_a_video_is_refused_before_it_is_read_whole(
 
 
 @pytest.mark.parametrize("name", ["still.mp4", "still.mkv", "still.avi"])
-def test_a_video_without_frames_is_named_and_leaves_no_trace(
-    bench: Bench, make_video: MakeFile, name: str
-) -> None:
-    path = make_video(name, 0)
+def test_a_video_without_frames_is_named_and_leaves_no_trace(bench: Bench, name: str) -> None:
+    path = bench.video(name, 0)
     report = bench.produce(path)
     assert [skipped.name for skipped in report.skipped] == [str(path)]
     assert ";" in report.skipped[0].reason, "no remedy"
     assert (report.media, bench.store.effects) == ([], [])
 
 
-def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("broken.mkv", 60, codec="libx264", size_px=(320, 240))
+def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(bench: Bench) -> None:
+    path = bench.video("broken.mkv", 60, codec="libx264", size_px=(320, 240))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     report = bench.produce(path, sample_fps="all")
     [skipped] = report.skipped
@@ -423,18 +366,16 @@ def test_a_truncated_video_is_kept_up_to_its_end_with_a_notice(bench: Bench, mak
     assert manifest.frames_expected == manifest.frames_announced == report.frames_announced > 10
 
 
-def test_a_video_whose_times_leave_the_calendar_is_kept_up_to_there(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    path = make_video("late.mkv", [0, 100, 3_000_000])
+def test_a_video_whose_times_leave_the_calendar_is_kept_up_to_there(bench: Bench) -> None:
+    path = bench.video("late.mkv", [0, 100, 3_000_000])
     report = bench.produce(path, start_time="9999-12-30T23:50:00Z", sample_fps="all")
     assert bench.announced() == [0, 1]
     assert "years 1000 to 9999" in report.skipped[0].reason
     assert report.media[0].state == "complete"
 
 
-def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4")
+def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench) -> None:
+    path = bench.video("gate.mp4")
     key = keys.media_key(hashlib.sha256(path.read_bytes()).hexdigest())
     bench.store.put(key, b"{")
     [skipped] = bench.produce(path).skipped
@@ -454,26 +395,26 @@ def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: M
     assert "has no start time" in skipped.reason
 
 
-def test_progress_names_the_video_and_never_passes_its_total(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("gate.mp4", 30)
+def test_progress_names_the_video_and_never_passes_its_total(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 30)
     bench.produce(path)
     assert [done for done, _, _ in bench.progress.updates] == list(range(1, 16))
     assert {(total, note) for _, total, note in bench.progress.updates} == {(15, str(path))}
 
 
 def test_a_store_that_permanently_refuses_stops_the_call(
-    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(key: str, data: bytes, **options: bool) -> bool:
         raise Misconfigured("the store cannot be written")
 
     monkeypatch.setattr(bench.store, "put", refuse)
     with pytest.raises(Misconfigured, match="cannot be written"):
-        bench.produce(make_video("gate.mp4"))
+        bench.produce(bench.video("gate.mp4"))
 
 
 def test_a_frame_that_cannot_be_converted_ends_the_video_there(
-    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frametally_producer.reading.video_file import Video
 
@@ -485,20 +426,18 @@ def test_a_frame_that_cannot_be_converted_ends_the_video_there(
         return whole(self, frame)
 
     monkeypatch.setattr(Video, "pixels", pixels)
-    report = bench.produce(make_video("gate.mp4", 20))
+    report = bench.produce(bench.video("gate.mp4", 20))
     assert report.frames_announced == 5
     assert "frame 10: cannot be converted" in report.skipped[0].reason
 
 
-def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(
-    bench: Bench, make_video: MakeFile
-) -> None:
+def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(bench: Bench) -> None:
     day_ms = 86_400_000
     plain = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
-    usual = make_video("usual.mkv", [0, 100, day_ms, 2 * day_ms], **plain)
+    usual = bench.video("usual.mkv", [0, 100, day_ms, 2 * day_ms], **plain)
     assert bench.produce(usual, start_time=START, sample_fps="all").notices == []
     times_ms = [0, 100, 36_525 * day_ms, 36_525 * day_ms + 100, 36_530 * day_ms]
-    odd = make_video("odd.mkv", times_ms, **plain)
+    odd = bench.video("odd.mkv", times_ms, **plain)
     report = bench.produce(odd, start_time=START, sample_fps="all", source="odd")
     [notice] = report.notices
     from_time, to_time = utc(START_MS + 100), utc(START_MS + 36_525 * day_ms)
@@ -507,10 +446,8 @@ def test_times_more_than_a_day_apart_in_one_clip_are_reported_and_produced(
     assert (report.frames_announced, report.skipped) == (5, [])
 
 
-def test_an_avi_without_a_frame_rate_is_produced_with_a_notice_that_names_it(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    usual = make_video("usual.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
+def test_an_avi_without_a_frame_rate_is_produced_with_a_notice_that_names_it(bench: Bench) -> None:
+    usual = bench.video("usual.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
     odd = bench.folder / "odd.avi"
     odd.write_bytes(without_rate(usual.read_bytes()))
     report = bench.produce(usual, odd, sample_fps="all", source="yard")
@@ -562,10 +499,10 @@ def test_a_file_whose_end_is_missing_is_detected(
     assert "its frames end at" in skipped.reason
 
 
-def test_consecutive_clips_named_in_whole_seconds_report_no_fault(bench: Bench, make_video: MakeFile) -> None:
+def test_consecutive_clips_named_in_whole_seconds_report_no_fault(bench: Bench) -> None:
     for number, second in enumerate((0, 20, 41)):
         times_ms = [index * 200 + number for index in range(103)]  # each file has different bytes
-        make_video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
+        bench.video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
     clips = sorted((bench.folder / "cam").iterdir())
     for order in (clips, clips[::-1]):
         bench.store = type(bench.store)()
@@ -580,9 +517,7 @@ def test_consecutive_clips_named_in_whole_seconds_report_no_fault(bench: Bench, 
         assert "about 3 frames there do not count" in told[0]
 
 
-def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate(
-    bench: Bench, make_video: MakeFile
-) -> None:
+def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate(bench: Bench) -> None:
     def times_ms(name: str, *, sample_fps: str = "5") -> list[int]:
         bench.produce(videos[name], source=name, sample_fps=sample_fps, start_time=START)
         announced = [one for one in bench.log.announcements if keys.slug(name) == one.source]
@@ -590,7 +525,7 @@ def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate
 
     bursts_ms = [*range(0, 1_100, 100), *range(9_000, 10_000, 100)]
     videos = {
-        name: make_video(name, steps_ms)
+        name: bench.video(name, steps_ms)
         for name, steps_ms in (
             ("screen.mp4", bursts_ms),
             ("screen.mkv", bursts_ms),
@@ -612,8 +547,8 @@ def test_a_still_picture_counts_for_as_long_as_it_is_shown_as_at_a_constant_rate
     assert max(b - a for a, b in pairwise(times_ms("hole.mkv"))) > 60_000
 
 
-def test_pictures_lost_by_the_decoder_do_not_count_as_a_still_one(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("lost.webm", 80, codec="libvpx", noise=True)
+def test_pictures_lost_by_the_decoder_do_not_count_as_a_still_one(bench: Bench) -> None:
+    path = bench.video("lost.webm", 80, codec="libvpx", noise=True)
     data = bytearray(path.read_bytes())
     data[len(data) // 4 : len(data) * 3 // 4] = bytes(len(data) * 3 // 4 - len(data) // 4)
     path.write_bytes(data)

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.commands import frametally
 from tests.examples import examples
+from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench, encode_picture, encode_video
 
-from frametally_cli import main as cli
 from frametally_producer.writing.receipt import ReceiptFile, ReceiptRow
 
-Make = Callable[..., Path]
 NAMED = "cam_%Y%m%d_%H%M%S*"
 
 
@@ -29,7 +29,7 @@ def listed(text: str) -> dict[str, tuple[str, str]]:
     return {Path(row["path"]).name: (row["state"], row["frames"]) for row in rows}
 
 
-def archive(make_video: Make, make_picture: Make) -> Path:
+def archive(make_video: MakeFile, make_picture: MakeFile) -> Path:
     """A folder with a file of every kind."""
     whole = make_video("arc/cam_20260501_080000.mkv", 60)
     cut = make_video("arc/cam_20260501_090000.mkv", 61)
@@ -44,20 +44,17 @@ def archive(make_video: Make, make_picture: Make) -> Path:
 
 
 @pytest.fixture
-def produce(
-    monkeypatch: pytest.MonkeyPatch, bench: Bench, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
+def produce(bench: Bench) -> Callable[..., str]:
     def run(*arguments: object, code: int = 6) -> str:
-        command = ["produce", *map(str, arguments), "--data-dir", str(bench.folder / "data")]
-        assert cli.main([*command, "--time-pattern", NAMED, "--source", "cam"]) == code
-        return capsys.readouterr().err
+        usual = ("--data-dir", bench.folder / "data", "--time-pattern", NAMED, "--source", "cam")
+        return frametally("produce", *arguments, *usual, code=code).err
 
     return run
 
 
 @pytest.mark.thorough
 def test_every_file_of_a_folder_is_listed_with_its_outcome_and_the_next_call_reports_changes(
-    produce: Callable[..., str], tmp_path: Path, make_video: Make, make_picture: Make
+    produce: Callable[..., str], tmp_path: Path, make_video: MakeFile, make_picture: MakeFile
 ) -> None:
     folder, receipt = archive(make_video, make_picture), tmp_path / "receipt.csv"
     said = produce(folder, "--receipt", receipt)
@@ -96,7 +93,7 @@ def test_every_file_of_a_folder_is_listed_with_its_outcome_and_the_next_call_rep
 
 
 def test_a_receipt_can_be_json_and_overwrites_no_file_that_is_not_one(
-    produce: Callable[..., str], tmp_path: Path, make_video: Make
+    produce: Callable[..., str], tmp_path: Path, make_video: MakeFile
 ) -> None:
     folder = make_video("arc/cam_20260501_080000.mp4").parent
     produce(folder, "--receipt", tmp_path / "a.json", code=0)
@@ -116,7 +113,9 @@ def test_a_receipt_can_be_json_and_overwrites_no_file_that_is_not_one(
         assert why in produce(folder, *arguments, code=2)
 
 
-def test_a_receipt_in_the_folder_does_not_list_itself(produce: Callable[..., str], make_video: Make) -> None:
+def test_a_receipt_in_the_folder_does_not_list_itself(
+    produce: Callable[..., str], make_video: MakeFile
+) -> None:
     folder = make_video("arc/cam_20260501_080000.mp4").parent
     for _ in range(2):
         said = produce(folder, "--receipt", folder / "receipt.csv", code=0)
@@ -155,9 +154,9 @@ def test_order_splits_and_repeats_change_nothing_in_a_receipt(
     shutil.rmtree(bench.folder)
 
 
-def test_files_after_a_stop_are_not_reached(bench: Bench, make_video: Make) -> None:
+def test_files_after_a_stop_are_not_reached(bench: Bench) -> None:
     for number in range(3):
-        folder = make_video(f"arc/{number}.mp4", 5 + number).parent
+        folder = bench.video(f"arc/{number}.mp4", 5 + number).parent
     report = bench.produce(
         folder, receipt=bench.folder / "r.csv", should_stop=lambda: bool(bench.log.announcements)
     )

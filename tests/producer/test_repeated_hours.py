@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +18,6 @@ from tests.producer.conftest import Bench, encode_picture, encode_video
 from frametally_producer.reading.event_time import iso
 from frametally_producer.reading.repeated_hours import second_hour_reason
 
-Make = Callable[..., Path]
 BERLIN = ZoneInfo("Europe/Berlin")
 FIRST = datetime.datetime(2025, 10, 26, 0, 0, tzinfo=datetime.UTC)  # 02:00 summer time
 OPTIONS: dict[str, Any] = {"source": "cam", "time_pattern": "cam_%Y%m%d_%H%M%S*", "timezone": "Europe/Berlin"}
@@ -88,12 +86,12 @@ def test_order_and_splits_do_not_matter(
 
 
 def test_neither_a_preview_with_the_same_name_nor_a_night_without_a_change_is_a_second_hour(
-    bench: Bench, make_video: Make, make_picture: Make
+    bench: Bench,
 ) -> None:
-    make_video("a/cam_20251026_020000.mp4", 10)
-    make_picture("a/cam_20251026_020000.jpg")
-    make_video("b/cam_20251025_020000.mp4", 11)
-    make_video("b/cam_20251025_020000_1.mp4", 12)
+    bench.video("a/cam_20251026_020000.mp4", 10)
+    bench.picture("a/cam_20251026_020000.jpg")
+    bench.video("b/cam_20251025_020000.mp4", 11)
+    bench.video("b/cam_20251025_020000_1.mp4", 12)
     bench.produce(bench.folder / "a", bench.folder / "b", **OPTIONS, count_overlaps="all")
     assert begun(bench) == ["2025-10-25T00:00:00.000Z"] * 2 + ["2025-10-26T00:00:00.000Z"] * 2
 

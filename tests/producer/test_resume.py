@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
-from tests.kit.clips import MakeFile
 from tests.producer.conftest import Bench
 
 from frametally_producer.writing import frames, manifest, seen_files
@@ -66,10 +65,10 @@ def other_bench(bench: Bench, name: str) -> Bench:
 @pytest.mark.parametrize("kind", first_quick(VIDEOS))
 @pytest.mark.parametrize("sampling", first_quick(["3", "all"]))
 def test_a_resumed_video_ends_as_if_it_had_never_stopped(
-    bench: Bench, make_video: MakeFile, encoded: list[int], kind: str, sampling: str
+    bench: Bench, encoded: list[int], kind: str, sampling: str
 ) -> None:
     name, options = VIDEOS[kind]
-    path = make_video(name, FRAMES, noise=True, **options)
+    path = bench.video(name, FRAMES, noise=True, **options)
     bench.log.fail_at = 15 if sampling == "all" else 5
     with pytest.raises(BaseException, match="at a batch"):
         bench.produce(path, sample_fps=sampling, start_time="2026-05-01T06:00:00Z")
@@ -90,10 +89,8 @@ def test_a_resumed_video_ends_as_if_it_had_never_stopped(
 
 
 @pytest.mark.thorough
-def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_forget(
-    bench: Bench, make_video: MakeFile
-) -> None:
-    path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
+def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_forget(bench: Bench) -> None:
+    path = bench.video("a.mp4", FRAMES, noise=True, options={"g": "25"})
     bench.log.fail_at = 5
     with pytest.raises(BaseException, match="at a batch"):
         bench.produce(path, sample_fps="3")
@@ -108,11 +105,9 @@ def test_a_half_finished_video_is_produced_whole_after_another_sampling_or_a_for
     assert set(bench.announced()) == set(range(FRAMES))
 
 
-def test_a_finished_file_is_not_even_opened_again(
-    bench: Bench, make_video: MakeFile, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_video("yard/a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
-    make_picture("yard/b.jpg", taken="2026:05:01 08:00:00", offset="+02:00")
+def test_a_finished_file_is_not_even_opened_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.video("yard/a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    bench.picture("yard/b.jpg", taken="2026:05:01 08:00:00", offset="+02:00")
     first = bench.produce(bench.folder / "yard")
 
     def refuse(path: Path) -> None:
@@ -127,33 +122,29 @@ def test_a_finished_file_is_not_even_opened_again(
 
 
 @pytest.mark.thorough
-def test_a_changed_file_of_the_same_size_and_date_is_not_taken_for_the_old_one(
-    bench: Bench, make_picture: MakeFile
-) -> None:
-    path = make_picture("yard/b.bmp", format="BMP", index=1)
+def test_a_changed_file_of_the_same_size_and_date_is_not_taken_for_the_old_one(bench: Bench) -> None:
+    path = bench.picture("yard/b.bmp", format="BMP", index=1)
     bench.produce(path)
     size_bytes, date_ns = path.stat().st_size, path.stat().st_mtime_ns
-    make_picture("yard/b.bmp", format="BMP", index=2)
+    bench.picture("yard/b.bmp", format="BMP", index=2)
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (size_bytes, date_ns)
     assert bench.produce(path).frames_announced == 1
 
 
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(
-    bench: Bench, make_picture: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seen_files, "_SETTLED_NS", 3_600_000_000_000)
-    path = make_picture("b.jpg")
+    path = bench.picture("b.jpg")
     bench.produce(path)
     with closing(seen_files.SeenFiles(bench.folder / "data")) as seen:
         assert seen.find(path, seen_files.stamp_of(path.stat())) is None
 
 
 @pytest.mark.thorough
-def test_the_memory_of_files_is_checked_against_the_manifests(
-    bench: Bench, make_video: MakeFile, make_picture: MakeFile
-) -> None:
-    make_video("yard/a.mp4", 20)
-    make_picture("yard/b.jpg")
+def test_the_memory_of_files_is_checked_against_the_manifests(bench: Bench) -> None:
+    bench.video("yard/a.mp4", 20)
+    bench.picture("yard/b.jpg")
     first = bench.produce(bench.folder / "yard")
     emptied = other_bench(bench, ".")
     assert emptied.settings().data_dir == bench.settings().data_dir
@@ -161,8 +152,8 @@ def test_the_memory_of_files_is_checked_against_the_manifests(
 
 
 @pytest.mark.parametrize("bytes_left", [0, 100, 5000])
-def test_a_damaged_cache_costs_only_time(bench: Bench, make_video: MakeFile, bytes_left: int) -> None:
-    path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+def test_a_damaged_cache_costs_only_time(bench: Bench, bytes_left: int) -> None:
+    path = bench.video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)
     cache = bench.folder / "data" / seen_files.FILE_NAME
     cache.write_bytes(cache.read_bytes()[:bytes_left] + b"\xff" * bytes_left)
@@ -171,8 +162,8 @@ def test_a_damaged_cache_costs_only_time(bench: Bench, make_video: MakeFile, byt
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
 
 
-def test_a_note_of_a_file_damaged_on_disk_is_not_believed(bench: Bench, make_video: MakeFile) -> None:
-    path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+def test_a_note_of_a_file_damaged_on_disk_is_not_believed(bench: Bench) -> None:
+    path = bench.video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)
     with closing(sqlite3.connect(bench.folder / "data" / seen_files.FILE_NAME)) as connection, connection:
         assert connection.execute("UPDATE file SET sha256 = '0' || substr(sha256, 2)").rowcount == 1
@@ -202,9 +193,9 @@ def test_a_data_folder_on_a_network_file_system_is_not_used_as_a_cache(
 
 
 def test_file_notes_from_before_places_were_dropped_are_still_read(
-    bench: Bench, make_video: MakeFile, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    path = bench.video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
     bench.produce(path)
     with sqlite3.connect(bench.folder / "data" / seen_files.FILE_NAME) as connection:
         connection.execute("CREATE TABLE place (sha256 TEXT PRIMARY KEY, place BLOB, crc32 INTEGER)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +131,7 @@ def test_exactly_the_time_formats_that_cameras_write_are_read(text: str, moment:
     assert (read.isoformat() if read else None) == moment
 
 
-def test_videos_count_at_their_containers_date(bench: Bench, make_video: Callable[..., Path]) -> None:
+def test_videos_count_at_their_containers_date(bench: Bench) -> None:
     for number, (name, metadata) in enumerate(
         (
             ("a.mp4", {"date": "2026-07-01T14:00:00+02:00"}),
@@ -140,7 +139,7 @@ def test_videos_count_at_their_containers_date(bench: Bench, make_video: Callabl
             ("c.avi", {"date": "2026-07-01 12:00:00"}),
         )
     ):
-        bench.produce(make_video(name, 5 + number, metadata=metadata), source=name)
+        bench.produce(bench.video(name, 5 + number, metadata=metadata), source=name)
     assert {iso(one.start_ms or 0) for one in bench.manifests()} == {"2026-07-01T12:00:00.000Z"}
     assert {one.time_source for one in bench.manifests()} == {"container"}
 

@@ -159,10 +159,8 @@ def test_a_medium_that_is_forgotten_or_corrected_meanwhile_is_left_alone() -> No
 
 
 @pytest.mark.thorough
-def test_a_forgotten_video_or_picture_is_produced_again_as_a_new_revision(
-    bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
-) -> None:
-    paths = [make_video("a.mp4", 10), make_picture("b.jpg")]
+def test_a_forgotten_video_or_picture_is_produced_again_as_a_new_revision(bench: Bench) -> None:
+    paths = [bench.video("a.mp4", 10), bench.picture("b.jpg")]
     report = bench.produce(*paths)
     for medium in report.media:
         put_tombstone(bench.store, medium, why="forget")
@@ -172,29 +170,6 @@ def test_a_forgotten_video_or_picture_is_produced_again_as_a_new_revision(
     assert again.frames_announced == report.frames_announced == 6
     assert [m.revision for m in again.media] == [1, 1]
     assert {a.media for a in bench.log.announcements} == {media_of(m) for m in again.media}
-
-
-@pytest.mark.thorough
-def test_threads_and_processes_change_a_manifest_one_at_a_time(tmp_path: Path) -> None:
-    store = FileStore((tmp_path / "store").as_uri())
-    code = """if True:
-        import sys
-        from frametally.adapters.files.folder_store import FileStore
-        from frametally.media.manifests import change_manifest
-        import msgspec, threading
-        store, sha256 = FileStore(sys.argv[1]), sys.argv[2]
-        def more(found):
-            return msgspec.structs.replace(found, frames_expected=found.frames_expected + 1)
-        def work():
-            for _ in range(25):
-                change_manifest(store, sha256, more)
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        [t.start() for t in threads]; [t.join() for t in threads]
-    """
-    change_manifest(store, SHA256, lambda found: new_manifest())
-    running = [subprocess.Popen([sys.executable, "-c", code, store.url, SHA256]) for _ in range(2)]
-    assert [one.wait() for one in running] == [0, 0]
-    assert find_manifest(store, SHA256).frames_expected == 100
 
 
 def test_a_process_that_keeps_the_manifests_locked_is_named_after_a_while(

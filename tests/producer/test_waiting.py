@@ -63,13 +63,13 @@ class Fails:
     ("port", "method"), [("store", "put"), ("store", "get"), ("log", "publish"), ("log", "create_topic")]
 )
 def test_an_unavailable_store_or_log_is_waited_for_and_no_frame_is_left_out(
-    bench: Bench, make_video: Callable[..., Path], port: str, method: str
+    bench: Bench, port: str, method: str
 ) -> None:
     away = Retryable("it is away; it will come back")
     part = getattr(bench, port)
     fails = Fails(getattr(part, method), [away], 40)
     setattr(part, method, fails)
-    report = bench.produce(make_video("gate.mp4", 30), sample_fps="all")
+    report = bench.produce(bench.video("gate.mp4", 30), sample_fps="all")
     assert (report.frames_announced, report.skipped, fails.left) == (30, [], 0)
     assert set(bench.announced()) == set(range(30))
     waiting = [line for line in bench.progress.lines if line.startswith("waiting")]
@@ -222,7 +222,7 @@ def test_an_unwanted_action_is_neither_tried_nor_waited_for() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("away", ["put", "publish"])
 def test_a_stop_while_store_or_log_is_unavailable_ends_the_call_and_the_next_finishes_it(
-    bench: Bench, make_video: Callable[..., Path], away: str
+    bench: Bench, away: str
 ) -> None:
     part = bench.store if away == "put" else bench.log
     whole = getattr(part, away)
@@ -235,7 +235,7 @@ def test_a_stop_while_store_or_log_is_unavailable_ends_the_call_and_the_next_fin
         return whole(*arguments, **options)
 
     setattr(part, away, refuse)
-    path = make_video("gate.mp4", 250)
+    path = bench.video("gate.mp4", 250)
     report = bench.produce(path, sample_fps="all", should_stop=stopped.is_set)
     assert report.stopped
     assert report.frames_announced < 250
@@ -245,10 +245,8 @@ def test_a_stop_while_store_or_log_is_unavailable_ends_the_call_and_the_next_fin
     assert bench.manifests()[0].state == "complete"
 
 
-def test_a_stop_finishes_current_work_and_the_next_call_repeats_nothing(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
-    path = make_video("gate.mp4", 100)
+def test_a_stop_finishes_current_work_and_the_next_call_repeats_nothing(bench: Bench) -> None:
+    path = bench.video("gate.mp4", 100)
     seen: list[int] = []
     stopped = lambda: len(bench.progress.updates) >= 37  # noqa: E731
     report = bench.produce(path, sample_fps="all", should_stop=stopped)
@@ -262,11 +260,9 @@ def test_a_stop_finishes_current_work_and_the_next_call_repeats_nothing(
 
 
 @pytest.mark.thorough
-def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(bench: Bench) -> None:
     for index in range(8):
-        make_picture(f"yard/{index}.jpg", index=index)
+        bench.picture(f"yard/{index}.jpg", index=index)
     report = bench.produce(bench.folder / "yard", should_stop=lambda: len(bench.progress.updates) >= 3)
     assert (report.stopped, report.frames_announced) == (True, 3)
     assert bench.manifests()[0].state == "producing"
@@ -275,7 +271,7 @@ def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(
 
 
 def test_the_producer_waits_while_the_required_free_space_is_missing_and_then_goes_on(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announced_while_full: list[int] = []
 
@@ -286,7 +282,7 @@ def test_the_producer_waits_while_the_required_free_space_is_missing_and_then_go
         return SimpleNamespace(free=500 * MB)
 
     monkeypatch.setattr(production.shutil, "disk_usage", usage)
-    path = make_video("gate.mp4", 60)
+    path = bench.video("gate.mp4", 60)
     store = bench.folder / "store"
     report = bench.produce(path, sample_fps="all", min_free_disk_mb=500, store_url=store.as_uri())
     assert report.frames_announced == 60
@@ -296,9 +292,7 @@ def test_the_producer_waits_while_the_required_free_space_is_missing_and_then_go
     assert "FRAMETALLY_MIN_FREE_DISK_MB" in line
 
 
-def test_a_stop_during_a_lack_of_space_takes_effect(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_during_a_lack_of_space_takes_effect(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Path] = []
 
     def usage(folder: Path) -> SimpleNamespace:
@@ -307,7 +301,7 @@ def test_a_stop_during_a_lack_of_space_takes_effect(
 
     monkeypatch.setattr(production.shutil, "disk_usage", usage)
     report = bench.produce(
-        make_video("gate.mp4", 60), min_free_disk_mb=1, should_stop=lambda: len(looks) > 10
+        bench.video("gate.mp4", 60), min_free_disk_mb=1, should_stop=lambda: len(looks) > 10
     )
     assert report.stopped
     assert report.frames_announced == 0
@@ -345,9 +339,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.thorough
 def test_a_full_disk_leaves_no_partial_frame_and_producing_goes_on_once_there_is_space(
-    bench: Bench, small_disk: Path, make_video: Callable[..., Path]
+    bench: Bench, small_disk: Path
 ) -> None:
-    path = make_video("gate.mp4", 120, size_px=(640, 480), noise=True)
+    path = bench.video("gate.mp4", 120, size_px=(640, 480), noise=True)
     in_the_way = small_disk / "in-the-way"
     in_the_way.write_bytes(bytes(2_700_000))
     store = FileStore((small_disk / "store").as_uri())
@@ -423,9 +417,7 @@ def test_a_lack_of_space_is_retryable_for_every_object(
         store.put("images/a.jpg", b"", durable=False)
 
 
-def test_nothing_after_a_frame_that_could_not_be_stored_is_announced(
-    bench: Bench, make_video: Callable[..., Path]
-) -> None:
+def test_nothing_after_a_frame_that_could_not_be_stored_is_announced(bench: Bench) -> None:
     whole = bench.store.put
     refused: list[str] = []
 
@@ -436,7 +428,7 @@ def test_nothing_after_a_frame_that_could_not_be_stored_is_announced(
         return whole(key, data, **options)
 
     bench.store.put = put
-    path = make_video("gate.mp4", 30)
+    path = bench.video("gate.mp4", 30)
     report = bench.produce(path, sample_fps="all", should_stop=lambda: len(refused) > 2)
     assert report.stopped
     assert max(bench.announced(), default=0) < 7

@@ -44,15 +44,10 @@ def rounds(bench: Bench) -> Callable[[float], list[str]]:
         yield look
 
 
-def test_a_file_is_produced_once_after_it_stopped_changing(
-    bench: Bench,
-    rounds: Callable[..., Any],
-    make_video: Callable[..., Path],
-    make_picture: Callable[..., Path],
-) -> None:
+def test_a_file_is_produced_once_after_it_stopped_changing(bench: Bench, rounds: Callable[..., Any]) -> None:
     assert rounds(0) == []
-    make_picture("yard/a.jpg")
-    make_video("yard/b.mp4")
+    bench.picture("yard/a.jpg")
+    bench.video("yard/b.mp4")
     assert rounds(1) == []
     assert rounds(5.9) == []
     assert rounds(6) == ["a.jpg", "b.mp4"]
@@ -150,17 +145,14 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
 
 @pytest.mark.thorough
 def test_new_files_in_a_watched_folder_are_produced_and_bad_files_are_named_once(
-    bench: Bench,
-    make_video: Callable[..., Path],
-    make_picture: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_picture("yard/a.jpg")
+    bench.picture("yard/a.jpg")
     bad = bench.folder / "yard" / "bad.mp4"
     report = watched(
         bench,
         monkeypatch,
-        [lambda: make_video("yard/b.mp4", 10), lambda: bad.write_text("no video") and None],
+        [lambda: bench.video("yard/b.mp4", 10), lambda: bad.write_text("no video") and None],
     )
     assert report.frames_announced == 6
     assert [item.name for item in report.skipped] == [str(bad)]
@@ -169,9 +161,9 @@ def test_new_files_in_a_watched_folder_are_produced_and_bad_files_are_named_once
 
 
 def test_a_grown_file_supersedes_itself_and_is_not_listed_at_the_end(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = make_video("whole.mkv", 60).read_bytes()
+    whole = bench.video("whole.mkv", 60).read_bytes()
     growing = bench.folder / "yard" / "cam_20260501_080000.mkv"
     growing.parent.mkdir()
     growing.write_bytes(whole[: len(whole) // 2])
@@ -187,11 +179,11 @@ def test_a_grown_file_supersedes_itself_and_is_not_listed_at_the_end(
 
 
 def test_a_watch_reports_doubtful_times_and_merged_folders_once(
-    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def add(name: str, frames: int) -> Callable[[], object]:
         made = {"creation_time": f"2096-05-01T08:{frames}:00Z"}
-        return lambda: make_video(name, frames, metadata=made)
+        return lambda: bench.video(name, frames, metadata=made)
 
     add("yard/front/a.mkv", 10)()
     add("yard/back/a.mkv", 11)()
@@ -205,8 +197,8 @@ def test_a_watch_reports_doubtful_times_and_merged_folders_once(
     assert len([line for line in report.notices if "become one source" in line]) == 1
 
 
-def test_only_existing_folders_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
-    for path in (make_picture("a.jpg"), bench.folder / "none"):
+def test_only_existing_folders_are_watched(bench: Bench) -> None:
+    for path in (bench.picture("a.jpg"), bench.folder / "none"):
         with pytest.raises(Misconfigured, match="is not an existing folder"):
             watch(
                 ProduceCall(paths=[path], settings=bench.settings(), should_stop=lambda: True),
@@ -256,13 +248,11 @@ def test_watching_allows_no_start_time_and_needs_folders(tmp_path: Path) -> None
 
 
 @pytest.mark.thorough
-def test_no_picture_process_stays_alive_between_two_rounds(
-    bench: Bench, make_picture: Callable[..., Path]
-) -> None:
+def test_no_picture_process_stays_alive_between_two_rounds(bench: Bench) -> None:
     call = ProduceCall(paths=[], settings=bench.settings())
     with begin(call, store=bench.store, log=bench.log, progress=bench.progress) as production:
         for name in ("a", "b"):
-            yard = make_picture(f"{name}/{name}.jpg", index=ord(name)).parent
+            yard = bench.picture(f"{name}/{name}.jpg", index=ord(name)).parent
             footage = find_footage([yard], source=None, leave_out=[])
             produce_media(footage.media, production)
             assert production.pictures._process is None
