@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
-from tests.accounts.people import asking_as, give_accounts
+from tests.commands import said
 from tests.fakes.records import make_coverage, make_segment
-from tests.web.conftest import START_MS, Place, Serving
+from tests.kit.api import refusal
+from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
 from frametally import keys
@@ -29,10 +31,10 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.certificates import _signed
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
-from frametally_cli.main import main
 
 FRAMES = 120
 
@@ -76,16 +78,12 @@ def answer_all(client: FlaskClient, *, most: int = 1000) -> int:
     """Answer as the desk does until nothing is left; return the number of answers."""
     truths, given = right_counts(), 0
     while given < most:
-        units = client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]
-        if not units:
+        desk = client.get("/api/v1/accuracy/gate/next?number=5").get_json()
+        if not desk["units"]:
             break
-        for unit in units[: most - given]:
-            sent = {
-                "unit": unit["unit"],
-                "turn": unit["turn"],
-                "counts": truths[unit["image_path"]],
-                "took_ms": 900,
-            }
+        for unit in desk["units"][: most - given]:
+            counts = {label: truths[unit["image_path"]][label] for label in desk["labels"]}
+            sent = {"unit": unit["unit"], "turn": unit["turn"], "counts": counts, "took_ms": 900}
             kept = client.post("/api/v1/accuracy/gate/answers", json=sent)
             assert kept.status_code == 200, kept.text
             assert kept.get_json()["turn"] == unit["turn"]
@@ -93,10 +91,29 @@ def answer_all(client: FlaskClient, *, most: int = 1000) -> int:
     return given
 
 
-def command(capsys: pytest.CaptureFixture[str], place: Place, *args: str) -> tuple[int, str]:
-    code = main(["accuracy", *args, "--data-dir", str(place.settings.data_dir)])
-    out = capsys.readouterr()
-    return code, out.out + out.err
+def command(place: Place, *arguments: object, code: int = 0) -> str:
+    """Run a command of checks, which ends with `code`; return what it prints."""
+    return said("accuracy", *arguments, "--data-dir", place.settings.data_dir, code=code)
+
+
+def verify(place: Place, certificate: bytes, *arguments: str, code: int = 0) -> str:
+    file = place.settings.data_dir / "certificate.json"
+    file.write_bytes(certificate)
+    return command(place, "verify", file, *arguments, code=code)
+
+
+def signed(fields: dict[str, Any], **changes: Any) -> bytes:
+    """A certificate with changes, signed again with another key."""
+    key = Ed25519PrivateKey.generate()
+    fields |= changes | {"public_key": key.public_key().public_bytes_raw().hex()}
+    return json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}).encode()
+
+
+def certificate_of(client: FlaskClient, *, answered: int = 60, **wanted: Any) -> bytes:
+    """The certificate of a check with so many answers."""
+    start(client, **wanted)
+    answer_all(client, most=answered)
+    return client.get("/api/v1/accuracy/gate/certificate").data
 
 
 @pytest.mark.thorough
@@ -154,17 +171,6 @@ def test_the_desk_never_shows_a_total(client: FlaskClient) -> None:
 
 
 @pytest.mark.thorough
-def test_a_check_continues_after_the_server_dies(counted: Place) -> None:
-    first = counted.app().test_client()
-    start(first)
-    answer_all(first, most=23)
-    second = counted.app().test_client()
-    desk = second.get("/api/v1/accuracy/gate/next").get_json()
-    assert desk["answered"] >= 21
-    assert answer_all(second) > 90
-
-
-@pytest.mark.thorough
 def test_a_complete_check_gives_the_true_number(client: FlaskClient) -> None:
     start(client)
     answer_all(client)
@@ -176,7 +182,7 @@ def test_a_complete_check_gives_the_true_number(client: FlaskClient) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("answered", [50, FRAMES])
 def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
-    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
+    client: FlaskClient, counted: Place, answered: int
 ) -> None:
     """A parked thing is mistaken for a car in every frame: a false label."""
     start(client, labels=["car"])
@@ -185,18 +191,12 @@ def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
     (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
     chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
     (total,) = chart["totals"]
-    _, out = command(capsys, counted, "result", "gate")
+    out = command(counted, "result", "gate")
     if answered == FRAMES:
-        assert (car["state"], car["total"], car["low"], car["high"], car["half_width"]) == (
-            "shown",
-            0,
-            0,
-            0,
-            0,
-        )
+        assert car["state"] == "shown"
+        assert [car[name] for name in ("total", "low", "high", "half_width")] == [0] * 4
         assert car["has_steady_error"] and "truth 0 (0 to 0, every unit was checked)" in out
-        assert (total["low"], total["high"]) == (0, 0)
-        assert {(one["low"], one["high"]) for one in chart["buckets"]} == {(0, 0)}
+        assert {(one["low"], one["high"]) for one in (total, *chart["buckets"])} == {(0, 0)}
     else:
         assert (car["state"], car["total"], car["low"]) == ("at_most", None, 0)
         assert 0 < car["high"] < 3 / 50 * FRAMES * 2 < car["model_total"]
@@ -205,7 +205,7 @@ def test_a_label_that_is_always_wrong_is_shown_to_be_wrong(
 
 @pytest.mark.thorough
 def test_a_label_that_was_never_detected_can_be_checked_for_misses(
-    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place
 ) -> None:
     start(client, labels=["cat"], planned_units=60)
     for unit in range(60):
@@ -214,7 +214,7 @@ def test_a_label_that_was_never_detected_can_be_checked_for_misses(
     assert (cat["model_total"], cat["state"]) == (0, "shown")
     assert cat["low"] <= FRAMES <= cat["high"] and cat["low"] > FRAMES / 2
     assert client.get("/api/v1/accuracy/gate/certificate").status_code == 200
-    _, out = command(capsys, counted, "start", "--label", "cat")
+    out = command(counted, "start", "--label", "cat")
     assert "cat: the model counts none here" in out
 
 
@@ -261,47 +261,28 @@ def test_a_check_is_stale_once_footage_is_added_in_its_range(client: FlaskClient
 
 @pytest.mark.thorough
 def test_the_store_verifies_a_certificate_but_not_after_any_change(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place
 ) -> None:
-    start(client, to_ms=START_MS + 10**8)
-    answer_all(client, most=60)
-    body = client.get("/api/v1/accuracy/gate/certificate").data
-    file = tmp_path / "certificate.json"
-    file.write_bytes(body)
-    code, out = command(capsys, counted, "verify", str(file))
-    assert code == 0, out
+    body = certificate_of(client, to_ms=START_MS + 10**8)
+    out = verify(counted, body)
     assert "valid" in out
     changed = json.loads(body)
     changed["result"]["labels"][1]["model_total"] += 1
-    file.write_text(json.dumps(changed))
-    code, out = command(capsys, counted, "verify", str(file))
-    assert code == 4 and "changed after it was signed" in out
-    file.write_bytes(body)
+    out = verify(counted, json.dumps(changed).encode(), code=4)
+    assert "changed after it was signed" in out
     publish_lines(counted, make_lines("gate", frames=FRAMES + 5))
-    code, out = command(capsys, counted, "verify", str(file))
-    assert code == 4 and "other frames or other counts" in out
+    out = verify(counted, body, code=4)
+    assert "other frames or other counts" in out
 
 
 @pytest.mark.thorough
 def test_a_certificate_signed_again_over_chosen_frames_is_not_valid(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place
 ) -> None:
     """Users with their own key cannot pick the frames: the seed draws them."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from frametally_accuracy.certificates import read_certificate, sign
-
-    start(client)
-    answer_all(client, most=60)
-    own = read_certificate(client.get("/api/v1/accuracy/gate/certificate").data)
-    key = Ed25519PrivateKey.generate()
-    picked = msgspec.structs.replace(
-        own, units=(*own.units[1:], own.units[0]), public_key=key.public_key().public_bytes_raw().hex()
-    )
-    file = tmp_path / "picked.json"
-    file.write_bytes(sign(picked, key))
-    code, out = command(capsys, counted, "verify", str(file))
-    assert code == 4 and "does not draw the units" in out
+    own = json.loads(certificate_of(client))
+    out = verify(counted, signed(own, units=[*own["units"][1:], own["units"][0]]), code=4)
+    assert "does not draw the units" in out
 
 
 @pytest.mark.thorough
@@ -314,159 +295,98 @@ def test_a_certificate_signed_again_over_chosen_frames_is_not_valid(
     ids=["of a later version", "out of range"],
 )
 def test_a_signed_file_is_checked_by_its_own_fields(
-    client: FlaskClient,
-    counted: Place,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    change: dict[str, Any],
-    code: int,
-    words: str,
+    client: FlaskClient, counted: Place, change: dict[str, Any], code: int, words: str
 ) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from frametally_accuracy.certificates import _signed
-
-    start(client)
-    answer_all(client, most=60)
-    fields = json.loads(client.get("/api/v1/accuracy/gate/certificate").data)
+    fields = json.loads(certificate_of(client))
     for name, value in change.items():
         fields[name] = [fields[name][0] | value[0], *fields[name][1:]] if name == "units" else value
-    file = tmp_path / "certificate.json"
-    file.write_text(json.dumps(fields))
-    ended, out = command(capsys, counted, "verify", str(file))
-    assert ended == 4 and "changed after it was signed" in out
-    key = Ed25519PrivateKey.generate()
-    fields["public_key"] = key.public_key().public_bytes_raw().hex()
-    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
-    ended, out = command(capsys, counted, "verify", str(file))
-    assert (ended, words in out) == (code, True), out
+    out = verify(counted, json.dumps(fields).encode(), code=4)
+    assert "changed after it was signed" in out
+    assert words in verify(counted, signed(fields), code=code)
 
 
 def test_a_certificate_with_the_forecast_of_another_release_is_valid(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place
 ) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from frametally_accuracy.certificates import _signed
-
-    start(client, labels=["bus"])
-    for unit in client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]:
-        buses = {"bus": right_counts()[unit["image_path"]]["bus"]}
-        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit["unit"], "counts": buses})
-    fields = json.loads(client.get("/api/v1/accuracy/gate/certificate").data)
+    fields = json.loads(certificate_of(client, answered=5, labels=["bus"]))
     fields["result"]["labels"][0]["units_needed"] = 7
-    file = tmp_path / "other.json"
-    key = Ed25519PrivateKey.generate()
-    fields["public_key"] = key.public_key().public_bytes_raw().hex()
-    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
-    assert command(capsys, counted, "verify", str(file))[0] == 5
-    ended, out = command(capsys, counted, "verify", str(file), "--key", fields["public_key"])
-    assert ended == 0 and "valid; signed by the key that you gave" in out
+    other = signed(fields)
+    verify(counted, other, code=5)
+    assert "valid; signed by the key that you gave" in verify(counted, other, "--key", fields["public_key"])
 
 
 @pytest.mark.thorough
-def test_a_strangers_certificate_is_not_mistaken_for_the_servers(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from frametally_accuracy.certificates import _signed
-
-    start(client)
-    for unit in client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]:
-        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit["unit"], "counts": {}})
-    own = client.get("/api/v1/accuracy/gate/certificate").data
-    file = tmp_path / "c.json"
-    file.write_bytes(own)
-    ended, out = command(capsys, counted, "verify", str(file))
-    assert ended == 0 and f"signed by this server (key {json.loads(own)['public_key']})" in out
-    fields, key = json.loads(own), Ed25519PrivateKey.generate()
-    fields["public_key"] = key.public_key().public_bytes_raw().hex()
-    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
-    ended, out = command(capsys, counted, "verify", str(file))
-    assert ended == 5 and f"signed by another server (key {fields['public_key']})" in out
-    with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw:
+def test_a_strangers_certificate_is_not_mistaken_for_the_servers(client: FlaskClient, counted: Place) -> None:
+    own = certificate_of(client, answered=5)
+    fields = json.loads(own)
+    assert f"signed by this server (key {fields['public_key']})" in verify(counted, own)
+    strange = signed(fields)
+    out = verify(counted, strange, code=5)
+    assert f"signed by another server (key {fields['public_key']})" in out
+    with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw, raw:
         raw.execute("DELETE FROM frametally_accuracy_keys")
-        raw.commit()
-    ended, out = command(capsys, counted, "verify", str(file))
-    assert ended == 5 and "this data folder has no key" in out
-    assert command(capsys, counted, "verify", str(file), "--key", "ab")[0] == 2
+    assert "this data folder has no key" in verify(counted, strange, code=5)
+    verify(counted, strange, "--key", "ab", code=2)
 
 
 def test_a_store_without_counts_does_not_make_a_certificate_invalid(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place, tmp_path: Path
 ) -> None:
-    start(client)
     file = tmp_path / "c.json"
-    file.write_bytes(client.get("/api/v1/accuracy/gate/certificate").data)
+    file.write_bytes(certificate_of(client, answered=0))
     shutil.copytree(counted.settings.data_dir / "store", tmp_path / "elsewhere/store")
-    ended = main(["accuracy", "verify", str(file), "--data-dir", str(tmp_path / "elsewhere")])
-    out = capsys.readouterr()
-    assert ended == 2 and "run `frametally aggregate` and `frametally index` first" in out.out + out.err
+    out = said("accuracy", "verify", file, "--data-dir", tmp_path / "elsewhere", code=2)
+    assert "run `frametally aggregate` and `frametally index` first" in out
 
 
 def test_nobody_can_choose_a_seed_and_a_result_names_other_checks_of_its_footage(
-    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, counted: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     seeds = {start(client, name=f"check {number}")["seed"] for number in range(3)}
     assert len(seeds) == 3
     assert client.post("/api/v1/accuracy", json={"name": "mine", "seed": "7"}).status_code == 400
-    assert command(capsys, counted, "start", "mine", "--seed", "7")[0] == 2
+    command(counted, "start", "mine", "--seed", "7", code=2)
     client.post("/api/v1/accuracy/check%201/answers", json={"unit": 0, "counts": {}})
     others = client.get("/api/v1/accuracy/check%202").get_json()["other_checks"]
     assert others == {"checks": 2, "answered": 1}
     assert client.get("/api/v1/accuracy/check%202/certificate").get_json()["other_checks"] == others
     assert client.get("/api/v1/accuracy/check%201").get_json()["other_checks"] == {"checks": 2, "answered": 0}
-    _, out = command(capsys, counted, "result", "check 2")
+    out = command(counted, "result", "check 2")
     assert "2 other checks of the same footage, 1 of them with answers" in out
 
 
 @pytest.mark.thorough
-def test_a_check_can_be_done_with_commands(
-    counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--json")
-    assert code == 0, out
-    code, before = command(capsys, counted, "next", "gate")
-    assert code == 0 and re.search(r"car: \d+ frames for ±10%", before) and "reached" not in before
-    code, out = command(capsys, counted, "show", "gate")
-    units = json.loads(out)["units"]
+def test_a_check_can_be_done_with_commands(counted: Place, tmp_path: Path) -> None:
+    out = command(counted, "start", "gate", "--source", "gate", "--json")
+    before = command(counted, "next", "gate")
+    assert re.search(r"car: \d+ frames for ±10%", before) and "reached" not in before
+    units = json.loads(command(counted, "show", "gate"))["units"]
     truths = right_counts()
     sent = [{"unit": one["number"], "counts": truths[one["image_path"]]} for one in units[:100]]
     file = tmp_path / "answers.json"
     file.write_text(json.dumps(sent))
-    code, out = command(capsys, counted, "answer", "gate", str(file), "--person", "ann")
-    assert (code, out.strip()) == (0, "gate: saved 100 answers")
-    code, out = command(capsys, counted, "result", "gate", "--history")
-    assert code == 0 and "car, after 30 frames, 20" in out and re.search(r"car, after 9\d frames, 20", out)
-    code, out = command(capsys, counted, "result", "gate", "--certificate", str(tmp_path / "c.json"))
-    assert (
-        code == 0
-        and "after" not in out
-        and "car: model" in out
-        and "bus: model" in out
-        and "too few to say" in out
-    )
-    assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
-    code, out = command(capsys, counted, "next", "gate")
-    assert code == 0 and "reduces the variance" in out
+    out = command(counted, "answer", "gate", file, "--person", "ann")
+    assert out.strip() == "gate: saved 100 answers"
+    out = command(counted, "result", "gate", "--history")
+    assert "car, after 30 frames, 20" in out and re.search(r"car, after 9\d frames, 20", out)
+    out = command(counted, "result", "gate", "--certificate", tmp_path / "c.json")
+    assert "after" not in out and all(one in out for one in ("car: model", "bus: model", "too few to say"))
+    command(counted, "verify", tmp_path / "c.json")
+    out = command(counted, "next", "gate")
+    assert "reduces the variance" in out
     assert out.startswith("you have reached the target precision (±10%): stop here, and run `frametally acc")
-    code, out = command(capsys, counted, "list")
-    assert code == 0 and "target precision reached" in out
-    code, out = command(capsys, counted, "start", "again", "--source", "gate")
-    assert code == 0 and out.endswith(before), "how many units it takes is said before it begins"
-    code, out = command(capsys, counted, "show", "again")
-    assert [one["image_path"] for one in json.loads(out)["units"]] == [one["image_path"] for one in units]
+    out = command(counted, "list")
+    assert "target precision reached" in out
+    out = command(counted, "start", "again", "--source", "gate")
+    assert out.endswith(before), "how many units it takes is said before it begins"
+    again = json.loads(command(counted, "show", "again"))["units"]
+    assert [one["image_path"] for one in again] == [one["image_path"] for one in units]
 
 
-def test_a_check_up_to_the_year_9999_can_be_read_back(
-    capsys: pytest.CaptureFixture[str], counted: Place
-) -> None:
-    code, _ = command(capsys, counted, "start", "all", "--source", "gate", "--to", "9999-12-31")
-    assert code == 0
-    code, out = command(capsys, counted, "list")
-    assert code == 0 and "all" in out
+def test_a_check_up_to_the_year_9999_can_be_read_back(counted: Place) -> None:
+    command(counted, "start", "all", "--source", "gate", "--to", "9999-12-31")
+    assert "all" in command(counted, "list")
 
 
 @pytest.mark.parametrize(
@@ -489,9 +409,7 @@ def test_a_check_up_to_the_year_9999_can_be_read_back(
 def test_an_invalid_check_is_refused_with_one_message(
     refusing: FlaskClient, wanted: dict[str, Any], words: str
 ) -> None:
-    answer = refusing.post("/api/v1/accuracy", json=wanted)
-    assert answer.status_code == 400
-    assert words in answer.get_json()["detail"]
+    assert words in refusal(refusing.post("/api/v1/accuracy", json=wanted))
 
 
 @pytest.mark.parametrize(
@@ -510,9 +428,7 @@ def test_an_invalid_check_is_refused_with_one_message(
 def test_an_invalid_answer_is_refused_and_nothing_is_lost(
     refusing: FlaskClient, sent: dict[str, Any], words: str
 ) -> None:
-    answer = refusing.post("/api/v1/accuracy/gate/answers", json=sent)
-    assert answer.status_code == 400
-    assert words in answer.get_json()["detail"]
+    assert words in refusal(refusing.post("/api/v1/accuracy/gate/answers", json=sent))
     assert refusing.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
 
 
@@ -528,9 +444,8 @@ def test_there_is_no_interval_and_no_comparison_before_three_rounds(client: Flas
     start(client, labels=["car"], wanted_width=1)
     (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
     assert car["units_needed"] == math.ceil(25 * FRAMES / car["model_total"]) > 30, "25 objects are needed"
-    refused = client.get("/api/v1/accuracy/gate?against=m")
-    assert refused.status_code == 400
-    assert "Answer 30 units before you compare models" in refused.get_json()["detail"]
+    said = refusal(client.get("/api/v1/accuracy/gate?against=m"))
+    assert "Answer 30 units before you compare models" in said
 
 
 @pytest.mark.thorough
@@ -543,9 +458,8 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     ]
     start(client)
     answer_all(client, most=110)
-    refused = client.get("/api/v1/accuracy/gate?against=blind")
-    assert refused.status_code == 400
-    assert "Nothing from model 'blind' is counted" in refused.get_json()["detail"]
+    said = refusal(client.get("/api/v1/accuracy/gate?against=blind"))
+    assert "Nothing from model 'blind' is counted" in said
     put_segment(counted, "blind", blind)
     coverage = make_coverage(START_MS, FRAMES, source="gate", model="blind")
     counted.publish([], [coverage], interval_s=60, model="blind")
@@ -560,25 +474,6 @@ def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     place.store.put(
         keys.segment_key(model, "log", "frames", 0, 0), make_segment(lines, model=model, log_id="log")
     )
-
-
-def test_a_viewer_sees_checks_and_cannot_answer(counted: Place, serving: Serving) -> None:
-    give_accounts(counted)
-    url = serving(counted.app())
-    with asking_as(url, "clara") as clara:
-        sent = {"Content_Type": "application/json"}
-        started = clara("POST", "/api/v1/accuracy", '{"name": "gate"}', **sent)
-        assert started.status == 201, started.body
-        assert clara("GET", "/api/v1/accuracy/gate/next").status == 200
-        answer = '{"unit": 0, "counts": {"car": 1}}'
-        assert clara("POST", "/api/v1/accuracy/gate/answers", answer, **sent).status == 200
-    with asking_as(url, "lukas") as lukas:
-        seen = json.loads(lukas("GET", "/api/v1/accuracy").body)
-        assert (seen["changes_allowed"], seen["checks"][0]["started_by"]) == (False, "clara")
-        assert json.loads(lukas("GET", "/api/v1/accuracy/gate").body)["result"]["persons"] == ["clara"]
-        assert lukas("GET", "/api/v1/accuracy/gate/next").status == 403
-        assert lukas("POST", "/api/v1/accuracy/gate/answers", answer, **sent).status == 403
-        assert lukas("POST", "/api/v1/accuracy", "{}", **sent).status == 403
 
 
 def test_two_people_share_a_sample_and_check_every_tenth_unit_of_each_other(counted: Place) -> None:

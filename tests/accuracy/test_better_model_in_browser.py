@@ -39,7 +39,6 @@ def test_page_command_and_api_agree_on_which_model_is_better(
     counted: Place,
     visit: Visits,
     command: Callable[..., Path],
-    capsys: pytest.CaptureFixture[str],
     finds: Callable[[Sequence[Detection]], list[Detection]],
     better: str,
     name: str,
@@ -55,11 +54,11 @@ def test_page_command_and_api_agree_on_which_model_is_better(
     coverage = make_coverage(START_MS, FRAMES, source="gate", model=OTHER)
     counted.publish([], [coverage], interval_s=60, model=OTHER)
     by_api = client.get(f"/api/v1/accuracy/gate?against={OTHER}").get_json()["compared"]
-    _, printed = accuracy_command(capsys, counted, "result", "gate", "--against", OTHER, "--json")
+    printed = accuracy_command(counted, "result", "gate", "--against", OTHER, "--json", code=4)
     assert json.loads(printed)["compared"] == by_api
     (car,) = [row for row in by_api if row["label"] == "car"]
     assert car["better"] == better
-    _, words = accuracy_command(capsys, counted, "result", "gate", "--against", OTHER)
+    words = accuracy_command(counted, "result", "gate", "--against", OTHER, code=4)
     assert f"car: better here: {MODEL if better == 'check' else better}" in words
 
     page = visit(counted).open("models", wait_for="#models-page[data-state=ready]")

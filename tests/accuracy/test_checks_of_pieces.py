@@ -18,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 from tests.accuracy.test_accuracy_checks import command
+from tests.kit.api import refusal
 from tests.traffic import junction
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
@@ -31,7 +32,7 @@ from frametally_accuracy import tables
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.pieces import event_places
 from frametally_accuracy.pieces.counted_pieces import LEAD_MS, PIECE_MS, PiecesOfBars, read_pieces
-from frametally_accuracy.population import CheckFootage, CheckScope
+from frametally_accuracy.population import CheckFootage, CheckScope, Population
 from frametally_accuracy.records import AccuracyCheck
 from frametally_web.charts.checked_counts import CheckedCount
 
@@ -66,9 +67,13 @@ def client(filmed: Place) -> FlaskClient:
     return filmed.app().test_client()
 
 
-def footage_of(place: Place) -> CheckFootage:
-    place.ledger.refresh(place.store, NoProgress())
-    return CheckFootage(place.store, place.ledger, place.real_index, place.settings)
+def pieces_of(filmed: Place, metric: CheckedMetric, line: str | None) -> Population:
+    filmed.ledger.refresh(filmed.store, NoProgress())
+    place = None
+    if line is not None:
+        place = event_places.find_place(filmed.store, metric, line=line, direction="", sources=["gate"])
+    footage = CheckFootage(filmed.store, filmed.ledger, filmed.real_index, filmed.settings)
+    return read_pieces(footage, CheckScope(metric, place, "m", ["gate"], (), 0, 10**13))
 
 
 def start(client: FlaskClient, name: str, **wanted: Any) -> dict[str, Any]:
@@ -160,11 +165,7 @@ def test_with_all_pieces_answered_the_estimate_is_what_people_saw(
 def test_pieces_contain_everything_that_is_counted_exactly_once(
     client: FlaskClient, filmed: Place, metric: CheckedMetric
 ) -> None:
-    place = None
-    if metric == "crossings":
-        place = event_places.find_place(filmed.store, metric, line="west", direction="", sources=["gate"])
-    scope = CheckScope(metric, place, "m", ["gate"], (), 0, 10**13)
-    population = read_pieces(footage_of(filmed), scope)
+    population = pieces_of(filmed, metric, "west" if metric == "crossings" else None)
     spans = [(one.captured_at_ms, one.to_ms or 0) for one in population.members]
     assert all(0 < end - begin <= PIECE_MS for begin, end in spans)
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
@@ -185,9 +186,7 @@ def test_pieces_contain_everything_that_is_counted_exactly_once(
 
 
 def test_empty_pieces_are_also_drawn_and_busy_ones_more_often(client: FlaskClient, filmed: Place) -> None:
-    place = event_places.find_place(filmed.store, "crossings", line="south", direction="", sources=["gate"])
-    scope = CheckScope("crossings", place, "m", ["gate"], (), 0, 10**13)
-    population = read_pieces(footage_of(filmed), scope)
+    population = pieces_of(filmed, "crossings", "south")
     counts = population.counts.sum(axis=1)
     assert population.weights[counts == 0].min() >= 0.5
     assert population.weights[counts == 0].max() < population.weights[counts > 0].min()
@@ -228,9 +227,7 @@ def test_an_invalid_answer_is_refused(client: FlaskClient, sent: dict[str, Any],
     (unit,) = client.get("/api/v1/accuracy/x/next?number=1").get_json()["units"]
     for tap in sent.get("taps", ()):
         tap["at_ms"] = unit["captured_at_ms"] if tap["at_ms"] < 0 else tap["at_ms"]
-    answer = client.post("/api/v1/accuracy/x/answers", json={"unit": unit["unit"], **sent})
-    assert answer.status_code == 400
-    assert words in answer.get_json()["detail"]
+    assert words in refusal(client.post("/api/v1/accuracy/x/answers", json={"unit": unit["unit"], **sent}))
     assert client.get("/api/v1/accuracy/x").get_json()["result"]["answered"] == 0
 
 
@@ -254,9 +251,7 @@ def test_an_invalid_answer_is_refused(client: FlaskClient, sent: dict[str, Any],
 def test_an_invalid_check_is_refused_with_the_remedy(
     client: FlaskClient, wanted: dict[str, Any], words: str
 ) -> None:
-    answer = client.post("/api/v1/accuracy", json=wanted)
-    assert answer.status_code == 400
-    assert words.lower() in answer.get_json()["detail"].lower()
+    assert words.lower() in refusal(client.post("/api/v1/accuracy", json=wanted)).lower()
 
 
 def test_without_the_capability_that_draws_lines_only_visits_can_be_checked(
@@ -266,9 +261,8 @@ def test_without_the_capability_that_draws_lines_only_visits_can_be_checked(
     assert client.get("/api/v1/accuracy").get_json()["metrics"] == ["detections", "visits"]
     assert client.get("/api/v1/accuracy").get_json()["lines"] == []
     answer = client.post("/api/v1/accuracy", json=CROSSED)
-    assert (
-        "crossings cannot be checked here; choose detections or visits" in answer.get_json()["detail"].lower()
-    )
+    refusal = answer.get_json()["detail"].lower()
+    assert "crossings cannot be checked here; choose detections or visits" in refusal
     start(client, "still", metric="visits")
 
 
@@ -298,43 +292,40 @@ def test_a_check_is_stale_once_its_line_is_moved_or_deleted(
 
 @pytest.mark.thorough
 def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
-    client: FlaskClient, filmed: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, filmed: Place, tmp_path: Path
 ) -> None:
-    code, out = command(capsys, filmed, "start", "by-command", "--metric", "crossings", "--line", "west")
-    assert code == 0, out
+    out = command(filmed, "start", "by-command", "--metric", "crossings", "--line", "west")
     assert "16 clips of gate" in out
-    units = json.loads(command(capsys, filmed, "show", "by-command")[1])["units"]
+    units = json.loads(command(filmed, "show", "by-command"))["units"]
     seen = crossings_seen()
     sent = []
     for one in units:
         number = seen[one["captured_at_ms"] // PIECE_MS, "car/to_left"]
         sent.append({"unit": one["number"], "counts": {"car/to_left": number}})
     (tmp_path / "answers.json").write_text(json.dumps(sent))
-    code, out = command(capsys, filmed, "answer", "by-command", str(tmp_path / "answers.json"))
-    assert code == 0, out
+    out = command(filmed, "answer", "by-command", tmp_path / "answers.json")
     file = tmp_path / "certificate.json"
-    code, out = command(capsys, filmed, "result", "by-command", "--certificate", str(file))
-    assert code == 0 and "16 of 16 clips answered" in out
-    code, out = command(capsys, filmed, "verify", str(file))
-    assert code == 0 and "valid" in out
+    out = command(filmed, "result", "by-command", "--certificate", file)
+    assert "16 of 16 clips answered" in out
+    out = command(filmed, "verify", file)
+    assert "valid" in out
     junction.draw(filmed, MOVED)
-    code, out = command(capsys, filmed, "verify", str(file))
-    assert code == 4 and "other" in out
+    out = command(filmed, "verify", file, code=4)
+    assert "other" in out
 
 
 @pytest.mark.thorough
 def test_a_check_is_stale_once_its_footage_is_counted_with_more_frames(tmp_path: Path) -> None:
-    made = Place(tmp_path)
-    made.store = open_object_store(made.settings.store_url)
-    frames = junction.frames()
-    half = len(frames) // 2
-    junction.count(made, frames[:half])
-    client = made.app().test_client()
-    start(client, "half", metric="visits", to_ms=junction.START_MS + 10**7)
-    junction.count(made, frames[half:], first_offset=half)
-    (stale,) = client.get("/api/v1/accuracy/half").get_json()["stale"]
-    assert "frames added" in stale
-    made.close()
+    with closing(Place(tmp_path)) as made:
+        made.store = open_object_store(made.settings.store_url)
+        frames = junction.frames()
+        half = len(frames) // 2
+        junction.count(made, frames[:half])
+        client = made.app().test_client()
+        start(client, "half", metric="visits", to_ms=junction.START_MS + 10**7)
+        junction.count(made, frames[half:], first_offset=half)
+        (stale,) = client.get("/api/v1/accuracy/half").get_json()["stale"]
+        assert "frames added" in stale
 
 
 @pytest.mark.thorough

@@ -111,12 +111,15 @@ def test_a_check_of_one_label_gives_no_interval_for_others(client: FlaskClient, 
 
 
 def test_answers_keep_their_bytes_without_an_answered_check(client: FlaskClient, counted: Place) -> None:
-    before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary")]
-    files = [client.get(f"/api/v1/export?{QUESTION}&format={one}").data for one in ("csv", "xlsx", "parquet")]
+    files = [f"export?{QUESTION}&format={one}" for one in ("csv", "xlsx", "parquet")]
+
+    def answers() -> list[bytes]:
+        asked = [f"counts?{QUESTION}", f"summary?{QUESTION}", *files]
+        return [client.get(f"/api/v1/{one}").data for one in asked]
+
+    before = answers()
     start(client)
-    assert [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary")] == before
-    after = [client.get(f"/api/v1/export?{QUESTION}&format={one}").data for one in ("csv", "xlsx", "parquet")]
-    assert after == files
+    assert answers() == before
     assert b"checks" not in before[0] and b'"low"' not in before[0]
 
 
@@ -155,12 +158,8 @@ def test_a_bar_where_the_model_counts_nothing_has_an_interval_if_people_checked_
     publish_lines(counted, lines)
     before = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
     assert len(counts(client)["buckets"]) == 5, "nothing is counted in the last five minutes"
-    found = start(client, labels=["car"])["id"]
-    with closing(AccuracyBook(counted.settings.catalogue_url)) as book:
-        check = book.find_check(found)
-        for unit in book.units(found)[:80]:
-            truth = right_counts()[unit.image_path]["car"]
-            book.answer(check, unit.number, person="anna", counts={"car": truth})
+    start(client, labels=["car"])
+    answer_all(client, most=80)
     answered = counts(client)["buckets"]
     assert [one["start_ms"] for one in answered] == [START_MS + minute * 60_000 for minute in range(10)]
     by_minute = truths(60_000)
@@ -171,27 +170,19 @@ def test_a_bar_where_the_model_counts_nothing_has_an_interval_if_people_checked_
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("more_ms", [0, 30_000], ids=["whole bars", "part of a bar"])
 def test_bars_beyond_the_checked_range_have_no_interval(
-    client: FlaskClient, checked: Checked, counted: Place
+    client: FlaskClient, checked: Checked, more_ms: int
 ) -> None:
     middle_ms = START_MS + 5 * 60_000
-    checked(to_ms=middle_ms)
+    checked(to_ms=middle_ms + more_ms)
     found = counts(client)
-    assert {one["start_ms"] < middle_ms for one in found["buckets"] if "low" in one} == {True}
-    assert [one["start_ms"] for one in found["buckets"] if "low" not in one] == [
-        middle_ms + minute * 60_000 for minute in range(5)
-    ]
+    minutes = [START_MS + minute * 60_000 for minute in range(10)]
+    assert [one["start_ms"] for one in found["buckets"] if "low" in one] == minutes[:5]
+    assert [one["start_ms"] for one in found["buckets"] if "low" not in one] == minutes[5:]
     assert "low" not in found["totals"][0]
-    part = counts(client, f"{QUESTION}&to={middle_ms}")
-    assert "low" in part["totals"][0]
-
-
-@pytest.mark.thorough
-def test_a_bar_that_includes_other_footage_has_no_interval(client: FlaskClient, checked: Checked) -> None:
-    checked(to_ms=START_MS + 5 * 60_000 + 30_000)
-    found = counts(client)
-    with_interval = [one["start_ms"] for one in found["buckets"] if "low" in one]
-    assert with_interval == [START_MS + minute * 60_000 for minute in range(5)]
+    if not more_ms:
+        assert "low" in counts(client, f"{QUESTION}&to={middle_ms}")["totals"][0]
 
 
 @pytest.mark.thorough
@@ -252,12 +243,8 @@ def test_a_check_does_not_apply_to_counts_of_another_model(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
     checked()
-    counted.publish(
-        [],
-        [make_coverage(interval_start_ms=START_MS, model="other", source="gate")],
-        interval_s=60,
-        model="other",
-    )
+    coverage = make_coverage(interval_start_ms=START_MS, model="other", source="gate")
+    counted.publish([], [coverage], interval_s=60, model="other")
     found = counts(client, f"{QUESTION}&model=other")
     assert found["checks"][0]["stale"] == ["The counts are from model other; the check is for m."]
     assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
@@ -265,14 +252,13 @@ def test_a_check_does_not_apply_to_counts_of_another_model(
 
 @pytest.mark.thorough
 def test_files_have_interval_columns_where_a_check_applies(client: FlaskClient, checked: Checked) -> None:
-    plain = list(
-        csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
-    )
+    def exported() -> list[dict[str, str]]:
+        text = client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")
+        return [*csv.DictReader(io.StringIO(text))]
+
+    plain = exported()
     checked()
-    answered = counts(client)
-    rows = list(
-        csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
-    )
+    answered, rows = counts(client), exported()
     assert [{name: row[name] for name in plain[0]} for row in rows] == plain
     for row, bucket in zip(rows, answered["buckets"], strict=True):
         assert [float(row[name]) for name in ("low", "high", "estimate")] == [

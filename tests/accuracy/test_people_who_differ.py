@@ -89,7 +89,7 @@ def in_turns(answers: list[CheckAnswer], order: random.Random) -> list[CheckAnsw
 
 
 def test_people_who_differ_by_a_factor_of_two_get_no_interval_whoever_was_first(
-    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: FlaskClient, counted: Place, tmp_path: Path
 ) -> None:
     factors = {"ann": 1, "ben": 2}
     results = []
@@ -114,9 +114,9 @@ def test_people_who_differ_by_a_factor_of_two_get_no_interval_whoever_was_first(
     assert first["difference"] == pytest.approx(
         sum(one["car"] for one in right_counts().values()) / 120, rel=0.2
     )
-    code, out = command(capsys, counted, "result", "one", "--certificate", str(tmp_path / "c.json"))
-    assert code == 0 and "the people do not agree; their answers differ by" in out
-    code, out = command(capsys, counted, "verify", str(tmp_path / "c.json"))
+    out = command(counted, "result", "one", "--certificate", tmp_path / "c.json")
+    assert "the people do not agree; their answers differ by" in out
+    out = command(counted, "verify", tmp_path / "c.json")
     assert "the people do not agree" in out, "a certificate says it, too"
 
 
