@@ -14,6 +14,7 @@ from frametally.adapters_by_url import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
+from frametally_cli.bucket import set_up_store
 
 
 class S3Place(NamedTuple):
@@ -55,15 +56,27 @@ def new_bucket_name() -> str:
     return f"frametally-{uuid.uuid4().hex[:12]}"
 
 
-def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAccess:
-    """A key of a new user with the rights of `policy`, by AWS's IAM calls."""
-    iam = boto3.client(
-        "iam",
+def new_place(folder: str = "") -> S3Place:
+    """A place in a new bucket, which is set up."""
+    made = S3Place(f"s3://{new_bucket_name()}{folder}", root_access())
+    set_up_store(made.url, made.access)
+    return made
+
+
+def client_of(access: StoreAccess, service: str = "s3") -> Any:
+    """AWS's own client of one of the server's services."""
+    return boto3.client(
+        service,
         endpoint_url=access.endpoint,
         region_name=access.region,
         aws_access_key_id=access.access_key,
         aws_secret_access_key=access.secret_key.get_secret_value(),
     )
+
+
+def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAccess:
+    """A key of a new user with the rights of `policy`, by AWS's IAM calls."""
+    iam = client_of(access, "iam")
     user = f"user-{uuid.uuid4().hex[:12]}"
     iam.create_user(UserName=user)
     made = iam.create_access_key(UserName=user)["AccessKey"]

@@ -292,23 +292,6 @@ def test_a_write_refused_with_429_is_retried_until_it_succeeds(
         assert total(index, "m") == 5_000
 
 
-def test_replays_add_nothing(
-    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
-) -> None:
-    store = MemoryStore()
-    published = msgspec.structs.replace(run(model), frames=1)
-    published = put_run(store, published, [count(model, label="car")], [coverage(model)])
-
-    def index_once() -> tuple[int, int]:
-        report = index_runs(store=store, index=shared, progress=NoProgress())
-        return len(report.published), report.unchanged
-
-    assert [index_once() for _ in range(3)] == [(1, 0), (0, 1), (0, 1)]
-    before = {hit["_id"]: hit["_source"] for hit in of_model(admin, place, model)}
-    assert not shared.publish(published, [count(model, label="car")], [coverage(model)])
-    assert {hit["_id"]: hit["_source"] for hit in of_model(admin, place, model)} == before
-
-
 def test_leftovers_of_a_failed_attempt_at_the_same_run_are_not_counted(
     shared: CountIndex,
     admin: Elasticsearch,

@@ -8,14 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from s3_bucket import S3Place, new_bucket_name, root_access
+from s3_bucket import S3Place, new_place
 from tests.fakes.memory import MemoryLog
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_cli.bucket import set_up_store
 from frametally_cli.checkup.ports import port_rows
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_web.app import close_app, create_app
@@ -27,9 +26,7 @@ FRAME = keys.image_key("gate", 1_767_268_800_000, "ab" * 32, 0)
 
 @pytest.fixture
 def place() -> S3Place:
-    made = S3Place(f"s3://{new_bucket_name()}/cameras", root_access())
-    set_up_store(made.url, made.access)
-    return made
+    return new_place("/cameras")
 
 
 @pytest.fixture

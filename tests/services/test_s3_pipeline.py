@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from contextlib import closing
@@ -11,8 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
+from s3_bucket import (
+    S3Place,
+    key_with_policy,
+    known_to_the_test_server,
+    new_place,
+)
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
+from tests.commands import CommandLine
 from tests.fakes.records import make_frame, make_segment
 from tests.kit.clips import crossing, write_clip
 
@@ -20,8 +25,8 @@ from frametally.adapters_by_url import open_object_store
 from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
-from frametally_cli import main as cli
-from frametally_cli.bucket import policy, set_up_store
+from frametally.settings.access import StoreAccess
+from frametally_cli.bucket import policy
 from frametally_hadoop.job.reading import read_blocks
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
@@ -52,32 +57,28 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Pipeline:
     """An empty data folder, and the command line on it, in this process."""
 
-    def __init__(self, folder: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        folder.mkdir()
-        self._folder, self._footage, self._capsys = folder, footage, capsys
+    def __init__(self, folder: Path, footage: Path) -> None:
+        self._footage, self._frametally = footage, CommandLine(folder)
 
     def stage(self, name: str, **environment: Any) -> None:
         arguments = STAGES[name] + ([str(self._footage)] if name == "producer" else [])
         self("", *arguments, **environment)
 
     def __call__(self, said: str, *arguments: str, code: int = 0, **environment: Any) -> None:
-        with pytest.MonkeyPatch.context() as patched, contextlib.chdir(self._folder):
+        with pytest.MonkeyPatch.context() as patched:
             for variable, value in (ENV | environment).items():
                 patched.setenv(variable, value)
-            found = cli.main([str(argument) for argument in arguments])
-        out, err = self._capsys.readouterr()
-        assert found == code, (arguments, out, err)
-        assert said in out + err
+            done = self._frametally(*arguments, code=code)
+        assert said in done.out + done.err
 
 
 def test_an_interrupted_download_by_link_continues_where_it_stopped() -> None:
-    access, url = root_access(), f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
+    place = new_place()
     lines = [make_frame(NOON_MS + n, n, source="gate", size_px=(96, 64), model="m") for n in range(2000)]
     data = make_segment(lines, model="m", log_id="log")
     faults = iter(["cut short", "503", "cut short", "refused", "lost answer"])
-    with FaultProxy(access.endpoint, lambda method, path: next(faults, "")) as proxy:
-        store = S3Place(url, access).open(link_endpoint=proxy.url)
+    with FaultProxy(place.access.endpoint, lambda method, path: next(faults, "")) as proxy:
+        store = place.open(link_endpoint=proxy.url)
         store.put("metadata/a.jsonl", data)
         blocks = list(read_blocks(store.address("metadata/a.jsonl"), "a", block_bytes=10_000))
         assert proxy.spoilt == {"cut short": 2, "503": 1, "refused": 1, "lost answer": 1}
@@ -90,8 +91,8 @@ def parts(store: ObjectStore) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def over_files(tmp_path: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, bytes]:
-    pipeline = Pipeline(tmp_path / "files", footage, capsys)
+def over_files(tmp_path: Path, footage: Path) -> dict[str, bytes]:
+    pipeline = Pipeline(tmp_path / "files", footage)
     for stage in STAGES:
         pipeline.stage(stage)
     with closing(open_object_store((tmp_path / "files/frametally-data/store").as_uri())) as store:
@@ -103,13 +104,10 @@ def over_files(tmp_path: Path, footage: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_with_one_call_in_five_failing_the_counts_equal_those_over_files(
-    seed: int, tmp_path: Path, footage: Path, over_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+    seed: int, tmp_path: Path, footage: Path, over_files: dict[str, bytes]
 ) -> None:
-    access, url = root_access(), f"s3://{new_bucket_name()}/cameras"
-    set_up_store(url, access)
-    place = S3Place(url, access)
-    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
-    with FaultProxy(access.endpoint, some_of(0.2, seed)) as proxy:
+    place, pipeline = new_place("/cameras"), Pipeline(tmp_path / "s3", footage)
+    with FaultProxy(place.access.endpoint, some_of(0.2, seed)) as proxy:
         for stage in STAGES:
             pipeline.stage(stage, **place.environment(endpoint=proxy.url))
         pipeline("settled", "status", **place.environment(endpoint=proxy.url))
@@ -119,46 +117,40 @@ def test_with_one_call_in_five_failing_the_counts_equal_those_over_files(
 
 
 def test_producer_and_consumer_wait_for_an_unavailable_store(
-    tmp_path: Path,
-    footage: Path,
-    over_files: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, footage: Path, over_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "frametally.process.retrying.time",
         SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
     )
-    access, url = root_access(), f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
-    place, calls = S3Place(url, access), [0]
+    place, calls = new_place(), [0]
 
     def away_for_a_while(method: str, path: str) -> Fault:
         calls[0] += 1
         return "refused" if 10 <= calls[0] < 50 else ""
 
-    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
+    pipeline = Pipeline(tmp_path / "s3", footage)
     for stage in STAGES:
         calls[0] = 0 if stage in ("producer", "consumer") else 50
-        with FaultProxy(access.endpoint, away_for_a_while) as proxy:
+        with FaultProxy(place.access.endpoint, away_for_a_while) as proxy:
             pipeline.stage(stage, **place.environment(endpoint=proxy.url))
             assert calls[0] > 50
     assert parts(place.open()) == over_files
 
 
+def key_of(root: S3Place, stage: str) -> StoreAccess:
+    whole = policy(root.url.removeprefix("s3://"), stage)
+    return key_with_policy(root.access, known_to_the_test_server(whole))
+
+
 def test_every_stage_needs_only_the_rights_of_its_policy(
-    tmp_path: Path, footage: Path, over_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, footage: Path, over_files: dict[str, bytes]
 ) -> None:
-    name = new_bucket_name()
-    root = S3Place(f"s3://{name}", root_access())
-    set_up_store(root.url, root.access)
+    root = new_place()
     places: dict[str, Any] = {
-        stage: S3Place(
-            root.url, key_with_policy(root.access, known_to_the_test_server(policy(name, stage)))
-        ).environment()
-        for stage in (*STAGES, "web", "admin")
+        stage: S3Place(root.url, key_of(root, stage)).environment() for stage in (*STAGES, "web", "admin")
     }
-    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
+    pipeline = Pipeline(tmp_path / "s3", footage)
     for stage in STAGES:
         pipeline.stage(stage, **places[stage])
     pipeline("settled", "status", **places["web"])
@@ -184,15 +176,12 @@ def test_every_stage_needs_only_the_rights_of_its_policy(
 
 
 def test_a_cameras_key_can_put_only_images_and_manifests() -> None:
-    name = new_bucket_name()
-    root = S3Place(f"s3://{name}", root_access())
-    set_up_store(root.url, root.access)
+    root = new_place()
     folders = ("images", "media", "metadata", "mapreduce-output", "tombstones", "corrections", "models")
     with closing(root.open()) as store:
         for folder in folders:
             store.put(f"{folder}/there", b"what others have stored")
-    key = key_with_policy(root.access, known_to_the_test_server(policy(name, "producer")))
-    with closing(S3Place(root.url, key).open()) as store, closing(root.open()) as whole:
+    with closing(S3Place(root.url, key_of(root, "producer")).open()) as store, closing(root.open()) as whole:
         for folder in ("images", "media"):
             store.put(f"{folder}/mine", b"what a camera has filmed")
         for folder in folders:

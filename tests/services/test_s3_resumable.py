@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import boto3
 import pytest
-from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
+from s3_bucket import (
+    S3Place,
+    client_of,
+    key_with_policy,
+    known_to_the_test_server,
+)
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
 from frametally import keys
 from frametally.adapters.s3 import multipart
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import PIECE_BYTES
-from frametally_cli.bucket import policy, set_up_store
+from frametally_cli.bucket import policy
 
 pytestmark = pytest.mark.services
 
@@ -29,35 +32,10 @@ KEY, PART = keys.original_key(VIDEO), keys.upload_part_key(VIDEO)
 DATA = random.Random(1).randbytes(2 * PIECE_BYTES + 1_000_000)  # noqa: S311 - no secret
 
 
-@pytest.fixture(scope="module")
-def bucket() -> S3Place:
-    access = root_access()
-    url = f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
-    return S3Place(url, access)
-
-
-@pytest.fixture
-def place(bucket: S3Place, request: pytest.FixtureRequest) -> S3Place:
-    """A separate folder for the test."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name)
-    return S3Place(f"{bucket.url}/{name}", bucket.access)
-
-
-def client(place: S3Place) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=place.access.endpoint,
-        region_name=place.access.region,
-        aws_access_key_id=place.access.access_key,
-        aws_secret_access_key=place.access.secret_key.get_secret_value(),
-    )
-
-
 def uploads_under_way(place: S3Place) -> list[str]:
     """Keys of the uploads in parts that the bucket knows of, in the test's folder."""
     name, _, prefix = place.url.removeprefix("s3://").partition("/")
-    found = client(place).list_multipart_uploads(Bucket=name).get("Uploads", [])
+    found = client_of(place.access).list_multipart_uploads(Bucket=name).get("Uploads", [])
     return [upload["Key"] for upload in found if upload["Key"].startswith(prefix)]
 
 
@@ -148,8 +126,10 @@ def test_an_upload_forgotten_by_the_bucket_starts_again_with_only_what_the_note_
     write.append(DATA[: PIECE_BYTES + 10], at_byte=0)
     write.flush()
     name, _, prefix = place.url.removeprefix("s3://").partition("/")
-    [upload] = client(place).list_multipart_uploads(Bucket=name, Prefix=prefix)["Uploads"]
-    client(place).abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    [upload] = client_of(place.access).list_multipart_uploads(Bucket=name, Prefix=prefix)["Uploads"]
+    client_of(place.access).abort_multipart_upload(
+        Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"]
+    )
     with pytest.raises(Poison, match="finished or aborted"):
         write.append(DATA[PIECE_BYTES + 10 :], at_byte=PIECE_BYTES + 10)
     anew = store.resumable(KEY, PART)

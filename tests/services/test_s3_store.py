@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
+from tests.commands import frametally
 from tests.fakes.credentials import renewed
+from tests.kit.errors import one_line
 from tests.kit.waiting import until
 
 from frametally.adapters.s3 import bucket_store as s3_store
@@ -29,21 +31,6 @@ from frametally_cli import main as cli
 from frametally_cli.bucket import STAGES, missing_rights, policy, set_up_store
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture(scope="module")
-def bucket() -> S3Place:
-    access = root_access()
-    url = f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
-    return S3Place(url, access)
-
-
-@pytest.fixture
-def place(bucket: S3Place, request: pytest.FixtureRequest) -> S3Place:
-    """A separate folder for the test."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name)
-    return S3Place(f"{bucket.url}/{name}", bucket.access)
 
 
 def nth(number: int, fault: Fault) -> Callable[[str, str], Fault]:
@@ -181,11 +168,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_mistake_is_one_line_with_exit_code_2(
-    place: S3Place,
-    wrong: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    place: S3Place, wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
         "frametally.process.retrying.time",
@@ -194,13 +177,11 @@ def test_a_mistake_is_one_line_with_exit_code_2(
     changed, line = WRONG[wrong]
     if changed.get("endpoint") == "https://":
         changed: dict[str, Any] = {"endpoint": place.access.endpoint.replace("http://", "https://")}
-    with pytest.raises(FrametallyError, match=line) as raised:
+    with one_line(FrametallyError, match=line):
         place.open(**changed)
-    assert "\n" not in str(raised.value)
     for name, value in place.environment(**changed).items():
         monkeypatch.setenv(name, value)
-    assert cli.main(["status", "--data-dir", str(tmp_path)]) == 2
-    out, err = capsys.readouterr()
+    _, out, err = frametally("status", "--data-dir", tmp_path, code=2)
     assert re.search(line, (out + err).replace("\n", " "))
     assert "Traceback" not in out + err
     assert place.access.secret_key.get_secret_value() not in out + err
@@ -416,12 +397,14 @@ def test_an_unreadable_object_is_told_apart_from_a_missing_one(bucket: S3Place) 
 
 
 def test_setup_reports_what_it_did_and_what_is_missing(
-    bucket: S3Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bucket: S3Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in bucket.environment().items():
         monkeypatch.setenv(name, value)
-    assert cli.main(["setup", "--stage", "admin", "--stage", "web", "--data-dir", str(tmp_path)]) == 0
-    assert "exists already" in capsys.readouterr().out
+    assert (
+        "exists already"
+        in frametally("setup", "--stage", "admin", "--stage", "web", "--data-dir", tmp_path).out
+    )
     for wrong, line in (
         ({"secret_key": SecretStr("no")}, "the secret does not match the key"),
         ({"access_key": "nobody"}, "unknown key"),
@@ -429,15 +412,15 @@ def test_setup_reports_what_it_did_and_what_is_missing(
         for name, value in bucket.environment(**wrong).items():
             monkeypatch.setenv(name, value)
         for arguments in (["setup"], ["setup", "--check"]):
-            assert cli.main([*arguments, "--data-dir", str(tmp_path)]) == 2
-            assert line in capsys.readouterr().err
+            assert line in frametally(*arguments, "--data-dir", tmp_path, code=2).err
     whole = policy(bucket.url.removeprefix("s3://"), "web")
     web = key_with_policy(bucket.access, known_to_the_test_server(whole))
     for name, value in S3Place(bucket.url, web).environment().items():
         monkeypatch.setenv(name, value)
     assert cli.main(["setup", "--check", "--stage", "web", "--data-dir", str(tmp_path)]) == 0
-    assert cli.main(["setup", "--check", "--stage", "hadoop", "--data-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err.replace("\n", " ")
+    said = frametally("setup", "--check", "--stage", "hadoop", "--data-dir", tmp_path, code=2).err.replace(
+        "\n", " "
+    )
     assert "s3:PutObject on mapreduce-output/*" in said
     assert "cloud-services/s3/hadoop.json" in said
 

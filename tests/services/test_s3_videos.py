@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from postgres_schemas import fresh_schema
-from s3_bucket import S3Place, new_bucket_name, root_access
+from s3_bucket import S3Place
 from tests.fakes.at_once import at_once
 from tests.videos.video_records import (
     all_keys,
@@ -31,7 +31,6 @@ from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import VARIABLE, every_failpoint
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
-from frametally_cli.bucket import set_up_store
 from frametally_videos.catalogue_by_url import open_video_catalogue
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
@@ -102,14 +101,6 @@ class Place:
                 },
             }
         )
-
-
-@pytest.fixture(scope="module")
-def bucket() -> S3Place:
-    access = root_access()
-    url = f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
-    return S3Place(url, access)
 
 
 @pytest.fixture
