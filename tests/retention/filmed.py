@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Filmed:
     settings: Settings
     store: ObjectStore
     ledger: Ledger
+    days: list[list[str]] = field(default_factory=list)
+    """The keys of the frames of each day."""
     offset: int = 0
 
     @property
@@ -144,15 +146,13 @@ def draw_nothing(_: ObjectStore) -> None:
 
 
 @contextmanager
-def filmed_days(
-    folder: Path, draw: Callable[[ObjectStore], object] = draw_nothing
-) -> Iterator[tuple[Filmed, list[list[str]]]]:
-    """Yield a folder with three days of footage of `gate`, and the keys of each day's frames."""
+def filmed_days(folder: Path, draw: Callable[[ObjectStore], object] = draw_nothing) -> Iterator[Filmed]:
+    """Yield a folder with three days of footage of `gate`."""
     template, days = _days(draw)
     shutil.copytree(template, folder, dirs_exist_ok=True)
     with opened(folder) as filmed:
-        filmed.offset = len(days) * FRAMES
-        yield filmed, days
+        filmed.days, filmed.offset = days, len(days) * FRAMES
+        yield filmed
 
 
 __all__ = ["AGES_MS", "FRAMES", "START_MS", "STEP_MS", "Filmed", "filmed_days", "opened"]

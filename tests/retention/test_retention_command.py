@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.commands import line_of
-from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
+from tests.commands import frametally, line_of
+from tests.retention.filmed import FRAMES, START_MS, Filmed
 
 from frametally.rules.times import DAY_MS, HOUR_S, utc
 from frametally.work.family_members import MemberOptions
-from frametally_cli.main import main
 from frametally_retention.hooks import members
 from frametally_retention.policy import Removal, begin_removal, read_policy
 
 Answered = Callable[..., str]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[tuple[Filmed, list[list[str]]]]:
-    with filmed_days(tmp_path) as filmed:
-        yield filmed
 
 
 @pytest.fixture
@@ -38,14 +31,11 @@ def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answered:
 
 
 @pytest.mark.thorough
-def test_a_rule_can_be_set_shown_tried_applied_and_removed(
-    place: tuple[Filmed, list[list[str]]], answered: Answered
-) -> None:
-    filmed, days = place
+def test_a_rule_can_be_set_shown_tried_applied_and_removed(filmed: Filmed, answered: Answered) -> None:
     assert "nothing is removed" in answered("show")
     assert "older than 15d" in answered("set", "frames", "--after", "15d")
     tried = answered("apply", "--dry-run")
-    size_bytes = sum(len(filmed.store.get(key)) for key in days[0])
+    size_bytes = sum(len(filmed.store.get(key)) for key in filmed.days[0])
     for words in (
         f"frames gate {3 * FRAMES}",
         f"{FRAMES} {size_bytes / 1000:.1f} kB",
@@ -89,19 +79,15 @@ def test_a_rule_can_be_set_shown_tried_applied_and_removed(
     ],
 )
 def test_bad_input_gives_one_message_with_a_remedy_and_changes_nothing(
-    arguments: list[str], words: str, place: tuple[Filmed, list[list[str]]], answered: Answered
+    arguments: list[str], words: str, filmed: Filmed, answered: Answered
 ) -> None:
-    filmed, _ = place
     message = answered(*arguments, code=2)
     assert words in message
     assert message.count("error:") <= 1
     assert read_policy(filmed.store).rules == read_policy(filmed.store).holds == ()
 
 
-def test_a_hold_on_data_being_removed_says_so_and_stays(
-    place: tuple[Filmed, list[list[str]]], answered: Answered
-) -> None:
-    filmed, days = place
+def test_a_hold_on_data_being_removed_says_so_and_stays(filmed: Filmed, answered: Answered) -> None:
     removal = Removal(
         id="other",
         source="gate",
@@ -116,11 +102,11 @@ def test_a_hold_on_data_being_removed_says_so_and_stays(
     assert "already a hold" in answered("hold", "case", code=2)
     answered("set", "frames", "--after", "5d")
     answered("apply")
-    assert filmed.frames() == sorted(days[0] + days[2])
+    assert filmed.frames() == sorted(filmed.days[0] + filmed.days[2])
 
 
 def test_a_hold_reads_times_in_the_same_time_zone_as_an_erasure(
-    place: tuple[Filmed, list[list[str]]], answered: Answered, monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Europe/Berlin")
     night = ("--from", "2024-03-31T01:30", "--to", "2024-04-01T00:00")  # in it, clocks go forward
@@ -129,8 +115,7 @@ def test_a_hold_reads_times_in_the_same_time_zone_as_an_erasure(
     assert "2024-03-30 11:30:00Z to 2024-03-31 10:00:00Z" in late
 
 
-def test_up_applies_retention_automatically(place: tuple[Filmed, list[list[str]]]) -> None:
-    filmed, _ = place
+def test_up_applies_retention_automatically(filmed: Filmed) -> None:
     (part,) = members(filmed.settings, MemberOptions(interval_s=60))
     program = part.members[0].arguments
     assert program[3:5] == ["retention", "apply"]
@@ -139,9 +124,8 @@ def test_up_applies_retention_automatically(place: tuple[Filmed, list[list[str]]
 
 @pytest.mark.thorough
 def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
-    place: tuple[Filmed, list[list[str]]], answered: Answered, capsys: pytest.CaptureFixture[str]
+    filmed: Filmed, answered: Answered
 ) -> None:
-    filmed, _ = place
     policy = filmed.settings.data_dir / "store/retention/policy.json"
     missing = "nobody has applied the rules for two hours"
     remedy = "run `frametally retention apply --every 1h`"
@@ -150,11 +134,8 @@ def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
         """Return what `show`, `status` and `doctor` print if nobody writes the policy for so long."""
         at_s = time.time() - hours * HOUR_S
         os.utime(policy, (at_s, at_s))
-        printed = [answered("show")]
-        for arguments in (["status"], ["doctor", "--json"]):
-            main(arguments)
-            printed.append(" ".join(capsys.readouterr().out.split()))
-        return printed
+        books, checks = (frametally(*one, code=None).out for one in (["status"], ["doctor", "--json"]))
+        return [answered("show"), *(" ".join(printed.split()) for printed in (books, checks))]
 
     answered("set", "frames", "--after", "15d")
     assert not [text for text in hours_later(1.9) if missing in text]
@@ -171,8 +152,7 @@ def test_rules_not_applied_for_two_hours_are_named_with_the_remedy(
     assert not [text for text in hours_later(100) if missing in text]
 
 
-def test_a_damaged_policy_removes_nothing(place: tuple[Filmed, list[list[str]]], answered: Answered) -> None:
-    filmed, _ = place
+def test_a_damaged_policy_removes_nothing(filmed: Filmed, answered: Answered) -> None:
     answered("set", "frames", "--after", "50d")
     policy = filmed.store.get("retention/policy.json")
     filmed.store.put("retention/policy.json", policy.replace(b"4320000000", b"4320000"))

@@ -5,26 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from s3_bucket import new_bucket_name, root_access
+from s3_bucket import new_place
 from tests.retention.filmed import START_MS, filmed_days, opened
 
 from frametally.rules.times import DAY_MS
-from frametally_cli.bucket import set_up_store
 from frametally_retention.policy import LegalHold, RetentionRule, put_hold, set_rule
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 
 def test_a_bucket_keeps_and_loses_the_same_frames_as_a_folder(tmp_path: Path) -> None:
-    access, url = root_access(), f"s3://{new_bucket_name()}"
-    set_up_store(url, access)
+    url, access = new_place()
     settings = {
         "store_url": url,
         "store_endpoint": access.endpoint,
         "store_access_key": access.access_key,
         "store_secret_key": access.secret_key,
     }
-    with filmed_days(tmp_path / "folder") as (folder, _), opened(tmp_path / "bucket", **settings) as bucket:
+    with filmed_days(tmp_path / "folder") as folder, opened(tmp_path / "bucket", **settings) as bucket:
         for info in folder.store.list(""):
             bucket.store.put(info.key, folder.store.get(info.key))
         for place in (folder, bucket):

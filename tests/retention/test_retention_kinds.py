@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from tests.capabilities import needs
 from tests.fakes.records import make_frame, make_letter, make_manifest, make_segment
-from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
+from tests.retention.filmed import FRAMES, START_MS, Filmed
 from tests.traffic.zoned_footage import MODEL
 
 from frametally import keys
@@ -32,12 +31,6 @@ from frametally_retention.policy import (
 
 CLOCK_MS = 1 << 45
 """The store dates its objects by the machine's clock: all of them are older than this."""
-
-
-@pytest.fixture
-def filmed(tmp_path: Path) -> Iterator[Filmed]:
-    with filmed_days(tmp_path) as (place, _):
-        yield place
 
 
 def put_video(filmed: Filmed, number: int, *, complete: bool = True) -> str:

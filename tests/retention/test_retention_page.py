@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
+from tests.commands import frametally
 from tests.fakes.memory import MemoryStore
 from tests.kit.waiting import until
 from tests.retention.filmed import AGES_MS, FRAMES, START_MS, filmed_days
@@ -21,7 +22,6 @@ from frametally.adapters_by_url import open_count_index
 from frametally.books.verdict import BEHIND
 from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc
-from frametally_cli.main import main
 from frametally_retention.policy import (
     LegalHold,
     RemovedKind,
@@ -114,7 +114,7 @@ def planned(app: Flask, rule: dict[str, Any]) -> Any:
 def test_a_rule_can_be_tried_before_it_is_saved_and_the_next_round_removes_exactly_that(
     place: Place, tmp_path: Path
 ) -> None:
-    with filmed_days(tmp_path / "filmed") as (filmed, days):
+    with filmed_days(tmp_path / "filmed") as filmed:
         place.settings, place.store, place.ledger = filmed.settings, filmed.store, filmed.ledger
         app = place.app()
         objects = filmed.objects()
@@ -126,19 +126,21 @@ def test_a_rule_can_be_tried_before_it_is_saved_and_the_next_round_removes_exact
             "frames",
             "gate",
             900,
-            len(days[0]),
+            len(filmed.days[0]),
         )
         assert plan["going_bytes"] == row["going_bytes"] > 0
         # Nothing is saved, nothing is removed.
         assert read_policy(filmed.store) == RetentionPolicy() and filmed.objects() == objects
         send(app, "holds", {"name": "case/17", "source": "gate", "to_ms": START_MS - 29 * DAY_MS})
         held = planned(app, rule)
-        assert held["going_bytes"] == 0 and held["spared"] == [{"reason": "held", "frames": len(days[0])}]
+        assert held["going_bytes"] == 0 and held["spared"] == [
+            {"reason": "held", "frames": len(filmed.days[0])}
+        ]
         send(app, "holds/release", {"name": "case/17"})
         assert [kept["kind"] for kept in send(app, "rules", rule)["rules"]] == ["frames"]
         report = filmed.round()
         assert report.going_bytes == plan["going_bytes"]
-        assert filmed.frames() == sorted(days[1] + days[2])
+        assert filmed.frames() == sorted(filmed.days[1] + filmed.days[2])
         assert send(app, "rules", {"kind": "frames", "source": "gate", "never": True})["rules"] == []
 
 
@@ -214,9 +216,9 @@ def test_a_bar_whose_pictures_are_deleted_says_so_and_keeps_its_count(
 
 
 def test_a_bar_whose_segments_are_deleted_says_so_in_page_and_command_and_keeps_its_count(
-    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Place, tmp_path: Path
 ) -> None:
-    with filmed_days(tmp_path / "filmed") as (filmed, _):
+    with filmed_days(tmp_path / "filmed") as filmed:
         place.settings, place.store, place.ledger = filmed.settings, filmed.store, filmed.ledger
         place.index = SwitchedIndex(open_count_index(filmed.settings.index_url))
         client = place.app().test_client()
@@ -235,8 +237,6 @@ def test_a_bar_whose_segments_are_deleted_says_so_in_page_and_command_and_keeps_
             )
         assert client.get("/api/v1/counts").json == before
         start = ("--interval-start", utc(START_MS - AGES_MS[0]), "--interval", "3600")
-        folder = str(tmp_path / "filmed")
-        arguments = ["explain", "--source", "gate", "--label", "car", *start, "--data-dir", folder]
-        assert main(arguments) == BEHIND
-        said = capsys.readouterr().out
+        bar = ("--source", "gate", "--label", "car", *start)
+        said = frametally("explain", *bar, "--data-dir", tmp_path / "filmed", code=BEHIND).out
         assert f"the bar shows {FRAMES}: its detections are no longer in the store; the count stays" in said

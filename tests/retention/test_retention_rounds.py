@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,6 @@ from frametally_retention.policy import (
     set_rule,
 )
 
-Days = list[list[str]]
-
 
 def draw_line(store: ObjectStore) -> None:
     from frametally_traffic.drawings.revisions import change_drawing
@@ -60,12 +57,6 @@ def draw_line(store: ObjectStore) -> None:
     change_drawing(store, "gate", lambda drawing: msgspec.structs.replace(drawing, lines=(line,)))
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[tuple[Filmed, Days]]:
-    with filmed_days(tmp_path) as filmed:
-        yield filmed
-
-
 def after(days: int, kind: str = "frames", **fields: Any) -> RetentionRule:
     return RetentionRule(kind=kind, after_ms=days * DAY_MS, **fields)
 
@@ -74,28 +65,25 @@ def counts_of(filmed: Filmed) -> list[Any]:
     return [read_run(filmed.store, run) for run in current_runs(filmed.store)]
 
 
-def test_frames_older_than_the_rule_are_deleted_and_counts_stay(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_frames_older_than_the_rule_are_deleted_and_counts_stay(filmed: Filmed) -> None:
     counts = counts_of(filmed)
     set_rule(filmed.store, after(15))
     filmed.round()
-    assert filmed.frames() == sorted(days[1] + days[2])
+    assert filmed.frames() == sorted(filmed.days[1] + filmed.days[2])
     filmed.count()
     assert counts_of(filmed) == counts
 
 
-def test_frames_in_packs_are_also_deleted(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_frames_in_packs_are_also_deleted(filmed: Filmed) -> None:
     filmed.pack("images/gate", START_MS + 10**12)
     packs = [info.key for info in filmed.plain.list("images")]
     assert all(key.endswith(".pack") for key in packs)
     set_rule(filmed.store, after(15))
     assert filmed.round().kinds[0].going == FRAMES
-    assert filmed.frames() == sorted(days[1] + days[2])
+    assert filmed.frames() == sorted(filmed.days[1] + filmed.days[2])
 
 
-def test_a_dry_run_shows_what_would_be_deleted_and_removes_nothing(place: tuple[Filmed, Days]) -> None:
-    filmed, _ = place
+def test_a_dry_run_shows_what_would_be_deleted_and_removes_nothing(filmed: Filmed) -> None:
     set_rule(filmed.store, after(15))
     before = filmed.objects()
     dry = filmed.round(dry=True)
@@ -106,12 +94,11 @@ def test_a_dry_run_shows_what_would_be_deleted_and_removes_nothing(place: tuple[
     assert done.going_bytes == sum(len(before[key]) for key in before.keys() - filmed.objects().keys()) > 0
 
 
-def test_the_newest_bytes_of_a_source_stay(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_the_newest_bytes_of_a_source_stay(filmed: Filmed) -> None:
     size_bytes = sum(info.size_bytes for info in filmed.store.list("images"))
     set_rule(filmed.store, RetentionRule(kind="frames", most_bytes=round(size_bytes * 0.7)))
     filmed.round()
-    assert filmed.frames() == sorted(days[1] + days[2])
+    assert filmed.frames() == sorted(filmed.days[1] + filmed.days[2])
 
 
 @pytest.mark.parametrize(
@@ -128,24 +115,23 @@ def test_the_size_limit_applies_to_whole_hours(sizes: list[tuple[int, int]], mos
     assert size_cutoff_ms(sizes, most) == cutoff
 
 
-def test_a_rule_of_a_source_replaces_the_one_for_all(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_a_rule_of_a_source_replaces_the_one_for_all(filmed: Filmed) -> None:
     yard = filmed.film("yard", START_MS - 30 * DAY_MS)
     set_rule(filmed.store, after(5))
     set_rule(filmed.store, after(60, source="yard"))
     filmed.round()
-    assert (filmed.frames("gate"), filmed.frames("yard")) == (sorted(days[2]), sorted(yard))
+    assert (filmed.frames("gate"), filmed.frames("yard")) == (sorted(filmed.days[2]), sorted(yard))
 
 
 @pytest.mark.thorough
 @needs("traffic")
 def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval(tmp_path: Path) -> None:
-    with filmed_days(tmp_path, draw_line) as (filmed, days):
+    with filmed_days(tmp_path, draw_line) as filmed:
         counts = counts_of(filmed)
         set_rule(filmed.store, after(5, "thinning", interval_s=60, frames=2))
         report = filmed.round()
         left = set(filmed.frames())
-        assert set(days[2]) <= left
+        assert set(filmed.days[2]) <= left
         tracks = [
             track
             for run in current_runs(filmed.store)
@@ -156,7 +142,7 @@ def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval
         for track in tracks:
             assert {track.first.image_path, track.best.image_path} <= left
         # A car starts each 12 s; the middle of its box passes x = 300 at frame 27.
-        thinned = days[0]
+        thinned = filmed.days[0]
         for start in range(0, FRAMES, 60):
             assert {thinned[start + 27], thinned[start + 28]} & left
         times = [START_MS - AGES_MS[0] + number * STEP_MS for number in range(FRAMES)]
@@ -173,7 +159,7 @@ def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval
 @pytest.mark.thorough
 @needs("traffic")
 def test_thinning_keeps_crossings_after_midnight_in_footage_that_begins_then(tmp_path: Path) -> None:
-    with filmed_days(tmp_path, draw_line) as (filmed, _):
+    with filmed_days(tmp_path, draw_line) as filmed:
         midnight_ms = START_MS - START_MS % DAY_MS - 20 * DAY_MS  # the day before has no footage
         night = filmed.film("gate", midnight_ms)
         filmed.count()
@@ -186,10 +172,7 @@ def test_thinning_keeps_crossings_after_midnight_in_footage_that_begins_then(tmp
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("what", ["retime", "rename-source"])
-def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(
-    place: tuple[Filmed, Days], what: str
-) -> None:
-    filmed, _ = place
+def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(filmed: Filmed, what: str) -> None:
     set_rule(filmed.store, after(20, "thinning", interval_s=900, frames=1))
     filmed.round()
     counts, before = counts_of(filmed), filmed.objects()
@@ -208,20 +191,18 @@ def test_thinned_footage_is_not_corrected_because_its_counts_would_be_lost(
 
 
 @pytest.mark.thorough
-def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_footage_that_is_not_counted_yet_is_not_thinned(filmed: Filmed) -> None:
     late = filmed.film("yard", START_MS - 10 * DAY_MS)
     set_rule(filmed.store, after(5, "thinning", interval_s=900, frames=1))
     report = filmed.round()
-    assert set(days[1] + late) <= set(filmed.frames() + filmed.frames("yard"))
+    assert set(filmed.days[1] + late) <= set(filmed.frames() + filmed.frames("yard"))
     assert report.spared["not_counted_yet"] == 2 * FRAMES
     filmed.count()
     filmed.round()
     assert len(filmed.frames("yard")) < FRAMES / 4
 
 
-def test_frames_that_no_model_has_analysed_stay(place: tuple[Filmed, Days]) -> None:
-    filmed, _ = place
+def test_frames_that_no_model_has_analysed_stay(filmed: Filmed) -> None:
     waiting = filmed.film("yard", START_MS - 30 * DAY_MS, analysed=False)
     set_rule(filmed.store, after(5))
     report = filmed.round()
@@ -229,24 +210,22 @@ def test_frames_that_no_model_has_analysed_stay(place: tuple[Filmed, Days]) -> N
     assert report.spared["not_analysed_yet"] == FRAMES
 
 
-def test_a_hold_keeps_its_range_until_it_is_released(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_a_hold_keeps_its_range_until_it_is_released(filmed: Filmed) -> None:
     set_rule(filmed.store, after(5))
     begin_ms = START_MS - AGES_MS[0]
     hold = LegalHold(name="case", source="gate", from_ms=begin_ms, to_ms=begin_ms + 10 * STEP_MS, set_at_ms=0)
     assert put_hold(filmed.store, hold) == []
     report = filmed.round()
-    assert filmed.frames() == sorted(days[0][:10] + days[2])
+    assert filmed.frames() == sorted(filmed.days[0][:10] + filmed.days[2])
     assert report.spared["held"] == 10
     release_hold(filmed.store, "case")
     filmed.round()
-    assert filmed.frames() == sorted(days[2])
+    assert filmed.frames() == sorted(filmed.days[2])
 
 
 def test_a_hold_set_during_a_round_stops_deletions_that_have_not_begun(
-    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed, days = place
     set_rule(filmed.store, after(5))
     monkeypatch.setattr(rounds, "_BATCH", 50)
     under_way: list[Any] = []
@@ -259,15 +238,14 @@ def test_a_hold_set_during_a_round_stops_deletions_that_have_not_begun(
 
     monkeypatch.setattr(rounds, "delete_pictures", delete)
     report = filmed.round()
-    assert filmed.frames() == sorted(days[0][50:] + days[1] + days[2])
+    assert filmed.frames() == sorted(filmed.days[0][50:] + filmed.days[1] + filmed.days[2])
     assert [(one.source, one.from_ms) for one in under_way] == [("gate", START_MS - AGES_MS[0])]
     assert any("policy was changed" in line for line in report.lines)
 
 
 def test_a_hold_set_hours_into_a_round_still_learns_what_was_being_removed(
-    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed, _ = place
     set_rule(filmed.store, after(5))
     passed_s = iter([0.0])
     monkeypatch.setattr(rounds, "monotonic", lambda: next(passed_s, 3 * 3600.0))
@@ -324,35 +302,32 @@ def put_check(filmed: Filmed, image_path: str, captured_at_ms: int) -> None:
 
 
 @needs("accuracy")
-def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
-    put_check(filmed, days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
+def test_frames_of_accuracy_checks_stay(filmed: Filmed) -> None:
+    put_check(filmed, filmed.days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
     set_rule(filmed.store, after(5))
     report = filmed.round()
-    assert filmed.frames() == sorted([days[0][3], *days[2]])
+    assert filmed.frames() == sorted([filmed.days[0][3], *filmed.days[2]])
     assert report.spared["of_accuracy_checks"] == 1
 
 
 @needs("accuracy")
 def test_a_check_that_starts_during_a_round_keeps_its_frames(
-    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed, days = place
 
     def begins(store: ObjectStore, removal: Removal) -> RetentionPolicy:
         monkeypatch.setattr(rounds, "begin_removal", begin_removal)
-        put_check(filmed, days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
+        put_check(filmed, filmed.days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
         return begin_removal(store, removal)
 
     monkeypatch.setattr(rounds, "begin_removal", begins)
     set_rule(filmed.store, after(5))
     filmed.round()
-    assert filmed.frames() == sorted([days[0][3], *days[2]])
+    assert filmed.frames() == sorted([filmed.days[0][3], *filmed.days[2]])
 
 
 @pytest.mark.parametrize("what", ["retime", "rename-source"])
-def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, Days], what: str) -> None:
-    filmed, _ = place
+def test_a_hold_follows_footage_to_its_new_source_or_time(filmed: Filmed, what: str) -> None:
     begin_ms = START_MS - AGES_MS[0]
     put_hold(
         filmed.store, LegalHold(name="case", source="gate", from_ms=begin_ms, to_ms=START_MS, set_at_ms=0)
@@ -379,9 +354,8 @@ def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, D
 
 
 def test_rules_and_holds_of_a_renamed_source_reach_its_new_name_before_its_footage(
-    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed, _ = place
     for rule in (after(5), after(20, source="gate"), after(5, "thinning", source="gate", interval_s=900)):
         set_rule(filmed.store, rule)
     put_hold(filmed.store, LegalHold(name="case", source="gate", to_ms=START_MS, set_at_ms=0))
@@ -401,8 +375,7 @@ def test_rules_and_holds_of_a_renamed_source_reach_its_new_name_before_its_foota
 
 
 @pytest.mark.thorough
-def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filmed, Days]) -> None:
-    filmed, _ = place
+def test_a_source_that_takes_over_footage_keeps_its_own_rules(filmed: Filmed) -> None:
     filmed.film("yard", START_MS)
     set_rule(filmed.store, after(20, source="gate"))
     with closing(open_frame_log(filmed.settings.log_url)) as log:
@@ -413,11 +386,10 @@ def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filme
 
 @needs("accuracy")
 def test_an_unreadable_catalogue_is_not_mistaken_for_one_without_accuracy_checks(
-    place: tuple[Filmed, Days],
+    filmed: Filmed,
 ) -> None:
     from frametally_accuracy.kept_pictures import data_places
 
-    filmed, _ = place
     path = filmed.settings.catalogue_url.removeprefix("sqlite:///")
     Path(path).unlink(missing_ok=True)
     assert [*data_places(filmed.ports).ranges("gate")] == []
@@ -428,18 +400,20 @@ def test_an_unreadable_catalogue_is_not_mistaken_for_one_without_accuracy_checks
 
 @pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])
 def test_a_wrong_clock_deletes_nothing_that_the_newest_footage_protects(
-    place: tuple[Filmed, Days], shift_ms: int
+    filmed: Filmed, shift_ms: int
 ) -> None:
-    filmed, days = place
     set_rule(filmed.store, after(15))
     report = filmed.round(clock_ms=START_MS + shift_ms)
-    kept = sorted(days[0] + days[1] + days[2]) if shift_ms < 0 else sorted(days[1] + days[2])
+    kept = (
+        sorted(filmed.days[0] + filmed.days[1] + filmed.days[2])
+        if shift_ms < 0
+        else sorted(filmed.days[1] + filmed.days[2])
+    )
     assert filmed.frames() == kept
     assert ["clock" in line for line in report.lines] == [True]
 
 
-def test_nothing_is_deleted_without_a_rule(place: tuple[Filmed, Days]) -> None:
-    filmed, _ = place
+def test_nothing_is_deleted_without_a_rule(filmed: Filmed) -> None:
     before = filmed.objects()
     assert filmed.round().kinds == []
     assert filmed.objects() == before
@@ -467,32 +441,30 @@ def test_a_rule_that_keeps_nothing_or_has_no_time_is_refused(
     assert store.head(keys.RETENTION_POLICY) is None
 
 
-def test_missing_pictures_are_named(place: tuple[Filmed, Days]) -> None:
-    filmed, days = place
+def test_missing_pictures_are_named(filmed: Filmed) -> None:
     set_rule(filmed.store, after(15))
     filmed.round()
-    assert missing_images(filmed.store, [days[0][0], days[1][0]]) == {days[0][0]}
+    assert missing_images(filmed.store, [filmed.days[0][0], filmed.days[1][0]]) == {filmed.days[0][0]}
 
 
 def test_missing_neighbouring_pictures_cost_one_listing_whatever_is_missing(
-    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filmed, days = place
     asked: list[str] = []
     head = filmed.store.head
     monkeypatch.setattr(filmed.store, "head", lambda key: asked.append(key) or head(key))
-    gone = [days[0][0], days[0][50], days[0][99]]
+    gone = [filmed.days[0][0], filmed.days[0][50], filmed.days[0][99]]
     for key in delete_pictures(filmed.store, gone):
         assert key in gone
-    assert missing_images(filmed.store, days[0][:100]) == set(gone)
+    assert missing_images(filmed.store, filmed.days[0][:100]) == set(gone)
     assert asked == []
     monkeypatch.setattr(stored_images, "_LISTED", 20)  # far from each other
-    assert missing_images(filmed.store, days[0][:100:10]) == {days[0][0], days[0][50]}
-    assert asked == days[0][30:100:10]
+    assert missing_images(filmed.store, filmed.days[0][:100:10]) == {filmed.days[0][0], filmed.days[0][50]}
+    assert asked == filmed.days[0][30:100:10]
     filmed.pack("images/gate", START_MS + 10**12)
     asked.clear()
     monkeypatch.setattr(stored_images, "_LISTED", 1000)
-    assert missing_images(filmed.store, days[0]) == set(gone) and asked == []
+    assert missing_images(filmed.store, filmed.days[0]) == set(gone) and asked == []
 
 
 def test_the_first_frame_after_a_crossing_stays() -> None:
@@ -507,8 +479,7 @@ def test_kept_frames_of_an_interval_are_spread_evenly() -> None:
     assert spread_evenly([0, 100], 60, 0) == set()
 
 
-def test_two_policies_changed_at_the_same_time_both_stay(place: tuple[Filmed, Days]) -> None:
-    filmed, _ = place
+def test_two_policies_changed_at_the_same_time_both_stay(filmed: Filmed) -> None:
     set_rule(filmed.store, after(5))
     change_policy(filmed.store, lambda policy: policy)
     set_rule(filmed.store, after(9, "thinning", interval_s=60))
