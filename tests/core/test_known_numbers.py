@@ -25,9 +25,9 @@ MEASURED = {
     BarDifference BusyInterval CountBucket CountedZone CrossingBucket CrossingInterval CrossingObjects
     CrossingTotal DoubleAnswers Filmed Frames FramesAnalysed JunctionLeg LabelAccuracy LabelDifference
     LabelSpeeds LabelTotal LibraryVideo ModelDifference MovementBucket NothingShown NumberHistory Objects
-    OtherModel PastEstimate ShownVisit ShownVisits ShowsNothing SpeedBin Summary ToldMessage Total
-    TrafficClass TrafficPeak TrafficQuarter TrafficTotals TriedInterval UnsentAlert VisitBooks WeekBefore
-    WeekCell WouldBeAlert ZoneBucket ZoneEvents
+    OtherModel PastEstimate ShownVisit ShownVisits ShowsNothing SpeedBin StaysSeen Summary ToldMessage Total
+    TrafficClass TrafficPeak TrafficQuarter TrafficTotals TriedInterval UnsentAlert VisitBooks VisitsSeen
+    WeekBefore WeekCell WouldBeAlert ZoneBucket ZoneEvents
     """,
     )
 }

@@ -223,7 +223,7 @@ def test_a_query_gives_every_crossing_movement_stay_and_speed(charts: Charts) ->
         ).fetchall()
         assert (
             dict(zip(("visits", "assigned", "unassigned", "never_at_a_leg"), books, strict=True))
-            | {"missing": None}
+            | {"missing": None, "at_least": None}
             == movements["books"]
         )
         speeds = connection.execute("SELECT label, count(speed_kmh) FROM movements GROUP BY ALL").fetchall()

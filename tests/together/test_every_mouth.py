@@ -437,6 +437,50 @@ def test_sql_has_the_crossings_stays_and_movements_of_the_api_or_their_reason(
                 assert known == sums[kind, name, what, label, source], (kind, what, label, source)
 
 
+def known_part(numbers: dict[str, Any], field: str) -> int:
+    """A number, or its known part: never both, and a reason for null alone."""
+    assert (numbers[field] is None) == (numbers["missing"] is not None), numbers
+    part = numbers["at_least"]
+    assert part is None or (numbers["missing"] and any(part.values())), numbers
+    known: int = numbers[field] if numbers["missing"] is None else (part or {field: 0})[field]
+    return known
+
+
+@pytest.mark.thorough
+def test_the_stays_in_a_zone_and_the_books_of_visits_add_up_over_bars_and_labels(
+    client: FlaskClient, sources: list[str]
+) -> None:
+    reasons = set()
+    for source in sources:
+        zones, movements = (get(client, route, source) for route in ("zones", "movements"))
+        labels = get(client, "counts", source)["labels"]
+        of_labels = [
+            {route: get(client, route, source, label=label) for route in ("zones", "movements")}
+            for label in labels
+        ]
+        exported = READERS["parquet"](get(client, "places/export", source, of="dwell", format="parquet"))
+        for number, zone in enumerate(zones["zones"]):
+            reasons.add(zone["missing"])
+            row, own = exported[number], [one for one in zones["stays"] if one["zone"] == zone["name"]]
+            for field in ("stays", "appeared", "vanished"):
+                part = known_part(zone, field)
+                parts = [known_part(one["zones"]["zones"][number], field) for one in of_labels]
+                assert part == sum(parts), (source, zone, field)
+                assert field == "stays" or part == sum(known_part(one, field) for one in own), (source, zone)
+                assert row[field] == zone[field], (source, zone)
+                assert row[f"at_least_{field}"] == (zone["at_least"] or {field: None})[field], (source, zone)
+            assert (row["median_s"], row["missing"]) == (zone["median_s"], zone["missing"])
+            assert zone["missing"] is None or zone["median_s"] is None
+        books = movements["books"]
+        reasons.add(books["missing"])
+        for field in ("visits", "assigned", "unassigned", "never_at_a_leg"):
+            parts = [known_part(one["movements"]["books"], field) for one in of_labels]
+            assert known_part(books, field) == sum(parts), (source, books, field)
+        turns = [one["at_least"] or 0 if one["missing"] else one["visits"] for one in movements["movements"]]
+        assert known_part(books, "assigned") == sum(turns), (source, books)
+    assert reasons >= {None, "shows_nothing", "not_tracked", "too_slow", "too_weak", "other_size", "no_legs"}
+
+
 def values_of_alerts(
     place: Place, source: str, label: str, interval_s: int = 60, **rule: Any
 ) -> dict[int, float]:

@@ -202,6 +202,7 @@ def test_every_visit_has_its_movement_and_the_books_add_up(client: FlaskClient) 
         "unassigned": 0,
         "never_at_a_leg": 0,
         "missing": None,
+        "at_least": None,
     }
     entries = pages(client, "movements/visits", from_leg="west", to_leg="south", limit=2)
     assert len(entries) == sum(number for (*way, _), number in turns.items() if way == ["west", "south"])
@@ -220,6 +221,7 @@ def test_visits_are_not_counted_for_movements_where_no_line_is_a_leg(filmed: Pla
         "unassigned": None,
         "never_at_a_leg": None,
         "missing": "no_legs",
+        "at_least": None,
     }
 
 

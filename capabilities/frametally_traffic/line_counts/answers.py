@@ -220,18 +220,26 @@ class LineCrossings(OfOneSource, frozen=True, kw_only=True):
     checks: list[CountCheck] | msgspec.UnsetType = msgspec.UNSET
 
 
+class StaysSeen(Answer, frozen=True, kw_only=True):
+    """The known part of the stays in a zone; the fields are those of `CountedZone`."""
+
+    stays: int
+    appeared: int
+    vanished: int
+
+
 class CountedZone(Answer, frozen=True, kw_only=True):
     """A zone that holds in some of the range; other fields are those of `CountedLine`.
 
     Attributes:
-        stays: Stays that ended in the range and whose both ends are known: entered, and left. Null if no
-            label could be followed, or the zone fits no pictures.
-        missing: Why stays of some label or time, or all, are not known: `stays` is the least number.
+        stays: Stays that ended in the range and whose both ends are known: entered, and left.
         appeared: Tracks that began within the zone, so that the length of their stay is unknown,
             and strong boxes in no track.
         vanished: Tracks that ended within it, so that the length of their stay is unknown.
-        median_s: Seconds that half of them do not exceed; null without stays.
-        p90_s: Seconds that 90 % of them do not exceed; null without stays.
+        median_s: Seconds that half of the stays do not exceed; null without stays.
+        p90_s: Seconds that 90 % of the stays do not exceed; null without stays.
+        missing: Why all of these are null; null if they are known.
+        at_least: If they are not known, what was still seen of them; null if that is nothing.
     """
 
     name: str
@@ -241,11 +249,12 @@ class CountedZone(Answer, frozen=True, kw_only=True):
     from_ms: int | None
     to_ms: int | None
     stays: int | None
-    missing: Missing | None
     appeared: int | None
     vanished: int | None
     median_s: float | None
     p90_s: float | None
+    missing: Missing | None
+    at_least: StaysSeen | None
 
 
 class ZoneEvents(Answer, frozen=True, kw_only=True, gc=False):
@@ -333,16 +342,25 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
     at_least: int | None
 
 
+class VisitsSeen(Answer, frozen=True, kw_only=True):
+    """The known part of the visits; the fields are those of `VisitBooks`."""
+
+    visits: int
+    assigned: int
+    unassigned: int
+    never_at_a_leg: int
+
+
 class VisitBooks(Answer, frozen=True, kw_only=True):
     """The books of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
-        visits: All visits, on days that have legs; null, as all of these, if no day has legs, no label could
-            be followed, or a leg does not fit some of the pictures.
+        visits: All visits, on days that have legs.
         assigned: Visits with a movement.
         unassigned: Visits that crossed a leg and have no movement.
         never_at_a_leg: Visits that crossed no leg.
-        missing: Why objects of some label, or of all, could not be followed: each number is the least then.
+        missing: Why all of these are null; null if they are known.
+        at_least: If they are not known, what was still seen of them; null if that is nothing.
     """
 
     visits: int | None
@@ -350,6 +368,7 @@ class VisitBooks(Answer, frozen=True, kw_only=True):
     unassigned: int | None
     never_at_a_leg: int | None
     missing: MovementsMissing | None
+    at_least: VisitsSeen | None
 
 
 class JunctionMovements(OfOneSource, frozen=True, kw_only=True):

@@ -42,8 +42,6 @@ class PlacesAsked(NamedTuple):
         unknown: By bar and label, why objects could not be followed there.
         unknown_labels: By label, why objects could not be followed over the whole range.
         untracked: By label, its boxes in the range that are in no track; None if that was not recorded.
-        is_nothing_known: Whether nothing was covered, all labels in the range are in `unknown_labels`, or a
-            day could not be counted.
     """
 
     model: str
@@ -62,7 +60,6 @@ class PlacesAsked(NamedTuple):
     unknown: Mapping[tuple[int, str], Missing]
     unknown_labels: Mapping[str, Missing]
     untracked: Mapping[str, int | None]
-    is_nothing_known: bool
 
     def missing_of(self, labels: Iterable[str] | None = None) -> Missing | None:
         """Return why objects of some labels (by default all seen) are unknown in the range, or None."""
@@ -92,7 +89,6 @@ class PlacesAsked(NamedTuple):
             bars=bars,
             unknown=dict.fromkeys(not_counted, reason) | {**self.unknown},
             unknown_labels=dict.fromkeys(self.untracked, reason) | {**self.unknown_labels},
-            is_nothing_known=True,
         )
 
 
@@ -157,7 +153,6 @@ def places_asked(question: Question) -> PlacesAsked | None:
             for label in wanted_labels
             for boxes, tracked in [(totals[label].detections, totals[label].tracked_detections)]
         },
-        not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from frametally.actions.answers import Answer
 from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import (
@@ -163,28 +164,27 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
     """Return the movements of a junction, with all its visits by outcome."""
     if answerable is None:
         missing: Missing = "not_analysed" if head["not_analysed"] else "no_footage"
-        no_books = answers.VisitBooks(
-            visits=None, assigned=None, unassigned=None, never_at_a_leg=None, missing=missing
-        )
-        return answers.JunctionMovements(**head, legs=[], movements=[], books=no_books)
+        return answers.JunctionMovements(**head, legs=[], movements=[], books=_books({}, missing))
+    question = answerable.asked
+    legs = counted_lines(question, answerable.drawing, legs=True)
+    leg_names = {leg.name for leg in legs}
+    unfit = {(start_ms, leg) for start_ms, leg in answerable.unfit("line") if leg in leg_names}
+    odd_bars = {start_ms for start_ms, _ in unfit}
     names = names_of(answerable.flows)
-    edges = np.array(answerable.asked.edges_ms, np.int64)
+    edges = np.array(question.edges_ms, np.int64)
     turns: Counter[tuple[int, ...]] = Counter()
-    outcomes: Counter[tuple[int, ...]] = Counter()
-    for rows in visits_of(answerable, names, legs=True):
+    outcomes: Counter[int] = Counter()
+    for rows in visits_of(answerable, names, legs=True) if legs else ():
         assigned = select_rows(rows, rows["outcome"] == 0)
         turns.update(
             count_rows(
                 bar_of(edges, assigned["time"]), assigned["from_leg"], assigned["to_leg"], assigned["label"]
             )
         )
-        outcomes.update(count_rows(rows["outcome"]))
-    question = answerable.asked
-    books = {way: outcomes[code,] for code, way in enumerate(("assigned", *NO_MOVEMENTS))}
-    books["visits"] = sum(outcomes.values())
-    legs = counted_lines(question, answerable.drawing, legs=True)
-    leg_names = {leg.name for leg in legs}
-    unfit = {(start_ms, leg) for start_ms, leg in answerable.unfit("line") if leg in leg_names}
+        for (bar, outcome), number in count_rows(bar_of(edges, rows["time"]), rows["outcome"]).items():
+            # A visit without a movement may have been at a leg that does not fit the picture.
+            if outcome == 0 or question.edges_ms[bar] not in odd_bars:
+                outcomes[outcome] += number
     movements = {
         (start_ms, *pair, label): 0
         for start_ms, leg in unfit
@@ -196,7 +196,6 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
         for (bar, from_leg, to_leg, label), visits in turns.items()
     }
     books_missing = question.missing_of() or ("other_size" if unfit else None if legs else "no_legs")
-    is_known = bool(legs) and not unfit and not question.is_nothing_known
     return answers.JunctionMovements(
         **head,
         legs=legs,
@@ -209,8 +208,26 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
             )
             for key, visits in sorted(movements.items())
         ],
-        books=answers.VisitBooks(**(books if is_known else dict.fromkeys(books)), missing=books_missing),
+        books=_books(outcomes, books_missing),
     )
+
+
+def _books(outcomes: Mapping[int, int], missing: answers.MovementsMissing | None) -> answers.VisitBooks:
+    """Return the books of visits that were counted by outcome, in the order of their numbers."""
+    books = {way: outcomes.get(code, 0) for code, way in enumerate(("assigned", *NO_MOVEMENTS))}
+    books["visits"] = sum(books.values())
+    return answers.VisitBooks(**_known_or_seen(books, missing, answers.VisitsSeen))
+
+
+def _known_or_seen(
+    numbers: dict[str, Any], missing: answers.MovementsMissing | None, part: type[Answer]
+) -> dict[str, Any]:
+    """Return fields with numbers; if they are not known, null with the reason and the part that was seen."""
+    if missing is None:
+        return {**numbers, "missing": None, "at_least": None}
+    parts = {name: numbers[name] for name in part.__struct_fields__}
+    at_least = part(**parts) if any(parts.values()) else None
+    return {**dict.fromkeys(numbers), "missing": missing, "at_least": at_least}
 
 
 def _movement(key: tuple[int, str, str, str], visits: int, missing: Missing | None) -> answers.MovementBucket:
@@ -334,9 +351,8 @@ def _dwell(
         for bar in question.bars
         if bar.frames and zone.holds_in(bar.start_ms, bar.end_ms)
     ]
-    is_known = not question.is_nothing_known and (any(fits) or not fits)
     missing = question.missing_of() or (None if all(fits) else "other_size")
-    return {**(fields if is_known else dict.fromkeys(fields)), "missing": missing}
+    return _known_or_seen(fields, missing, answers.StaysSeen)
 
 
 def _rank_s(dwell_ms: Whole, percent: int) -> float | None:
@@ -355,14 +371,9 @@ def _bucket(
     missing: Missing | None,
 ) -> answers.ZoneBucket:
     filmed_ms = covered_ms.get(start_ms)
-    events = {**counts._asdict(), "at_end": counts.at_end}
+    events: dict[str, Any] = {**counts._asdict(), "at_end": counts.at_end}
     occupied_ms = events.pop("occupied_ms")
-    fields: dict[str, Any] = {**events, "mean": occupied_ms / filmed_ms if filmed_ms else None}
+    events["mean"] = occupied_ms / filmed_ms if filmed_ms else None
     return answers.ZoneBucket(
-        start_ms=start_ms,
-        zone=zone,
-        label=label,
-        missing=missing,
-        at_least=answers.ZoneEvents(**events) if missing and any(events.values()) else None,
-        **(dict.fromkeys(fields) if missing else fields),
+        start_ms=start_ms, zone=zone, label=label, **_known_or_seen(events, missing, answers.ZoneEvents)
     )

@@ -66,8 +66,7 @@ export class ZonesCard extends ChosenCard {
 export function wordsOf(name, zone) {
   const words = [t("traffic.how_many_were_in_on_average", { chosen: name, stay: stayOf(zone) })];
   if (!zone) return words[0];
-  const { missing, stays, appeared, vanished } = zone;
-  if (missing && stays) words.push(t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[missing] }));
+  const { appeared, vanished } = zone.at_least ?? zone;
   const inside = { appeared: number(appeared ?? 0), vanished: number(vanished ?? 0) };
   if (appeared || vanished) words.push(t("traffic.tracks_began_or_ended_inside", inside));
   return words.join(" ");
@@ -81,7 +80,12 @@ function stayOf(zone) {
       median_s: seconds(zone.median_s),
       p90_s: seconds(zone.p90_s),
     });
-  if (zone?.missing) return t("traffic.stays_are_not_measured", { why: WHY_NOT[zone.missing] });
+  if (zone?.missing) {
+    const why = WHY_NOT[zone.missing];
+    return zone.at_least?.stays
+      ? t("traffic.stays_are_at_least", { count: zone.at_least.stays, why })
+      : t("traffic.stays_are_not_measured", { why });
+  }
   return t("traffic.no_stay_of_which_both_ends");
 }
 

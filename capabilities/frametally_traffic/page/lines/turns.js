@@ -64,7 +64,8 @@ export class MovementsCard {
     this.shown = { state, answer };
     byId("movements-card").hidden = !answer.legs.length;
     if (!answer.legs.length) return;
-    const { visits, assigned, unassigned, never_at_a_leg: never, missing } = answer.books;
+    const { missing, at_least: seen } = answer.books;
+    const { visits, assigned, unassigned, never_at_a_leg: never } = seen ?? answer.books;
     if (visits === null || assigned === null || unassigned === null || never === null) {
       refill(byId("movements-books"), t("traffic.movements_are_not_measured", { why: whyNot(missing) }));
       refill(byId("movements-table"));
@@ -72,7 +73,7 @@ export class MovementsCard {
     }
     refill(
       byId("movements-books"),
-      missing ? t("traffic.movements_of_some_labels_are_missing", { why: whyNot(missing) }) + " " : "",
+      missing ? t("traffic.movements_of_some_are_missing", { why: whyNot(missing) }) + " " : "",
       t("traffic.visits_are", { count: visits }),
       this.#counted(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
       " + ",
@@ -106,7 +107,7 @@ export class MovementsCard {
     const total = rowOf(
       t("traffic.together"),
       ...legs.map((to) => numberCell(words(sum((one) => one.to_leg === to)))),
-      numberCell(words(answer.books.assigned ?? 0)),
+      numberCell(words(sum(() => true))),
     );
     const columns = [t("traffic.from_to"), ...legs, t("traffic.together")];
     return scrolledTable(t("traffic.visits_by_the_leg_that_they"), columns, 1, rows, { total });
