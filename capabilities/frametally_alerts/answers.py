@@ -8,9 +8,10 @@ import msgspec
 
 from frametally.actions.answers import Answer, answer_of
 from frametally.rules.clocks.turns import Every
+from frametally.rules.known import Metric
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
-from frametally_alerts.rules import Alert, AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
+from frametally_alerts.rules import Alert, AlertMessage, AlertRule, Direction, ScheduledReport, What
 
 
 class ToldRule(Answer, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     channels: list[str]
     threshold: float | None
     below: bool
-    measure: Measure
+    measure: Metric
     interval_s: int
     timezone: str
     duration_s: int

@@ -12,8 +12,9 @@ from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.process.period import parse_period_s
 from frametally.rules.clocks.turns import EVERY, Every
+from frametally.rules.known import Metric
 from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS, known_timezone
-from frametally_alerts.rules import BY_BARS, FOR_GOOD, AlertRule, Direction, Measure, ScheduledReport, What
+from frametally_alerts.rules import BY_BARS, FOR_GOOD, AlertRule, Direction, ScheduledReport, What
 
 MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
@@ -72,7 +73,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     channels: list[str]
     threshold: float | None = None
     below: bool = False
-    measure: Measure = "detections"
+    measure: Metric = "detections"
     interval: str = "15m"
     lasting: str = ""
     sources: list[str] = []

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 
 from frametally.rules.clocks.turns import Every
+from frametally.rules.known import Metric
 from frametally.rules.times import NEXT_MS
 from frametally.work.sending import MessageState
 
@@ -30,7 +31,6 @@ once, in the picture or in a zone; the speed that 85 % do not exceed; a source t
 with a black or frozen picture; a source that is not counted; failed checks of counted days; ended jobs of
 videos."""
 
-Measure = Literal["detections", "mean_per_frame", "peak", "objects"]
 Direction = Literal["both", "to_right", "to_left"]
 
 WHATS: tuple[What, ...] = get_args(What)
@@ -74,7 +74,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...]
     threshold: float | None = None
     below: bool = False
-    measure: Measure = "detections"
+    measure: Metric = "detections"
     interval_s: int = 900
     timezone: str = ""
     duration_s: int = 0

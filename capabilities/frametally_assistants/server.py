@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, ConfigDict, ValidationError
 
 from frametally.errors import FrametallyError
 from frametally.naming import no_such
+from frametally.rules.known import AskedMetric
 from frametally_videos.commands.tus_client import Dashboard, DashboardAnswer
 
 INSTRUCTIONS = """\
@@ -36,7 +37,6 @@ _READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _MOST_PICTURES = 6
 _PICTURE_WIDTH_PX = 640
 
-Metric = Literal["auto", "detections", "mean_per_frame", "peak", "objects"]
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 """Names of sources, labels or lines; a single one may also come as a text."""
 Query = Mapping[str, str | int | Sequence[str] | None]
@@ -162,7 +162,7 @@ def make_server(url: str, *, is_shared: bool) -> MCPServer[Any]:
         start: str | None = None,
         end: str | None = None,
         interval_s: int | None = None,
-        metric: Metric = "auto",
+        metric: AskedMetric = "auto",
         zone: str | None = None,
         hours: str | None = None,
     ) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def test_an_unknown_or_mistyped_argument_of_a_tool_is_refused_with_one_line(
         ("counts", {"from": "2020-01-01"}, "there is no argument named 'from'; choose from: "),
         ("counts", {"label": {"car": 1}}, "label is not valid: give a list of names"),
         ("counts", {"interval_s": "hour"}, "interval_s is not valid: give a whole number"),
-        ("counts", {"metric": "boxes"}, "metric is not valid: give one of auto, detections"),
+        ("counts", {"metric": "boxes"}, "metric is not valid: give one of detections, mean_per_frame"),
         ("frames", {"source": "gate", "end": "2026-01-01"}, "start is missing: give a text"),
         ("counts", {"label": [f"{n:0180}" for n in range(400)]}, "the question is too long"),
     ]

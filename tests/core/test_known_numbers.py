@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from frametally.rules.known import NAMES_OF_TRACKS, OF_TRACKS, Missing
+from frametally.rules.known import NAMES_OF_TRACKS, OF_BARS, OF_TRACKS, Metric, Missing
 from frametally_web.api.endpoints import ALL_ENDPOINTS
+from frametally_web.translations.texts import texts
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/guarantees.md").read_text(encoding="utf-8")
 PROMISES = re.findall(r"^- Null, never 0: (.+)$", PAGE, re.MULTILINE)
@@ -235,8 +236,19 @@ def test_each_number_in_an_answer_has_a_promise() -> None:
 
 def test_the_manual_has_each_declared_number_with_its_unit_and_meaning() -> None:
     manual = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| `(\w+)` \| (boxes|objects) \| (.+) \|$", manual, re.MULTILINE)
-    assert sorted(table) == sorted((number.name, number.unit, number.meaning) for number in OF_TRACKS)
+    declared = {(number.name, number.unit, number.meaning) for number in (*OF_BARS, *OF_TRACKS)}
+    units = "|".join({unit for _, unit, _ in declared})
+    table = re.findall(rf"^\| `(\w+)` \| ({units}) \| (.+) \|$", manual, re.MULTILINE)
+    assert sorted(table) == sorted(declared)
+
+
+def test_each_number_of_a_chart_and_each_reason_has_words_in_each_language() -> None:
+    assert tuple(number.name for number in OF_BARS) == get_args(Metric)
+    keys = {f"web.{name}_{part}" for name in get_args(Metric) for part in ("title", "explained")}
+    keys |= {f"web.why_{reason}" for reason in get_args(Missing)}
+    assert {language: keys - words.keys() for language, words in texts().items()} == {
+        language: set() for language in ("en", "de")
+    }
 
 
 def test_a_number_in_a_new_answer_needs_a_promise() -> None:

@@ -28,12 +28,12 @@ from tests.web.exported_rows import READERS, time_ms
 from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
-from frametally.rules.known import NOT_MEASURED
+from frametally.rules.known import NOT_MEASURED, REASONS, Metric
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_alerts.conditions.interval_values import read_values
 from frametally_alerts.conditions.round_input import CountPorts, RoundPorts, counted_for
 from frametally_alerts.home_assistant.camera_sensors import OCCUPANCY_S, read_cameras
-from frametally_alerts.rules import AlertRule, Measure
+from frametally_alerts.rules import AlertRule
 from frametally_assistants.server import make_server
 from frametally_gold import tables
 from frametally_gold.book import Gold
@@ -50,10 +50,7 @@ WHOLE_S = 7200
 """The length of a bar that holds all footage of a scene."""
 _ODD_SIZE_FROM_MS = junction.START_MS + 240_000
 _WAITING_MS = junction.START_MS + 600_000
-OF_COUNTS = (
-    *("not_analysed", "shows_nothing", "not_tracked", "too_slow", "too_weak"),
-    *("too_fast", "other_size", "not_drawn"),
-)
+OF_COUNTS = {*REASONS["boxes"], *REASONS["objects"]} - {"no_footage"}
 _SHOWN = ("frames_analysed", "detections", "peak", "objects", "objects_missing", "objects_at_least")
 FIELDS = {
     "crossings": ("to_right", "to_left"),
@@ -504,7 +501,7 @@ def test_alerts_on_many_compare_the_known_part_and_alerts_on_few_only_known_numb
         cells = counts_of(client, source, interval_s)
         for label in {key[2] for key in cells if key[2]}:
             shown = {key[1]: cell for key, cell in cells.items() if key[2] == label and cell[0]}
-            measures: tuple[tuple[Measure, int], ...] = (("detections", 1), ("peak", 2), ("objects", 3))
+            measures: tuple[tuple[Metric, int], ...] = (("detections", 1), ("peak", 2), ("objects", 3))
             for measure, column in measures:
                 rule: Any = {"what": "occupancy"} if measure == "peak" else {"what": "count"}
                 rule |= {"measure": measure, "threshold": 1}

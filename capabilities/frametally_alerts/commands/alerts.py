@@ -15,13 +15,14 @@ from frametally.console.option_values import parse_time_ms
 from frametally.console.options import data_dir_option, read_settings
 from frametally.console.output import note
 from frametally.errors import Misconfigured
+from frametally.rules.known import Metric
 from frametally.rules.times import utc
 from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.commands.reports import in_options, open_book
 from frametally_alerts.commands.run_rounds import run
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule, mute_end
-from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule, Measure
+from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule
 from frametally_alerts.why_never_fires import why_silent
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def alerts_group() -> None:
 @click.option("--below", "less_than", type=float, help="Alert if a value is less than this.")
 @click.option(
     "--measure",
-    type=click.Choice(get_args(Measure)),
+    type=click.Choice(get_args(Metric)),
     default="detections",
     show_default=True,
     help="Number of a bar that a rule on counts compares.",

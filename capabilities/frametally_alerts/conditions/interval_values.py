@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from frametally import keys
 from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.rules.known import Metric
 from frametally.rules.places import FLOWS, ZONES, Place, series_model, source_of
 from frametally.rules.times import DAY_MS, HOUR_S, days_of_span
 from frametally_alerts.conditions.round_input import Counted, CountPorts, Looked, counted_for, sources_of
-from frametally_alerts.rules import AlertFinding, AlertRule, Measure, Scope
+from frametally_alerts.rules import AlertFinding, AlertRule, Scope
 from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.flows.day_columns import DIRECTIONS, NOT_MEASURED
 from frametally_traffic.geometry.speed import SpeedDistribution
@@ -313,7 +314,7 @@ def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> 
 
     Return the sources and UTC days with intervals that may be unknown.
     """
-    measure: Measure = (
+    measure: Metric = (
         "peak" if rule.what == "occupancy" else "detections" if rule.what == "crossings" else rule.measure
     )
     filmed: set[tuple[str | None, int]] = set()

@@ -20,6 +20,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, plural
 from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.clocks.turns import ClockTurn
+from frametally.rules.known import OF_BARS
 from frametally.rules.times import DAY_MS, HOUR_S, local_time
 from frametally.settings.loading import Settings
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
@@ -40,12 +41,7 @@ _WIDTH, _HEIGHT = 1200, 560
 _LEFT, _TOP, _RIGHT, _BOTTOM = 80, 90, 1180, 480
 _COLOURS = ("#1f5fa8", "#d9822b", "#3a8f5c", "#a13d63", "#6b5b95", "#8c6d31", "#2a9da5", "#777777")
 _WITHOUT, _INK, _GRID = "#e8e8e8", "#222222", "#cccccc"
-_MEASURES = {
-    "objects": "objects",
-    "detections": "boxes",
-    "peak": "most at once",
-    "mean_per_frame": "boxes per frame",
-}
+_UNIT_OF = {number.name: number.unit for number in OF_BARS}
 _TICKS = 7
 
 
@@ -127,8 +123,8 @@ def _legend(
         entries.append(("others", _COLOURS[-1]))
     entries.append(("no footage, shows nothing, or not measured", _WITHOUT))
     left = float(_LEFT)
-    pen.text((left, 52), _MEASURES[chart.metric], _INK, font)
-    left += pen.textlength(_MEASURES[chart.metric], font) + 24
+    pen.text((left, 52), _UNIT_OF[chart.metric], _INK, font)
+    left += pen.textlength(_UNIT_OF[chart.metric], font) + 24
     for text, colour in entries:
         if left + 20 + pen.textlength(text, font) > _RIGHT:
             break

@@ -1,13 +1,14 @@
 """Decides whether a number is known, and if not, why: one rule for every number of a bar or a range.
 
 The job, charts, totals, lines and zones, reports, exports, alerts and gold use it. An unknown number is null,
-never 0: objects that could not be followed are not absent. `OF_TRACKS` declares the numbers that the job
-takes from tracks: their fields and columns come from it. Standard library only.
+never 0: objects that could not be followed are not absent. `OF_BARS` declares the numbers that a chart can
+show, and `OF_TRACKS` those that the job takes from tracks: their fields and columns come from them. Standard
+library only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Missing: TypeAlias = Literal[
@@ -35,10 +36,21 @@ NOT_MEASURED: tuple[Missing, ...] = ("not_tracked", "too_slow")
 
 AmountT = TypeVar("AmountT", int, float)
 
+Metric: TypeAlias = Literal["detections", "mean_per_frame", "peak", "objects"]
+"""A number that a chart can show; `OF_BARS` declares them."""
+AskedMetric: TypeAlias = Literal[Metric, "auto"]
+"""`auto`: unique objects if they are known, else boxes per frame."""
+
 MadeOf: TypeAlias = Literal["boxes", "objects", "passages"]
 """The data behind a number: boxes (detections, means, peaks), tracks (unique objects), or the paths of tracks
 across a drawn shape (crossings, stays, movements, quarter-hours, occupancy).
 """
+REASONS: Mapping[MadeOf, tuple[Missing, ...]] = {
+    "boxes": ("shows_nothing", "other_size", "not_drawn", "not_analysed", "no_footage"),
+    "objects": (*NOT_MEASURED, "too_weak", "too_fast"),
+    "passages": (*NOT_MEASURED, "too_weak", "other_size", "cut_path"),
+}
+"""Why numbers can be null. Every number has the reasons of boxes, in this order, and then no known part."""
 
 
 TRACK_GAP_MS = 3000
@@ -122,8 +134,7 @@ def basis_of(count: Count, slowest_fps: float | None = None) -> Basis:
 
 def why_not_counted(reasons: Iterable[Missing]) -> Missing:
     """Return why no frame was counted: the first in order of the reasons why its parts were not."""
-    order = "shows_nothing", "other_size", "not_drawn", "not_analysed"
-    return min(reasons, key=order.index, default="no_footage")
+    return min(reasons, key=REASONS["boxes"].index, default="no_footage")
 
 
 def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
@@ -204,27 +215,31 @@ def slowest_or_unknown(first: float | None, second: float | None) -> float | Non
 
 
 class CountNumber(NamedTuple):
-    """A whole number that adds up over intervals, sources and labels.
+    """A number of an interval. It is null, never 0, for one of the `REASONS` of what it is made of.
 
-    It is null, never 0, where footage was not tracked.
+    Its words on pages are the texts `web.<name>_title` and `web.<name>_explained` of each language.
 
     Attributes:
         name: Its name everywhere.
         unit: What it counts.
         meaning: Its description in exports, in the API's description and in the docs.
+        made_of: The data behind it.
+        is_whole: Whether it is a whole number.
         needs_objects: Whether it is null also where no part of `objects` is known; over several labels, it is
             then the sum of those with such a part.
         is_left_out_at_0: Whether answers and files have null instead of 0, and sums take null for 0.
     """
 
     name: str
-    unit: Literal["boxes", "objects"]
+    unit: Literal["boxes", "objects", "boxes per frame", "boxes at once"]
     meaning: str
+    made_of: MadeOf = "objects"
+    is_whole: bool = True
     needs_objects: bool = False
     is_left_out_at_0: bool = False
 
     def add_up(self, parts: Iterable[int | None]) -> int | None:
-        """Return the sum of some parts."""
+        """Return the sum of some parts, over intervals, sources or labels."""
         if self.is_left_out_at_0:
             return sum([part or 0 for part in parts]) or None
         return sum_all_or_unknown(parts)
@@ -246,7 +261,14 @@ OF_TRACKS = (
         is_left_out_at_0=True,
     ),
 )
-"""In the order of stored cells: a new number is the last one."""
+"""In the order of stored cells: whole numbers that add up, and a new one is the last."""
+OF_BARS = (
+    CountNumber("detections", "boxes", "boxes, summed over the frames analysed", "boxes"),
+    CountNumber("mean_per_frame", "boxes per frame", "detections / frames analysed", "boxes", is_whole=False),
+    CountNumber("peak", "boxes at once", "most boxes of one label in one frame", "boxes"),
+    OF_TRACKS[0],
+)
+"""In the order of `Metric`."""
 NAMES_OF_TRACKS = tuple(number.name for number in OF_TRACKS)
 LATER_OF_TRACKS = OF_TRACKS[2:]
 """Those of which nothing but the declaration knows the name, except where a rule takes it."""

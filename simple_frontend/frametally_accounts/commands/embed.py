@@ -7,7 +7,7 @@ import time
 import zoneinfo
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -18,6 +18,7 @@ from frametally.console.options import data_dir_option
 from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.plugins import plugins
+from frametally.rules.known import AskedMetric
 from frametally.rules.times import DAY_S, known_timezone
 from frametally.settings.data_folder import is_empty
 from frametally.settings.loading import Settings
@@ -32,7 +33,6 @@ from frametally_accounts.embeds.signed_selection import (
 from frametally_accounts.password_links import address_of
 
 _TIMES_CHARS = 24  # a signed address has this many more characters for its times than two zeros
-_METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
 _CommandT = TypeVar("_CommandT", bound=Callable[..., int])
@@ -59,7 +59,7 @@ def _zone_option(command: _CommandT) -> _CommandT:
 @click.option("--weekdays", help="Days of the week, 1 is Monday: 1,2,3,4,5; default: all.")
 @click.option("--timezone", help="IANA time zone for days, hours and times without an offset.")
 @click.option("--interval", type=click.IntRange(min=1), help="Seconds per bar; default: automatic.")
-@click.option("--metric", type=click.Choice(_METRICS), default="auto", show_default=True)
+@click.option("--metric", type=click.Choice(get_args(AskedMetric)), default="auto", show_default=True)
 @click.option("--model", help="Model ID; default: the newest published model.")
 @click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="Lifetime.")
 @data_dir_option

@@ -9,9 +9,8 @@ import msgspec
 from frametally.actions.answers import Answer
 from frametally.records import with_numbers
 from frametally.rules.blank_stretches import BlankReason
-from frametally.rules.known import OF_TRACKS, Missing
+from frametally.rules.known import OF_TRACKS, Metric, Missing
 from frametally_web.requests.answers import CountCheck, TimeRange
-from frametally_web.requests.query import Metric
 
 
 @with_numbers(OF_TRACKS)

@@ -11,6 +11,7 @@ import msgspec
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.picture_places import CheckedMetric, EventPlace, PartIndex
+from frametally.rules.known import Metric
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
@@ -19,7 +20,6 @@ from frametally_web.charts.local_bars import Ranges
 from frametally_web.charts.measures import empty_bar
 from frametally_web.charts.question import Question
 from frametally_web.requests.answers import CountCheck
-from frametally_web.requests.query import Metric
 
 _CountedT = TypeVar("_CountedT", answers.CountBucket, answers.Total)
 

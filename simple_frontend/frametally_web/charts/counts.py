@@ -10,7 +10,7 @@ import msgspec
 from frametally.actions.answers import nothing
 from frametally.actions.problems import bad_parameter
 from frametally.books.counted_days import SettingsByDay
-from frametally.rules.known import NOT_MEASURED, Missing
+from frametally.rules.known import NOT_MEASURED, Metric, Missing
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.checked_counts import with_intervals
@@ -36,7 +36,7 @@ from frametally_web.charts.totals import (
     sum_up,
 )
 from frametally_web.requests.answers import TimeRange
-from frametally_web.requests.query import ChartQuery, Metric
+from frametally_web.requests.query import ChartQuery
 
 MOST_BARS = 20_000
 """Bars in one answer: intervals times series, which are labels, or those of `top`."""

@@ -24,7 +24,9 @@ from frametally.rules.known import (
     NAMES_OF_TRACKS,
     NOT_MEASURED,
     OF_TRACKS,
+    AskedMetric,
     Basis,
+    Metric,
     Missing,
     add_up,
     is_too_weak,
@@ -42,7 +44,6 @@ from frametally_web.charts.measures import (
     number_of,
     sums_of_later,
 )
-from frametally_web.requests.query import AskedMetric, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]
 """Totals by label (None for labels together): one, or one of each source."""

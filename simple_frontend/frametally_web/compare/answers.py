@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.actions.answers import Answer
-from frametally_web.requests.query import Metric
+from frametally.rules.known import Metric
 
 
 class LabelDifference(Answer, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from frametally.actions.answers import answer_of
 from frametally.actions.problems import bad_parameter
 from frametally.ports.count_index import MAX_BUCKETS
 from frametally.rules.differences import Pair, most_apart, pairs
+from frametally.rules.known import Metric
 from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, OtherPeriod
 from frametally_web.charts.counts import count, plan_chart
 from frametally_web.charts.local_bars import PERIOD_NAMES
@@ -19,7 +20,7 @@ from frametally_web.charts.measures import Chart, only
 from frametally_web.charts.question import Question
 from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
-from frametally_web.requests.query import ChartQuery, Metric
+from frametally_web.requests.query import ChartQuery
 
 
 class OtherSide(NamedTuple):

@@ -11,6 +11,7 @@ from frametally.actions.answers import nothing
 from frametally.actions.problems import Problem
 from frametally.ports.count_index import MAX_BUCKETS
 from frametally.rules.blank_stretches import BlankReason
+from frametally.rules.known import Metric
 from frametally.rules.times import FIRST_MS, WEEK_MS, WEEK_S, local_time
 from frametally_web.charts import answers
 from frametally_web.charts.checked_counts import total_with_interval
@@ -29,7 +30,7 @@ from frametally_web.charts.totals import (
     sum_up,
 )
 from frametally_web.compare.differences import OtherSide, pair_charts
-from frametally_web.requests.query import ChartQuery, Metric
+from frametally_web.requests.query import ChartQuery
 
 _MOST_BUSY = 10
 _CLOCK_CHANGE = datetime.timedelta(hours=2)

@@ -11,7 +11,7 @@ import msgspec
 
 from frametally.books.unanalysed import NO_MODEL
 from frametally.process.reports import plural
-from frametally.rules.known import OF_TRACKS, Missing, why_not_counted
+from frametally.rules.known import OF_BARS, OF_TRACKS, REASONS, CountNumber, Missing, why_not_counted
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.answers import ShowsNothing
@@ -33,7 +33,9 @@ class Column(NamedTuple):
     meaning: str
 
 
-DIFFERENCES = ("detections", "mean_per_frame", "peak", "objects")
+def _column(number: CountNumber) -> Column:
+    return Column(number.name, "whole" if number.is_whole else "real", number.meaning)
+
 
 _MEASURED = (
     Column(
@@ -42,19 +44,16 @@ _MEASURED = (
         "footage; no footage; shows nothing (black, of one colour or frozen); or filmed, not analysed",
     ),
     Column("frames_analysed", "whole", "frames analysed that show something"),
-    Column("detections", "whole", "boxes, summed over these frames"),
-    Column("mean_per_frame", "real", "detections / frames analysed"),
-    Column("peak", "whole", "most boxes in one frame"),
-    Column("objects", "whole", "unique objects, each counted when it was first seen"),
+    *map(_column, OF_BARS),
     Column(
         "objects_missing",
         "text",
-        "why objects are unknown: not_tracked, too_slow, too_weak or too_fast; or why all numbers are: "
-        "no_footage, not_analysed, shows_nothing or, within a zone, other_size or not_drawn",
+        f"why objects are unknown: {', '.join(REASONS['objects'])}; or why all numbers are: "
+        + ", ".join(REASONS["boxes"]),
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
-_TRACKED, *_LATER = (Column(number.name, "whole", number.meaning) for number in OF_TRACKS[1:])
+_TRACKED, *_LATER = map(_column, OF_TRACKS[1:])
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 _FILMED_PART = Column(
     "filmed_part", "real", "covered_s / seconds asked for, of all sources with film in the range"
@@ -104,8 +103,7 @@ OTHER_COLUMNS = (
     Column("other_objects_at_least", "whole", f"the same for the compared interval: {_AT_LEAST.meaning}"),
     *(
         Column(f"difference_{name}", kind, f"{name} here minus {name} there; null if one of them is null")
-        for name, kind, _ in _MEASURED
-        if name in DIFFERENCES
+        for name, kind, _ in map(_column, OF_BARS)
     ),
 )
 """The additional columns of a comparison."""
@@ -137,7 +135,7 @@ def _not_counted(reasons: Iterable[Missing] = ()) -> Measured:
 
 _NAMES = [column.name for column in COLUMNS]
 _MEASURED_AT = slice(_NAMES.index("coverage"), _NAMES.index("objects_missing") + 1)
-_DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(name) for name in DIFFERENCES]
+_DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(number.name) for number in OF_BARS]
 
 
 class Measures:

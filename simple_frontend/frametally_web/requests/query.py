@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import zoneinfo
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from frametally.actions.parameters import (
     MAX_VALUES,
@@ -25,6 +25,7 @@ from frametally.actions.parameters import (
 from frametally.actions.problems import bad_parameter
 from frametally.keys import slug
 from frametally.ports.picture_places import picture_places
+from frametally.rules.known import AskedMetric
 from frametally.rules.times import (
     DAY_MS,
     DAY_S,
@@ -113,12 +114,6 @@ def parse_weekdays(text: str | None) -> tuple[int, ...]:
         )
     return tuple(sorted({int(day) for day in text.split(",")}))
 
-
-Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
-"""Boxes; boxes per frame analysed; most boxes in one frame; unique objects, each where it was first seen."""
-
-AskedMetric = Literal["detections", "mean_per_frame", "peak", "objects", "auto"]
-"""`auto`: unique objects if they are known, else boxes per frame."""
 
 MAX_TOP = 1000
 MAX_PAGE_FRAMES = 100
