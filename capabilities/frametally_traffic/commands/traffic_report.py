@@ -20,7 +20,7 @@ from frametally.openers.port_openers import open_books
 from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_traffic.counting.published_days import flows_for
-from frametally_traffic.report.junction_report import MISSING, ReportQuery, TrafficReport, read_report
+from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report, why_words
 from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES
 
 _FORMATS = ("xlsx", "csv", "utdf")
@@ -111,7 +111,7 @@ def _summary(report: TrafficReport) -> list[str]:
     ]
     if missing:
         names = sorted({group for _, group in table.unknown})
-        lines.append(f"not measured in some quarter-hours: {', '.join(names)} ({MISSING[missing]})")
+        lines.append(f"not measured in some quarter-hours: {', '.join(names)} ({why_words(missing)})")
     for day in report.peaks:
         for half, peak in (("AM", day.am), ("PM", day.pm)):
             if peak is not None and peak.factor is not None:

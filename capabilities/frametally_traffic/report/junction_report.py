@@ -285,19 +285,6 @@ def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]
     return from_ms, to_ms
 
 
-MISSING: dict[Missing, str] = {
-    "no_footage": "no footage",
-    "not_analysed": "not analysed yet",
-    "shows_nothing": "the footage shows nothing",
-    "not_tracked": "objects were not tracked",
-    "too_slow": "too few frames per second",
-    "too_weak": "seen, but too uncertain to track",
-    "too_fast": "some were too fast to track",
-    "other_size": "the picture has another shape than the drawing",
-    "not_drawn": "the drawing does not hold for this time",
-    "cut_path": "most tracks end before they could be counted",
-    "too_few": "too little footage to say",
-}
 TURN_WORDS = {
     "l2": "sharp left",
     "l": "left",
@@ -308,10 +295,17 @@ TURN_WORDS = {
 }
 
 
+def why_words(missing: Missing) -> str:
+    """Return why a number is unknown, in the English words of pages."""
+    from frametally_web.translations.texts import ENGLISH, texts  # commands start without the dashboard
+
+    return texts()[ENGLISH][f"web.why_{missing}"]
+
+
 def state_of(table: TrafficTable, quarter: Quarter) -> str:
     """Return the gaps of a quarter-hour in words; empty if all of it was seen and every class followed."""
     if quarter.missing is not None:
-        return MISSING[quarter.missing]
+        return why_words(quarter.missing)
     unknown = [group.name for group in table.groups if (quarter.start_ms, group.name) in table.unknown]
     words = [] if quarter.is_whole else [f"seen {quarter.seen_share:.0%}"]
     if unknown:
@@ -323,7 +317,7 @@ def least(number: int, missing: Missing | None) -> str:
     """Return a number in words, with a note if it is only a minimum."""
     if missing is None:
         return str(number)
-    return f"at least {number}" if number else f"not measured ({MISSING[missing]})"
+    return f"at least {number}" if number else f"not measured ({why_words(missing)})"
 
 
 def movement_name(report: TrafficReport, pair: tuple[str, str]) -> str:

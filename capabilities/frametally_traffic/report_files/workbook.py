@@ -11,11 +11,11 @@ from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.report.junction_report import (
-    MISSING,
     TrafficReport,
     leg_name,
     movement_name,
     state_of,
+    why_words,
 )
 from frametally_traffic.report.movement_table import PeakHour, heavy_of
 from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
@@ -169,7 +169,7 @@ def write_counts(
     missing, gap = table.missing_of(members), _gap_of(plan, members)
     sheet.write_string(columns.total_row, 0, _sum_name(gap), formats.sum)
     if missing and not any(sums.values()):
-        sheet.write_string(columns.total_row, 3, MISSING[missing], formats.gap)
+        sheet.write_string(columns.total_row, 3, why_words(missing), formats.gap)
         return
     for leg, column in columns.entering.items():
         sums[column] = sum(

@@ -276,7 +276,7 @@ class Desk {
         ? wide(widths[label])
         : label in next.differences
           ? t("accuracy.the_people_do_not_agree", { apart: mean(next.differences[label]) })
-          : t("accuracy.too_few_to_say");
+          : t("web.why_too_few");
     byId("desk-progress").textContent = [
       t("accuracy.of_are_checked_you_can_stop", {
         answered: number(next.answered),

@@ -225,7 +225,7 @@ const whyNone = ({ state, difference, low, high }) =>
           high: number(Math.round(high ?? 0)),
           low: number(Math.round(low ?? 0)),
         })
-      : t("accuracy.too_few_to_say");
+      : t("web.why_too_few");
 
 /** @param {About} about */
 const unitsTitle = ({ metric }) => (isOfFrames(metric) ? t("web.frames") : t("accuracy.pieces_title"));
@@ -271,7 +271,7 @@ function historyTable(about, history) {
     const then = history.find(({ units, label }) => units === frames && label === name);
     return then
       ? `${number(Math.round(then.total))} (${between(then.low, then.high)})`
-      : t("accuracy.too_few_to_say");
+      : t("web.why_too_few");
   };
   const named = labels.map((label) => labelWords(label, about.place));
   const names = [unitsTitle(about), t("accuracy.checked_until"), ...named];
