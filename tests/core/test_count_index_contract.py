@@ -39,7 +39,7 @@ from frametally.ports.count_index import (
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
-from frametally.rules.known import are_too_fast, is_too_weak
+from frametally.rules.known import is_too_weak
 from frametally.rules.week_parts import parts_of_week, shift
 from frametally_search.indexer import index_runs, repair_index
 
@@ -635,7 +635,10 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index: C
         )
     asked: dict[str, Any] = {"model": "m", "base_interval_s": 60}
     found = index.week_hours(CountQuery(**asked))
-    assert found == [WeekHour(72, 3, 3, 1, None, 0.0), WeekHour(73, 2, 2, 1, None, None)]
+    assert found == [
+        WeekHour(72, 3, 3, 1, None, 0.0, least_objects=3),
+        WeekHour(73, 2, 2, 1, None, None, least_objects=2),
+    ]
     assert index.week_hours(CountQuery(**asked, labels=["none"])) == [
         WeekHour(72, 3, 0, 0, None, 0.0, 0),
         WeekHour(73, 2, 0, 0, None, None, 0),
@@ -971,15 +974,8 @@ def test_answers_match_a_plain_count(
 
     def least(hour: int) -> int | None:
         of_labels = [[c for c in hours[hour] if c.label == label] for label in {c.label for c in hours[hour]}]
-        if not any(is_weak(of_label) or is_fast(of_label) for of_label in of_labels):
-            return None
         strong = [of_label for of_label in of_labels if not is_weak(of_label)]
-        return known([c for of_label in strong for c in of_label], "objects") or 0
-
-    def is_fast(of_label: Any) -> bool:
-        objects, tracked = known(of_label, "objects"), known(of_label, "tracked_detections")
-        fast = known(of_label, "fast_objects")
-        return None not in (objects, tracked, fast) and bool(are_too_fast(fast, objects))
+        return known([c for of_label in strong for c in of_label], "objects") if strong else None
 
     def is_weak(of_label: Any) -> bool:
         objects, tracked = known(of_label, "objects"), known(of_label, "tracked_detections")

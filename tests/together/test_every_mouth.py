@@ -548,6 +548,25 @@ def test_a_summary_and_a_comparison_have_the_value_or_known_part_of_the_objects_
         assert busiest["value"] == (number[1] or 0 if busiest["is_least"] else number[0]), source
 
 
+def test_an_hour_of_the_week_has_the_numbers_or_the_reason_of_its_bar(
+    client: FlaskClient, sources: list[str]
+) -> None:
+    reasons = set()
+    for source in sources:
+        bars = counts_of(client, source, 3600, top="0")
+        counted = {start_ms // HOUR_MS % 168: bar for (_, start_ms, _), bar in bars.items() if bar[0]}
+        week = client.get("/api/v1/heatmap", query_string={"source": source}).json
+        assert week is not None
+        names = ("frames", "detections", "peak", "objects", "objects_missing", "measured_objects")
+        hours = {
+            ((cell["weekday"] + 3) * 24 + cell["hour"]) % 168: tuple(cell.get(name) for name in names)
+            for cell in week["cells"]
+        }
+        assert hours == counted, source
+        reasons |= {cell[4] for cell in hours.values()}
+    assert reasons == {None, *REASONS["objects"]}
+
+
 def _range(from_ms: int, to_ms: int) -> dict[str, Any]:
     return {"from": utc(from_ms), "to": utc(to_ms)}
 

@@ -144,9 +144,9 @@ class WeekHour(NamedTuple):
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
-        least_objects: If some labels are `too_weak` or `too_fast`, the known part, else None.
+        least_objects: The sum of the labels whose objects are known, at least in part; None without any.
         source: Slug, or None for the requested sources together.
-        objects_missing: Why `least_objects` is not all, else None.
+        objects_missing: Why that is not all, else None.
     """
 
     hour: int

@@ -241,11 +241,8 @@ def _week_cell(
     """Return the cell of an hour; `measured` is that of the footage in which objects were followed."""
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
-    at_least = cell.least_objects if missing not in NOT_MEASURED else None
-    if missing in NOT_MEASURED and measured is not None:
-        at_least = measured.objects if measured.least_objects is None else measured.least_objects
-    if missing is None:
-        missing = cell.objects_missing
+    known_hour = measured if missing in NOT_MEASURED else cell
+    missing = missing or cell.objects_missing
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,
@@ -257,6 +254,6 @@ def _week_cell(
         objects_missing=missing,
         tracked_detections=cell.tracked_detections,
         followed_objects=cell.objects if missing else None,
-        measured_objects=at_least,
+        measured_objects=known_hour.least_objects if known_hour and missing else None,
         covered_s=seconds(cell.covered_ms),
     )

@@ -28,12 +28,9 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
 
 
 def _least(first: WeekHour, second: WeekHour) -> int | None:
-    """Return the known objects of two parts, or None if both are completely known."""
-    if first.least_objects is None and second.least_objects is None:
-        return None
-    return sum(
-        (hour.objects or 0) if hour.least_objects is None else hour.least_objects for hour in (first, second)
-    )
+    """Return the known objects of two parts, or None if no part is known."""
+    parts = [hour.least_objects for hour in (first, second) if hour.least_objects is not None]
+    return sum(parts) if parts else None
 
 
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
@@ -69,7 +66,7 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
             math.inf,
             bar.tracked_detections,
             0,
-            None if missing is None else bar.objects if missing == "too_fast" else 0,
+            None if missing == "too_weak" else bar.objects,
             objects_missing=missing,
         )
         hours[place] = add_week_hours(hour, of_bar)
