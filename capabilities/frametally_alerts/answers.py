@@ -209,17 +209,27 @@ class UnsentAlert(Answer, frozen=True, kw_only=True):
     value: float | None
 
 
-class Alerts(Answer, frozen=True, kw_only=True):
-    """`/api/alerts`: rules, channels, and sent alerts, the newest first.
+class AlertMessages(Answer, frozen=True, kw_only=True):
+    """`/api/alerts/messages`: sent, waiting and failed alerts, the newest first.
+
+    Attributes:
+        messages: A page of messages.
+        next: `before` of the next page; 0 at the end.
+    """
+
+    messages: list[ToldMessage]
+    next: int
+
+
+class Alerts(AlertMessages, frozen=True, kw_only=True):
+    """`/api/alerts`: rules and channels; other fields are those of `AlertMessages`.
 
     Attributes:
         rules: All, by name.
         channels: All configured ones, by name.
         reports: All scheduled ones, by name.
         source_names: Names of the sources in this answer, by slug, as far as known.
-        messages: A page of messages.
         unsent: The newest alerts of rules that have no channel.
-        next: `before` of the next page; 0 at the end.
         changes_allowed: Whether you may add and remove rules and reports here.
         remedy: What to do if you may not; null if you may.
     """
@@ -228,9 +238,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
     channels: list[ToldChannel]
     reports: list[ToldReport]
     source_names: dict[str, str]
-    messages: list[ToldMessage]
     unsent: list[UnsentAlert]
-    next: int
     changes_allowed: bool
     remedy: str | None
 

@@ -12,8 +12,8 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.process.allowed_addresses import AddressRefused
 from frametally_alerts import answers
 from frametally_alerts.channels.channel_kinds import MOST_CHANNELS, AlertChannel, NoChannelKey, seal_channel
+from frametally_alerts.message_routes import ALERTS
 from frametally_alerts.opened_book import OpenedAlerts
-from frametally_alerts.routes import ALERTS
 from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
 from frametally_web.books.context import ActionContext
 

@@ -1,8 +1,7 @@
-"""Opens an application's alert book on first use, and tries rules and reports."""
+"""Answers with rules, channels, reports and messages, and tries rules and reports."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -30,6 +29,7 @@ from frametally_alerts.conditions.round_input import (
     sources_of,
     with_counted_interval,
 )
+from frametally_alerts.message_routes import PAGE, OpenedBook
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.report_files import files_of
 from frametally_alerts.rules import BY_BARS, AlertRule, ScheduledReport, turn_key
@@ -159,7 +159,6 @@ def _intervals(
     ]
 
 
-PAGE = 50
 _TEST_S = 20.0
 """Time limit of a test, because a person waits for it."""
 
@@ -171,16 +170,12 @@ class OpenedAlerts:
         self._context = context
         self.settings = context.settings
         self.remedy = context.remedy
-        self._lock = threading.Lock()
-        self._opened: AlertBook | None = None
+        self._opened = context.shared(OpenedBook)
 
     @property
     def book(self) -> AlertBook:
         """The book. Raises `FrametallyError` if it cannot be opened."""
-        with self._lock:
-            if self._opened is None:
-                self._opened = AlertBook(self.settings.catalogue_url, self.settings.catalogue_access)
-            return self._opened
+        return self._opened.book
 
     @property
     def channels(self) -> set[str]:
@@ -220,8 +215,9 @@ class OpenedAlerts:
         slugs = {source for rule in rules for source in rule.sources}
         slugs |= {source for report in reports for source in report.sources}
         channels, unreadable = all_channels(self.settings, book)
-        messages, following = book.messages(limit, states=[state] if state else (), before=before)
-        return answers.Alerts(
+        return answer_of(
+            answers.Alerts,
+            (self._opened.messages(state=state, before=before, limit=limit),),
             rules=rules,
             source_names={source: source_names[source] for source in sorted(slugs) if source in source_names},
             channels=[
@@ -229,9 +225,7 @@ class OpenedAlerts:
                 *(answers.unreadable_channel(name, waiting_counts.get(name, 0)) for name in unreadable),
             ],
             reports=[answers.report_of(report, _last_day(book, report)) for report in reports],
-            messages=[answers.message_of(message) for message in messages],
             unsent=[answers.unsent_alert(alert) for alert in book.newest_alerts(silent_rules, limit)],
-            next=following,
             changes_allowed=self.remedy is None,
             remedy=self.remedy,
         )
@@ -271,13 +265,6 @@ class OpenedAlerts:
     def _source_names(self) -> dict[str, str]:
         media = self._context.books.media_to_keep()
         return {source: media.name(source) for source in media.sources()}
-
-    def close(self) -> None:
-        """Release connections."""
-        with self._lock:
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
 
 
 def _last_day(book: AlertBook, report: ScheduledReport) -> str | None:

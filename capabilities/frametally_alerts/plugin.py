@@ -29,7 +29,11 @@ PLUGIN = Plugin(
     settings="frametally_alerts.settings:AlertSettings",
     demo="frametally_alerts.demo:watched",
     town_removed="frametally_alerts.demo:remove",
-    actions=("frametally_alerts.routes", "frametally_alerts.channel_routes"),
+    actions=(
+        "frametally_alerts.routes",
+        "frametally_alerts.channel_routes",
+        "frametally_alerts.message_routes",
+    ),
     pages=(PageEntry("/alerts", "look", "", "alerts.alerts", 42, "web.reports"),),
     beside={"answers": "chart_alert"},
     web="frametally_alerts.web:web_part",

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from frametally.actions.calls import NOTHING, Reply, Sent, answer_with
-from frametally.actions.endpoints import Routes
-from frametally.actions.parameters import BEFORE, Args, choice, in_path, page_limit
+from frametally.actions.parameters import BEFORE, Args, in_path
 from frametally.actions.problems import Problem, ended
 from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.book import BookEntry
-from frametally_alerts.opened_book import PAGE, OpenedAlerts
+from frametally_alerts.message_routes import ALERTS, LIMIT, STATE
+from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
 from frametally_alerts.rule_form import (
     MOST_RULES,
@@ -35,8 +35,6 @@ from frametally_alerts.rules import AlertRule, ScheduledReport
 from frametally_web.books.context import ActionContext
 from frametally_web.requests.query import FROM, TO, read_moment
 
-ALERTS = Routes("Alerts")
-
 _RULE = Sent(RuleWanted, "rule")
 _REPORT = Sent(ReportWanted, "report")
 _MUTE = Sent(MuteWanted, "time to mute until")
@@ -47,10 +45,6 @@ _RULE_SENT_AS = {"for": "lasting", "since": "since_ms"}
 """The fields of a rule by their names on the command line."""
 _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
 """The fields of a report by the names of its chart's parameters."""
-
-
-LIMIT = page_limit(PAGE, 10_000, "Maximum number of messages")
-STATE = choice("state", "Only messages in this state.", ("", "queued", "sent", "failed"), "failed")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from frametally.actions.parameters import BEFORE, Args
 from frametally.actions.problems import problem_of
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
+from frametally_alerts.message_routes import STATE
 from frametally_alerts.opened_book import OpenedAlerts
-from frametally_alerts.routes import STATE
 from frametally_alerts.rules import FOR_GOOD
 from frametally_alerts.settings import AlertSettings
 from frametally_web.pages import page, parameters_of_request

@@ -223,6 +223,8 @@ def test_sent_waiting_and_failed_messages_are_paged_by_state(client: FlaskClient
     assert [len(page["messages"]), page["messages"][0]["value"]] == [50, 59]
     rest = client.get(f"/api/alerts?before={page['next']}").json
     assert (len(rest["messages"]), rest["next"]) == (10, 0)
+    alone = client.get(f"/api/v1/alerts/messages?before={page['next']}").json
+    assert alone == {name: rest[name] for name in ("messages", "next")}
     [failed] = client.get("/api/alerts?state=failed").json["messages"]
     assert (failed["value"], failed["reason"]) == (0, "it answered 422")
     assert client.get("/api/alerts?state=lost").status_code == 400

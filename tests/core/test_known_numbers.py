@@ -47,6 +47,7 @@ EVERYWHERE = {
 """Times, sizes and drawings: they are known wherever an answer has them."""
 
 KNOWN = {
+    "AlertMessages": "next",
     "Alerts": "next",
     "AuditLog": "next",
     "BarDifference": "other_end_ms other_start_ms",

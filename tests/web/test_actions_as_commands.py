@@ -208,7 +208,7 @@ def test_a_body_that_is_not_an_object_is_refused_by_its_files_name(run: CommandL
 JSON_OF = {
     "accuracy list": ("", "accuracy"),
     "alerts list": ("", "alerts"),
-    "alerts log": ("--failed --limit 9", "alerts?state=failed&limit=9"),
+    "alerts log": ("--failed --limit 9", "alerts/messages?state=failed&limit=9"),
     "audit list": ("--what api --limit 2", "audit?what=api&limit=2"),
     "history": (
         "--from 2026-03-01 --source pics --interval 60",

@@ -26,7 +26,7 @@ from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule
 from frametally_alerts.why_never_fires import why_silent
 
 if TYPE_CHECKING:
-    from frametally_alerts.answers import Alerts, ToldRule
+    from frametally_alerts.answers import AlertMessages, Alerts, ToldRule
 
 
 @click.group("alerts")
@@ -109,7 +109,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
 @data_dir_option
 def list_rules(as_json: bool, **overrides: Any) -> int:
     """List the rules, why they may stay silent, and how many messages are waiting for each channel."""
-    answer = _ask(overrides)
+    answer: Alerts = ask_action(read_settings("web", overrides), "alerts")
     if as_json:
         print_json(answer)
         return 0
@@ -122,11 +122,6 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
     for channel in answer.channels:
         click.echo(console.plain(f"channel {channel.name}: {channel.place}, {channel.waiting} waiting"))
     return 0
-
-
-def _ask(overrides: dict[str, Any], **values: object) -> Alerts:
-    answer: Alerts = ask_action(read_settings("web", overrides), "alerts", **values)
-    return answer
 
 
 def _line(rule: ToldRule, source_names: dict[str, str]) -> str:
@@ -223,7 +218,8 @@ def try_channel(channel: str, **overrides: Any) -> int:
 @data_dir_option
 def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
     """Show sent, waiting and failed messages with the reasons, newest first."""
-    answer = _ask(overrides, state=state, limit=limit)
+    settings = read_settings("web", overrides)
+    answer: AlertMessages = ask_action(settings, "alert_messages", state=state, limit=limit)
     if as_json:
         print_json(answer)
         return 0
