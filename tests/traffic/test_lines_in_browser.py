@@ -68,7 +68,8 @@ def test_a_bar_opens_its_crossings_with_both_frames_and_the_list_ends_at_the_bar
 
 def test_each_card_exports_its_numbers(drawn: Place, visit: Visits, tmp_path: Path) -> None:
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
-    for of, field in (("crossings", "to_right"), ("movements", "visits"), ("zones", "entered")):
+    fields = {"crossings": "to_right", "movements": "visits", "zones": "entered", "dwell": "stays"}
+    for of, field in fields.items():
         page.locator(f"[data-of={of}] summary").click()
         with page.expect_download() as coming:
             page.locator(f"[data-of={of}] a", has_text="Excel").click()
