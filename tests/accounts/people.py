@@ -41,8 +41,7 @@ def sign_in(client: Client, name: str, password: str = PASSWORD, **more: str) ->
 
 def cookie_of(answer: Answered) -> str:
     """Return what a browser sends from then on."""
-    found = re.match("([^=]+=[^;]+);", answer.headers["set-cookie"])
-    return found[1]
+    return re.match("([^=]+=[^;]+);", answer.headers["set-cookie"])[1]
 
 
 Asks = Callable[..., Answered]
@@ -77,6 +76,5 @@ def lengthen_waits(place: Place) -> None:
     longer = (
         "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
     )
-    assert place.access is not None
     with place.access._database.writing() as connection:
         connection.execute(text(longer))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.accounts.people import KEPT, Asks, asking_as, give_accounts
+from tests.accounts.people import KEPT, Asks, asking_as
 from tests.accounts.test_signing_charts import log_in
 from tests.accounts.test_signing_in_in_browser import faults_of
 from tests.web.conftest import Place, Serving, Visit
@@ -32,11 +32,9 @@ ROUTES = (
 
 
 @pytest.fixture
-def people(place: Place) -> Iterator[AccessBook]:
-    give_accounts(place)
-    assert place.access is not None
-    yield place.access
-    place.access.close()
+def people(people: Place) -> AccessBook:
+    assert people.access is not None
+    return people.access
 
 
 @pytest.fixture
@@ -166,7 +164,6 @@ def test_the_first_account_can_do_everything_and_closes_the_dashboard(place: Pla
     assert place.access.is_empty()
     assert client.post("/api/v1/accounts", json={"name": "anna", "role": "run"}).status_code == 201
     assert client.get("/api/v1/accounts").status_code == 401
-    place.access.close()
 
 
 @pytest.mark.thorough
@@ -189,7 +186,6 @@ def test_without_accounts_the_page_names_the_command_that_adds_the_first(
         expect(page.locator("#notes")).to_contain_text("You must now sign in too")
         expect(page.locator("#people")).to_be_empty()
         expect(page.locator("#new-account")).to_be_hidden()
-        place.access.close()
 
 
 @pytest.mark.thorough

@@ -58,7 +58,6 @@ def test_only_administrators_see_the_audit_log(place: Place, serving: Serving, b
     for name, status in (("", 401), ("lukas", 403), ("clara", 403), ("runa", 200)):
         with asking_as(url, name) as ask:
             assert [ask("GET", path).status for path in ("/audit", "/api/audit")] == [status] * 2
-    place.access.close()
 
 
 @pytest.mark.thorough

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from tests.accounts.people import FORM, NAMES, PASSWORD, cookie_of, give_accounts, sign_in
+from tests.accounts.people import FORM, NAMES, PASSWORD, cookie_of, sign_in
 from tests.web.conftest import Place, Serving, Visit
 from tests.web.raw_client import Client
 
@@ -25,11 +24,9 @@ SAME = {"Content_Type": FORM, "Sec_Fetch_Site": "same-origin"}
 
 
 @pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    place.film({"car": 1.0})
-    give_accounts(place)
-    yield place
-    place.access.close()
+def people(people: Place) -> Place:
+    people.film({"car": 1.0})
+    return people
 
 
 def code_of(secret: str, *, later: int = 0) -> str:

@@ -17,7 +17,6 @@ from tests.accounts.people import (
     FORM,
     PASSWORD,
     cookie_of,
-    give_accounts,
     guess_until_slowed,
     lengthen_waits,
     sign_in,
@@ -36,13 +35,6 @@ from frametally_accounts.rights import UserAccount
 SAME = {"Sec_Fetch_Site": "same-origin"}
 SESSIONS = "UPDATE frametally_sessions SET"
 PAGES = ("/", "/videos", "/live", "/jobs", "/lines", "/traffic", "/books", "/data", "/alerts", "/audit")
-
-
-@pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    give_accounts(place)
-    yield place
-    place.access.close()
 
 
 @pytest.fixture

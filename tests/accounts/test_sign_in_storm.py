@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.accounts.people import give_accounts
 from tests.web.conftest import Place, Serving
 
 from frametally.process.allowed_addresses import counted_as
@@ -21,13 +20,6 @@ from frametally_web.serving import THREADS
 
 MOST = THREADS + 4
 FORM = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 49\r\n\r\npassword=guess&name={}"
-
-
-@pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    give_accounts(place)
-    yield place
-    place.access.close()
 
 
 class Hashing:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.accounts.people import give_accounts
 from tests.capabilities import needs
 from tests.web.conftest import MODEL, Place, Serving
 from tests.web.raw_client import Client
@@ -35,11 +34,9 @@ Sign = Callable[..., str]
 
 
 @pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    place.film({"car": 6, "bus": 4})
-    give_accounts(place)
-    yield place
-    place.access.close()
+def people(people: Place) -> Place:
+    people.film({"car": 6, "bus": 4})
+    return people
 
 
 @pytest.fixture

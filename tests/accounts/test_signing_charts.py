@@ -151,15 +151,14 @@ def test_the_button_signs_and_copies_a_chart_that_another_sites_page_shows(
     size: tuple[int, int],
     scheme: str,
 ) -> None:
-    window = visit(
+    page = visit(
         None,
         url=url,
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
         bypass_csp=True,
         permissions=["clipboard-read", "clipboard-write"],
-    )
-    page = window.page
+    ).page
     log_in(page, url, "runa", "data?label=car&interval=5&timezone=Europe/Berlin&view=table")
     assert page.locator("#signed").is_hidden()
     page.locator("#sites").fill("intranet.example")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,11 @@ from frametally_accounts import credentials
 
 
 @pytest.fixture
-def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(place: Place, serving: Callable[[Flask], str]) -> str:
     place.film({"car": 1.0, "bus": 0.5})
     give_accounts(place)
     place.access.put_link("lukas", credentials.token_hash("t" * 43), lasts_s=600)
-    yield serving(place.app())
-    place.access.close()
+    return serving(place.app())
 
 
 def type_in(page: Page, **fields: str) -> None:
@@ -79,8 +78,7 @@ def test_each_role_can_open_every_page_and_change_what_its_role_allows(
     type_in(page, name=name, password=PASSWORD)
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     for path in ("/videos", "/live", "/lines", "/traffic", "/books", "/data", "/jobs"):
-        answer = page.goto(f"{url}{path}")
-        assert answer.status == 200
+        assert page.goto(f"{url}{path}").status == 200
         assert page.url.startswith(f"{url}{path}")
     statuses = page.evaluate(
         """() => Promise.all([["PUT", "/api/v1/sources/junction-east/drawing"], ["POST", "/api/v1/cameras"]]

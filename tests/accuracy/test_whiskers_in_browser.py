@@ -115,8 +115,7 @@ def test_bars_lines_and_text_show_the_interval_beside_the_raw_count(
 def test_intervals_are_also_shown_on_a_phone_in_dark_mode_and_on_paper(
     checked: Place, visit: Visits, axe: str
 ) -> None:
-    window = visit(checked, viewport={"width": 390, "height": 844}, color_scheme="dark")
-    page = window.open(QUESTION)
+    page = visit(checked, viewport={"width": 390, "height": 844}, color_scheme="dark").open(QUESTION)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.evaluate(axe)
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []

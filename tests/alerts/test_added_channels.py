@@ -191,8 +191,6 @@ def test_a_viewer_cannot_add_replace_test_or_delete_a_channel(place: Place, serv
             ("POST", "/api/v1/alerts/channels/hall/test"),
         ):
             assert looking(method, path).status == 403
-    assert place.access is not None
-    place.access.close()
 
 
 def test_an_alert_reaches_a_real_receiver_through_an_added_channel(place: Place, book: AlertBook) -> None:

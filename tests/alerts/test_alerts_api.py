@@ -78,7 +78,6 @@ def add_report(book: AlertBook, name: str) -> ScheduledReport:
 def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
     added = client.post("/api/v1/alerts/rules", json={**RULE, "sources": ["Gate 1"], "lasting": "30m"})
     assert added.status_code == 201
-    assert added.json is not None
     assert (added.json["sources"], added.json["duration_s"]) == (["gate-1"], 1800)
     told = client.get("/api/alerts").json
     assert told["rules"] == [added.json]
@@ -116,7 +115,6 @@ def test_an_invalid_rule_is_refused_with_a_remedy(
 ) -> None:
     answer = client.post("/api/v1/alerts/rules", json={**RULE, **said})
     assert answer.status_code == 400
-    assert answer.json is not None
     assert answer.json.get("parameter") == parameter
     assert parameter is None or answer.json["detail"].startswith(f"{parameter}: ")
     assert answer.json["remedy"]

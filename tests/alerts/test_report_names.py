@@ -29,6 +29,5 @@ def test_no_name_adds_or_hides_a_line_in_the_summary_of_a_report(place: Place) -
     assert lines[-1] == 'Sources: Gate <b>"../=cmd()'
     assert lines[3].startswith("car 0 frames analysed[2J ")
     assert len(lines) == 7
-    rows = rows_of(files["counts.csv"])
-    assert {row["label"] for row in rows} == {label}
+    assert {row["label"] for row in rows_of(files["counts.csv"])} == {label}
     assert files["chart.png"].startswith(b"\x89PNG")

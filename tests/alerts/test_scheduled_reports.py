@@ -92,8 +92,7 @@ def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_past_week(place: A
     assert seen["2026-05-01T12:00:00+02:00"] == ["footage", "300", "180"]
     assert seen["2026-05-01T13:00:00+02:00"] == ["footage", "300", "0"]
     assert seen["2026-05-01T14:00:00+02:00"] == ["no footage", "0", ""]
-    sheet = openpyxl.load_workbook(io.BytesIO(files["counts.xlsx"]))["Counts"]
-    assert sheet.max_row == len(rows)
+    assert openpyxl.load_workbook(io.BytesIO(files["counts.xlsx"]))["Counts"].max_row == len(rows)
     picture = Image.open(io.BytesIO(files["chart.png"]))
     colours = {colour: number for number, colour in picture.convert("RGB").getcolors(1 << 20) or ()}
     assert colours[0x1F, 0x5F, 0xA8] > 1000  # a bar
@@ -245,8 +244,7 @@ def test_a_file_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: P
         assert AlertSender(place.ports.settings, place.book, print).send() == SentReport(sent=1)
     [mail] = received.mails
     assert [part.get_filename() for part in mail.iter_attachments()] == ["chart.png"]
-    body = mail.get_body()
-    assert f"reports/weekly/{MONDAY}/counts.xlsx" in body.get_content()
+    assert f"reports/weekly/{MONDAY}/counts.xlsx" in mail.get_body().get_content()
 
 
 def test_a_report_that_cannot_be_made_is_reported_and_the_others_are_made(place: AlertPlace) -> None:

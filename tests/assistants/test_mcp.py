@@ -267,7 +267,6 @@ def test_over_http_each_token_sees_only_its_sources(place: Place, serving: Servi
             assert httpx2.post(address, headers={"Host": host}, json={}).status_code == 421
         origin = f"http://127.0.0.1:{port}.evil.example"
         assert httpx2.post(address, headers={"Origin": origin}, json={}).status_code == 403
-    place.access.close()
 
 
 def test_the_frames_behind_a_number_come_as_pictures(place: Place, serving: Serving) -> None:

@@ -65,7 +65,6 @@ def test_continuous_commands_wait_for_a_server_that_is_down_at_their_start(
     tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str]
 ) -> None:
     with started(tmp_path, arguments, **settings) as command:
-        assert command.stdout is not None
         said = ""
         for said in command.stdout:
             if "waiting" in said:
@@ -84,7 +83,6 @@ def test_continuous_commands_wait_for_a_server_that_is_down_at_their_start(
 
 def test_counting_goes_on_while_the_index_is_down(tmp_path: Path) -> None:
     with started(tmp_path, ("aggregate", "--every", "10s"), FRAMETALLY_INDEX_URL=NO_NAME) as command:
-        assert command.stdout is not None
         lines = []
         for line in command.stdout:
             lines.append(line)
@@ -125,7 +123,6 @@ def test_a_command_that_runs_once_names_the_unavailable_server_in_one_line(
 def test_the_dashboard_opens_its_port_and_says_why_while_the_index_is_unavailable(tmp_path: Path) -> None:
     index = {"FRAMETALLY_INDEX_URL": "elasticsearch+http://127.0.0.1:1"}
     with started(tmp_path, ("serve", "--alone", "--port", "0"), **index) as command:
-        assert command.stdout is not None
         line = next((line for line in command.stdout if "Dashboard at" in line), "")
         url = line.partition("Dashboard at ")[2].partition(" ")[0]
         with urllib.request.urlopen(url, timeout=60) as page:  # noqa: S310 - it is http

@@ -68,8 +68,7 @@ def test_a_still_scene_without_noise_between_its_key_frames_is_not_frozen(key_fr
 
 
 def test_looped_footage_is_not_frozen() -> None:
-    loop = moving(5 * AGAIN_MS // 1000 + 1)
-    assert blank_stretches(frames_of(loop * 20)) == []
+    assert blank_stretches(frames_of(moving(5 * AGAIN_MS // 1000 + 1) * 20)) == []
 
 
 def test_footage_that_is_black_and_frozen_counts_as_black() -> None:

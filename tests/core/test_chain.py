@@ -34,37 +34,32 @@ def put(worker: SegmentChain, first: int, nxt: int) -> tuple[int, bool]:
     )
 
 
-def test_a_worker_that_loses_the_race_adopts_the_winners_segment() -> None:
-    store = MemoryStore()
+def test_a_worker_that_loses_the_race_adopts_the_winners_segment(store: MemoryStore) -> None:
     assert put(chain(store), 0, 3) == (3, False)
     assert put(chain(store), 0, 5) == (3, True)
     assert put(chain(store), 0, 2) == (3, True)
     assert len(list(list_segments(store))) == 1
 
 
-def test_a_worker_continues_after_an_uncommitted_segment_of_a_dead_one() -> None:
-    store = MemoryStore()
+def test_a_worker_continues_after_an_uncommitted_segment_of_a_dead_one(store: MemoryStore) -> None:
     for first, nxt in ((0, 3), (3, 4), (4, 9)):
         put(chain(store), first, nxt)
     for committed in (0, 3, 9):
         assert chain(store).resume(committed) == ChainEnd(9, None)
 
 
-def test_a_commit_in_the_middle_of_a_segment_continues_at_its_end() -> None:
-    store = MemoryStore()
+def test_a_commit_in_the_middle_of_a_segment_continues_at_its_end(store: MemoryStore) -> None:
     put(chain(store), 0, 10)
     assert chain(store).resume(4) == ChainEnd(10, None)
 
 
-def test_a_commit_above_the_chain_goes_back_to_its_end() -> None:
-    store = MemoryStore()
+def test_a_commit_above_the_chain_goes_back_to_its_end(store: MemoryStore) -> None:
     assert chain(store).resume(12) == ChainEnd(0, None)
     put(chain(store), 0, 10)
     assert chain(store).resume(12) == ChainEnd(10, None)
 
 
-def test_a_chain_without_its_beginning_is_completed_only_up_to_what_exists() -> None:
-    store = MemoryStore()
+def test_a_chain_without_its_beginning_is_completed_only_up_to_what_exists(store: MemoryStore) -> None:
     for first, nxt in ((0, 4), (4, 8), (8, 9)):
         put(chain(store), first, nxt)
     store.delete(next(list_segments(store)))
@@ -73,8 +68,7 @@ def test_a_chain_without_its_beginning_is_completed_only_up_to_what_exists() -> 
     assert chain(store).resume(4) == ChainEnd(9, None)
 
 
-def test_logs_are_listed_whatever_their_names_are() -> None:
-    store = MemoryStore()
+def test_logs_are_listed_whatever_their_names_are(store: MemoryStore) -> None:
     for log_id in ("a", "a-b", "b"):
         for first in (0, 3):
             put(chain(store, log_id=log_id), first, first + 3)
@@ -82,22 +76,19 @@ def test_logs_are_listed_whatever_their_names_are() -> None:
     assert logs_with_segments(store, "another-model", TOPIC) == []
 
 
-def test_a_log_of_another_topic_is_not_an_earlier_log_of_this_one() -> None:
-    store = MemoryStore()
+def test_a_log_of_another_topic_is_not_an_earlier_log_of_this_one(store: MemoryStore) -> None:
     put(chain(store), 0, 3)
     assert logs_with_segments(store, MODEL, f"redetect-{MODEL}") == []
 
 
-def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -> None:
-    store = MemoryStore()
+def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix(store: MemoryStore) -> None:
     put(chain(store), 0, 10)
     assert chain(store, log_id="log-2").resume(0) == ChainEnd(0, None)
     assert chain(store, partition=1).resume(0) == ChainEnd(0, None)
     assert put(chain(store, log_id="log-2"), 0, 4) == (4, False)
 
 
-def test_a_batch_without_a_good_frame_still_becomes_a_segment() -> None:
-    store = MemoryStore()
+def test_a_batch_without_a_good_frame_still_becomes_a_segment(store: MemoryStore) -> None:
     letters = [DeadLetter(offset=0, message=b"?", stage="parse", reason="not JSON")]
     result = chain(store).put(
         first_offset=0, next_offset=1, frames=[], dead_letters=letters, image_paths={0: None}
@@ -106,15 +97,13 @@ def test_a_batch_without_a_good_frame_still_becomes_a_segment() -> None:
     assert read_segment(store, next(list_segments(store))).dead_letters() == letters
 
 
-def test_the_winners_dead_letter_accounts_for_the_losers_frame() -> None:
-    store = MemoryStore()
+def test_the_winners_dead_letter_accounts_for_the_losers_frame(store: MemoryStore) -> None:
     letters = [DeadLetter(offset=0, message=b"?", stage="fetch", reason="the object was not there")]
     chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, image_paths={0: path(0)})
     assert put(chain(store), 0, 1) == (1, True)
 
 
-def test_a_winning_segment_that_lacks_a_message_is_never_adopted() -> None:
-    store = MemoryStore()
+def test_a_winning_segment_that_lacks_a_message_is_never_adopted(store: MemoryStore) -> None:
     other = [frame(100), frame(101)]
     data = make_segment(other, model=MODEL, log_id=LOG, topic=TOPIC)
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), data)
@@ -123,8 +112,9 @@ def test_a_winning_segment_that_lacks_a_message_is_never_adopted() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 400, -1, -30])
-def test_a_segment_that_does_not_parse_stops_the_partition_with_a_remedy(cut: int) -> None:
-    store = MemoryStore()
+def test_a_segment_that_does_not_parse_stops_the_partition_with_a_remedy(
+    cut: int, store: MemoryStore
+) -> None:
     put(chain(store), 0, 3)
     key = next(list_segments(store))
     store.put(key, store.get(key)[:cut])
@@ -153,8 +143,7 @@ def test_a_truncated_segment_is_read_three_times_before_it_is_believed(short_rea
     assert store.reads == 3
 
 
-def test_another_logs_segment_under_this_logs_key_is_never_adopted() -> None:
-    store = MemoryStore()
+def test_another_logs_segment_under_this_logs_key_is_never_adopted(store: MemoryStore) -> None:
     put(chain(store, log_id="log-2"), 0, 3)
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), store.get(next(list_segments(store))))
     for action in (lambda: put(chain(store), 0, 3), lambda: chain(store).resume(0)):

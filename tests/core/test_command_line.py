@@ -91,5 +91,4 @@ print(*sys.modules)
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_listed_command_exists_under_its_name(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)
-    assert command.name == name
+    assert cli.get_command(click.Context(cli), name).name == name

@@ -187,8 +187,7 @@ def test_the_commands_list_show_replay_and_drop_dead_letters(
     assert [one["cause"] for one in listed] == ["missing", "malformed"]
     assert {"id", "reason", "stage", "source", "offset", "segment"} <= listed[0].keys()
     assert "2 dead letters" in call("list")[1]
-    shown = json.loads(call("show", listed[0]["id"])[1])
-    assert shown["message"]["image_path"] == frame.image_path
+    assert json.loads(call("show", listed[0]["id"])[1])["message"]["image_path"] == frame.image_path
     assert json.loads(call("show", listed[1]["id"])[1])["message"] == "\\xff"
 
     assert call("replay")[0] == 2

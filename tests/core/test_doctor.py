@@ -390,8 +390,7 @@ def test_a_nearly_full_disk_is_bad(settings: Settings) -> None:
     ],
 )
 def test_a_clock_that_cannot_be_right_is_bad(now_s: float, put_at_s: float, good: bool) -> None:
-    probe = ObjectInfo("probe/x", 1, "", int(put_at_s * 1000))
-    assert clock_row(now_s, probe).good is good
+    assert clock_row(now_s, ObjectInfo("probe/x", 1, "", int(put_at_s * 1000))).good is good
 
 
 def test_the_table_starts_with_the_checks_lists_only_changed_settings_and_ends_with_the_verdict(

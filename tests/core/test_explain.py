@@ -92,8 +92,7 @@ def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **op
     )
 
 
-def test_only_boxes_that_count_are_listed_in_order_of_time(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_only_boxes_that_count_are_listed_in_order_of_time(ledger: Ledger, store: MemoryStore) -> None:
     yes, weak, small, other = box("car", 0.25, 5), box("car", 0.2499, 9), box("car", 1, 4.9), box("bus", 1, 9)
     frames = [
         frame(59_999, [yes]),
@@ -112,8 +111,7 @@ def test_only_boxes_that_count_are_listed_in_order_of_time(ledger: Ledger) -> No
     ]
 
 
-def test_a_page_starts_after_the_last_frame_shown(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_a_page_starts_after_the_last_frame_shown(ledger: Ledger, store: MemoryStore) -> None:
     put_segments(store, [[frame(ms, [box("car", 1, 9)]) for ms in range(0, 3 * 600_000, 100_000)]])
     ledger.refresh(store, NoProgress())
     everything = explained(store, ledger, 0, 10**9)
@@ -182,8 +180,7 @@ def test_a_mediums_proof_shows_only_its_own_frames_at_shared_times(ledger: Ledge
     assert [(one.media, one.captured_at_ms) for one in yielded] == [(other, MINUTE_MS)]
 
 
-def test_lines_damaged_on_disk_prove_nothing(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_lines_damaged_on_disk_prove_nothing(ledger: Ledger, store: MemoryStore) -> None:
     put_segments(store, [[frame(MINUTE_MS, [box("car", 0.9643, 20.0)])]])
     ledger.refresh(store, NoProgress())
     assert len(explained(store, ledger, MINUTE_MS, 2 * MINUTE_MS)) == 1
@@ -311,8 +308,9 @@ def test_a_label_that_was_never_counted_is_answered_with_the_nearest_label_or_al
     assert str(caught.value) == f"no bar: there is no label named '{label}'; {remedy}"
 
 
-def test_labels_that_do_not_count_are_left_out_of_the_proof_of_all_labels(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_labels_that_do_not_count_are_left_out_of_the_proof_of_all_labels(
+    ledger: Ledger, store: MemoryStore
+) -> None:
     put_segments(store, [[frame(60_000, [box("car", 1, 9), box("bus", 1, 9)])]])
     ledger.refresh(store, NoProgress())
     limits = LIMITS._replace(labels=("bus",))

@@ -102,8 +102,9 @@ def test_one_flipped_bit_in_any_column_changes_no_answer_silently(
     assert told  # not because it happens to have no query
 
 
-def test_a_day_without_its_part_file_is_named_and_not_reported_as_compared(whole: Path) -> None:
-    store = MemoryStore()
+def test_a_day_without_its_part_file_is_named_and_not_reported_as_compared(
+    whole: Path, store: MemoryStore
+) -> None:
     put_run(store, RUN, COUNTS, COVERAGE)
     store.delete(f"{RUN.prefix}/{RUN.parts[0]}")
     with closing(open_count_index(f"sqlite:///{whole}")) as index:

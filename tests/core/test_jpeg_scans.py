@@ -35,8 +35,7 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 def with_scans(scans: int, size_px: tuple[int, int] = (64, 48)) -> bytes:
     """A progressive JPEG with this many scans; the last is repeated."""
     data = jpeg(Image.new("RGB", size_px, (90, 120, 30)), progressive=True).removesuffix(END)
-    last = data[data.rindex(START_OF_SCAN) :]
-    return data + last * (scans - data.count(START_OF_SCAN)) + END
+    return data + data[data.rindex(START_OF_SCAN) :] * (scans - data.count(START_OF_SCAN)) + END
 
 
 def test_a_picture_may_have_at_most_100_scans() -> None:

@@ -46,7 +46,6 @@ Make = Callable[..., Ledger]
 
 MODEL, TOPIC, LOG = "pixels-1", "frames", "log-1"
 MEDIUM = "ab" * 32
-DAY_MS = 86_400_000
 
 
 @pytest.fixture(params=DATABASES)
@@ -93,6 +92,13 @@ def refresh(ledger: Ledger, store: MemoryStore) -> tuple[int, int]:
     return ledger.refresh(store, NoProgress())
 
 
+def refreshed(make: Make, store: MemoryStore, name: str = "book") -> Ledger:
+    """A new ledger of what is in the store."""
+    ledger = make(name)
+    refresh(ledger, store)
+    return ledger
+
+
 def books(ledger: Ledger) -> dict[str, object]:
     """The whole content of a ledger, except the numbers that it assigns itself."""
     return {
@@ -127,8 +133,7 @@ def test_an_empty_store_makes_an_empty_ledger(make: Make, store: MemoryStore) ->
 
 def test_frames_are_tallied_once_however_often_segments_repeat_them(make: Make, store: MemoryStore) -> None:
     fill(store)
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert [tuple(tally) for tally in ledger.tallies(MODEL)] == [
         ("cam", MEDIUM, 3, 1),
         ("gate", MEDIUM, 1, 0),
@@ -190,8 +195,7 @@ def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(make:
         day, of_day = divmod(first, per_day)
         seconds = (0, 1) if not of_day else (last_s, 86_400)
         put_segment(store, first, [frame(day * 86_400 + at) for at in seconds])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     all_keys = list(list_segments(store))
     # The third begins when the second ends, the sixth ends when the seventh begins.
     removed, near = [*all_keys[:2], all_keys[6]], [all_keys[2], all_keys[5]]
@@ -200,8 +204,7 @@ def test_a_removal_costs_what_is_stored_at_its_times_whatever_else_is_kept(make:
         store.delete(key)
     assert refresh(ledger, store) == (2, 3)
     assert store.gets == near
-    anew = make("another")
-    refresh(anew, store)
+    anew = refreshed(make, store, "another")
     assert books(ledger) == books(anew)
 
 
@@ -209,8 +212,7 @@ def test_a_removed_segment_over_midnight_leaves_no_frame_on_either_day(
     make: Make, store: MemoryStore
 ) -> None:
     key = put_segment(store, 0, [frame(86_399), frame(86_400)])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     store.delete(key)
     refresh(ledger, store)
     assert ledger.tallies(MODEL) == []
@@ -219,8 +221,7 @@ def test_a_removed_segment_over_midnight_leaves_no_frame_on_either_day(
 def test_a_removed_segment_takes_no_other_segments_dead_letter_along(make: Make, store: MemoryStore) -> None:
     went = put_segment(store, 0, [frame(0), frame(9)])
     put_segment(store, 2, [frame(20)], [letter(3, 5)])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     store.delete(went)
     refresh(ledger, store)
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(1, 1)]
@@ -230,8 +231,7 @@ def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(make: Make, s
     first = put_segment(store, 0, [frame(0), frame(9)])
     second = put_segment(store, 2, [frame(5), frame(99)])
     put_segment(store, 4, [frame(200)])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     store.delete(first)
     with (
         mock.patch("frametally.books.intake.take_segment", side_effect=KeyboardInterrupt),
@@ -241,8 +241,7 @@ def test_a_segment_removed_before_it_is_read_again_leaves_no_frame(make: Make, s
     assert [second in problem for problem in ledger.problems(MODEL)] == [True]
     store.delete(second)
     refresh(ledger, store)
-    anew = make("another")
-    refresh(anew, store)
+    anew = refreshed(make, store, "another")
     assert books(ledger) == books(anew)
     assert [tally.detected for tally in ledger.tallies(MODEL)] == [1]
 
@@ -291,15 +290,13 @@ def test_a_ledger_after_removals_and_rewrites_equals_one_from_scratch(
 
 
 def test_a_deleted_ledger_is_rebuilt_with_the_same_books(make: Make, store: MemoryStore) -> None:
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     fill(store)
     refresh(ledger, store)
     put_run(store, 2, 5)
     put_segment(store, 7, [frame(4), frame(5)])
     refresh(ledger, store)
-    anew = make("another")
-    refresh(anew, store)
+    anew = refreshed(make, store, "another")
     assert books(ledger) == books(anew)
     ledger.clear()
     assert ledger.tallies(MODEL) == []
@@ -309,8 +306,7 @@ def test_a_deleted_ledger_is_rebuilt_with_the_same_books(make: Make, store: Memo
 
 def test_a_successfully_replayed_dead_letter_is_no_longer_open(make: Make, store: MemoryStore) -> None:
     fill(store)
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     put_segment(store, 7, [frame(4)])
     refresh(ledger, store)
     assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["malformed"]
@@ -334,8 +330,7 @@ def test_a_record_damaged_in_the_ledger_itself_is_read_again(
     make: Callable[..., Any], store: MemoryStore
 ) -> None:
     put_manifest(store, 6)
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     with ledger._database.writing() as connection:
         six, seven = "'frames_announced\":6'", "'frames_announced\":7'"
         damage = f"UPDATE frametally_ledger_objects SET record = replace(record, {six}, {seven})"  # noqa: S608
@@ -348,8 +343,7 @@ def test_a_record_damaged_in_the_ledger_itself_is_read_again(
 
 def test_changes_and_removals_in_the_store_reach_the_ledger(make: Make, store: MemoryStore) -> None:
     fill(store)
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     put_manifest(store, 9)
     put_run(store, 2, 7)
     store.delete(keys.tombstone_key(MEDIUM, 0, 500))
@@ -371,8 +365,7 @@ def test_changes_and_removals_in_the_store_reach_the_ledger(make: Make, store: M
 
 def test_the_newest_pointer_of_a_day_names_its_run(make: Make, store: MemoryStore) -> None:
     pointers = [put_run(store, sequence, sequence) for sequence in (1, 2, 3)]
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert [counted.run.sequence for counted in ledger.runs()] == [3]
     store.delete(pointers[2])
     refresh(ledger, store)
@@ -382,8 +375,7 @@ def test_the_newest_pointer_of_a_day_names_its_run(make: Make, store: MemoryStor
 def test_a_sources_bytes_in_a_segment_are_exactly_its_lines(make: Make, store: MemoryStore) -> None:
     lines = [frame(0, source="gate"), frame(1), frame(2)]
     key = put_segment(store, 0, lines)
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     [part] = ledger.parts(MODEL, "cam", from_ms=2_000, to_ms=2_001)
     assert isinstance(part, SegmentPart)
     assert store.get_range(*part[:3]) == b"".join(encode(line) + b"\n" for line in lines[1:])
@@ -425,8 +417,7 @@ def test_an_unreadable_object_is_named_and_healed_once_it_is_mended(
 def test_a_model_whose_only_segment_is_unreadable_is_still_listed(make: Make, store: MemoryStore) -> None:
     key = put_segment(store, 0, [frame(0)])
     store.put(key, b"{")
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert ledger.models() == [MODEL]
     assert key in ledger.problems(MODEL)[0]
 
@@ -441,8 +432,7 @@ def test_an_interrupted_download_is_read_again_the_next_time(make: Make) -> None
 
     store = Cutting()
     put_segment(store, 0, [frame(0), frame(1)])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert "cut short" in ledger.problems(MODEL)[0]
     refresh(ledger, store)
     assert (ledger.problems(MODEL), ledger.tallies(MODEL)[0].detected) == ([], 2)
@@ -450,8 +440,7 @@ def test_an_interrupted_download_is_read_again_the_next_time(make: Make) -> None
 
 def test_a_manifest_that_does_not_parse_is_named_for_every_model(make: Make, store: MemoryStore) -> None:
     store.put(keys.media_key(MEDIUM), b"{")
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     [problem] = ledger.problems("any")
     assert keys.media_key(MEDIUM) in problem
 
@@ -462,8 +451,7 @@ def test_models_are_kept_apart_and_the_newest_is_first(make: Make) -> None:
     put_segment(store, 0, [frame(0)])
     now[0] = 2.0
     put_segment(store, 0, [frame(0), frame(1)], model="another")
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert ledger.models() == ["another", MODEL]
     assert [ledger.tallies(model)[0].detected for model in ledger.models()] == [2, 1]
 
@@ -472,8 +460,7 @@ def test_the_newest_frame_is_known_for_each_source_and_for_the_model(make: Make,
     put_segment(store, 0, [frame(at, source=source) for source, at in (("a", 7), ("b", 3), ("a", 5))])
     put_segment(store, 3, [frame(4, source="b")])
     put_segment(store, 0, [frame(9, source="b"), frame(2, source="c")], model="another")
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert ledger.newest_frames(MODEL) == {"a": 7_000, "b": 4_000}
     assert ledger.newest_frames("another") == {"b": 9_000, "c": 2_000}
     assert ledger.newest_frames("unknown") == {}
@@ -485,8 +472,7 @@ def test_the_pace_comes_from_the_newest_segments_however_many_there_are_a_minute
     monkeypatch.setattr(cache, "MOST_PUTS", 2)
     for first in range(0, 9, 3):
         put_segment(store, first, [frame(first + n) for n in range(3)], [])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert len(ledger.recent_puts(MODEL, 60_000)) == 2
     monkeypatch.setattr(cache, "MOST_PUTS", 9)
     assert [messages for _, messages in ledger.recent_puts(MODEL, 60_000)] == [3, 3, 3]
@@ -544,8 +530,7 @@ def test_the_order_of_segments_changes_nothing(
 def test_consecutive_segments_without_a_gap_are_one_link(make: Make, store: MemoryStore) -> None:
     for first in (0, 2, 4, 8, 10):  # of which 6 is missing
         put_segment(store, first, [frame(first), frame(first + 1)])
-    ledger = make()
-    refresh(ledger, store)
+    ledger = refreshed(make, store)
     assert [(link.first_offset, link.next_offset, link.frames) for link in ledger.chain(MODEL)] == [
         (0, 6, 6),
         (8, 12, 4),

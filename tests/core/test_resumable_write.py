@@ -295,8 +295,7 @@ def test_a_killed_process_loses_nothing_that_it_had_accepted(tmp_path: Path) -> 
     size_bytes = write.durable_bytes
     assert size_bytes >= told
     assert write.finish()
-    data = store.get(KEY)
-    assert data == bytes(range(256)) * (size_bytes // 256)
+    assert store.get(KEY) == bytes(range(256)) * (size_bytes // 256)
 
 
 def test_a_full_disk_keeps_what_it_accepted_and_reports_the_error(

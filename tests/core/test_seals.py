@@ -232,8 +232,7 @@ def test_the_same_messages_give_the_same_bytes() -> None:
     assert unsealed(segment().partition(b"\n")[0]) is not None
 
 
-def test_no_flipped_bit_of_a_part_file_changes_its_lines() -> None:
-    store = MemoryStore()
+def test_no_flipped_bit_of_a_part_file_changes_its_lines(store: MemoryStore) -> None:
     run = put_run(store, make_run(), [], [make_coverage(frames=1, detections=0)])
     [(key, _)] = read_parts(store, run)
     counts = read_run(store, run)
@@ -270,8 +269,7 @@ def test_no_flipped_bit_of_an_hour_file_or_their_list_goes_unnoticed(
             list(read(store, run))
 
 
-def test_a_foreign_file_in_a_folder_of_records_is_ignored() -> None:
-    store = MemoryStore()
+def test_a_foreign_file_in_a_folder_of_records_is_ignored(store: MemoryStore) -> None:
     manifest = make_manifest(1)
     store.put(manifest.key, encode(manifest))
     store.put(STONE.key, encode(STONE))

@@ -112,8 +112,7 @@ def test_an_invalid_header_is_poison_and_is_named(head: bytes) -> None:
         decode_segment(head + b"\n", "metadata/x.jsonl")
 
 
-def test_a_header_is_read_without_reading_the_segment() -> None:
-    store = MemoryStore()
+def test_a_header_is_read_without_reading_the_segment(store: MemoryStore) -> None:
     many = [frame(f"cam-{number}", 1_000) for number in range(1_000)]  # a header of more than 100 kB
     store.put("metadata/many.jsonl", segment(many, []))
     header, body_start = read_header(store, "metadata/many.jsonl")
@@ -121,8 +120,7 @@ def test_a_header_is_read_without_reading_the_segment() -> None:
     assert store.get_range("metadata/many.jsonl", body_start, body_start + 5) == b'{"v":'
 
 
-def test_an_object_without_a_line_is_not_a_segment() -> None:
-    store = MemoryStore()
+def test_an_object_without_a_line_is_not_a_segment(store: MemoryStore) -> None:
     store.put("metadata/x", b"no line end")
     with pytest.raises(Poison, match="move it out"):
         read_header(store, "metadata/x")
@@ -130,8 +128,7 @@ def test_an_object_without_a_line_is_not_a_segment() -> None:
         read_segment(store, "metadata/none")
 
 
-def test_a_forgotten_frame_is_no_longer_found(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_a_forgotten_frame_is_no_longer_found(ledger: Ledger, store: MemoryStore) -> None:
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
     wanted, other = FRAMES[0], FRAMES[1]
     stone = Tombstone(
@@ -169,8 +166,9 @@ def test_a_segment_under_a_foreign_key_is_reported() -> None:
         check_belongs(header, keys.segment_key(MODEL, "other-log", TOPIC, 0, 0))
 
 
-def test_a_frame_is_found_with_its_boxes_and_in_the_version_that_counts(ledger: Ledger) -> None:
-    store = MemoryStore()
+def test_a_frame_is_found_with_its_boxes_and_in_the_version_that_counts(
+    ledger: Ledger, store: MemoryStore
+) -> None:
     wanted = FRAMES[0]
     other = frame(wanted.source, wanted.captured_at_ms, label="bus")  # the same frame, another CPU's answer
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))

@@ -77,6 +77,12 @@ class House:
         consumer.commit(0, committed)
         consumer.close()
 
+    def detected(self, frames: int) -> None:
+        """All of a medium's frames, in one segment."""
+        self.manifest(frames, frames)
+        self.announced(frames, frames)
+        self.segment(0, frames)
+
     def segment(self, first: int, nxt: int, dead: tuple[int, ...] = ()) -> None:
         frames = [make_frame(1_000 * offset, offset) for offset in range(first, nxt) if offset not in dead]
         letters = [
@@ -159,9 +165,7 @@ def test_unfinished_work_is_behind_with_its_number(house: House, fill: Callable[
 
 
 def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(house: House) -> None:
-    house.manifest(3, 3)
-    house.announced(3, 3)
-    house.segment(0, 3)
+    house.detected(3)
     house.run(3, indexed=True, version=COUNTING_VERSION - 1)
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
@@ -235,9 +239,7 @@ def test_the_second_look_rereads_only_the_quality_reports_of_the_three_newest_da
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = [f"1970-01-0{number}" for number in range(1, 6)]
-    house.manifest(5, 5)
-    house.announced(5, 5)
-    house.segment(0, 5)
+    house.detected(5)
     for day in days:
         house.run(1, indexed=True, day=day)
     first = house.status()
@@ -287,9 +289,7 @@ def test_an_apparent_defect_is_checked_once_more_before_it_is_reported(
 
 
 def test_a_run_that_only_the_index_has_is_reported_with_its_remedy(house: House) -> None:
-    house.manifest(3, 3)
-    house.announced(3, 3)
-    house.segment(0, 3)
+    house.detected(3)
     house.run(3, indexed=True)
     [run] = house.index.current_runs()
     later = msgspec.structs.replace(run, run_id="000002-" + "1" * 16, sequence=2)
@@ -307,9 +307,7 @@ def test_a_run_that_only_the_index_has_is_reported_with_its_remedy(house: House)
 def test_an_unreadable_topic_is_never_shown_as_an_empty_one(
     house: House, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.manifest(3, 3)
-    house.announced(3, 3)
-    house.segment(0, 3)
+    house.detected(3)
     house.run(3, indexed=True)
     assert house.status().exit_code == SETTLED
     end_offsets = house.log.end_offsets
@@ -445,9 +443,7 @@ def test_an_age_that_no_correct_clock_gives_blames_the_clock(
 def test_everything_that_waits_for_a_person_and_nothing_else_is_named_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.manifest(5, 5)
-    house.announced(5, 5)
-    house.segment(0, 5)
+    house.detected(5)
     house.run(5, indexed=True)
     assert house.status().needs == []
 

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.thorough
 
 LIVE, RESULTS = "video-frames", "processed-frames"
 FRAMES = 12
-MEDIUM = "ab" * 32
 # Failpoints of lost races need two consumers: test_kills.py has them.
 POINTS = [
     name

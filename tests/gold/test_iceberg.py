@@ -39,7 +39,6 @@ from frametally_gold.iceberg_tables import IcebergTables
 from frametally_gold.loading import load_gold
 
 FIRST, SECOND = days_of_year(2)
-HINT = "version-hint.text"
 
 
 class Killed(BaseException):

@@ -41,7 +41,6 @@ from frametally_hadoop.running.engine import HadoopCluster, cluster_of, run_job
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 TRACKING = [
     {"min_fps": 0},
     {"strong": 5000},

@@ -212,8 +212,7 @@ class Worker:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End it as a user does."""
         self.process.terminate()
-        code = self.process.wait(PATIENCE_S)
-        assert kind is not None or code in (0, -signal.SIGKILL)
+        assert kind is not None or self.process.wait(PATIENCE_S) in (0, -signal.SIGKILL)
 
 
 def camera_of(settings: Settings, source: str = "gate-1") -> Feed:

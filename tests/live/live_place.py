@@ -112,8 +112,7 @@ class LivePlace:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end; it must succeed; return its output."""
-        done = run_program(self._command(*arguments), env=os.environ | self.environment)
-        return done.stdout
+        return run_program(self._command(*arguments), env=os.environ | self.environment).stdout
 
     def said(self, name: str) -> str:
         """The last report of this one."""
@@ -178,7 +177,6 @@ def _told(media: Sequence[MediaManifest]) -> list[tuple[int, int]]:
     """Event time that is reported as missing."""
     told: list[tuple[int, int]] = []
     for one in media:
-        assert one.live is not None
         minute_end_ms = one.live.minute_ms + 60_000
         told += [(out.from_ms, minute_end_ms if out.to_ms is None else out.to_ms) for out in one.live.outages]
         told += [(loss.from_ms - 100, loss.to_ms + 100) for loss in one.live.losses]

@@ -66,12 +66,10 @@ class RtspCamera:
         self._process = subprocess.Popen(
             [_PYTHON, str(_SCRIPT), str(self.port), *self._arguments], stdout=subprocess.PIPE, text=True
         )
-        assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 
     def freeze(self) -> None:
         """Make it fall silent with its connections open."""
-        assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:

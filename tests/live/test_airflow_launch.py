@@ -83,8 +83,7 @@ def test_a_start_books_the_stream_and_requests_its_airflow_run(
     }
     assert claimed(place) is None, "it is the run's to launch"
     place.feeds.launch_feed(stream_id, lease_s=600)
-    held = claimed(place)
-    assert held.id == stream_id
+    assert claimed(place).id == stream_id
 
 
 @pytest.mark.thorough
@@ -286,8 +285,7 @@ def test_a_run_whose_answer_was_lost_learns_that_its_stream_has_failed(
 ) -> None:
     airflow.answers[RUNS] = says(502)
     stream = started(client, video_id)
-    launched = place.feeds.launch_feed(stream["stream_id"], lease_s=600)
-    assert launched.told.state == "failed"
+    assert place.feeds.launch_feed(stream["stream_id"], lease_s=600).told.state == "failed"
     assert claimed(place) is None
 
 

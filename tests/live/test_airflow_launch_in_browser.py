@@ -23,8 +23,9 @@ def test_one_line_shows_why_airflow_started_no_stream_and_the_next_start_tries_a
 ) -> None:
     [video_id] = stored(place, make_video(1))
     airflow.answers[TOKEN] = says(401, {"detail": "<b>no</b>"})
-    window = visit(None, url=serving(place.app(**access(airflow.url))))
-    page = window.open(f"videos?v={video_id}", wait_for=".live-stream")
+    page = visit(None, url=serving(place.app(**access(airflow.url)))).open(
+        f"videos?v={video_id}", wait_for=".live-stream"
+    )
     start, words = page.get_by_role("button", name="Start stream"), page.locator(".live-words")
     start.click()
     expect(words).to_have_text(

@@ -107,6 +107,5 @@ def test_an_id_that_is_not_a_booked_streams_gives_one_line(
 
 
 def test_a_stream_of_another_video_is_not_launched(book: LiveBook, run: Run) -> None:
-    feed = booked(book)
-    assert run(OTHER.id, "--booked", feed.id) == 2
+    assert run(OTHER.id, "--booked", booked(book).id) == 2
     assert book.feeds()[0].launch == "booked"

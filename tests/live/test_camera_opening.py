@@ -239,8 +239,7 @@ def test_an_http_redirect_to_an_allowed_address_is_followed_without_the_login() 
         answer = f"HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:{other.port}/\r\n".encode()
         answer += b"Content-Length: 0\r\n\r\n"
         with Speaker(answering(answer)) as server:
-            camera = by_http(server, login=LOGIN)
-            assert "does not know this path" in str(failure_of(camera))
+            assert "does not know this path" in str(failure_of(by_http(server, login=LOGIN)))
     assert asked
     assert b"uthorization" not in asked[0]
 
@@ -399,8 +398,7 @@ def test_a_frozen_rtsp_camera_is_reported_as_sending_no_pictures(monkeypatch: py
 
 def test_frames_with_more_pixels_than_allowed_are_refused() -> None:
     with Speaker(motion_jpeg((640, 480) for _ in count())) as server:
-        camera = by_http(server, max_pixels=100_000)
-        assert isinstance(failure_of(camera), CameraAway)
+        assert isinstance(failure_of(by_http(server, max_pixels=100_000)), CameraAway)
 
 
 def test_a_closed_port_and_an_unknown_name_give_one_line() -> None:

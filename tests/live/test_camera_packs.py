@@ -139,8 +139,7 @@ def test_a_camera_stores_one_pack_per_two_seconds_and_announces_frames_after_the
         publish(topic, messages)
 
     log.publish = look_and_publish
-    sender = send(settings, packs=True, log=log)
-    assert sender.failure is None
+    assert send(settings, packs=True, log=log).failure is None
     assert batches == [1] * SLOTS  # the stop truncates the last, which is announced all the same
     assert len(objects_of(settings)) == SLOTS
     assert all(map(is_part_key, objects_of(settings)))

@@ -22,7 +22,6 @@ def add(client: FlaskClient, address: str = ADDRESS, source: str = "Gate 1", **s
 
 def refusal(answer: TestResponse) -> tuple[int, str | None]:
     told = answer.json
-    assert told is not None
     assert told["remedy"]
     assert told["detail"]
     return answer.status_code, told.get("parameter")
@@ -164,16 +163,10 @@ def test_a_preview_shows_the_picture_and_adds_nothing(place: Place) -> None:
     assert elsewhere.post("/api/v1/cameras/preview", json=wanted).status_code == 403
 
 
-def test_a_source_has_one_camera(client: FlaskClient) -> None:
-    assert add(client).status_code == 201
-    assert refusal(add(client, "rtsp://10.1.2.4/", "gate-1")) == (409, None)
-
-
 def test_the_user_is_told_to_ask_an_administrator_and_the_log_names_the_setting(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = add(client, "http://127.0.0.1:5001/").json
-    assert told is not None
     assert told["detail"] == "address: frametally does not allow cameras at 127.0.0.1."
     assert told["remedy"] == "Ask an administrator to allow this address."
     assert "set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8" in caplog.text
@@ -199,7 +192,6 @@ def test_the_reason_for_refusing_a_camera_is_also_in_german(
 ) -> None:
     wanted = {"source": "Gate 1", "address": address}
     answer = client.post("/api/cameras", json=wanted, headers={"Accept-Language": "de"}).json
-    assert answer is not None
     assert (answer["detail"], answer["remedy"]) == (detail, remedy)
 
 
@@ -254,7 +246,6 @@ def test_users_without_permission_cannot_change_cameras(place: Place, client: Fl
         answer = client.open(f"/api/cameras{path}", method=method, json=body, headers=foreign)
         assert answer.status_code == 403
     listed = elsewhere.get("/api/cameras").json
-    assert listed is not None
     assert not listed["live_allowed"]
     assert listed["remedy"]
     assert [one["wanted"] for one in listed["cameras"]] == ["run"]

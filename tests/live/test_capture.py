@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from tests.fakes.records import make_frame, make_manifest
+from tests.kit.away import Switched
 from tests.kit.clips import jpeg_of
 from tests.kit.waiting import until
 from tests.live.capturing import (
@@ -55,6 +56,16 @@ from frametally_live.cameras.picture_doubts import DAMAGED_MS, PictureDoubts
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_live.feeds import camera_capture
 from frametally_live.feeds.doubt_results import DoubtResults
+
+
+@contextmanager
+def spoken(folder: Path, speak: Callable[[socket.socket], None]) -> Iterator[tuple[Speaker, Capturing]]:
+    """Capture a camera over HTTP that answers so."""
+    with (
+        Speaker(speak) as server,
+        Capturing(here(folder), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        yield server, capturing
 
 
 @pytest.mark.thorough
@@ -137,10 +148,7 @@ def test_a_camera_redirected_to_a_refused_address_waits_and_recovers_by_itself(t
             request_of(connection)
             connection.sendall(b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n")
 
-    with (
-        Speaker(speak) as server,
-        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
-    ):
+    with spoken(tmp_path, speak) as (server, capturing):
         until(lambda: capturing.failure or server.visits > 1)
         assert capturing.failure is None
         assert capturing.heard.told.state == "waiting"
@@ -163,10 +171,7 @@ def test_damaged_pictures_are_reported_while_the_camera_continues(tmp_path: Path
             connection.sendall(part_of(cut) + part_of(jpeg(64, 48, number)))
             time.sleep(0.1)
 
-    with (
-        Speaker(speak) as server,
-        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
-    ):
+    with spoken(tmp_path, speak) as (_, capturing):
         capturing.until_frames(3)
         until(lambda: "Some of its pictures are damaged and left out." in capturing.heard.reasons)
         assert capturing.heard.told.state == "running"
@@ -188,10 +193,7 @@ def test_a_frozen_picture_is_reported_while_the_camera_continues_and_is_in_its_m
             connection.sendall(part_of(still))
             time.sleep(0.1)
 
-    with (
-        Speaker(speak) as server,
-        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
-    ):
+    with spoken(tmp_path, speak) as (_, capturing):
         until(lambda: any("does not change" in reason for reason in capturing.heard.reasons))
         assert capturing.heard.told.state == "running"
     [doubt] = {
@@ -212,10 +214,7 @@ def test_the_same_picture_before_and_after_an_outage_does_not_count_as_frozen(
         request_of(connection)
         connection.sendall(MULTIPART + part_of(still) * 3)
 
-    with (
-        Speaker(speak) as server,
-        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
-    ):
+    with spoken(tmp_path, speak) as (server, capturing):
         began_s = time.monotonic()
         until(lambda: capturing.failure or (server.visits > 3 and time.monotonic() - began_s > 3))
     assert capturing.failure is None
@@ -236,10 +235,7 @@ def test_an_outage_lists_all_its_reasons_in_order(tmp_path: Path, monkeypatch: p
         if not answers:
             time.sleep(3)
 
-    with (
-        Speaker(speak) as server,
-        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
-    ):
+    with spoken(tmp_path, speak) as (_, capturing):
         until(lambda: not answers and capturing.heard.told.away_since_ms is None)
         capturing.until_frames(0)
     ended = [
@@ -291,26 +287,13 @@ def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: 
     assert states[:5] == ["producing"] * 5
 
 
-class Away:
-    """A real store or log that is unavailable when a test says so."""
-
-    def __init__(self, part: Any) -> None:
-        self.is_away = False
-        self._part = part
-
-    def __getattr__(self, name: str) -> Any:
-        if self.is_away:
-            raise Retryable("it is away")
-        return getattr(self._part, name)
-
-
 @pytest.fixture(params=["store", "log"])
-def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
+def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Switched]:
     """The camera's store or log that becomes unavailable, by its name."""
     settings = here(tmp_path)
     if request.param == "store":
-        return {"store": Away(open_object_store(settings.store_url, settings.store_access))}
-    return {"log": Away(open_frame_log(settings.log_url, settings.log_access))}
+        return {"store": Switched(open_object_store(settings.store_url, settings.store_access))}
+    return {"log": Switched(open_frame_log(settings.log_url, settings.log_access))}
 
 
 def test_frames_wait_on_disk_while_store_or_log_is_unavailable_and_then_arrive_in_order(
@@ -320,9 +303,9 @@ def test_frames_wait_on_disk_while_store_or_log_is_unavailable_and_then_arrive_i
     (part,) = away.values()
     with RtspCamera() as camera, Capturing(settings, camera.address, **away) as capturing:
         capturing.until_frames(5)
-        part.is_away = True
+        part.error = Retryable("it is away")
         until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 5)
-        part.is_away = False
+        part.error = None
         capturing.until_frames(10)
     all_in_the_books(settings)
     steps = [b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announcements_in(settings))]
@@ -342,7 +325,6 @@ def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         )
-        assert child.stdout is not None
         for _ in range(8):
             assert child.stdout.readline()
         child.kill()
@@ -425,17 +407,17 @@ def test_frames_given_up_during_an_outage_are_reported_before_the_camera_is_back
     tmp_path: Path, command: str
 ) -> None:
     settings, spooled = here(tmp_path), tmp_path / "data/live/gate-1"
-    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    log: Any = Switched(open_frame_log(settings.log_url, settings.log_access))
     with RtspCamera() as camera, Capturing(settings, camera.address, log=log) as capturing:
         capturing.until_frames(5)
-        log.is_away = True
+        log.error = Retryable("it is away")
         until(lambda: len(list(spooled.glob("*/*.jpg"))) > 15)
         camera.kill()
         until(lambda: capturing.heard.told.away_since_ms is not None)
         waiting = {int(path.name.split(".")[1]) for path in spooled.glob("*/*.jpg")}
         [one] = manifests_of(capturing.store)
         run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
-        log.is_away = False
+        log.error = None
         until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
         assert capturing.heard.told.frames_lost > 15
     losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
@@ -477,9 +459,9 @@ def test_frames_beyond_the_disk_limit_are_a_named_loss_and_the_newest_are_kept(
     (part,) = away.values()
     with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, **away) as capturing:
         capturing.until_frames(3)
-        part.is_away = True
+        part.error = Retryable("it is away")
         until(lambda: lost_of(settings) > 5)
-        part.is_away = False
+        part.error = None
         capturing.until_frames(10)
     overflow_is_named(capturing, settings, decoded)
 
@@ -488,19 +470,19 @@ def test_frames_beyond_the_disk_limit_are_a_named_loss_and_the_newest_are_kept(
 @pytest.mark.usefixtures("long_minute")
 def test_losses_of_a_corrected_minute_are_reported_in_the_next_one(tmp_path: Path) -> None:
     settings = here(tmp_path, live_buffer_mb=16)
-    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    log: Any = Switched(open_frame_log(settings.log_url, settings.log_access))
     with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, log=log) as capturing:
         capturing.until_frames(3)
-        log.is_away = True
+        log.error = Retryable("it is away")
         until(lambda: lost_of(settings) > 5)
-        log.is_away = False
+        log.error = None
         until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
         [one] = manifests_of(capturing.store)
-        log.is_away = True
+        log.error = Retryable("it is away")
         lost = lost_of(settings)
         until(lambda: lost_of(settings) > lost + 5)
         run_frametally("retime", one.sha256, *CHANGES["retime"], settings=settings)
-        log.is_away = False
+        log.error = None
         until(lambda: len(manifests_of(capturing.store)) == 2)
     losses = [loss for other in manifests_of(capturing.store) for loss in live_of(other).losses]
     assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost

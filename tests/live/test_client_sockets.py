@@ -68,8 +68,7 @@ def app(place: Place) -> Flask:
 
 @pytest.fixture
 def sockets(app: Flask) -> ClientSockets:
-    answer = parts_of(app).sockets[""]
-    return cast("ClientSockets", answer)
+    return cast("ClientSockets", parts_of(app).sockets[""])
 
 
 @pytest.fixture
@@ -136,8 +135,7 @@ def test_the_sent_messages_and_the_described_ones_are_the_same(
 
 def _hear_of_all(place: Place, listener: Listener, video_id: str) -> None:
     assert listener.until(lambda one: one["type"] == "hello")["jobs"]  # pings may arrive before
-    job = place.catalogue.claim("w", ["enhance"], lease_s=60)
-    assert job is not None
+    assert place.catalogue.claim("w", ["enhance"], lease_s=60) is not None
     listener.until(lambda one: one["type"] == "job")
     place.catalogue.set_video(video_id, state="ready")
     listener.until(lambda one: one["type"] == "video")

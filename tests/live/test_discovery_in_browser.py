@@ -158,6 +158,5 @@ def test_a_camera_can_be_found_previewed_saved_and_captured_into_the_chart_with_
     assert "Gate 1" in settled(settings)
     page = window.open()
     expect(page.locator("#dashboard")).to_contain_text("Gate 1")
-    counted = page.request.get(f"{window.url}/api/v1/counts?source=gate-1").json()
-    assert counted["frames"] > 10
+    assert page.request.get(f"{window.url}/api/v1/counts?source=gate-1").json()["frames"] > 10
     assert PASSWORD not in page.content()

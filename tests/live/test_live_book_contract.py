@@ -16,6 +16,7 @@ from sqlalchemy import update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import DATABASES, Openings
+from tests.kit.waiting import until
 from tests.videos.test_video_catalogue_contract import LONG_S
 
 from frametally_live import tables
@@ -62,9 +63,14 @@ def claimed(book: LiveBook, worker: str = "w", lease_s: float = LONG_S) -> Feed:
     return feed
 
 
+def running(book: LiveBook) -> Feed:
+    """A stream that a worker holds."""
+    book.start_stream(stream_of(), most=1)
+    return claimed(book)
+
+
 def state_of(book: LiveBook, feed: Feed) -> str:
-    found = book.feed(feed.id)
-    return found.told.state
+    return book.feed(feed.id).told.state
 
 
 def test_a_feed_is_kept_as_it_was_put(book: LiveBook) -> None:
@@ -114,7 +120,6 @@ def test_streams_beyond_the_limit_are_refused_and_the_running_ones_named(book: L
 
 def test_a_source_has_one_camera_whether_it_is_running_or_not(book: LiveBook) -> None:
     first = book.put_camera(camera("gate"))
-    assert first is not None
     assert book.put_camera(camera("gate")) is None
     assert book.put_camera(camera("yard")) is not None
     book.ask_feed(first.id, "stop")
@@ -133,7 +138,7 @@ def test_a_feed_belongs_to_one_worker_until_its_lease_ends_and_that_worker_can_t
     assert (held.worker, held.generation, held.told.state) == ("w", 1, "starting")
     assert other.claim_feed("x", ("video",), lease_s=LONG_S) is None
     assert book.renew_feed(held, RUNNING, lease_s=0.0) is not None
-    taken = wait_for(lambda: other.claim_feed("x", ("video",), lease_s=LONG_S))
+    taken = until(lambda: other.claim_feed("x", ("video",), lease_s=LONG_S))
     assert (taken.worker, taken.generation) == ("x", 2)
     assert taken.told == RUNNING._replace(state="starting"), "it goes on where the other was"
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
@@ -142,8 +147,7 @@ def test_a_feed_belongs_to_one_worker_until_its_lease_ends_and_that_worker_can_t
 
 
 def test_a_feed_whose_worker_is_lost_is_not_shown_as_running(book: LiveBook) -> None:
-    book.start_stream(stream_of(), most=1)
-    held = claimed(book)
+    held = running(book)
     book.renew_feed(held, RUNNING, lease_s=LONG_S)
     assert [feed.told for feed in book.feeds()] == [RUNNING]
     book.renew_feed(held, RUNNING._replace(state="waiting", reason="The store is away."), lease_s=0.0)
@@ -166,8 +170,7 @@ def test_each_feed_goes_to_one_of_many_claims(make: Make) -> None:
 
 
 def test_renewing_a_lease_returns_the_wishes_and_publishes_the_progress(book: LiveBook) -> None:
-    book.start_stream(stream_of(), most=1)
-    held = claimed(book)
+    held = running(book)
     now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
     assert (now.wanted, now.seek_s, now.told) == ("run", None, RUNNING)
     assert book.feed(held.id).told == RUNNING
@@ -181,8 +184,7 @@ def test_renewing_a_lease_returns_the_wishes_and_publishes_the_progress(book: Li
 
 def test_a_pause_at_the_same_time_as_a_seek_is_not_lost(make: Make) -> None:
     book = make()
-    book.start_stream(stream_of(), most=1)
-    held = claimed(book)
+    held = running(book)
     for number in range(1, 6):
         book.ask_feed(held.id, "run")
         seek, pause = {"seek_s": float(number)}, {"wanted": "pause"}
@@ -195,19 +197,17 @@ def test_a_pause_at_the_same_time_as_a_seek_is_not_lost(make: Make) -> None:
 
 @pytest.mark.parametrize("heard", [False, True])
 def test_a_worker_that_takes_over_starts_at_the_requested_position(book: LiveBook, heard: bool) -> None:
-    book.start_stream(stream_of(), most=1)
-    held = claimed(book)
+    held = running(book)
     book.renew_feed(held, RUNNING, lease_s=0.0)
     book.ask_feed(held.id, "run", seek_s=40.0)
     if heard:
         assert book.renew_feed(held, RUNNING, lease_s=0.0).seek_s == 40.0
-    taken = wait_for(lambda: book.claim_feed("x", ("video",), lease_s=LONG_S))
+    taken = until(lambda: book.claim_feed("x", ("video",), lease_s=LONG_S))
     assert (taken.told.position_s, taken.told.due_at_ms, taken.seek_s) == (40.0, None, None)
 
 
 def test_a_held_stream_is_stopped_by_its_holder(book: LiveBook) -> None:
-    book.start_stream(stream_of(), most=1)
-    held = claimed(book)
+    held = running(book)
     assert book.ask_feed(held.id, "stop").told.state == "stopping"
     now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
     assert (now.wanted, now.told.state) == ("stop", "stopping"), "whatever it tells until it has heard"
@@ -242,8 +242,7 @@ def test_starting_a_stream_during_its_stop_gives_another_stream(book: LiveBook) 
     first = book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.ask_feed(first.id, "stop")
-    second = book.start_stream(stream_of(), most=1)
-    assert second.id != first.id
+    assert book.start_stream(stream_of(), most=1).id != first.id
     assert state_of(book, first) == "ended"
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
@@ -268,7 +267,6 @@ def test_a_cameras_counters_continue_when_it_is_started_again(
     book: LiveBook, how: str, missed_since_ms: int | None
 ) -> None:
     placed = book.put_camera(camera())
-    assert placed is not None
     held = claimed(book)
     told = FeedTold("failed", frames_announced=70, frames_lost=2, packets_lost=5, captured_at_ms=5000)
     if how == "stopped":
@@ -293,13 +291,11 @@ def test_a_held_feed_cannot_be_removed(book: LiveBook) -> None:
 
 def test_a_held_camera_is_deleted_as_soon_as_it_has_ended(book: LiveBook) -> None:
     placed = book.put_camera(camera())
-    assert placed is not None
     held = claimed(book)
     assert not book.remove_feed(placed.id)
     [listed] = book.feeds("camera")
     assert listed.wanted == "stop"
     told = book.renew_feed(held, RUNNING, lease_s=LONG_S)
-    assert told is not None
     assert (told.wanted, told.told.state) == ("stop", "stopping")
     book.ask_feed(placed.id, "stop")  # changes nothing
     assert book.release_feed(held, FeedTold("ended"))
@@ -309,7 +305,6 @@ def test_a_held_camera_is_deleted_as_soon_as_it_has_ended(book: LiveBook) -> Non
 
 def test_a_camera_that_is_started_again_before_it_has_ended_is_not_deleted(book: LiveBook) -> None:
     placed = book.put_camera(camera())
-    assert placed is not None
     held = claimed(book)
     assert not book.remove_feed(placed.id)
     assert book.ask_feed(placed.id, "run").wanted == "run"
@@ -319,7 +314,6 @@ def test_a_camera_that_is_started_again_before_it_has_ended_is_not_deleted(book:
 
 def test_a_camera_whose_worker_died_during_its_deletion_is_gone(book: LiveBook) -> None:
     placed = book.put_camera(camera())
-    assert placed is not None
     assert book.claim_feed("w", ["camera"], lease_s=0.01) is not None
     book.remove_feed(placed.id)
     time.sleep(0.05)
@@ -403,14 +397,6 @@ def later() -> None:
     time.sleep(0.005)
 
 
-def wait_for(find: Callable[[], Feed | None]) -> Feed:
-    by_s = time.monotonic() + 30
-    while (found := find()) is None:
-        assert time.monotonic() < by_s
-        later()
-    return found
-
-
 __all__ = ["book", "make"]
 
 
@@ -435,8 +421,7 @@ def test_a_booked_stream_that_is_stopped_ends_and_is_not_launched(book: LiveBook
     feed = book.start_stream(stream_of(launch="booked", told=waiting), most=9, launch_within_s=LONG_S)
     stopped = book.ask_feed(feed.id, "stop")
     assert stopped.told == FeedTold("ended"), "nothing is waited for any more"
-    launched = book.launch_feed(feed.id, lease_s=LONG_S)
-    assert launched.is_over
+    assert book.launch_feed(feed.id, lease_s=LONG_S).is_over
     assert not book.fail_launch(feed.id, "too late")
     assert claimed_or_none(book) is None
 
@@ -467,7 +452,6 @@ def test_a_stream_whose_launcher_is_missed_twice_fails(book: LiveBook, is_heard_
     later()
     assert claimed_or_none(book) is None
     over = book.feed(feed.id)
-    assert over is not None
     assert (over.told.state, over.told.reason) == (
         ("running", "") if is_heard_again else ("failed", LAUNCH_IS_GONE)
     )

@@ -86,7 +86,6 @@ class Storm:
         self._listening.join()
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
         self._said = self._process.stdout.readline()
 
 

@@ -20,6 +20,7 @@ from flask import Flask
 from starlette.types import Message
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_frame
+from tests.kit.away import Switched
 from tests.kit.waiting import until
 from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watch, Watcher, described, open_socket
 from tests.videos.test_library_api import stored
@@ -62,8 +63,7 @@ def app(scene: Scene) -> Flask:
 
 @pytest.fixture
 def sockets(app: Flask) -> ViewerSockets:
-    answer = parts_of(app).sockets["/ws/stream"]
-    return cast("ViewerSockets", answer)
+    return cast("ViewerSockets", parts_of(app).sockets["/ws/stream"])
 
 
 @pytest.fixture
@@ -482,15 +482,7 @@ def test_a_paused_frame_is_not_shown_after_later_ones(place: Place) -> None:
 
 
 def test_nothing_is_shown_while_the_store_is_unavailable_and_then_the_newest_frame(place: Place) -> None:
-    class Away:
-        error: Exception | None = Retryable("away")
-
-        def get(self, key: str) -> bytes:
-            if self.error:
-                raise self.error
-            return place.store.get(key)
-
-    store, shown = Away(), []
+    store, shown = Switched(place.store, Retryable("away")), []
     told: list[str] = []
     seen = threading.Event()
 
@@ -599,16 +591,8 @@ def test_viewers_wait_and_learn_why_while_nothing_detects_the_announced_frames(
 def test_viewers_wait_while_the_log_is_unavailable_and_then_see_what_comes_next(
     scene: Scene, gate: Gate, serving: Serving
 ) -> None:
-    class Switched:
-        error: Exception | None = None
-
-        def __getattr__(self, name: str) -> Any:
-            if self.error is not None:
-                raise self.error
-            return getattr(scene.place.log, name)
-
-    log, real = Switched(), scene.place.log
-    log.error = Retryable("away")
+    real = scene.place.log
+    log = Switched(real, Retryable("away"))
     scene.place.log = cast("FrameLog", log)
     app = scene.place.app()
     scene.place.log = real
@@ -658,8 +642,7 @@ def test_a_reload_shows_the_same_stream_again(gate: Gate, watch: Watch, sockets:
     begun(gate, first)
     first.connection.close()
     until(lambda: not sockets.is_watching)
-    second = watch(gate.asked)
-    assert begun(gate, second).header["stream_id"] == gate.feed.id
+    assert begun(gate, watch(gate.asked)).header["stream_id"] == gate.feed.id
 
 
 def test_another_sites_page_sees_nothing(gate: Gate, watch: Watch) -> None:

@@ -12,7 +12,7 @@ from tests.kit.clips import grey_jpeg
 from tests.privacy.screened import distance, legible_spans, ruled, stored_pictures
 
 from frametally.adapters_by_url import open_object_store
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
 
@@ -83,11 +83,11 @@ def test_a_waiting_frame_is_never_sharper_than_the_policy_even_if_a_rule_is_set_
     import threading
 
     import msgspec
+    from tests.kit.away import Switched
     from tests.kit.waiting import until
     from tests.live.capturing import Capturing, here
     from tests.live.showing import Speaker
     from tests.live.test_camera_opening import MULTIPART, part_of, request_of
-    from tests.live.test_capture import Away
     from tests.privacy.screened import BLUR, CORNER
 
     from frametally.adapters_by_url import open_frame_log
@@ -110,13 +110,13 @@ def test_a_waiting_frame_is_never_sharper_than_the_policy_even_if_a_rule_is_set_
         return sorted((settings.data_dir / "live").rglob("*.jpg"))
 
     settings = here(tmp_path)
-    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    log: Any = Switched(open_frame_log(settings.log_url, settings.log_access))
     with (
         Speaker(speak) as server,
         Capturing(settings, f"http://127.0.0.1:{server.port}/video", log=log) as capturing,
     ):
         capturing.until_frames(3)
-        log.is_away = True
+        log.error = Retryable("the log is away")
         until(lambda: len(waiting()) > 10)
         assert not is_masked(waiting()[-1])
         ruled(settings.data_dir, msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
@@ -124,7 +124,7 @@ def test_a_waiting_frame_is_never_sharper_than_the_policy_even_if_a_rule_is_set_
         before = len(waiting())
         until(lambda: len(waiting()) > before + 5)
         assert all(map(is_masked, waiting()))
-        log.is_away = False
+        log.error = None
         capturing.until_frames(before)
         ended.set()
     assert capturing.failure is None

@@ -28,7 +28,6 @@ from frametally_producer.reading.video_file import open_video
 
 MAX_PIXELS = 1_000_000
 JUDGED = ("H.264, 1 slice", "H.264, 4 slices", "H.264, TS", "Motion JPEG", "MPEG-4")
-MAIN = "import sys; from frametally_cli.starting import main; sys.exit(main())"
 _B_FRAMES = 2
 
 

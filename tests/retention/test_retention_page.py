@@ -13,9 +13,10 @@ from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
 from tests.commands import frametally
 from tests.fakes.memory import MemoryStore
+from tests.kit.away import Switched
 from tests.kit.waiting import until
 from tests.retention.filmed import AGES_MS, FRAMES, START_MS, filmed_days
-from tests.web.conftest import Place, Serving, SwitchedIndex
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.adapters_by_url import open_count_index
@@ -220,7 +221,7 @@ def test_a_bar_whose_segments_are_deleted_says_so_in_page_and_command_and_keeps_
 ) -> None:
     with filmed_days(tmp_path / "filmed") as filmed:
         place.settings, place.store, place.ledger = filmed.settings, filmed.store, filmed.ledger
-        place.index = SwitchedIndex(open_count_index(filmed.settings.index_url))
+        place.index = Switched(open_count_index(filmed.settings.index_url))
         client = place.app().test_client()
         day = f"from={utc(START_MS - AGES_MS[0])}&to={utc(START_MS - AGES_MS[0] + HOUR_MS)}&label=car"
         before = client.get("/api/v1/counts").json

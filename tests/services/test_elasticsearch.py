@@ -46,7 +46,6 @@ from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 DAY_MS = 1_767_225_600_000
 MINUTE_MS = 60_000

@@ -47,7 +47,6 @@ from frametally_traffic.records import DrawnLine, DrawnZone
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
-PATIENCE_S = 240
 
 
 def put_footage(folder: Path) -> Path:

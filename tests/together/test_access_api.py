@@ -18,7 +18,6 @@ from tests.accounts.people import (
     PASSWORD,
     asking_as,
     cookie_of,
-    give_accounts,
     guess_until_slowed,
     lengthen_waits,
     sign_in,
@@ -38,13 +37,6 @@ from frametally_accounts.rights import UserAccount
 SECRET = "s" * 32
 SAME = {"Sec_Fetch_Site": "same-origin"}
 OTHER = "https://elsewhere.example"
-
-
-@pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    give_accounts(place)
-    yield place
-    place.access.close()
 
 
 @pytest.fixture

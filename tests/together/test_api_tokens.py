@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text, update
-from tests.accounts.people import give_accounts
 from tests.live.watching import open_socket
 from tests.videos.uploading import BYTES, UPLOADS, VERSION, metadata
 from tests.videos.video_records import fake_look, fake_video
@@ -30,11 +29,9 @@ SECRET = "s" * 32
 
 
 @pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    give_accounts(place)
-    place.look = lambda _, key, fields, file_name: fake_look(place.store, key, fields, file_name)
-    yield place
-    place.access.close()
+def people(people: Place) -> Place:
+    people.look = lambda _, key, fields, file_name: fake_look(people.store, key, fields, file_name)
+    return people
 
 
 @pytest.fixture

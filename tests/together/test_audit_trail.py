@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask
 from sqlalchemy import text
-from tests.accounts.people import FORM, KEPT, PASSWORD, asking_as, cookie_of, give_accounts, sign_in
+from tests.accounts.people import FORM, KEPT, PASSWORD, asking_as, cookie_of, sign_in
 from tests.accounts.test_rights import routes_of
 from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
@@ -32,13 +32,6 @@ OF_WHO_IS_LOGGED_IN = ("POST /sign-out", "POST /sign-in/password", "POST /sign-i
 SAME = {"Sec_Fetch_Site": "same-origin"}
 VIDEO = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
 CAMERA = {"source": "Gate <b>", "address": "rtsp://127.0.0.1:1/x"}
-
-
-@pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    give_accounts(place)
-    yield place
-    place.access.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -35,16 +34,14 @@ PAGES_OF = {
 
 
 @pytest.fixture
-def url(place: Place, serving: Serving) -> Iterator[str]:
+def url(place: Place, serving: Serving) -> str:
     Stored(place)
     draw(place, ("left side", LEFT))
     give_accounts(place)
-    assert place.access is not None
     for name, role in PARTLY.items():
         assert place.access.add_account(UserAccount(name, role, ("gate",)))
         assert place.access.set_password(name, KEPT)
-    yield serving(place.app())
-    place.access.close()
+    return serving(place.app())
 
 
 def links_of(page: Page) -> list[str]:

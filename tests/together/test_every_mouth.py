@@ -63,7 +63,6 @@ from frametally_traffic.report.junction_report import why_words
 from frametally_web.charts.media_times import MediaTimes
 
 SCENES = 150 if os.environ.get("FRAMETALLY_TESTS") == "thorough" else 24
-BASE_MS = 60_000
 WHOLE_S = 7200
 """The length of a bar that holds all footage of a scene."""
 _ODD_SIZE_FROM_MS = junction.START_MS + 240_000

@@ -57,8 +57,6 @@ def whole(make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPath
     place = make_place(tmp_path_factory.mktemp("whole"))
     fill_every_page(place)
     yield place
-    assert place.access is not None
-    place.access.close()
     place.close()
 
 
@@ -146,8 +144,7 @@ def test_every_word_of_a_pages_tables_and_headings_is_printed(
     site: str, cookies: dict[str, object], visit: Visits, name: str
 ) -> None:
     query, ready = EVERY_PAGE[name]
-    window = visit(None, url=site, storage_state=cookies)
-    page = window.open(query, wait_for=ready)
+    page = visit(None, url=site, storage_state=cookies).open(query, wait_for=ready)
     shown = Counter(unicodedata.normalize("NFKC", page.evaluate(WORDS)).split())
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

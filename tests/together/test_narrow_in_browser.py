@@ -4,7 +4,7 @@ keyboard."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import cv2
@@ -158,11 +158,10 @@ def test_no_video_or_job_is_cut_off_in_a_narrow_window(
 
 
 @pytest.fixture
-def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(place: Place, serving: Callable[[Flask], str]) -> str:
     film_much(place)
     give_accounts(place)
-    yield serving(place.app())
-    place.access.close()
+    return serving(place.app())
 
 
 @pytest.mark.thorough

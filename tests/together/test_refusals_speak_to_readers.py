@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.accounts.people import asking_as, give_accounts
 from tests.web.conftest import Place, Serving
@@ -19,12 +17,10 @@ SETTING = "set FRAMETALLY_DATA_DIR to a folder"
 
 
 @pytest.fixture
-def url(place: Place, serving: Serving) -> Iterator[str]:
+def url(place: Place, serving: Serving) -> str:
     put_footage(place)
     give_accounts(place)
-    yield serving(place.app(web_uploads=True))
-    assert place.access is not None
-    place.access.close()
+    return serving(place.app(web_uploads=True))
 
 
 @pytest.mark.parametrize(

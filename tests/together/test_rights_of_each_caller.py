@@ -57,15 +57,14 @@ LIMITED = [caller for caller in CALLERS if caller.is_limited]
 
 
 @pytest.fixture
-def people(place: Place) -> Iterator[Place]:
+def people(place: Place) -> Place:
     others = place.film({"boat": 3.0}, source=HIDDEN, name="Harbour", seed=2)
     place.film({"car": 1.0}, source=OWN, name="Gate", also=others)
     give_accounts(place)
     for name, role in NAMES.items():
         assert place.access.add_account(UserAccount(f"{name}-of-one", role, (OWN,)))
         assert place.access.set_password(f"{name}-of-one", KEPT)
-    yield place
-    place.access.close()
+    return place
 
 
 @pytest.fixture

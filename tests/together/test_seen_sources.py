@@ -25,13 +25,12 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def two(place: Place) -> Iterator[Place]:
+def two(place: Place) -> Place:
     """Two sources on one day; accounts may see one of them."""
     others = place.film({"boat": 3.0, "car": 2.0}, source=HIDDEN, name="Harbour", seed=2)
     place.film({"car": 1.0, "bus": 1.0}, source="gate", name="Gate", also=others)
     give_accounts(place, sources=("gate",))
-    yield place
-    place.access.close()
+    return place
 
 
 @pytest.fixture
@@ -73,7 +72,6 @@ def test_a_limited_account_without_counts_is_not_advised_to_run_the_demo(
             page = ask("GET", "/", Accept="text/html").body.decode()
         assert ("no counts yet for the sources that you may see" in page) == is_limited
         assert ("make demo" in page) == (not is_limited)
-    place.access.close()
 
 
 @pytest.mark.thorough
@@ -178,7 +176,7 @@ def test_a_label_counted_only_at_a_shorter_interval_is_among_the_visible_ones(
 
 
 @pytest.fixture
-def zoned(place: Place) -> Iterator[Place]:
+def zoned(place: Place) -> Place:
     """Objects of two sources, and a zone of each; accounts see one of them, and another that does not exist
     yet."""
     put(place, [*drive(), *drive(HIDDEN)])
@@ -186,8 +184,7 @@ def zoned(place: Place) -> Iterator[Place]:
     draw(place, ("back gate", LEFT), source=HIDDEN)
     count(place)
     give_accounts(place, sources=("gate", "roof"))
-    yield place
-    place.access.close()
+    return place
 
 
 @pytest.mark.thorough
@@ -230,7 +227,6 @@ def test_a_gap_of_a_hidden_source_is_not_revealed_even_where_nothing_is_counted(
     asked = f"/api/v1/gap?source={HIDDEN}&at=2024-05-01T08:00:00Z"
     with asking_as(serving(place.app()), "lukas") as limited:
         refused = limited("GET", asked)
-    place.access.close()
     assert (refused.status, refused.json["value"]) == (400, HIDDEN)
 
 
@@ -244,7 +240,6 @@ def test_days_with_footage_only_of_hidden_sources_are_not_days_of_a_visible_line
     give_accounts(place, sources=("gate",))
     with asking_as(serving(place.app()), "lukas") as limited:
         answer = limited("GET", "/api/v1/crossings?source=gate").json
-    place.access.close()
     assert (answer["days"], answer["days_counted"]) == (2, 2)
 
 

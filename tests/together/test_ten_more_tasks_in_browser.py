@@ -39,7 +39,6 @@ PATIENCE_MS = 180_000  # the machine may be busy
 MONDAY_MS = 1_794_182_400_000
 """2026-11-09T00:00Z; two weeks are filmed from then on."""
 TUESDAY_AFTER = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
-READY = "#dashboard[data-state=ready][aria-busy=false]"
 JUNCTION = f"?source={crossroads.SOURCE}&model={crossroads.MODEL}&timezone=UTC"
 PICTURE = grey_jpeg(320, 180, 90)
 

@@ -293,8 +293,7 @@ def test_a_part_of_the_week_applies_every_week_from_its_start_to_its_end() -> No
 
 @pytest.mark.parametrize(("top_px", "inside"), [(-11.0, False), (-10.0, True), (90.0, True), (90.1, False)])
 def test_the_foot_point_is_the_middle_of_a_boxs_lower_side(top_px: float, inside: bool) -> None:
-    zone = PictureZone(SQUARE)
-    assert stands_in(zone, Box("car", 0.9, (40.0, top_px, 20.0, 10.0))) is inside
+    assert stands_in(PictureZone(SQUARE), Box("car", 0.9, (40.0, top_px, 20.0, 10.0))) is inside
 
 
 def test_a_drawing_is_identified_by_16_hex_digits_and_written_with_its_own_spelling() -> None:
@@ -356,8 +355,7 @@ def test_a_path_over_three_hours_ends_like_its_last_one() -> None:
 
 def test_the_larger_number_of_boxes_counts_for_a_point_that_two_hours_share() -> None:
     first = FootPath((0, 10), (0, 1), (0, 0), (9, 9), (0, 4))
-    second = FootPath((10, 20), (1, 2), (0, 0), (9, 9), (1, 2))
-    assert stitched([first, second]).boxes == (0, 4, 2)
+    assert stitched([first, FootPath((10, 20), (1, 2), (0, 0), (9, 9), (1, 2))]).boxes == (0, 4, 2)
 
 
 def test_a_day_skipped_by_a_time_zone_begins_with_the_next_one() -> None:
@@ -398,8 +396,7 @@ def test_a_series_is_named_by_its_model_and_by_where_it_counts() -> None:
 
 
 def test_a_zones_depth_is_the_distance_of_its_diagonals_middle_from_the_rim() -> None:
-    zone = PictureZone(SQUARE)
-    assert zone.narrow2 == 500**2 * FLICKER_PART * FLICKER_PART / 4
+    assert PictureZone(SQUARE).narrow2 == 500**2 * FLICKER_PART * FLICKER_PART / 4
 
 
 LEGS = {

@@ -110,8 +110,9 @@ def test_you_can_draw_only_once_there_is_a_picture(filmed: Place, visit: Visits)
 def test_a_zone_can_be_drawn_by_touch_and_its_corners_moved_with_a_finger(
     filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
-    window = visit(filmed, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = window.open(EDIT, wait_for=READY)
+    page = visit(filmed, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(
+        EDIT, wait_for=READY
+    )
     page.locator("#draw-zone").tap()
     for x, y in ((100, 100), (500, 100), (500, 400)):
         page.touchscreen.tap(*spot(page, x, y))
@@ -315,8 +316,7 @@ LEAVES = """() => {
 
 @pytest.mark.thorough
 def test_leaving_with_unsaved_changes_asks_for_confirmation(filmed: Place, visit: Visits) -> None:
-    window = visit(filmed)
-    page = window.open(EDIT, wait_for=READY)
+    page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
     click(page, 100, 300)
     page.mouse.dblclick(*spot(page, 540, 310))
@@ -390,8 +390,9 @@ def test_no_direction_label_covers_another_and_no_text_leaves_the_picture(
 ) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     crossroads.draw_legs(place)
-    window = visit(place, viewport={"width": width, "height": 844})
-    page = window.open(f"lines/edit?source={crossroads.SOURCE}", wait_for=READY)
+    page = visit(place, viewport={"width": width, "height": 844}).open(
+        f"lines/edit?source={crossroads.SOURCE}", wait_for=READY
+    )
     for chosen in range(-1, 4):
         if chosen >= 0:
             page.locator(".shape-item").nth(chosen).click()

@@ -48,6 +48,13 @@ def passing(footage: Footage, first_ms: int = NOON_MS, **options: Any) -> list[A
     return drive(footage, first_ms, first_ms + 14_000, speed=5, **options)
 
 
+def counted(footage: Footage, *shapes: Any) -> Any:
+    """Such a car, with these drawn over its source; the report of the job that counted it."""
+    footage.segment(passing(footage))
+    draw(footage, *shapes)
+    return footage.aggregate()
+
+
 def flow_runs(footage: Footage) -> list[Run]:
     return [run for run in current_runs(footage.store) if run.model.endswith("~flows")]
 
@@ -80,9 +87,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_line_is_counted_and_published_with_the_coverage_of_its_source(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    report = footage.aggregate()
+    report = counted(footage, STOP)
     [base] = report.runs
     [run] = report.steps[0].runs
     assert (run.model, run.interval_s, run.day) == (f"{base.model}~flows", 60, base.day)
@@ -125,9 +130,7 @@ def test_flows_of_the_same_footage_and_drawing_are_up_to_date_in_each_interval(f
 
 
 def test_zones_and_visits_are_counted_along_with_lines(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, msgspec.structs.replace(STOP, inward="to_right"), BAY)
-    footage.aggregate()
+    counted(footage, msgspec.structs.replace(STOP, inward="to_right"), BAY)
     found = totals(footage)
     assert found[TO_RIGHT] == found["gate/zone/bay/entered"] == found["gate/zone/bay/left"] == 1
     assert found["gate/visits/unassigned"] == 1
@@ -162,9 +165,7 @@ def test_a_new_line_reads_no_segment_and_counts_no_box_again(footage: Footage) -
 
 
 def test_unchanged_flows_are_not_counted_again(footage: Footage, asked: list[str]) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    footage.aggregate()
+    counted(footage, STOP)
     assert len(asked) == 1
     before = footage.objects("")
     report = footage.aggregate()
@@ -174,18 +175,14 @@ def test_unchanged_flows_are_not_counted_again(footage: Footage, asked: list[str
 
 
 def test_a_recount_counts_all_flows_again(footage: Footage, asked: list[str]) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    [first] = footage.aggregate().steps[0].runs
+    [first] = counted(footage, STOP).steps[0].runs
     [again] = footage.aggregate(selection=ALL_DAYS._replace(recount=True)).steps[0].runs
     assert (len(asked), again.sequence) == (2, first.sequence + 1)
     assert again.inputs_sha256 == first.inputs_sha256
 
 
 def test_a_moved_line_has_its_days_counted_again_and_a_removed_one_leaves_none(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    footage.aggregate()
+    counted(footage, STOP)
     draw(footage, LATER)
     footage.aggregate()
     assert totals(footage) == {"gate/line/later/to_right": 1}
@@ -214,9 +211,7 @@ def test_another_line_recounts_only_the_source_that_it_is_drawn_over(
 
 
 def test_late_footage_recounts_its_day(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    footage.aggregate()
+    counted(footage, STOP)
     footage.segment(passing(footage, NOON_MS + HOUR_MS))
     footage.aggregate()
     assert totals(footage) == {TO_RIGHT: 2}
@@ -306,9 +301,7 @@ def test_a_damaged_drawing_is_named_and_its_days_stay_unchanged(footage: Footage
 
 
 def test_a_reader_never_sees_half_a_day_and_the_second_of_two_counts_uses_the_first(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    footage.aggregate()
+    counted(footage, STOP)
     draw(footage, LATER)
     other = Watched(footage.store, lambda *_: None)
     done: list[Any] = []
@@ -373,9 +366,7 @@ def test_a_dry_run_names_the_days_of_lines_that_an_aggregation_counts(footage: F
 
 
 def test_the_books_of_a_model_contain_the_frames_of_its_places_once(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP)
-    footage.aggregate()
+    counted(footage, STOP)
     taken = [take_run(footage.store, info) for info in list_current_pointers(footage.store)]
     assert [one and (one.model, one.frames, one.problem) for one in taken] == [
         ("tiny-1", (("gate", 70),), None),
@@ -396,9 +387,7 @@ def test_two_models_are_compared_by_the_start_of_their_names_whatever_is_drawn(f
 
 
 def test_a_dry_run_shows_which_models_lines_and_zones_a_day_has(footage: Footage) -> None:
-    footage.segment(passing(footage))
-    draw(footage, STOP, BAY)
-    footage.aggregate()
+    counted(footage, STOP, BAY)
     recount = ALL_DAYS._replace(recount=True)
     found = dry_run(
         settings=footage.settings, store=footage.store, progress=NoProgress(), selection=recount

@@ -266,7 +266,9 @@ def test_invalid_options_give_one_line(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_printed_schema_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("schema") == 0
     published = Path(__file__).resolve().parents[2] / "docs/drawing.schema.json"
-    assert capsys.readouterr().out == published.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == published.read_text(encoding="utf-8"), (
+        "run: frametally lines schema > docs/drawing.schema.json"
+    )
 
 
 def test_a_renamed_source_takes_its_drawing_along_unless_the_new_name_has_other_pictures(

@@ -267,8 +267,9 @@ def test_choosing_a_zone_shows_its_counts_and_removing_it_the_whole_picture(
 
 
 def test_a_bar_within_a_zone_opens_the_boxes_in_it(zoned: Place, visit: Visits) -> None:
-    window = visit(zoned)
-    page = window.open("?metric=detections&interval=60&zone=bus+stop+%22north%22&at=2024-05-01T08:01:00Z")
+    page = visit(zoned).open(
+        "?metric=detections&interval=60&zone=bus+stop+%22north%22&at=2024-05-01T08:01:00Z"
+    )
     expect(page.locator("#frames-card")).to_contain_text("150")
 
 

@@ -133,5 +133,4 @@ def test_the_last_day_of_paths_is_not_in_the_future(place: Place) -> None:
     end_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS
     then = place.film({}, source="gate", intervals=1, interval_s=60, start_ms=end_ms + 3000 * 24 * HOUR_MS)
     place.film({}, source="gate", intervals=5, interval_s=60, start_ms=end_ms - 300_000, also=then)
-    answer = place.app().test_client().get("/api/v1/paths?source=gate").json
-    assert answer["to_ms"] == end_ms
+    assert place.app().test_client().get("/api/v1/paths?source=gate").json["to_ms"] == end_ms

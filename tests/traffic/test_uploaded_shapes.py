@@ -27,11 +27,6 @@ GROUND = {
 }
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
 def draw(store: MemoryStore, roi: Any = None, calibration: Any = None) -> list[str]:
     return draw_uploaded(store, "gate", (640, 480), roi, calibration)
 

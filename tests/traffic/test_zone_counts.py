@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -72,6 +73,13 @@ def zone(
     return DrawnZone(name=name, points=points, width_px=640, height_px=480, from_ms=from_ms, to_ms=to_ms)
 
 
+def counted(footage: Footage, *zones: DrawnZone) -> Any:
+    """Such a car, with these zones over its source; the report of the job that counted it."""
+    footage.segment(drive(footage))
+    draw(footage, *zones)
+    return footage.aggregate()
+
+
 def zone_runs(footage: Footage) -> list[Run]:
     return [run for run in current_runs(footage.store) if run.model == "tiny-1~zones"]
 
@@ -94,9 +102,7 @@ def parts(footage: Footage) -> dict[str, bytes]:
 
 
 def test_an_object_whose_foot_point_is_outside_counts_in_the_whole_picture_only(footage: Footage) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone())
-    report = footage.aggregate()
+    report = counted(footage, zone())
     assert (report.frames, len(report.runs), len(report.part_runs)) == (100, 1, 1)
     [run] = zone_runs(footage)
     [count], [coverage] = read_run(footage.store, run)
@@ -131,17 +137,13 @@ def test_a_zone_over_the_whole_picture_counts_the_same_as_the_picture(footage: F
 
 
 def test_two_zones_count_independently_where_they_overlap(footage: Footage) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone(), zone("right", RIGHT))
-    footage.aggregate()
+    counted(footage, zone(), zone("right", RIGHT))
     found = {count.source: count.detections for count in zone_counts(footage)}
     assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is outside the picture
 
 
 def test_a_zone_counts_only_while_it_applies(footage: Footage) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone(from_ms=NOON_MS + 2000, to_ms=NOON_MS + 4000))
-    footage.aggregate()
+    counted(footage, zone(from_ms=NOON_MS + 2000, to_ms=NOON_MS + 4000))
     [run] = zone_runs(footage)
     [count], [coverage] = read_run(footage.store, run)
     assert (count.detections, coverage.frames, coverage.covered_ms) == (10, 10, 2000)
@@ -180,22 +182,18 @@ def test_a_changed_drawing_adds_no_entry_to_the_history_of_the_days_number(foota
         draw(footage, zone(points=points))
         [run] = footage.aggregate().runs
         history = read_history(footage.store, run)
-        assert history is not None
         assert [(entry.sequence, [one.kind for one in entry.reasons]) for entry in history.entries] == [
             (1, ["first"])
         ]
     footage.segment(drive(footage)[50:])
     [run] = footage.aggregate().runs
     history = read_history(footage.store, run)
-    assert history is not None
     assert [entry.sequence for entry in history.entries] == [1, 4]
     assert history.entries[-1].differences["gate"][""] == {12: 50}
 
 
 def test_the_ledger_knows_the_runs_of_zones_that_the_index_gets(footage: Footage, tmp_path: Path) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone())
-    footage.aggregate()
+    counted(footage, zone())
     with closing(open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite", None)) as ledger:
         ledger.refresh(footage.store, NoProgress())
         runs = with_zones(counted.run for counted in ledger.runs())
@@ -204,9 +202,7 @@ def test_the_ledger_knows_the_runs_of_zones_that_the_index_gets(footage: Footage
 
 
 def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone())
-    footage.aggregate()
+    counted(footage, zone())
     draw(footage)
     [run] = footage.aggregate().part_runs
     assert (run.parts, run.frames, zone_counts(footage)) == ([], 0, [])
@@ -284,9 +280,7 @@ def test_a_zone_drawn_over_a_larger_picture_has_the_same_place_on_the_stored_one
 
 
 def test_a_damaged_drawing_is_named_and_existing_counts_stay(footage: Footage) -> None:
-    footage.segment(drive(footage))
-    draw(footage, zone())
-    footage.aggregate()
+    counted(footage, zone())
     key = read_drawing(footage.store, "gate").key
     footage.store.put(key, footage.store.get(key).replace(b"left side", b"lift side"))
     report = footage.aggregate()

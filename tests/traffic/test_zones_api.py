@@ -8,7 +8,18 @@ import io
 import msgspec
 import pytest
 from tests.kit.api import get
-from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
+from tests.traffic.zoned_footage import (
+    LEFT,
+    RIGHT,
+    START_MS,
+    STEP_MS,
+    count,
+    counted_within,
+    draw,
+    draw_from,
+    drive,
+    put,
+)
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
 from tests.web.recounted import JPEG
@@ -28,9 +39,7 @@ def zoned(place: Place) -> Place:
     frames = [*drive(), *drive("yard")]
     for frame in frames:
         place.store.put(frame.image_path, JPEG)
-    put(place, frames)
-    draw(place, ("left side", LEFT))
-    count(place)
+    counted_within(place, frames)
     return place
 
 
@@ -228,9 +237,7 @@ def test_black_minutes_within_a_zone_have_their_source_and_reason(place: Place) 
         else msgspec.structs.replace(frame, picture_digest=f"{number:04d}", shows="black", detections=[])
         for number, frame in enumerate(drive())
     ]
-    put(place, frames)
-    draw(place, ("left side", LEFT))
-    count(place)
+    counted_within(place, frames)
     for by in ("", "&by=source"):
         chart = get(place, f"counts?{ZONE}&interval=60{by}")
         assert {part["source"] for part in chart["shows_nothing"]} == {"gate" if by else None}
@@ -264,13 +271,7 @@ def test_a_black_minute_with_more_waiting_footage_has_one_state_in_charts_and_at
 
 
 def test_a_gap_within_a_zone_says_that_its_pictures_have_another_shape(place: Place) -> None:
-    frames = [
-        msgspec.structs.replace(frame, width_px=480) if number >= 300 else frame
-        for number, frame in enumerate(drive())
-    ]
-    put(place, frames)
-    draw(place, ("left side", LEFT))
-    count(place)
+    counted_within(place, [*drive()[:300], *drive(width_px=480)[300:]])
     hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS + 120_000}")
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
     assert "another shape than the one under left side" in hole["reasons"][0]["words"]
@@ -284,7 +285,7 @@ def missed(request: pytest.FixtureRequest, place: Place) -> tuple[Place, str]:
     """Three counted minutes; the first two are not counted within the zone, for the parameter's reason."""
     frames = drive()
     if request.param == "other_size":
-        frames[:600] = [msgspec.structs.replace(frame, width_px=480) for frame in frames[:600]]
+        frames[:600] = drive(width_px=480)[:600]
     put(place, frames)
     draw(place, ("left side", LEFT))
     if request.param != "other_size":
@@ -352,9 +353,7 @@ def test_an_answer_within_a_zone_uses_the_current_drawing(zoned: Place) -> None:
 
 
 def test_a_zone_redrawn_over_another_picture_is_not_counted_yet(place: Place) -> None:
-    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
-    draw(place, ("left side", LEFT))
-    count(place)
+    counted_within(place, drive(width_px=480))
     [total] = get(place, f"counts?{ZONE}&label=car")["totals"]
     assert total["objects_missing"] == "other_size"
     redrawn = DrawnZone(name="left side", points=LEFT, width_px=480, height_px=480)
@@ -369,9 +368,7 @@ def test_a_zone_redrawn_over_another_picture_is_not_counted_yet(place: Place) ->
 
 
 def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) -> None:
-    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
-    draw(place, ("left side", LEFT))
-    count(place)
+    counted_within(place, drive(width_px=480))
     chart = get(place, f"counts?{ZONE}&interval=60")
     assert (chart["sources"], chart["frames"]) == (["gate"], 0)
     assert [bar["missing"] for bar in chart["not_within"]] == ["other_size"] * 3
@@ -379,7 +376,7 @@ def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) ->
 
 
 def test_a_bar_says_other_size_only_where_there_is_footage_while_the_zone_applies(place: Place) -> None:
-    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
+    put(place, drive(width_px=480))
     draw(place, ("left side", LEFT))
     draw_from(place, START_MS + 600_000)  # in the same hour, after the footage
     count(place)
@@ -389,7 +386,7 @@ def test_a_bar_says_other_size_only_where_there_is_footage_while_the_zone_applie
 
 
 def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(place: Place) -> None:
-    put(place, [*drive(), *(msgspec.structs.replace(frame, width_px=480) for frame in drive("yard"))])
+    put(place, [*drive(), *drive("yard", width_px=480)])
     for source in ("gate", "yard"):
         draw(place, ("left side", LEFT), source=source)
     count(place)
@@ -439,8 +436,7 @@ def test_a_source_with_an_uncounted_zone_is_in_its_answers_and_one_without_it_is
 
 def test_a_bar_across_a_clock_change_has_the_first_reason_of_its_two_parts(place: Place) -> None:
     change_ms = 1_711_846_800_000  # 2024-03-31T01:00:00Z, in Berlin
-    frames = drive(start_ms=change_ms - 60_000, frames=600)
-    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in frames])
+    put(place, drive(start_ms=change_ms - 60_000, frames=600, width_px=480))
     draw(place, ("left side", LEFT))
     change_drawing(
         place.store,

@@ -24,7 +24,9 @@ LEFT: tuple[Point, ...] = ((0, 0), (320, 0), (320, 480), (0, 480))
 RIGHT: tuple[Point, ...] = ((330, 0), (640, 0), (640, 480), (330, 480))
 
 
-def drive(source: str = "gate", *, frames: int = 900, start_ms: int = START_MS) -> list[FrameDetections]:
+def drive(
+    source: str = "gate", *, frames: int = 900, start_ms: int = START_MS, width_px: int = 640
+) -> list[FrameDetections]:
     """Cars that drive from left to right, one every 12 s, 5 frames a second; a person stands on the right."""
     medium = hashlib.sha256(source.encode()).hexdigest()
     made = []
@@ -40,7 +42,7 @@ def drive(source: str = "gate", *, frames: int = 900, start_ms: int = START_MS) 
                 ],
                 source=source,
                 media=medium,
-                size_px=(640, 480),
+                size_px=(width_px, 480),
                 model=MODEL,
             )
         )
@@ -75,3 +77,10 @@ def count(place: Place) -> None:
     """Count and index new footage."""
     aggregate(settings=place.settings, store=place.store, progress=NoProgress())
     index_runs(store=place.store, index=place.real_index, progress=NoProgress())
+
+
+def counted_within(place: Place, frames: Sequence[FrameDetections]) -> None:
+    """These frames, counted and indexed with a zone over the left half of the gate's picture."""
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    count(place)

@@ -110,7 +110,6 @@ class KilledServer:
 
     def memory_kb(self, what: str = "VmHWM") -> int:
         """Return the most memory of its process, or by `VmRSS` the present."""
-        assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line.split()[1] for line in status.splitlines() if line.startswith(f"{what}:")))
 

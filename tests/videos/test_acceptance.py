@@ -51,7 +51,6 @@ from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, read
 from frametally_videos.uploads.content_claims import claim, give_up_claim, holder_of
 from frametally_videos.uploads.receiving import (
     UploadPorts,
-    abort_upload,
     begin_upload,
     confirm_move,
     find_upload,
@@ -93,27 +92,6 @@ def settle(ports: UploadPorts) -> list[str]:
 
 def jobs_of(ports: UploadPorts, video_id: str) -> list[str]:
     return sorted(job.kind for job in ports.catalogue.jobs(video_id))
-
-
-def test_an_upload_becomes_a_video_with_its_row_and_jobs_and_leaves_nothing_else(ports: UploadPorts) -> None:
-    upload = send(ports, DATA, file_name="Gate East.mp4")
-    accepted = Acceptance(ports).accept(upload)
-    video = accepted.video
-    assert not accepted.known
-    assert (video.id, video.size_bytes, video.sha256) == (
-        upload.video_id,
-        len(DATA),
-        hashlib.sha256(DATA).hexdigest(),
-    )
-    assert (video.name, video.source, video.source_name) == ("Gate East.mp4", "gate-east", "Gate East")
-    assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
-    assert ports.store.get(keys.original_key(video.id)) == DATA
-    row = ports.catalogue.video(video.id)
-    assert (row.record, row.state) == (video, "received")
-    assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
-    assert "frames" in usual_jobs(video, "queue")
-    ended = ports.catalogue.upload(upload.id)
-    assert (ended.state, ended.video_id, ended.known) == ("accepted", video.id, False)
 
 
 def test_a_video_with_no_known_time_waits_for_a_person_while_its_pictures_are_made(
@@ -180,7 +158,6 @@ def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_i
         "gate",
         moment_ms("2026-02-01T08:00:00Z", None, ports.settings),
     )
-    assert video.moved_from is not None
     assert (video.moved_from.source, video.moved_from.frames) == ("traffic", 60)
     assert not video.fields.move_counts
     assert jobs_of(ports, first.id).count("frames") == 1
@@ -432,24 +409,6 @@ def test_an_upload_waits_until_the_video_with_the_same_bytes_is_removed(ports: U
     assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
 
 
-def test_an_inspection_ended_from_outside_is_repeated(ports: UploadPorts) -> None:
-    upload, looks = send(ports, DATA), []
-
-    def look(*asked: Any) -> VideoFacts:
-        looks.append(asked[1:])
-        if len(looks) == 1:
-            raise Retryable("the look was ended from outside")
-        return ports.look(*asked)
-
-    with pytest.raises(Retryable):
-        Acceptance(ports._replace(look=look)).accept(upload)
-    assert find_upload(ports.store, upload.id) == upload
-    assert settle(ports._replace(look=look)) == []
-    fields = msgspec.structs.replace(upload.fields, last_modified_ms=upload.created_at_ms)
-    assert looks == [(keys.original_key(upload.video_id), fields, upload.file_name)] * 2
-    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
-
-
 def test_a_lost_catalogue_gets_its_videos_and_open_jobs_back(tmp_path: Path) -> None:
     ports = open_parts(tmp_path)
     acceptance = Acceptance(ports)
@@ -503,14 +462,6 @@ def test_leftovers_of_a_finished_upload_are_removed(ports: UploadPorts, state: A
     note_end(ports, upload, state, video_id=winner if state == "accepted" else None, refusal=refusal)
     assert settle(ports) == []
     assert all_keys(ports.store) == []
-
-
-def test_an_aborted_upload_leaves_only_its_note(ports: UploadPorts) -> None:
-    upload = send(ports, DATA)
-    abort_upload(ports, upload, "its client ended it")
-    assert all_keys(ports.store) == []
-    row = ports.catalogue.upload(upload.id)
-    assert (row.state, row.length_bytes, row.reason) == ("aborted", len(DATA), "its client ended it")
 
 
 def test_two_processes_that_accept_one_upload_reach_the_same_result(ports: UploadPorts) -> None:
@@ -741,8 +692,7 @@ def test_a_removed_video_leaves_nothing_and_no_longer_counts(house: House, clip:
     left = {key.partition("/")[0] for key in all_keys(house.store)}
     assert left <= {"metadata", "mapreduce-output", "tombstones", "tracks", "hours"}
     # The same bytes are a new video then, and count again.
-    again = house.upload(clip, start_time=START)
-    assert again.id != video.id
+    assert house.upload(clip, start_time=START).id != video.id
     house.make_frames()
     house.count()
     assert house.parts()

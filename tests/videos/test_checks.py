@@ -233,8 +233,7 @@ def test_picture_measures_do_not_depend_on_rotation_or_mirroring(turns: int, mir
 @pytest.mark.thorough
 @given(left=st.integers(0, 7), top=st.integers(0, 7))
 def test_blocks_are_found_wherever_their_grid_begins(left: int, top: int) -> None:
-    picture = next(scenes.blocky(1))[:, :, 0]
-    assert blockiness(picture[top : top + 200, left : left + 280]) > 2
+    assert blockiness(next(scenes.blocky(1))[:, :, 0][top : top + 200, left : left + 280]) > 2
     assert blockiness(PICTURE[top : top + 200, left : left + 280]) < 1.5
 
 

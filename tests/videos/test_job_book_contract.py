@@ -15,6 +15,7 @@ from sqlalchemy import Table, update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import Openings
+from tests.kit.waiting import until
 from tests.videos.test_video_catalogue_contract import LONG_S, Make, catalogue, filled, make
 from tests.videos.video_records import corrected, make_video
 
@@ -165,7 +166,7 @@ def test_a_running_job_is_not_announced_until_it_is_queued_again(
     assert catalogue.retry_job(job.id) is not None
     assert due(catalogue) == [job.id]
     lost = claimed(catalogue, lease_s=0.01)
-    assert wait_for(lambda: due(catalogue)) == [lost.id], "its lease is over: it waits"
+    assert until(lambda: due(catalogue)) == [lost.id], "its lease is over: it waits"
     assert due(catalogue) == []
 
 
@@ -440,17 +441,6 @@ def later() -> None:
     time.sleep(0.005)
 
 
-def wait_for(find: Callable[[], list[str]]) -> list[str]:
-    by_s = time.monotonic() + 30
-    while not (found := find()):
-        assert time.monotonic() < by_s
-        later()
-    return found
-
-
-LONG_S = 3600.0
-
-
 def claimed_letter(
     outbox: VideoCatalogue, *, waited_s: float = 0, limit: int = 100, lease_s: float = LONG_S
 ) -> Letter:
@@ -517,8 +507,7 @@ def test_a_requeued_mail_waits_and_a_failed_one_is_over(make: Make) -> None:
 def test_only_one_of_many_simultaneous_claims_gets_the_mail(make: Make) -> None:
     make().put_notice("a", "s", "b")
     asked = [partial(make().claim_letter, waited_s=0, limit=100, lease_s=LONG_S) for _ in range(4)]
-    got = at_once(*asked)
-    assert sum(letter is not None for letter in got) == 1
+    assert sum(letter is not None for letter in at_once(*asked)) == 1
 
 
 @given(st.lists(st.sampled_from(["put", "claim", "lose", "send", "again"]), max_size=25), st.integers(1, 3))

@@ -103,8 +103,7 @@ def test_pictures_of_a_sideways_video_are_upright(shop: Shop, make_video: MakeFi
     video = shop.upload_for("previews", make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
     data = shop.store.get(shop.made(video, "poster").key)
-    poster = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert poster.shape == (320, 240, 3)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (320, 240, 3)
 
 
 @pytest.mark.thorough
@@ -115,8 +114,7 @@ def test_repeated_jobs_write_under_the_same_names(shop: Shop, make_video: MakeFi
     for kind in usual_jobs(video, "queue"):
         shop.catalogue.queue(video.id, kind)
     shop.work()
-    again = shop.catalogue.video(video.id)
-    assert {*again.artifacts} == {*first.artifacts}
+    assert {*shop.catalogue.video(video.id).artifacts} == {*first.artifacts}
     beside = 3  # the original, its record, and the record of its browser version
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
@@ -128,7 +126,6 @@ def test_all_jobs_use_the_film_and_not_its_cover_picture(shop: Shop, tmp_path: P
     video = shop.upload(with_tracks(tmp_path / "both.mp4", cover, film), start_time=START)
     assert shop.work().failed == []
     manifest = find_manifest(shop.store, video.sha256)
-    assert manifest is not None
     assert (manifest.track, manifest.frames_announced, manifest.state) == (2, 40, "complete")
     poster = shop.store.get(shop.made(video, "poster").key)
     assert decode_image(poster, 10**6).shape == (240, 320, 3)
@@ -146,8 +143,6 @@ def test_faults_found_in_the_frames_are_recorded_with_the_video(shop: Shop, make
     assert shop.work().failed == []
     record = read_video(shop.store, video.id)
     row = shop.catalogue.video(video.id)
-    assert record is not None
-    assert row is not None
     assert any(sentence.startswith("Its frames end at ") for sentence in record.facts.damage)
     assert row.record == record
 

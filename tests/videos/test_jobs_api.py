@@ -35,6 +35,13 @@ def want(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
     return client.post(f"/api/v1/videos/{video_id}/jobs", json=wanted)
 
 
+def ended(place: Place, kind: JobKind, state: Any = "done", reason: str | None = None) -> None:
+    """Let a worker end the longest waiting job of a kind."""
+    job = place.catalogue.claim("w", [kind], lease_s=30)
+    assert job is not None
+    place.catalogue.end(job, state, reason=reason)
+
+
 def listed(client: FlaskClient, asked: str = "") -> list[tuple[str, str]]:
     answer = client.get(f"/api/v1/jobs{asked}")
     assert answer.status_code == 200, answer.text
@@ -46,8 +53,7 @@ def test_jobs_of_all_videos_are_listed_newest_first(place: Place, client: FlaskC
     queued: list[tuple[str, JobKind]] = [(one, "frames"), (two, "frames"), (one, "previews"), (two, "checks")]
     for video_id, kind in queued:
         place.catalogue.queue(video_id, kind)
-    held = place.catalogue.claim("media-1", ["checks"], lease_s=30)
-    assert held is not None
+    assert place.catalogue.claim("media-1", ["checks"], lease_s=30) is not None
     assert listed(client) == [
         ("Gate 2", "checks"),
         ("Gate 1", "previews"),
@@ -115,9 +121,7 @@ def test_requesting_the_same_enhancement_again_finds_the_queued_one(
     alike = {"kind": "enhance", "options": {"brightness": 0.1, "contrast": 1.2, "gamma": 1}}
     again = want(client, video_id, alike)
     assert (again.status_code, again.json["id"]) == (200, first.json["id"])
-    job = place.catalogue.claim("w", ["enhance"], lease_s=30)
-    assert job is not None
-    place.catalogue.end(job, "done")
+    ended(place, "enhance")
     put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(brightness=0.1, contrast=1.2)))
     made = want(client, video_id, alike)
     assert (made.status_code, made.json["id"], made.json["state"]) == (200, first.json["id"], "done")
@@ -128,9 +132,7 @@ def test_requesting_the_same_enhancement_again_finds_the_queued_one(
 def test_a_removed_enhancement_can_be_made_again(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
     assert want(client, video_id, {"kind": "playable"}).status_code == 202
-    job = place.catalogue.claim("w", ["playable"], lease_s=30)
-    assert job is not None
-    place.catalogue.end(job, "done")
+    ended(place, "playable")
     derivative = make_derivative(video_id, "0a1b2c3d", None)
     put_derivative(place, derivative)
     assert want(client, video_id, {"kind": "playable"}).status_code == 200
@@ -150,9 +152,7 @@ def test_a_removed_enhancement_can_be_made_again(place: Place, client: FlaskClie
 def test_requesting_a_failed_job_again_restarts_it(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     first = want(client, video_id, {"kind": "checks"}).json
-    job = place.catalogue.claim("w", ["checks"], lease_s=30)
-    assert job is not None
-    place.catalogue.end(job, "failed", reason="It was killed.")
+    ended(place, "checks", "failed", "It was killed.")
     again = want(client, video_id, {"kind": "checks"})
     assert (again.status_code, again.json["id"], again.json["state"]) == (202, first["id"], "queued")
 
@@ -209,9 +209,7 @@ def test_the_limit_of_waiting_jobs_of_a_video_ignores_finished_ones(
         if number == 1:
             assert client.post(f"/api/v1/jobs/{asked.json['id']}/cancel").status_code == 202
         else:
-            held = place.catalogue.claim("w", ["enhance"], lease_s=30)
-            assert held is not None
-            place.catalogue.end(held, "done" if number % 2 else "failed", reason="r")
+            ended(place, "enhance", "done" if number % 2 else "failed", "r")
     assert want(client, video_id, {"kind": "checks"}).status_code == 202
     assert want(client, video_id, {"kind": "metadata"}).status_code == 202
     # One that is new, and ones that failed or were cancelled.
@@ -223,9 +221,7 @@ def test_the_limit_of_waiting_jobs_of_a_video_ignores_finished_ones(
         assert (refused.status_code, refused.json["remedy"]) == (409, "Wait for one of them, or cancel one.")
         assert "2 jobs" in refused.json["detail"]
     assert want(client, video_id, {"kind": "checks"}).status_code == 200, "it is under way"
-    held = place.catalogue.claim("w", ["metadata"], lease_s=30)
-    assert held is not None
-    place.catalogue.end(held, "done")
+    ended(place, "metadata")
     assert want(client, video_id, {"kind": "previews"}).status_code == 202
 
 
@@ -249,9 +245,7 @@ def test_a_job_can_be_cancelled_and_queued_again(place: Place, client: FlaskClie
     again = client.post(f"{address}/retry")
     assert (again.status_code, again.json["state"]) == (202, "queued")
     assert client.get(f"/api/v1/videos/{video_id}").json["state"] == "received"
-    held = place.catalogue.claim("w", ["frames"], lease_s=30)
-    assert held is not None
-    place.catalogue.end(held, "done")
+    ended(place, "frames")
     assert client.post(f"{address}/cancel").status_code == 409
     assert client.post(f"{address}/retry").status_code == 409
 
@@ -308,8 +302,7 @@ def test_metadata_and_quality_are_available_once_their_jobs_are_done(
     assert "seal" not in metadata
     quality = client.get(links["quality"]).json
     assert (quality["passed"], quality["checks"][0]["name"]) == (False, "black")
-    of_file = client.get(f"/metadata/{video_id}.json").json
-    assert of_file == {**metadata, "file_id": video_id}
+    assert client.get(f"/metadata/{video_id}.json").json == {**metadata, "file_id": video_id}
 
 
 @pytest.mark.thorough
@@ -404,9 +397,7 @@ def test_a_video_that_no_browser_plays_can_be_played_once_it_is_converted(
     place.catalogue.queue(video.id, "playable")
     for at in (f"{video.at}/playable", f"/processed_videos/{video.id}"):
         assert "queued" in ask("GET", at).json["detail"]
-    job = place.catalogue.claim("w", ["playable"], lease_s=30)
-    assert job is not None
-    place.catalogue.end(job, "failed", reason="No encoder is left.")
+    ended(place, "playable", "failed", "No encoder is left.")
     assert "failed. No encoder is left." in ask("GET", f"{video.at}/playable").json["detail"]
     made = make_derivative(video.id, "0a1b2c3d", None)
     put_derivative(place, made)

@@ -45,8 +45,7 @@ class Yard:
         return job
 
     def state(self, job: Job) -> str:
-        found = self.place.catalogue.job(job.id)
-        return found.state
+        return self.place.catalogue.job(job.id).state
 
 
 @pytest.fixture
@@ -201,8 +200,7 @@ def test_jobs_are_read_only_where_videos_cannot_be_changed(
     yard: Yard, visit: Visits, serving: Callable[..., str]
 ) -> None:
     failed = yard.fail(1, "frames")
-    window = visit(None, url=serving(yard.place.app(web_uploads=False)))
-    page = window.open("jobs", wait_for=READY)
+    page = visit(None, url=serving(yard.place.app(web_uploads=False))).open("jobs", wait_for=READY)
     expect(page.locator("#jobs-off")).to_contain_text("Jobs cannot be tried again or cancelled here.")
     expect(row(page, failed)).to_contain_text(REASON)
     expect(row(page, failed).get_by_role("button")).to_have_count(0)
@@ -211,8 +209,7 @@ def test_jobs_are_read_only_where_videos_cannot_be_changed(
 @pytest.mark.thorough
 def test_the_servers_outage_is_shown_and_the_jobs_stay(yard: Yard, visit: Visits) -> None:
     failed = yard.fail(1, "frames")
-    window = visit(yard.place)
-    page = window.open("jobs", wait_for=READY)
+    page = visit(yard.place).open("jobs", wait_for=READY)
 
     def away(route: Any) -> None:
         route.abort()
@@ -255,8 +252,9 @@ def test_a_tab_without_results_shows_why_its_job_failed(yard: Yard, visit: Visit
 
 @pytest.mark.thorough
 def test_the_selected_tab_is_visible_on_a_small_screen(yard: Yard, visit: Visits) -> None:
-    window = visit(yard.place, viewport={"width": 390, "height": 844})
-    page = window.open(f"videos?v={yard.ids[1]}&tab=quality", wait_for="#video .video-view")
+    page = visit(yard.place, viewport={"width": 390, "height": 844}).open(
+        f"videos?v={yard.ids[1]}&tab=quality", wait_for="#video .video-view"
+    )
     tab = page.get_by_role("tab", name="Quality")
     page.locator("#video .tabs").evaluate("(tabs) => scrollBy(0, tabs.getBoundingClientRect().top - 100)")
     expect(tab).to_be_in_viewport(ratio=0.95)

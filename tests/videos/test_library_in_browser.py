@@ -312,8 +312,7 @@ def test_ten_thousand_videos_can_be_searched_and_paged_on_the_running_server(
 ) -> None:
     for number in range(10_000):
         place.catalogue.put_video(make_record(number), "1")
-    window = visit(place)
-    page = window.open("videos", wait_for=READY)
+    page = visit(place).open("videos", wait_for=READY)
     expect(page.locator("#videos-words")).to_have_text("10,000 videos")
     expect(page.locator(".video-card")).to_have_count(48)
     picture(page, "videos-many")

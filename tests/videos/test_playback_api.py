@@ -286,8 +286,7 @@ def test_a_video_being_deleted_is_not_shown_and_a_deleted_one_is_gone(place: Pla
     place.store.delete(keys.original_key(gone.id))
     for video, said in ((leaving, "being deleted"), (gone, "no longer")):
         for method in ("GET", "HEAD"):
-            answer = ask(method, f"{video.at}/playable")
-            assert answer.status == 404
+            assert ask(method, f"{video.at}/playable").status == 404
         assert said in ask("GET", f"{video.at}/playable").json["detail"]
 
 

@@ -56,7 +56,6 @@ class Place(VideoPlace):
     def die_at(self, step: str) -> None:
         """Play a worker that claims the removal, and dies with the job's process at one of its steps."""
         job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
-        assert job is not None
         died = subprocess.run(
             [sys.executable, "-m", "frametally_videos.jobs"],
             env=os.environ | environment_of(self.settings) | {failpoints.VARIABLE: step},

@@ -37,8 +37,6 @@ places = st.one_of(
     st.sampled_from([0, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, len(DATA)]),
 )
 
-deeds = st.sampled_from(["read", "into", "seek", "here", "end"])
-
 
 @settings(max_examples=examples(100))
 @given(

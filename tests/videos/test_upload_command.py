@@ -150,8 +150,7 @@ def test_without_a_dashboard_a_file_is_stored_locally_and_waits_for_its_frames(
     assert capsys.readouterr().out == f"{clip.name}: video {video.id}; {guess}\n"
     assert is_stored_whole(here, clip)
     with closing(open_video_catalogue(f"sqlite:///{here}/catalogue.sqlite")) as catalogue:
-        row = catalogue.video(video.id)
-        assert row.record.source == "gate-1"
+        assert catalogue.video(video.id).record.source == "gate-1"
         # Browsers cannot play it unchanged.
         kinds = {"frames", "previews", "metadata", "checks", "playable"}
         assert {job.kind for job in catalogue.jobs(video.id)} == kinds
@@ -176,8 +175,7 @@ def test_a_confirmed_upload_sends_no_bytes_again(
     call = ["upload", str(clip), "--source", "Gate", *to]
     for _ in range(2):  # a repeated request gets the same answer
         assert cli.main(call) == 2
-        said = capsys.readouterr()
-        assert re.search("60 frames of Traffic.*--move-counts", said.err)
+        assert re.search("60 frames of Traffic.*--move-counts", capsys.readouterr().err)
     [original] = [info for info in store.list(keys.VIDEOS) if keys.parse_original_key(info.key)]
     assert cli.main([*call, "--move-counts"]) == 0
     assert "60 frames of Traffic" in capsys.readouterr().out
@@ -194,8 +192,7 @@ def test_the_upload_waits_for_a_killed_dashboard_and_resumes(tmp_path: Path, dat
         until(lambda: bytes_there(data) > 30_000_000)
         server.kill()
         server.wait()
-        kept = bytes_there(data)
-        assert 30_000_000 < kept < clip.stat().st_size
+        assert 30_000_000 < bytes_there(data) < clip.stat().st_size
         assert len([*(data / "store" / "uploads").glob("*.json")]) == 1
         with dashboard(data, port):
             told, complaints = command.communicate(timeout=120)
@@ -252,8 +249,7 @@ def test_an_interrupted_upload_without_a_dashboard_resumes_where_it_was(
     assert command.returncode == code
     if code == 130:
         assert "run the same command to continue" in complaints
-    kept = bytes_there(here)
-    assert 20_000_000 < kept < clip.stat().st_size
+    assert 20_000_000 < bytes_there(here) < clip.stat().st_size
     [under_way] = (here / "store" / "uploads").glob("*.json")
     assert stored(here) == [] if (here / "store" / "videos").exists() else True
     assert cli.main(["upload", str(clip)]) == 0

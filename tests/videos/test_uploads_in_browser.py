@@ -395,8 +395,7 @@ def test_a_file_that_is_too_large_is_refused_before_a_byte_is_sent(visit: Visits
     try:
         film = tmp_path / "gate.mp4"
         write_video(film, size_bytes=2 * MB)
-        window = visit(None, url=server.url)
-        page = window.open("videos", wait_for=LISTED)
+        page = visit(None, url=server.url).open("videos", wait_for=LISTED)
         page.locator("#upload-open").click()
         offsets = began_at(page)
         row = begin(page, film)

@@ -87,8 +87,7 @@ def test_putting_a_record_again_keeps_what_was_found_out_about_the_video(catalog
     catalogue.set_artifacts(record.id, [preview])
     renamed = corrected(record, name="Other")
     catalogue.put_video(renamed, "v2")
-    row = catalogue.video(record.id)
-    assert row == (renamed, "v2", "ready", "r", 0.5, 5, 9, books, (preview,))
+    assert catalogue.video(record.id) == (renamed, "v2", "ready", "r", 0.5, 5, 9, books, (preview,))
 
 
 def test_setting_a_state_keeps_range_and_books_and_clears_reason_and_progress(
@@ -99,8 +98,7 @@ def test_setting_a_state_keeps_range_and_books_and_clears_reason_and_progress(
     books = VideoBooks(2, 2)
     catalogue.set_video(record.id, state="producing", reason="r", progress=0.5, range_ms=(5, 9), books=books)
     catalogue.set_video(record.id, state="detecting")
-    row = catalogue.video(record.id)
-    assert row[2:8] == ("detecting", None, None, 5, 9, books)
+    assert catalogue.video(record.id)[2:8] == ("detecting", None, None, 5, 9, books)
 
 
 def test_a_video_being_deleted_cannot_be_set_to_another_state(catalogue: VideoCatalogue) -> None:
@@ -405,8 +403,7 @@ def test_a_video_has_at_most_one_unfinished_job_of_a_kind(catalogue: VideoCatalo
     assert catalogue.queue(video_id, "frames") == held
     assert catalogue.queue(video_id, "previews").id != first.id
     assert catalogue.end(held, "done")
-    second = catalogue.queue(video_id, "frames")
-    assert second.id != first.id
+    assert catalogue.queue(video_id, "frames").id != first.id
     assert [(job.kind, job.state) for job in catalogue.jobs(video_id)] == [
         ("frames", "done"),
         ("previews", "queued"),
@@ -423,8 +420,7 @@ def test_a_worker_gets_the_longest_waiting_job_of_its_kinds(catalogue: VideoCata
     ]
     assert catalogue.claim("w", (), lease_s=LONG_S) is None
     assert catalogue.claim("w", ("removal",), lease_s=LONG_S) is None
-    previews = catalogue.claim("w", ("previews", "removal"), lease_s=LONG_S)
-    assert previews.id == queued[1].id
+    assert catalogue.claim("w", ("previews", "removal"), lease_s=LONG_S).id == queued[1].id
     held = claimed(catalogue, "worker-7")
     assert held.id == queued[0].id
     assert (held.state, held.attempts, held.generation, held.worker) == ("running", 1, 1, "worker-7")
@@ -451,8 +447,7 @@ def test_the_job_of_a_silent_worker_goes_to_another_and_the_first_can_no_longer_
 def test_a_renewed_job_stays_with_its_worker(catalogue: VideoCatalogue) -> None:
     (video_id,) = filled(catalogue, make_video())
     catalogue.queue(video_id, "frames")
-    held = claimed(catalogue, lease_s=0.0)
-    assert catalogue.renew(held, lease_s=LONG_S, progress=0.25)
+    assert catalogue.renew(claimed(catalogue, lease_s=0.0), lease_s=LONG_S, progress=0.25)
     assert catalogue.claim("other", ("frames",), lease_s=LONG_S) is None
     (job,) = catalogue.jobs(video_id)
     assert (job.progress, job.worker) == (0.25, "w")

@@ -100,8 +100,6 @@ def test_boxes_fit_the_picture_whatever_the_shape_of_its_pixels(
     blue, green, red = screen[..., 0], screen[..., 1], screen[..., 2]
     rows, columns = np.nonzero((red > 150) & (green < 110) & (blue < 90))
     box, corner = drawn.bounding_box(), stage.bounding_box()
-    assert box is not None
-    assert corner is not None
     left, top = box["x"] - corner["x"], box["y"] - corner["y"]
     assert [left, top, left + box["width"], top + box["height"]] == pytest.approx(
         [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], abs=6
@@ -490,9 +488,6 @@ def test_a_name_with_markup_is_shown_as_text(open_video: OpenVideo) -> None:
     assert page.locator("#video img[src=x]").count() == 0
 
 
-HOUR_MS = 3_600_000
-
-
 class Stored:
     """A video with its bytes in the store, its boxes in segments, and its counts in the index."""
 
@@ -524,7 +519,6 @@ class Stored:
         place.store.put(keys.original_key(record.id), body)
         place.store.put(record.key, encode(record))
         info = place.store.head(record.key)
-        assert info is not None
         place.catalogue.put_video(record, info.version)
         labels: dict[str, int] = {}
         for one in self.counts:
@@ -536,9 +530,7 @@ class Stored:
         return visit(self.place).open(f"videos?v={self.id}", wait_for=OPEN)
 
     def record(self) -> VideoRecord:
-        row = self.place.catalogue.video(self.id)
-        assert row is not None
-        return row.record
+        return self.place.catalogue.video(self.id).record
 
 
 @pytest.fixture
@@ -617,7 +609,6 @@ def test_the_fullest_moment_is_named_and_shown_and_playback_pauses_there_until_y
     button = page.locator(".fullest")
     expect(button).to_have_text(re.compile(rf"^Fullest moment: \d:\d\d, {fullest.peak} {fullest.label}s$"))
     place = re.search(r"(\d):(\d\d)", button.inner_text())
-    assert place is not None
     at_s = int(place[1]) * 60 + int(place[2])
     assert abs(at_s - (fullest.interval_start_ms - START_MS) / 1000) <= 1
     button.click()

@@ -254,7 +254,6 @@ def test_the_newest_pictures_of_several_recipes_are_shown(house: House) -> None:
     house.store.put(keys.preview_key(VIDEO.id, "poster-ffffffff.jpg"), b"xx")
     rebuilt(house)
     row = house.catalogue.video(VIDEO.id)
-    assert row is not None
     assert [one.key.rpartition("/")[2] for one in row.artifacts if one.kind == "poster"] == [
         "poster-ffffffff.jpg"
     ]

@@ -91,6 +91,12 @@ class House:
         if until is not None:
             assert self.catalogue.end(job, until, reason=reason)
 
+    def analyse(self, manifest: MediaManifest | None = None) -> None:
+        """All work on the video before its counts: three frames are announced and detected."""
+        self.run()
+        self.announce(manifest or announced(3))
+        self.detect(0, 1, 2)
+
     def announce(self, manifest: MediaManifest) -> None:
         self.store.put(manifest.key, encode(manifest))
 
@@ -192,18 +198,14 @@ def test_frames_that_cannot_be_analysed_are_accounted_for(house: House) -> None:
 
 
 def test_a_video_without_detections_is_ready_with_no_label(house: House) -> None:
-    house.run()
-    house.announce(announced(3))
-    house.detect(0, 1, 2)
+    house.analyse()
     house.count(3, cars=0)
     assert house.settled()[2:3] == ("ready",)
     assert house.settled().books.labels == {}
 
 
 def test_a_video_with_a_black_stretch_is_ready_once_the_rest_is_counted(house: House) -> None:
-    house.run()
-    house.announce(announced(3))
-    house.detect(0, 1, 2)
+    house.analyse()
     house.count(1, black=2)
     row = house.settled()
     assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 3, {"car": 2}, visible_frames=1))
@@ -212,9 +214,7 @@ def test_a_video_with_a_black_stretch_is_ready_once_the_rest_is_counted(house: H
 
 
 def test_a_black_video_has_no_number_and_says_why(house: House) -> None:
-    house.run()
-    house.announce(announced(3))
-    house.detect(0, 1, 2)
+    house.analyse()
     house.count(0, cars=0, black=3)
     row = house.settled()
     answer = video_of(row, "UTC")
@@ -247,7 +247,6 @@ def test_a_dark_video_with_counted_boxes_is_no_longer_black(
         check()
         assert house.settled().state == "ready"
     kept = find_record(house.store, quality.key, VideoQuality)
-    assert kept is not None
     assert kept.fails_black is is_black is not kept.passed
     told = {notice.subject for notice in house.catalogue.notices(9)}
     assert (f"{VIDEO.name} did not pass black" in told) is is_black
@@ -271,9 +270,7 @@ def test_missing_preview_pictures_do_not_hold_back_the_counts(house: House) -> N
 
 
 def test_a_failed_browser_version_leaves_the_video_ready(house: House) -> None:
-    house.run()
-    house.announce(announced())
-    house.detect(0, 1, 2)
+    house.analyse()
     house.count(3)
     house.run("playable", until="failed", reason="No encoder works here.")
     row = house.settled()
@@ -281,7 +278,6 @@ def test_a_failed_browser_version_leaves_the_video_ready(house: House) -> None:
         "ready",
         "The version for browsers could not be made: No encoder works here.",
     )
-    assert row.books is not None
     assert row.books.counted == 3
 
 
@@ -351,9 +347,7 @@ def test_a_catalogue_that_lost_its_jobs_knows_what_is_done(house: House) -> None
 
 
 def test_another_medium_in_the_same_minute_is_not_mistaken_for_this_one(house: House) -> None:
-    house.run()
-    house.announce(announced(3))
-    house.detect(0, 1, 2)
+    house.analyse()
     other = make_manifest(3, media="cd" * 32, source="cam")
     house.announce(
         msgspec.structs.replace(
@@ -370,10 +364,8 @@ def test_another_medium_in_the_same_minute_is_not_mistaken_for_this_one(house: H
 
 
 def test_a_video_does_not_wait_for_frames_in_a_forgotten_range(house: House) -> None:
-    house.run()
     manifest = announced(3)
-    house.announce(manifest)
-    house.detect(0, 1, 2)
+    house.analyse(manifest)
     put_tombstone(house.store, manifest, from_ms=DAY_MS + 2000, to_ms=DAY_MS + 3000, why="forget")
     house.count(3)
     assert house.settled().state == "counting", "the index still has the forgotten one"
@@ -393,9 +385,7 @@ def test_a_video_does_not_wait_for_frames_in_a_forgotten_range(house: House) -> 
 
 
 def test_a_video_waits_until_a_recounted_day_is_in_the_index(house: House) -> None:
-    house.run()
-    house.announce(announced(3))
-    house.detect(0, 1, 2)
+    house.analyse()
     house.count(3)
     newer = make_run(2, frames=3)
     newer = put_run(house.store, newer, [], [make_coverage(DAY_MS, 3, source="cam")])

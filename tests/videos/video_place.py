@@ -74,6 +74,5 @@ class VideoPlace:
         gone = msgspec.structs.replace(video, state="deleting")
         self.store.put(gone.key, encode(gone))
         info = self.store.head(gone.key)
-        assert info is not None
         self.catalogue.put_video(gone, info.version)
         self.catalogue.queue(video.id, "removal")

@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_frame, make_manifest, make_run, make_segment
+from tests.kit.away import Switched
 from tests.kit.clips import jpeg_of
 from tests.web.shared_map import SharedMap
 
@@ -25,7 +26,6 @@ from frametally import keys
 from frametally.adapters_by_url import open_count_index, open_ledger
 from frametally.errors import Retryable
 from frametally.plugins import plugins
-from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.records import (
@@ -67,22 +67,6 @@ Serving = Callable[[Flask], str]
 """The fixture `serving`: a function that serves a dashboard and returns its URL."""
 
 
-class SwitchedIndex:
-    """An index that can become unavailable: while `error` is set, every query raises it. `asked` names the
-    queries."""
-
-    def __init__(self, index: CountIndex) -> None:
-        self._index = index
-        self.error: Exception | None = None
-        self.asked: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        self.asked.append(name)
-        if self.error is not None:
-            raise self.error
-        return getattr(self._index, name)
-
-
 @cache
 def empty_databases() -> list[Path]:
     """Databases with their tables: a test that creates its own takes twice as long to start."""
@@ -117,7 +101,7 @@ class Place:
             if not (folder / database.name).exists():
                 shutil.copy(database, folder)
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
-        self.index = SwitchedIndex(self.real_index)
+        self.index = Switched(self.real_index)
         # No test depends on the duration of a query, unless it sets the limit itself.
         self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
@@ -171,9 +155,9 @@ class Place:
         self.real_index.close()
         self.ledger.close()
         self.log.close()
-        for name in ("catalogue", "feeds"):
-            if hasattr(self, name):
-                getattr(self, name).close()
+        for name in ("catalogue", "feeds", "access"):
+            if (book := getattr(self, name, None)) is not None:
+                book.close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")
@@ -428,7 +412,6 @@ class Visit:
         """Draw a range over the chart, in shares of its width."""
         area = self.chart_area()
         box = self.page.locator("#chart").bounding_box()
-        assert box is not None
         width = area["right"] - area["left"]
         left, y = box["x"] + area["left"], box["y"] + area["top"] + 40
         self.page.mouse.move(left + width * from_share, y)

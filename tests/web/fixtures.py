@@ -74,6 +74,15 @@ def place(
 
 
 @pytest.fixture
+def people(place: Place) -> Place:
+    """A place with an account for each role."""
+    from tests.accounts.people import give_accounts
+
+    give_accounts(place)
+    return place
+
+
+@pytest.fixture
 def client(place: Place) -> FlaskClient:
     """Queries the dashboard of the place, without a server."""
     return place.app().test_client()

@@ -107,7 +107,6 @@ class MouseHand:
         """Draw over the editor's picture from one place to another, in shares of its sides."""
         self.clicks += 1
         box = self.page.locator("#stage").bounding_box()
-        assert box is not None
         (x, y), (to_x, to_y) = (
             (box["x"] + box["width"] * across, box["y"] + box["height"] * down)
             for across, down in (begun, ended)
@@ -199,7 +198,6 @@ class KeyboardHand(MouseHand):
         if tool == "zone":
             corners = [begun, (ended[0], begun[1]), ended, (begun[0], ended[1])]
         size = self.page.locator("#stage svg.drawing").get_attribute("viewBox")
-        assert size is not None
         width, height = map(float, size.split()[2:])
         at = (width / 2, height / 2)
         for across, down in corners:

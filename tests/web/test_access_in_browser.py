@@ -28,8 +28,7 @@ def filmed(place: Place) -> Place:
 def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
     filmed: Place, visit: Visits
 ) -> None:
-    window = visit(filmed)
-    page = window.open("?interval=60")
+    page = visit(filmed).open("?interval=60")
     reached = []
     for _ in range(17):
         page.keyboard.press("Tab")
@@ -51,8 +50,7 @@ def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
 def test_skip_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
     filmed: Place, visit: Visits
 ) -> None:
-    window = visit(filmed)
-    page = window.open("?interval=60")
+    page = visit(filmed).open("?interval=60")
     page.keyboard.press("Tab")
     expect(page.locator("a.skip").first).to_be_in_viewport()
     page.keyboard.press("Enter")
@@ -82,8 +80,9 @@ def test_the_header_never_covers_the_focused_element(filmed: Place, visit: Visit
 def test_popups_stay_within_the_window_and_escape_returns_the_focus(
     filmed: Place, visit: Visits, size: dict[str, int]
 ) -> None:
-    window = visit(filmed, viewport=size)
-    page = window.open("?label=car&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:10:00Z")
+    page = visit(filmed, viewport=size).open(
+        "?label=car&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:10:00Z"
+    )
     for name in ("sources", "labels", "range", "more"):
         page.locator(f"#{name}-chip").click()
         panel = page.locator(f"#{name}-panel")
@@ -99,8 +98,7 @@ def test_popups_stay_within_the_window_and_escape_returns_the_focus(
 
 
 def test_the_export_menu_opens_and_closes_by_keyboard(filmed: Place, visit: Visits) -> None:
-    window = visit(filmed)
-    page = window.open()
+    page = visit(filmed).open()
     page.locator("#export summary").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#export-csv")).to_be_visible()

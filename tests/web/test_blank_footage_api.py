@@ -20,7 +20,6 @@ from frametally_search.indexer import index_runs
 
 MINUTE_MS = 60_000
 FPS = 5
-MEDIUM = "ab" * 32
 NUMBERS = ("detections", "peak", "mean_per_frame", "objects")
 
 

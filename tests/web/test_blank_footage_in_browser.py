@@ -100,8 +100,7 @@ def test_blank_footage_is_pictured_at_every_width_and_in_every_colour_scheme(
     place: Place, visit: Visits, picture: Callable[..., None], width_px: int, scheme: Any
 ) -> None:
     film(place, gate=BLACK, yard=range(BARS))
-    window = visit(place)
-    page = window.open(QUERY)
+    page = visit(place).open(QUERY)
     page.set_viewport_size({"width": width_px, "height": 1000})
     page.emulate_media(color_scheme=scheme)
     expect(page.locator("#lanes .lane")).to_have_count(2)

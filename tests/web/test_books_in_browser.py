@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import APIResponse
 
 BOOKS = "#books-page[data-state=ready]"
-NAME = "Gate <img src=x onerror=alert(1)>"
 
 
 def test_unreadable_books_say_so_and_appear_as_soon_as_they_can_be_read(

@@ -185,8 +185,7 @@ def test_another_source_or_model_is_compared_and_never_added(place: Place, visit
 
 def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24, interval_s=5)
-    window = visit(place)
-    page = window.open("?compare=previous")
+    page = visit(place).open("?compare=previous")
     expect(page.locator("#compare-area")).to_contain_text("Nothing was filmed on the other side.")
     expect(page.locator("#compare-area table")).to_have_count(0)
     area = page.locator("#compare-area").bounding_box()
@@ -240,8 +239,7 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(place: P
 
 def test_the_page_shows_the_requested_range_and_not_whole_bars(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=120, interval_s=5)
-    window = visit(place)
-    page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
+    page = visit(place).open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
     expect(page.locator("#chart-subtitle")).to_contain_text(re.compile("1 May 2024, 10:00:30.{1,3}10:08:00"))
     expect(page.locator("#busiest > p")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
 
@@ -253,6 +251,8 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(place: Place,
     expect(cell.locator("button")).to_have_attribute(
         "aria-label", re.compile(r": not measured \(objects were not tracked\)$")
     )
+    expect(page.locator("#breakdown .bar")).to_have_count(0)
+    expect(page.locator("#heatmap .heat-scale")).to_contain_text("not measured")
 
 
 def test_breakdown_week_and_sources_show_what_the_index_has(place: Place, visit: Visits) -> None:

@@ -104,8 +104,7 @@ def test_the_line_is_drawn_over_our_gap_and_not_over_its_own(two_weeks: Place, v
 
 @pytest.mark.thorough
 def test_the_table_shows_what_each_side_has_in_the_others_gaps(two_weeks: Place, visit: Visits) -> None:
-    window = visit(two_weeks)
-    page = window.open(WEEK + "&view=table")
+    page = visit(two_weeks).open(WEEK + "&view=table")
     rows = page.locator("#table-area tbody tr")
     expect(rows).to_have_count(6)
     cells = [row.locator("td").all_inner_texts() for row in rows.all()]
@@ -121,8 +120,7 @@ def test_the_table_shows_what_each_side_has_in_the_others_gaps(two_weeks: Place,
 def test_differences_by_label_appear_in_words_numbers_and_bars_where_both_sides_filmed(
     two_weeks: Place, visit: Visits
 ) -> None:
-    window = visit(two_weeks)
-    page = window.open(WEEK)
+    page = visit(two_weeks).open(WEEK)
     area = page.locator("#compare-area")
     expect(area).to_contain_text("Compared over 4 intervals filmed on both sides: 40 frames here, 40 there.")
     expect(area).to_contain_text(
@@ -239,8 +237,9 @@ def test_each_difference_and_the_total_are_printed_once_with_nothing_over_them(
 def test_two_models_show_the_same_frame_twice_with_the_boxes_of_each(
     two_models: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
-    window = visit(two_models, viewport={"width": 1440, "height": 900})
-    page = window.open(f"?metric=detections&interval=720&model={MODEL}&compare=model:{OTHER}")
+    page = visit(two_models, viewport={"width": 1440, "height": 900}).open(
+        f"?metric=detections&interval=720&model={MODEL}&compare=model:{OTHER}"
+    )
     most = page.locator("#compare-area .compare-most tbody tr")
     first = most.first.locator("td")
     label, here, there, apart = first.all_inner_texts()
@@ -281,8 +280,7 @@ def test_two_models_show_the_same_frame_twice_with_the_boxes_of_each(
 def test_two_weeks_each_show_their_own_frame_even_if_nothing_was_found(place: Place, visit: Visits) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"bus": 3}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
-    window = visit(place)
-    page = window.open(
+    page = visit(place).open(
         "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:04:00Z&compare=week"
     )
     most = page.locator("#compare-area .compare-most tbody tr")
@@ -312,8 +310,7 @@ def test_two_weeks_each_show_their_own_frame_even_if_nothing_was_found(place: Pl
 def test_unavailable_pictures_are_reported_and_requested_again(place: Place, visit: Visits) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"car": 2}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
-    window = visit(place)
-    page = window.open(
+    page = visit(place).open(
         "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:04:00Z&compare=week"
     )
     most = page.locator("#compare-area .compare-most tbody tr")

@@ -72,8 +72,7 @@ def test_three_ticks_in_a_row_are_one_choice(two_weeks: Place, visit: Visits) ->
 
 @pytest.mark.thorough
 def test_a_list_is_searched_by_typing_and_ticked_with_keys(two_weeks: Place, visit: Visits) -> None:
-    window = visit(two_weeks)
-    page = window.open()
+    page = visit(two_weeks).open()
     page.locator("#sources-chip").focus()
     page.keyboard.press("Enter")
     field, options = page.locator("#sources-panel input"), page.locator("#sources-list [role=option]")
@@ -123,14 +122,15 @@ def test_ticked_items_and_the_focus_stay_while_the_counts_grow(two_weeks: Place,
 
 @pytest.mark.thorough
 def test_a_cross_undoes_one_choice(two_weeks: Place, visit: Visits) -> None:
-    window = visit(two_weeks)
-    page = window.open("?label=car&metric=peak&source=east")
+    page = visit(two_weeks).open("?label=car&metric=peak&source=east")
     page.get_by_role("button", name="All labels").click()
     expect(page).to_have_url(re.compile(r"\?source=east&metric=peak" + REST))
     expect(page.locator("#labels-chip")).to_be_focused()
     page.get_by_role("button", name="The metric that suits").click()
     expect(page).to_have_url(re.compile(r"\?source=east" + REST))
     expect(page.locator("#metric-chip")).to_be_hidden()
+    page.locator("#reset").click()
+    expect(page).to_have_url(re.compile(r"/\?timezone=Europe/Berlin$"))
 
 
 @pytest.mark.thorough
@@ -229,8 +229,9 @@ def test_both_hours_share_a_row_on_12_hour_clocks(two_weeks: Place, visit: Visit
 def test_the_title_and_links_to_other_pages_describe_the_current_view(
     two_weeks: Place, visit: Visits
 ) -> None:
-    window = visit(two_weeks)
-    page = window.open("?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&chart=lines")
+    page = visit(two_weeks).open(
+        "?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&chart=lines"
+    )
     expect(page).to_have_title(re.compile("of car · Plaza · 6 . 7 May 2024 · frametally$"))
     here, other = page.locator("#pages a").first, page.locator("#pages a").nth(1)
     expect(here).to_have_attribute("aria-current", "page")
@@ -299,8 +300,7 @@ def test_the_offered_button_leaves_a_time_zone_that_cannot_be_shown(place: Place
 
 @pytest.mark.thorough
 def test_a_bar_outside_the_range_is_dropped(two_weeks: Place, visit: Visits) -> None:
-    window = visit(two_weeks)
-    page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
+    page = visit(two_weeks).open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
     expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z" + REST))
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
     expect(page.locator("#frames")).not_to_contain_text("cannot")
@@ -382,8 +382,7 @@ def test_rush_hours_take_four_clicks_and_bars_divide_them_and_fill_the_chart(
 def test_a_phones_first_screen_shows_number_and_busiest_picture_and_the_chart_follows(
     two_weeks: Place, visit: Visits
 ) -> None:
-    window = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True)
-    page = window.open()
+    page = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True).open()
     number: Any = page.locator("#headline .value").bounding_box()
     sight: Any = page.locator("#sight").bounding_box()
     chart: Any = page.locator("#chart-area").bounding_box()
@@ -407,6 +406,8 @@ def test_addresses_and_codes_copied_from_the_page_show_the_same_in_every_time_zo
         expect(page.locator(f"#{button}")).to_have_text(re.compile("copied"))
         copied = page.evaluate("navigator.clipboard.readText()")
         taken.append(html.unescape(copied.partition('src="')[2].partition('"')[0] or copied))
+    assert "&from=" in taken[1]  # it stays the same when the footage grows
+    assert "&to=" in taken[1]
     page.locator("#pages a", has_text="Reports").click()
     if "traffic" in HERE:  # otherwise it is the only page of its section
         page.locator("#rooms a", has_text="Data").click()

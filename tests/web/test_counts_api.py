@@ -16,7 +16,7 @@ from tests.kit.api import get
 from tests.web.conftest import Place
 
 from frametally import keys
-from frametally.records import Coverage, IntervalCount, MediaManifest, decode, encode
+from frametally.records import MediaManifest, decode, encode
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z, where the made-up footage begins
 
@@ -32,6 +32,9 @@ def test_without_data_every_answer_is_empty_and_not_an_error(place: Place) -> No
     assert counts["interval_s"] is None
     assert counts["buckets"] == counts["coverage"] == counts["totals"] == []
     assert get(place, "/api/evidence") == {"model": None, "frames": [], "labels_left_out": 0}
+    letters = {"causes": [], "dead_letters": [], "dead_letters_left_out": 0}
+    assert get(place, "dead-letters") == {"model": None, **letters}
+    assert get(place, "status")["state"] == "settled"
 
 
 @pytest.mark.parametrize("asked", ["?top=1&metric=auto", "?by=source&interval=600"])
@@ -184,15 +187,6 @@ def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place:
         assert bucket["mean_per_frame"] == bucket["detections"] / 120
 
 
-def test_a_mean_is_never_rounded_to_zero(place: Place) -> None:
-    where: dict[str, Any] = {"model": "m", "source": "a", "interval_start_ms": START_MS, "interval_s": 86_400}
-    where["interval_start_ms"] -= START_MS % 86_400_000
-    found = IntervalCount(**where, label="truck", frames=432_000, detections=20, peak=1, evidence=[])
-    place.publish([found], [Coverage(**where, frames=432_000)], interval_s=86_400, model="m")
-    answer = get(place, "/api/counts")
-    assert answer["totals"][0]["mean_per_frame"] == answer["buckets"][0]["mean_per_frame"] == 20 / 432_000
-
-
 def test_zero_objects_and_no_footage_are_told_apart(place: Place) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     place.film({"car": 6}, intervals=6, interval_s=5, filmed=lambda position: position not in (2, 3))
@@ -304,11 +298,3 @@ def test_the_catalogue_combines_the_answers_of_models_labels_and_sources(place: 
     for query in ("", "?model=older"):
         parts = {**get(place, "/api/models"), **get(place, f"/api/labels{query}")}
         assert get(place, f"/api/catalogue{query}") == parts | get(place, f"/api/sources{query}")
-
-
-@pytest.mark.thorough
-def test_all_versions_of_the_api_answer_alike(place: Place) -> None:
-    place.film({"car": 6})
-    for route in ("models", "labels", "sources", "catalogue", "counts", "evidence"):
-        old, new = get(place, f"/api/{route}"), get(place, f"/api/v1/{route}")
-        assert old == new

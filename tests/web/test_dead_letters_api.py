@@ -85,16 +85,6 @@ def test_a_letter_whose_segment_is_unreadable_is_described_by_its_cause(spoiled:
     assert letter["image_url"] is None
 
 
-@pytest.mark.thorough
-def test_an_empty_store_has_no_dead_letters(place: Place) -> None:
-    assert get(place, "dead-letters") == {
-        "model": None,
-        "causes": [],
-        "dead_letters": [],
-        "dead_letters_left_out": 0,
-    }
-
-
 def test_all_frames_may_be_dead_letters_and_none_counted(place: Place) -> None:
     lost = "no object 'images/x' in file:///srv/footage/store"
     put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])

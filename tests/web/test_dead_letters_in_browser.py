@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -84,11 +84,9 @@ def test_each_letter_is_listed_under_its_reason_with_its_picture_and_a_button_dr
 
 
 @pytest.fixture
-def url(spoiled: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(spoiled: Place, serving: Callable[[Flask], str]) -> str:
     give_accounts(spoiled)
-    assert spoiled.access is not None
-    yield serving(spoiled.app())
-    spoiled.access.close()
+    return serving(spoiled.app())
 
 
 def test_a_viewer_sees_the_letters_and_whom_to_ask(spoiled: Place, visit: Visits, url: str) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import schemathesis
 import urllib3
+from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -158,8 +159,7 @@ def test_a_pages_number_of_entries_matches_the_description_of_its_limit() -> Non
         assert limit.description.endswith(f"default: {limit.read(Args())}.")
 
 
-def test_every_error_type_links_to_its_explanation(place: Place) -> None:
-    client = place.app().test_client()
+def test_every_error_type_links_to_its_explanation(client: FlaskClient) -> None:
     page = client.get("/api/docs").text
     for answer in (
         client.get("/api/v1/counts?intervall=1"),
@@ -186,9 +186,8 @@ def test_the_manual_covers_every_route_and_every_field() -> None:
             assert set(record["properties"]) <= set(manual.replace('"', " ").replace("`", " ").split()), name
 
 
-def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
+def test_nothing_that_a_viewer_reads_names_a_setting(client: FlaskClient) -> None:
     assert "FRAMETALLY_" not in json.dumps(describe())
-    client = place.app().test_client()
     for path in ("/", "/books", "/data", "/embed", "/history", "/alerts", "/audit", "/api/docs", "/nowhere"):
         assert "FRAMETALLY_" not in client.get(path, headers={"Accept": "text/html"}).text, path
     strange = client.get("/", headers={"Host": "elsewhere.example"})

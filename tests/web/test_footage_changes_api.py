@@ -87,26 +87,6 @@ def test_forgetting_first_shows_what_each_day_will_lose(place: Place, client: Fl
     assert client.get("/api/v1/changes").json["unfinished"] == []
 
 
-def test_a_corrected_time_moves_the_days_and_announces_the_frames_again(
-    place: Place, client: FlaskClient
-) -> None:
-    later = START_MS + DAY_MS + 3_600_000
-    plan = ask(client, "plan", "retime", start_ms=later, timezone="Europe/Berlin")
-    assert [(day["day"], day["frames_before"], day["frames_after"]) for day in plan["days"]] == [
-        ("2024-05-01", 12, 0),
-        ("2024-05-02", 0, 12),
-    ]
-    assert plan["lines"][0] == (
-        "1 recording with 12 frames will be 1 day 1 hour later; "
-        "the first frame will be at 2024-05-02 11:00:00 CEST."
-    )
-    ask(client, "changes", "retime", start_ms=later, medium=media(place)["gate"].sha256[:12])
-    assert ended(client)["lines"][0] == "12 frames announced again."
-    assert media(place)["gate"].start_ms == later
-    assert sum(place.log.end_offsets("frames").values()) == 12
-    assert ask(client, "plan", "retime", start_ms=later)["frames"] == 0
-
-
 def test_a_renamed_source_is_merged_with_an_existing_one_of_that_name(
     place: Place, client: FlaskClient
 ) -> None:
@@ -180,10 +160,3 @@ def test_a_change_interrupted_by_a_kill_continues_when_the_server_starts_again(
     assert ended(app.test_client())["lines"] == ["12 frames announced again.", "Finished: retime of Gate."]
     assert media(place)["gate"].start_ms == START_MS + DAY_MS
     assert client.get("/api/v1/changes").json["unfinished"] == []
-
-
-def test_an_interrupted_change_is_finished_on_request(place: Place, client: FlaskClient) -> None:
-    note_change(place)
-    assert client.post("/api/v1/changes/finish").status_code == 202
-    assert ended(client)["what"] == "finish"
-    assert media(place)["gate"].start_ms == START_MS + DAY_MS

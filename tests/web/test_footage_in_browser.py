@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -160,11 +160,9 @@ def test_an_interrupted_change_is_named_and_finished_from_the_page(
 
 
 @pytest.fixture
-def url(filmed: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(filmed: Place, serving: Callable[[Flask], str]) -> str:
     give_accounts(filmed)
-    assert filmed.access is not None
-    yield serving(filmed.app())
-    filmed.access.close()
+    return serving(filmed.app())
 
 
 def test_a_viewer_sees_footage_and_whom_to_ask(

@@ -28,8 +28,7 @@ def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
 
 def number(page: Page) -> int:
     """The position of the displayed frame in the bar, from 1."""
-    found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
-    return int(found[1])
+    return int(re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())[1])
 
 
 def expect_number(page: Page, wanted: int) -> None:
@@ -37,8 +36,7 @@ def expect_number(page: Page, wanted: int) -> None:
 
 
 def width(picture: Locator) -> float:
-    box = picture.bounding_box()
-    return box["width"]
+    return picture.bounding_box()["width"]
 
 
 @pytest.mark.thorough

@@ -42,8 +42,7 @@ def test_each_run_says_what_it_changed_and_why_and_they_add_up_to_the_chart(plac
     chart = place.app().test_client().get(f"/api/v1/counts?{HOUR}").json
     assert found["detections"] == sum(one["detections"] for one in chart["totals"]) == 17
     assert found["frames"] == changes[-1]["frames_after"] == 16
-    client = place.app().test_client()
-    assert client.get(changes[2]["gone"][0]["image_url"]).status_code == 200
+    assert place.app().test_client().get(changes[2]["gone"][0]["image_url"]).status_code == 200
 
 
 def test_a_history_covers_the_chosen_labels_and_sources_in_the_requested_zone(place: Place) -> None:
@@ -121,4 +120,3 @@ def test_a_visitor_limited_to_some_sources_sees_only_their_history(place: Place,
     assert "gate" not in found.body.decode()
     assert "cam.mp4" not in page
     assert "0 → 2" in page
-    place.access.close()

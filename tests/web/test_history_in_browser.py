@@ -58,8 +58,7 @@ def test_a_query_of_chosen_hours_has_no_history(place: Place, visit: Visits) -> 
 
 def test_a_german_browser_reads_the_times_of_a_history_in_german(place: Place, visit: Visits) -> None:
     three_changes(place)
-    window = visit(place, locale="de-DE")
-    page = window.open(
+    page = visit(place, locale="de-DE").open(
         "history?from=2026-01-01&to=2026-01-02&timezone=Europe/Berlin", wait_for="#history-changes"
     )
     expect(page.locator("#history-page p time").first).to_have_text("1. Jan. 2026, 13:00:00")

@@ -136,8 +136,7 @@ def test_nothing_moves_when_the_answers_arrive(filmed: Place, visit: Visits, scr
     for one in held:
         one.continue_()
     window.settled()
-    after = page.evaluate(PLACES)
-    assert after == before
+    assert page.evaluate(PLACES) == before
     assert page.evaluate("window.shift") <= MOST_SHIFT
 
 

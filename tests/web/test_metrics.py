@@ -107,9 +107,3 @@ def test_unreadable_books_are_reported_and_no_counter_is_0(place: Place, serving
     assert found["frametally_books_up",] == 0
     assert not any(name.startswith("frametally_frames_") for name, *_ in found)
     assert found["frametally_disk_free_bytes",] > 0
-
-
-def test_a_page_under_another_host_name_cannot_read_metrics(place: Place, serving: Serving) -> None:
-    with pytest.raises(urllib.error.HTTPError, match="421") as refused:
-        scraped(serving(place.app()), host="evil.example")
-    refused.value.close()

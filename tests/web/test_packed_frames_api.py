@@ -32,8 +32,7 @@ def test_pictures_and_boxes_of_packed_frames_match_those_of_single_ones(place: P
     addresses = [f"/api/v1/{question.format(path=path)}" for question in QUESTIONS]
     answers = [app.get(address) for address in addresses]
     assert [answer.status_code for answer in answers] == [200] * len(addresses)
-    report = pack_pictures(place.store, keys.IMAGES, now_ms=10**14, progress=NoProgress())
-    assert report.pictures
+    assert pack_pictures(place.store, keys.IMAGES, now_ms=10**14, progress=NoProgress()).pictures
     assert all(is_part_key(info.key) for info in plain.list(keys.IMAGES))
     assert [app.get(address).data for address in addresses] == [answer.data for answer in answers]
 

@@ -15,53 +15,6 @@ pytestmark = pytest.mark.thorough
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 
 
-def test_the_page_shows_the_records_numbers(place: Place, visit: Visits) -> None:
-    records, _ = place.film({"car": 6, "bus": 1}, name="Junction East", interval_s=5, frames=10)
-    window = visit(place)
-    page = window.open("?metric=detections")
-    cars = [sum(one.detections for one in records if one.interval_start_ms == START_MS + n * 5000
-                and one.label == "car") for n in range(24)]  # fmt: skip
-    values = window.chart_values()
-    assert list(values) == ["car", "bus"]
-    assert values["car"] == cars
-    total = sum(one.detections for one in records)
-    expect(window.headline.locator(".value")).to_have_text(f"{total:,} detections")
-    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # each number occurs once
-    expect(window.fact("frames")).to_have_text("240 frames analysed")
-    expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
-    expect(window.fact("source")).to_have_text("Junction East")
-    expect(page.locator("#chart-subtitle")).to_have_text(re.compile("^1 May 2024, 10:00.10:02"))
-    expect(page.locator("#explanation")).to_contain_text("Europe/Berlin (UTC+02:00)")
-    expect(page.locator("#explanation")).to_contain_text("one car seen in ten frames counts ten times")
-    expect(page.locator("#model")).to_be_hidden()
-
-
-def test_choices_are_in_the_address_and_a_link_shows_the_same(place: Place, visit: Visits) -> None:
-    a = place.film({"car": 6, "bus": 2}, source="east", seed=1)
-    place.film({"car": 3, "dog": 2}, source="west", seed=2, also=a)
-    window = visit(place)
-    page = window.open()
-    window.choose("labels", "bus", "dog")
-    window.choose("sources", "west")
-    window.choose_more("interval", "30")
-    expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west&interval=30" + REST))
-    window.settled()
-    expect(page.locator(".key .name")).to_have_text(["dog", "bus"])
-    there = window.chart_values()
-    assert sum(there["bus"]) == 0 < sum(there["dog"])  # type: ignore[arg-type]
-
-    other = visit(place, url=window.url)
-    other.open(page.url.removeprefix(f"{window.url}/"))
-    assert other.chart_values() == there
-
-    page.go_back()
-    expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west" + REST))
-    expect(page.locator("#interval-chip")).to_be_hidden()
-    page.locator("#reset").click()
-    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
-    expect(page.locator(".key .name")).to_have_text(["car", "bus", "dog"])
-
-
 def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, interval_s=5)
     window = visit(place)
@@ -104,9 +57,11 @@ def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Vis
 
 def test_a_selection_without_footage_offers_another_one(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
-    window = visit(place)
-    page = window.open("?from=2031-01-01T00:00:00Z")
+    page = visit(place).open("?from=2031-01-01T00:00:00Z")
     expect(page.locator("#chart-message")).to_contain_text("No footage in this selection")
+    expect(page.locator("#frames")).to_contain_text("no footage here")
+    expect(page.locator("#breakdown")).to_contain_text("no footage")
+    expect(page.locator("#heatmap-card")).to_be_hidden()
     page.locator("#chart-message button").click()
     expect(page.locator("#chart-message")).to_be_hidden()
     expect(page.locator(".frame-card")).to_have_count(1)
@@ -125,8 +80,7 @@ def check_boxes_lie_on_the_picture(inside: Any) -> None:
 
 def test_a_frame_opens_large_and_its_boxes_can_be_switched_off(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "person": 3})
-    window = visit(place)
-    page = window.open()
+    page = visit(place).open()
     cards = page.locator("button.frame-card")
     expect(cards).to_have_count(2)
     cards.first.scroll_into_view_if_needed()

@@ -15,9 +15,6 @@ from frametally import keys
 pytestmark = pytest.mark.thorough
 
 
-START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
-
-
 def test_without_data_the_page_says_what_to_run_and_then_shows_the_data(place: Place, visit: Visits) -> None:
     window = visit(place)
     window.page.clock.install()
@@ -38,8 +35,7 @@ def test_a_page_without_counts_names_its_folder_and_the_demos_and_claims_nothing
     demo.mkdir()
     (demo / "index.sqlite").touch()
     app = place.app(data_dir=folder, index_url=f"sqlite:///{folder / 'index.sqlite'}")
-    window = visit(place, url=serving(app))
-    page = window.open(wait_for="#dashboard[data-state=empty][aria-busy=false]")
+    page = visit(place, url=serving(app)).open(wait_for="#dashboard[data-state=empty][aria-busy=false]")
     expect(page.locator("#data-folder")).to_have_text(str(folder))
     expect(page.locator("#no-data pre").first).to_have_text(f"frametally serve --data-dir {demo}")
     expect(page.locator("#health-strip")).to_contain_text("There are no frames yet")
@@ -168,8 +164,7 @@ def test_a_removed_frame_is_reported_as_gone(place: Place, visit: Visits) -> Non
     place.film({"car": 6})
     for info in list(place.store.list(keys.IMAGES)):
         place.store.delete(info.key)
-    window = visit(place)
-    page = window.open()
+    page = visit(place).open()
     page.locator("button.frame-card").scroll_into_view_if_needed()
     expect(page.locator("button.frame-card")).to_contain_text("This frame is no longer in the store.")
 
@@ -213,8 +208,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Vis
     window = visit(place)
     page = window.open()
     # Text may be shown with its white space collapsed, but none of it may be read as markup.
-    shown = page.locator(".key .name").all_text_contents()
-    assert sorted(shown) == sorted(HOSTILE)
+    assert sorted(page.locator(".key .name").all_text_contents()) == sorted(HOSTILE)
     assert sorted(page.locator("button.frame-card .name").all_text_contents()) == sorted(HOSTILE)
     expect(window.fact("source")).to_have_text("<b onclick=alert(1)>cam</b>")
     window.choose("labels", "<script>")
@@ -229,8 +223,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Vis
 
 def test_labels_beyond_the_six_distinguishable_colours_share_one(place: Place, visit: Visits) -> None:
     place.film({f"label-{n:02}": 12 - n for n in range(11)}, intervals=6)
-    window = visit(place)
-    page = window.open()
+    page = visit(place).open()
     names = page.locator(".key .name").all_text_contents()
     assert len(names) == 7
     assert names[-1] == f"{len(place.real_index.labels('yolov4-tiny-opencv-fp32-1a2b3c4d')) - 6} other labels"

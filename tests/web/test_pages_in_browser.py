@@ -65,5 +65,3 @@ def test_every_page_opens_without_an_error_wide_and_on_a_phone_and_locks_nobody_
             cdp.send("Runtime.evaluate", {"expression": request.getfixturevalue("axe")})
             found = page.evaluate("async (rules) => (await axe.run({ runOnly: rules })).violations", RULES)
             assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
-    assert place.access is not None
-    place.access.close()

@@ -30,8 +30,9 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_query(
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
     scheme = SCHEMES[paper]
-    window = visit(place, color_scheme=scheme, viewport={"width": 1440, "height": 900})
-    page = window.open("?metric=detections&label=car&label=bus&interval=10800")
+    page = visit(place, color_scheme=scheme, viewport={"width": 1440, "height": 900}).open(
+        "?metric=detections&label=car&label=bus&interval=10800"
+    )
     width, height = PAPERS[paper]
     page.emulate_media(media="print")
     page.set_viewport_size({"width": width, "height": height})
@@ -68,8 +69,7 @@ def test_with_forced_colours_the_data_keeps_its_own_and_the_selection_is_visible
     place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
-    window = visit(place)
-    page = window.open()
+    page = visit(place).open()
     before = colours(page)
     expect(page.locator("#heatmap .heat-value").first).to_be_hidden()
     page.emulate_media(forced_colors="active")

@@ -100,8 +100,7 @@ def note_base(asked: dict[str, list[str]], url: str) -> None:
 
 def test_keys_move_through_the_frames_across_the_end_of_a_page(place: Place, visit: Visits) -> None:
     film(place)
-    window = visit(place)
-    page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?interval=300&at=2024-05-01T08:00:00Z")
     first_page = page.locator(".proof-entry").count()
     caption = page.locator(".proof-caption")
     expect(caption).to_contain_text(re.compile(r"No\. 1\b"))
@@ -156,8 +155,7 @@ def test_a_link_leads_to_the_exact_frame_and_back_to_the_previous_bar(place: Pla
 
 def test_the_keyboard_moves_from_bar_to_bar_and_into_the_frames(place: Place, visit: Visits) -> None:
     counts = film(place)
-    window = visit(place)
-    page = window.open("?interval=60&metric=detections")
+    page = visit(place).open("?interval=60&metric=detections")
     page.locator("#chart").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -194,8 +192,7 @@ def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Visits)
 
 def test_a_growing_bar_keeps_the_frame_on_display(place: Place, visit: Visits) -> None:
     film(place, frames=30)
-    window = visit(place)
-    page = window.open("?interval=300&metric=detections&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?interval=300&metric=detections&at=2024-05-01T08:00:00Z")
     page.locator(".proof-viewer").focus()
     for number in (2, 3, 4):
         page.keyboard.press("ArrowRight")
@@ -215,8 +212,7 @@ def test_a_growing_bar_keeps_the_frame_on_display(place: Place, visit: Visits) -
 def test_the_mean_is_proved_by_its_division(place: Place, visit: Visits) -> None:
     counts = film(place)
     first = sum(one.detections for one in counts if one.interval_start_ms == START_MS)
-    window = visit(place)
-    page = window.open("?interval=60&metric=mean_per_frame&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?interval=60&metric=mean_per_frame&at=2024-05-01T08:00:00Z")
     equation = f"{first} detections ÷ 12 frames analysed = {first / 12:.2f} per frame."
     expect(page.locator(".proof-list")).to_contain_text(equation)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {first}: all detections behind this bar")
@@ -226,8 +222,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Vi
     counts = film(place)
     of_bar = [one for one in counts if one.interval_start_ms < START_MS + 300_000]
     peak = max(one.peak for one in of_bar)
-    window = visit(place)
-    page = window.open("?interval=300&metric=peak&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?interval=300&metric=peak&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-subtitle")).to_contain_text(f"peak in one frame {peak}, ")
     expect(page.locator(".proof-list")).to_contain_text("so far")  # more is still loading
     load_all(page)
@@ -250,8 +245,7 @@ def test_a_sum_that_differs_from_the_bar_is_reported(place: Place, visit: Visits
     ]  # fmt: skip
     coverage = [Coverage(model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, frames=12)]
     place.publish(counts, coverage, interval_s=60, model=MODEL)
-    window = visit(place)
-    page = window.open("?interval=60&metric=detections&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?interval=60&metric=detections&at=2024-05-01T08:00:00Z")
     expect(page.locator(".proof-sum")).to_contain_text("the bar shows 999")
     expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
@@ -267,8 +261,7 @@ def test_the_picture_next_to_the_chart_follows_the_pointer_from_bar_to_bar(
     place: Place, visit: Visits
 ) -> None:
     film(place, frames=48)
-    window = visit(place, viewport={"width": 1440, "height": 900})
-    page = window.open("?interval=60&metric=detections")
+    page = visit(place, viewport={"width": 1440, "height": 900}).open("?interval=60&metric=detections")
     said = page.locator("#sight figcaption")
     expect(said).to_contain_text("Busiest frame")
     expect(page.locator("#sight")).to_be_in_viewport(ratio=1)
@@ -289,8 +282,7 @@ def test_an_opened_bar_plays_its_objects_unless_motion_is_reduced(
     place: Place, visit: Visits, motion: str
 ) -> None:
     publish_objects(place, JPEG)
-    window = visit(place, reduced_motion=motion)
-    page = window.open("?metric=objects&interval=60")
+    page = visit(place, reduced_motion=motion).open("?metric=objects&interval=60")
     page.locator("#chart").focus()
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
@@ -310,8 +302,7 @@ def test_an_opened_bar_plays_its_objects_unless_motion_is_reduced(
 
 def test_an_object_shows_its_best_view_and_its_first_frame(place: Place, visit: Visits) -> None:
     publish_objects(place, JPEG)
-    window = visit(place)
-    page = window.open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")
+    page = visit(place).open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-title")).to_have_text("The objects behind this bar")
     expect(page.locator(".proof-picture")).to_have_count(2)
     expect(page.locator(".proof-picture").nth(0)).to_contain_text("best view")

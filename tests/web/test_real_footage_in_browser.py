@@ -51,7 +51,6 @@ def served(folder: Path) -> Iterator[str]:
         text=True,
     )
     try:
-        assert process.stdout is not None
         for line in process.stdout:
             if found := re.search(r"http://\S+", line):
                 yield found[0].rstrip("/")

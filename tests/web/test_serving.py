@@ -62,7 +62,6 @@ def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
-        assert server.stdout is not None
         line = server.stdout.readline()
         url = line.split()[2]
         assert url.startswith("http://127.0.0.1:")
@@ -125,7 +124,6 @@ def test_open_streams_end_with_the_server_and_its_port_is_free_at_once(tmp_path:
             ) as server,
             contextlib.ExitStack() as listening,
         ):
-            assert server.stdout is not None
             url = server.stdout.readline().split()[2]
             assert port in (0, int(url.rsplit(":", 1)[1]))
             port = int(url.rsplit(":", 1)[1])

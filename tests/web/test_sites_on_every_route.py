@@ -94,8 +94,6 @@ def test_an_allowed_site_may_read_every_api_answer_and_another_site_none(
             _, told = answered(url, how, path, Origin=ELSEWHERE, **sent)
             assert not [name for name in told if name.startswith("access-control")], (how, path)
     assert {401, 200} <= statuses if has_accounts else {404, 200} <= statuses
-    if has_accounts:
-        place.access.close()
 
 
 @pytest.mark.thorough

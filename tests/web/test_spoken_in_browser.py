@@ -51,8 +51,7 @@ def test_the_result_of_a_choice_is_announced_once(place: Place, visit: Visits) -
 
 def test_the_announcement_about_a_frame_is_not_withdrawn(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
-    window = visit(place)
-    page = window.open()
+    page = visit(place).open()
     page.locator("#chart").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#spoken")).to_contain_text("Press Enter to see the frames")

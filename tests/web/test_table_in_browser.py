@@ -10,9 +10,6 @@ from tests.web.browser import Locator, Page, Place, Visits, expect
 pytestmark = pytest.mark.thorough
 
 
-START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
-
-
 def numbers_in(page: Page, column: int) -> list[int | None]:
     """The numbers of a column, row by row; None in a row without footage."""
     rows = page.locator("#table-area tbody tr")
@@ -28,8 +25,7 @@ def test_a_table_is_sorted_by_the_chosen_column_and_cells_without_a_value_come_l
     place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60, filmed=lambda n: n not in (3, 4))
-    window = visit(place)
-    page = window.open("?interval=60&view=table&metric=detections")
+    page = visit(place).open("?interval=60&view=table&metric=detections")
     by_time = numbers_in(page, 1)
     cars = [value for value in by_time if value is not None]
     assert by_time[3] is None
@@ -62,8 +58,7 @@ def test_small_tables_are_sorted_by_mouse_or_keyboard_and_stay_sorted_when_the_c
 ) -> None:
     gate = place.film({"car": 6, "bus": 2, "dog": 4}, source="gate", intervals=9, interval_s=60)
     place.film({"car": 9}, source="yard", intervals=4, interval_s=60, also=gate, frames=20)
-    window = visit(place)
-    page = window.open("?interval=60&metric=detections")
+    page = visit(place).open("?interval=60&metric=detections")
     headings, rows = page.locator(f"{area} thead th"), page.locator(f"{area} tbody tr")
     expect(headings.filter(has_text=at_first)).to_have_attribute("aria-sort", re.compile("ending$"))
     as_found = rows.all_text_contents()
@@ -85,8 +80,7 @@ def test_small_tables_are_sorted_by_mouse_or_keyboard_and_stay_sorted_when_the_c
 
 def test_the_table_shows_every_interval_at_once_with_the_total_below(place: Place, visit: Visits) -> None:
     counts, _ = place.film({"car": 3}, intervals=720, interval_s=5)
-    window = visit(place)
-    page = window.open("?interval=5&view=table&metric=detections")
+    page = visit(place).open("?interval=5&view=table&metric=detections")
     expect(page.locator("#table-area tbody tr")).to_have_count(720)
     expect(page.locator("#table-area tfoot")).to_contain_text("Total, 720 intervals")
     expect(page.locator("#table-area tfoot td").first).to_have_text(f"{sum(r.detections for r in counts):,}")
@@ -94,8 +88,7 @@ def test_the_table_shows_every_interval_at_once_with_the_total_below(place: Plac
 
 def test_a_rows_heading_and_cells_lead_to_its_frames(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
-    window = visit(place)
-    page = window.open("?view=table")
+    page = visit(place).open("?view=table")
     page.locator("#table-area tbody tr").nth(2).locator("td").first.click()
     expect(page).to_have_url(re.compile("at=2024-05-01T08:00:10Z"))
     expect(page.locator(".proof-viewer")).to_be_visible()
