@@ -163,8 +163,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 @pytest.fixture
-def make_video(bench: Bench) -> MakeFile:
-    return bench.video
+def make_video(tmp_path: Path) -> MakeFile:
+    return Bench(tmp_path).video  # tests of other folders have no bench
 
 
 @pytest.fixture
