@@ -115,7 +115,11 @@ export function showFramesWarning(area, summary, onChange) {
       least: number(frames.least),
       most: t("web.count_frames", { count: frames.most }),
     }),
-    el("button.link", { onclick: () => onChange({ metric: "mean_per_frame" }) }, t("web.mean_per_frame_title")),
+    el(
+      "button.link",
+      { onclick: () => onChange({ metric: "mean_per_frame" }) },
+      t("web.mean_per_frame_title"),
+    ),
     t("web.does_not_depend_on_that"),
   );
 }
