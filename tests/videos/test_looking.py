@@ -477,6 +477,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
         if subprocess.run([*watched, "true"], capture_output=True, check=False).returncode == 0:
             command = [*watched, "-o", str(trace), *command]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     done = run_program(command, code=None, env=environment)
     listener.close()
     assert done.returncode == 0, done.stderr[-3000:]
