@@ -7,6 +7,7 @@ import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
+import { findingsOf } from "./live.js";
 
 /**
  * @param {Api.DeadLetterFrame} letter
@@ -91,13 +92,12 @@ export function pace({ frames_per_s: speed, eta_s: eta }) {
 }
 
 /**
- * All findings: what needs a person, what is left to do, what you should know; each with a button to its page.
+ * All findings, each with a button to its page.
  * @param {Api.Books} books
  * @param {boolean} isOpen  whether to show those after the first
  */
-export function findingsList({ needs, behind, notices }, isOpen) {
-  const work = behind.map((line) => ({ line, page: "", action: "" }));
-  const rows = [...needs, ...work, ...notices].map(({ line, page, action }) =>
+export function findingsList(books, isOpen) {
+  const rows = findingsOf(books).map(({ line, page, action }) =>
     el(
       "li.row",
       el("span", ...withPages(line)),

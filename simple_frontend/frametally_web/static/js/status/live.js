@@ -59,18 +59,18 @@ export function verdict({ state, sources, needs, notices }) {
     : t("web.there_are_no_frames_yet");
 }
 
-/** All findings as lines: what needs a person, what is left to do, what you should know. @param {Api.Books} books */
-const linesOf = ({ needs, behind, notices }) => [
-  ...needs.map(({ line }) => line),
-  ...behind,
-  ...notices.map(({ line }) => line),
+/** All findings: what needs a person, what is left to do, what you should know. @param {Api.Books} books */
+export const findingsOf = ({ needs, behind, notices }) => [
+  ...needs,
+  ...behind.map((line) => ({ line, page: "", action: "" })),
+  ...notices,
 ];
 
 /** The verdict, with the first open need. @param {Api.Books} books */
 function headline(books) {
-  const [first, ...others] = linesOf(books);
+  const [first, ...others] = findingsOf(books);
   const more = others.length ? t("web.and_length_more", { length: number(others.length) }) : "";
-  return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
+  return first ? `${verdict(books)}: ${first.line}${more}` : verdict(books);
 }
 
 /**
