@@ -76,12 +76,14 @@ class Streams:
         yield f"retry: {_RECONNECT_MS}\n\n".encode()
         while time.monotonic() < ends_s and not self._books.is_closed:
             current = self._seen
-            if not _news(current, last_seen, language):
+            news = _news(current, last_seen, language)
+            if not news:
                 await self._next_turn(ends_s - time.monotonic())
                 current = self._seen
+                news = _news(current, last_seen, language)
             # A page that misses beats asks `/healthz` for the reason.
             beat = b"event: beat\ndata: {}\n\n" if self._books.index_answers else b": still here\n\n"
-            yield b"".join([*_news(current, last_seen, language), beat])
+            yield b"".join([*news, beat])
             last_seen = current
 
     async def _next_turn(self, most_s: float) -> None:
