@@ -43,7 +43,7 @@ from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally.work.children import Family
 from frametally.work.family_members import COUNT_EVERY, MemberOptions, command, counting
-from frametally_cli.commands.backups import backing_up
+from frametally_cli.commands.backups import backing_up, kept_books
 from frametally_cli.commands.stages import consume_here, serve_dashboard
 from frametally_cli.stages.footage_options import asked_film, footage_options
 from frametally_cli.stages.members_on_demand import all_parts, distinct, say
@@ -236,12 +236,10 @@ def _must_open(settings: Settings) -> None:
     Raises:
         Misconfigured: A setting is wrong, or something needed is lost. Members wait for unavailable servers.
     """
-    from frametally.adapters.sql.kept_books import KeptBooks
-
     for url, open_at in port_openers(settings).values():
         with suppress(Retryable), closing(open_at(url)):
             pass
-    with suppress(Retryable), closing(KeptBooks(settings.catalogue_url, settings.catalogue_access)):
+    with suppress(Retryable), kept_books(settings):
         pass
     for must_open in hooks("must_open"):
         must_open(settings)
